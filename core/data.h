@@ -1,0 +1,25 @@
+/* data.h: what a data set offers to the loader. */
+#ifndef CORE_DATA_H
+#define CORE_DATA_H
+
+#include "core/vgg16.h"
+
+/* Where one item goes: an image of the options' height and width with 3 channels, or a feature map as stored. */
+struct vgg_data_shape {
+    bool features; /* stored values are network activations: no resizing, preprocessing or augmentation */
+    int h, w, c;
+};
+
+void vgg_data_shape(const struct vgg_data *data, struct vgg_data_shape *shape); /* images: h = w = 0, c = 3 */
+/* One item into x. Images: decoded, augmented by the numbers of (seed, stream = pass, index) when `augment` is not
+ * NULL, resized, preprocessed. May be called from several threads at once. */
+enum vgg_status vgg_data_fetch(const struct vgg_data *data, size_t index, const struct vgg_image_options *images,
+                               const struct vgg_augment_options *augment, uint64_t seed, uint64_t pass, float *x);
+/* A data set of count feature maps h*w*c that borrows x and labels (may be NULL); class names are copied from `like`.
+ */
+enum vgg_status vgg_data_from_features(struct vgg_data **out, const struct vgg_data *like, const float *x,
+                                       const int *labels, size_t count, int h, int w, int c);
+/* Is any of the changes on? */
+bool vgg_augment_any(const struct vgg_augment_options *augment);
+
+#endif

@@ -1,0 +1,39 @@
+/* file.h: outputs that appear whole or not at all, and small helpers around paths. */
+#ifndef CORE_FILE_H
+#define CORE_FILE_H
+
+#include <stdio.h>
+
+#include "core/vgg16.h"
+
+/* A file written aside (PATH.tmp.PID in the same folder). Exactly one of commit and abort ends it; both free it. */
+struct vgg_file;
+enum vgg_status vgg_file_create(struct vgg_file **out, const char *path);
+enum vgg_status vgg_file_write(struct vgg_file *file, const void *data, size_t size);
+/* printf into the file. */
+enum vgg_status vgg_file_printf(struct vgg_file *file, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
+/* The name of the file written aside, for libraries that insist on opening it themselves (HDF5). */
+const char *vgg_file_temporary(const struct vgg_file *file);
+/* Flushes, syncs file and folder, renames it to its path. On failure the temporary file is gone and the old one stands.
+ */
+enum vgg_status vgg_file_commit(struct vgg_file *file);
+void vgg_file_abort(struct vgg_file *file); /* accepts NULL */
+
+/* A whole file, read-only, mapped into memory. *data stays valid until vgg_file_unmap. */
+enum vgg_status vgg_file_map(const void **data, size_t *size, const char *path);
+void vgg_file_unmap(const void *data, size_t size);
+
+/* Does `path` end in `extension` (".h5"), whatever the case? */
+bool vgg_file_has_extension(const char *path, const char *extension);
+/* Creates a folder and its missing parents. */
+enum vgg_status vgg_file_mkdirs(const char *path);
+/* PATH + "/" + NAME by malloc, NULL without memory. */
+char *vgg_file_join(const char *folder, const char *name);
+/* $XDG_CACHE_HOME/vgg16 or ~/.cache/vgg16, created. By malloc. */
+enum vgg_status vgg_file_cache(char **out);
+
+#endif

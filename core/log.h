@@ -1,0 +1,27 @@
+/* log.h: one line to whoever listens, and the two macros that carry errors. */
+#ifndef CORE_LOG_H
+#define CORE_LOG_H
+
+#include "core/vgg16.h"
+
+#if defined(__GNUC__)
+#define VGG_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define VGG_PRINTF(f, a)
+#endif
+
+/* Logs one line at `level`. */
+void vgg_log(enum vgg_log_level level, const char *format, ...) VGG_PRINTF(2, 3);
+/* Logs one line at VGG_LOG_ERROR and returns `status`, so that a failure is one statement. */
+enum vgg_status vgg_fail(enum vgg_status status, const char *format, ...) VGG_PRINTF(2, 3);
+/* vgg_fail for memory: "out of memory for WHAT (N bytes)". */
+enum vgg_status vgg_fail_memory(const char *what, size_t size);
+
+/* Evaluates a call; a failure goes to the label `fail` with the local `status` set. */
+#define CHECK(call)                      \
+    do {                                 \
+        status = (call);                 \
+        if (status != VGG_OK) goto fail; \
+    } while (0)
+
+#endif

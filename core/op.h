@@ -1,0 +1,102 @@
+/* op.h: the operations of a plan, as data. One struct describes what any backend may be asked to do. */
+#ifndef CORE_OP_H
+#define CORE_OP_H
+
+#include "core/vgg16.h"
+
+/* The four memories of a network. A view names its arena, not a pointer: plans are built, printed, checked and costed
+ * before any memory exists. */
+enum vgg_arena { VGG_ARENA_PARAM, VGG_ARENA_GRAD, VGG_ARENA_MOMENT, VGG_ARENA_ACT, VGG_ARENA_COUNT };
+
+enum vgg_type { VGG_F32, VGG_U8 };
+
+/* Every view begins at a multiple of this many bytes in its arena (the largest minStorageBufferOffsetAlignment). */
+enum { VGG_VIEW_ALIGN = 256 };
+
+/* A tensor inside an arena, owning nothing. Dense: element (i, y, x, k) stands at ((i * h + y) * w + x) * c + k.
+ *   activation  n h w c                 convolution kernel  n = 3, h = 3, w = c_in, c = c_out (Keras HWIO)
+ *   bias        1 1 1 c                 dense kernel        1, 1, w = in, c = out
+ *   flat range  1 1 1 count             dense input         any n h w c; in = h * w * c (Flatten is a way of reading)
+ * n == 0: the view is absent. */
+struct vgg_view {
+    size_t offset; /* bytes */
+    enum vgg_arena arena;
+    enum vgg_type type;
+    int n, h, w, c;
+};
+
+/* What each operation reads and writes. "x>0 mask": with VGG_OP_RELU, a backward-data operation multiplies what it
+ * writes by (x > 0), x being the output of the ReLU below: dx is then the gradient before that ReLU. ReLU'(0) = 0. dx
+ * is written, dw and db accumulate. y never overlaps an input unless said. */
+enum vgg_op_kind {
+    VGG_OP_ZERO, /* y = 0 */
+    VGG_OP_CONV, /* y = x * w + b, 3x3, stride 1, zero padding 1; VGG_OP_RELU; VGG_OP_POOL: 2x2 max-pool after it,
+                    y is the pooled map; arg (optional with POOL): see VGG_OP_POOL2 */
+    VGG_OP_CONV_BWD_DATA,   /* dx from dy, w; VGG_OP_RELU: mask by x (same shape as dx) */
+    VGG_OP_CONV_BWD_WEIGHT, /* dw += , db += from dy, x */
+    VGG_OP_POOL2,     /* y = 2x2 stride 2 max of x, floor (an odd last row or column is dropped); arg (optional, U8, the
+                         shape of y) = 2 * row + column of the first maximum in row order */
+    VGG_OP_POOL2_BWD, /* dx = dy at arg, 0 elsewhere; VGG_OP_RELU: mask by y (the pooled output; same shape as dy) */
+    VGG_OP_DENSE,     /* y = x w + b; VGG_OP_RELU */
+    VGG_OP_DENSE_BWD_DATA,   /* dx from dy, w; VGG_OP_RELU: mask by x */
+    VGG_OP_DENSE_BWD_WEIGHT, /* dw += , db += from dy, x */
+    VGG_OP_AVGPOOL,          /* y (n 1 1 c) = mean of x over h, w */
+    VGG_OP_AVGPOOL_BWD,      /* dx = dy / (h w); VGG_OP_RELU: mask by x */
+    VGG_OP_GMAXPOOL,         /* y (n 1 1 c) = max of x over h, w */
+    VGG_OP_GMAXPOOL_BWD, /* dx = dy where x is the first maximum in row order, 0 elsewhere; VGG_OP_RELU: mask by x */
+    VGG_OP_DROPOUT, /* y = x m / (1 - rate), m of vgg_rng_keep(step.seed, step.step, layer, index of the element in the
+                       whole batch: (step.first + i) * h w c + j); y may be x */
+    VGG_OP_DROPOUT_BWD,  /* dx = dy m / (1 - rate), the same m; dx may be dy */
+    VGG_OP_SOFTMAX,      /* y = softmax over c of x; y may be x */
+    VGG_OP_SIGMOID,      /* y = 1 / (1 + exp(-x)); y may be x */
+    VGG_OP_SOFTMAX_XENT, /* y = softmax(x); loss[i] = -sw[i] log y[i, t[i]]; dx (optional) = sw step.loss_scale (y -
+                            onehot(t)); t (n 1 1 1): class numbers as floats; sw, loss: n 1 1 1; sw absent: 1 */
+    VGG_OP_SIGMOID_XENT, /* y = sigmoid(x), c = 1; loss = sw (max(x,0) - x t + log1p(exp(-|x|))); dx = sw loss_scale (y
+                            - t) */
+    VGG_OP_SGD, /* the four updates: w, dw flat ranges of one count; m, v: moments where needed, flat, same count */
+    VGG_OP_RMSPROP,
+    VGG_OP_ADAM,
+    VGG_OP_ADAMW,
+    VGG_OP_KIND_COUNT
+};
+
+enum vgg_op_flag { VGG_OP_RELU = 1, VGG_OP_POOL = 2, VGG_OP_NESTEROV = 4 };
+
+/* Constants of an update. t = step.step + 1.
+ *   sgd      g = dw + wd w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m)   (m absent: momentum is 0)
+ *   rmsprop  g = dw + wd w; v = rho v + (1 - rho) g^2; w -= lr g / (sqrt(v) + eps)
+ *   adam     g = dw + wd w; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= lr m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps)
+ *   adamw    w -= lr wd w, then as adam with g = dw */
+struct vgg_hyper {
+    float momentum, rho, beta1, beta2, epsilon, weight_decay;
+};
+
+struct vgg_op {
+    enum vgg_op_kind kind;
+    unsigned flags;
+    int layer;  /* index in the architecture; dropout's key and the name in prints and profiles */
+    float rate; /* dropout, 0 <= rate < 1 */
+    struct vgg_view x, w, b, y, arg, dx, dw, db, dy, t, sw, loss, m, v;
+    struct vgg_hyper hyper;
+};
+
+/* What changes from submission to submission while the list stays. */
+struct vgg_step {
+    uint64_t seed, step; /* of dropout; step also counts the updates done before this one */
+    uint32_t first;      /* position of this list's first image in the whole batch */
+    float loss_scale;    /* 1 / images in the whole batch */
+    float learning_rate;
+};
+
+/* "CONV" and so on. */
+const char *vgg_op_name(enum vgg_op_kind kind);
+size_t vgg_view_count(const struct vgg_view *view); /* elements */
+size_t vgg_view_size(const struct vgg_view *view);  /* bytes */
+/* Checks every shape rule above and that each view lies inside its arena. On failure *why is a static string. */
+bool vgg_op_check(const struct vgg_op *op, const size_t arena_size[VGG_ARENA_COUNT], const char **why);
+/* Floating-point operations of one execution (a multiplication and an addition are two). */
+double vgg_op_flops(const struct vgg_op *op);
+/* One line without a newline: kind, flags, shapes. Returns what snprintf would. */
+int vgg_op_print(char *text, size_t size, const struct vgg_op *op);
+
+#endif

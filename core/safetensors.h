@@ -1,0 +1,50 @@
+/* safetensors.h: named tensors in one file. Format: 8-byte little-endian header length, JSON header (dtype, shape,
+ * data_offsets), then the data without gaps or overlaps. Source: github.com/huggingface/safetensors, README "Format".
+ */
+#ifndef CORE_SAFETENSORS_H
+#define CORE_SAFETENSORS_H
+
+#include "core/vgg16.h"
+
+enum vgg_dtype {
+    VGG_DTYPE_F32,
+    VGG_DTYPE_F16,
+    VGG_DTYPE_BF16,
+    VGG_DTYPE_F64,
+    VGG_DTYPE_I64,
+    VGG_DTYPE_I32,
+    VGG_DTYPE_U8
+};
+enum { VGG_MAX_RANK = 8 };
+
+struct vgg_st_tensor {
+    const char *name;
+    enum vgg_dtype dtype;
+    int rank;
+    uint64_t shape[VGG_MAX_RANK];
+    const void *data; /* little-endian; a reader's data lives in its mapping and may be unaligned */
+    size_t size;      /* bytes */
+};
+
+struct vgg_st_meta {
+    const char *key, *value;
+};
+
+struct vgg_st;
+/* Maps and checks the whole header: every offset inside the file, sizes equal to shape times dtype, no gap, no overlap.
+ */
+enum vgg_status vgg_st_open(struct vgg_st **out, const char *path);
+void vgg_st_close(struct vgg_st *st);
+size_t vgg_st_count(const struct vgg_st *st);
+const struct vgg_st_tensor *vgg_st_at(const struct vgg_st *st, size_t index);
+const struct vgg_st_tensor *vgg_st_find(const struct vgg_st *st, const char *name); /* NULL: none */
+const char *vgg_st_meta(const struct vgg_st *st, const char *key);                  /* NULL: none */
+/* Writes all tensors and metadata aside, syncs, renames. */
+enum vgg_status vgg_st_write(const char *path, const struct vgg_st_tensor *tensors, size_t count,
+                             const struct vgg_st_meta *meta, size_t meta_count);
+
+size_t vgg_dtype_size(enum vgg_dtype dtype);
+/* count elements of any dtype as fp32 (F16, BF16 exactly; F64, I64, I32 rounded). src may be unaligned. */
+void vgg_dtype_to_f32(float *dst, const void *src, enum vgg_dtype dtype, size_t count);
+
+#endif

@@ -1,0 +1,340 @@
+/* vgg16.h: the public interface of libvgg16, VGG networks for feature extraction and fine-tuning.
+ *
+ * Conventions of this header
+ *   - Images and activations are fp32 in NHWC order: index ((n * h + y) * w + x) * c + channel.
+ *   - Every function that can fail returns enum vgg_status. Results come back through the first argument `out`,
+ *     which is NULL after a failure. The cause of a failure has then been logged once at VGG_LOG_ERROR as one line
+ *     that names what is wrong, where, and what to do.
+ *   - Option structures start from zero (`= { 0 }`): zero or NULL always means the documented default.
+ *   - Objects belong to the caller and are released by the matching *_destroy, which accepts NULL. Strings and arrays
+ *     returned by an object live as long as that object.
+ *   - Threads: distinct objects may be used from distinct threads; one engine, and everything made with it, is used by
+ *     one thread at a time. vgg_log_set is the only process-wide state. The library never calls exit or abort.
+ */
+#ifndef VGG16_H
+#define VGG16_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define VGG_API __attribute__((visibility("default")))
+#else
+#define VGG_API
+#endif
+
+/* ---- status and log ------------------------------------------------------------------------------------------- */
+
+enum vgg_status {
+    VGG_OK = 0,
+    VGG_ERR_ARGUMENT,    /* an argument or option is wrong or contradicts another one */
+    VGG_ERR_MEMORY,      /* memory ran out, or a limit asked for cannot be kept */
+    VGG_ERR_IO,          /* a file cannot be opened, read or written */
+    VGG_ERR_FORMAT,      /* a file's content is not what it must be */
+    VGG_ERR_MISSING,     /* something needed is absent: a tensor, a layer, a class, a device */
+    VGG_ERR_UNSUPPORTED, /* valid, but this build or device cannot do it */
+    VGG_ERR_DEVICE,      /* a device reported an error */
+    VGG_ERR_DEVICE_LOST, /* a device is gone; everything on it must be made anew */
+    VGG_ERR_NUMERIC,     /* a loss or a parameter is no longer finite */
+    VGG_INTERRUPTED,     /* a progress callback asked to stop; what was asked to be saved is saved */
+};
+
+/* A short English description, never NULL. */
+VGG_API const char *vgg_status_text(enum vgg_status status);
+
+enum vgg_log_level { VGG_LOG_ERROR, VGG_LOG_WARNING, VGG_LOG_INFO, VGG_LOG_DEBUG };
+
+/* Receives one line without a newline. May be called from any thread that is inside a library call, one at a time. */
+typedef void vgg_log_fn(void *user, enum vgg_log_level level, const char *line);
+
+/* Sends lines of at most `level` to fn; NULL sends them to stderr (the default, at VGG_LOG_WARNING). */
+VGG_API void vgg_log_set(vgg_log_fn *fn, void *user, enum vgg_log_level level);
+
+/* "MAJOR.MINOR.PATCH" of the library that runs. */
+VGG_API const char *vgg_version(void);
+
+/* What long work reports; `done` of `total` items (0 = unknown) of `phase`, after each batch or step. */
+struct vgg_progress {
+    const char *phase; /* "features", "train", "validate", "evaluate", "download" */
+    const char *unit;  /* "images", "steps", "bytes" */
+    uint64_t done, total;
+    int epoch, epochs;     /* train and validate: 1-based, else 0 */
+    double loss, accuracy; /* running means of the epoch in train and validate, else NAN */
+};
+
+/* Returns false to stop: the call then returns VGG_INTERRUPTED after the current step. */
+typedef bool vgg_progress_fn(void *user, const struct vgg_progress *progress);
+
+/* ---- engine: one opened backend on one device ------------------------------------------------------------------ */
+
+struct vgg_device_info {
+    char backend[16]; /* "cpu" or "vulkan" */
+    char name[128];   /* marketing name of the processor or GPU */
+    char type[16];    /* "cpu", "discrete", "integrated", "virtual", "other" */
+    char driver[128]; /* driver and version; CPU: the ISA levels found, best last */
+    char uuid[40];    /* Vulkan: 32 hex digits, else "" */
+    uint64_t memory;  /* bytes usable by this device */
+    int threads;      /* CPU: threads used by default, else 0 */
+    int index;        /* position in the list, as --device takes it */
+    bool chosen;      /* what "auto" takes */
+    char reason[128]; /* why, or why not */
+};
+
+/* Lists every device of every backend. *out is released with free(). */
+VGG_API enum vgg_status vgg_device_list(struct vgg_device_info **out, size_t *count);
+
+struct vgg_engine_options {
+    const char *backend; /* "auto", "cpu", "vulkan"; NULL: auto */
+    const char *device;  /* index, part of a name, or UUID; NULL: the backend's first choice */
+    const char *isa;     /* CPU: "auto" or the highest level allowed: "scalar", "avx2", "avx512", "neon" */
+    int threads;         /* CPU: 0 = one for each processor this process may use */
+    uint64_t memory;     /* bytes that arenas may take together; 0: what the device has. Larger batches are split. */
+};
+
+struct vgg_engine;
+VGG_API enum vgg_status vgg_engine_create(struct vgg_engine **out, const struct vgg_engine_options *options);
+VGG_API void vgg_engine_destroy(struct vgg_engine *engine);
+VGG_API const struct vgg_device_info *vgg_engine_device(const struct vgg_engine *engine);
+
+/* ---- images and data sets -------------------------------------------------------------------------------------- */
+
+/* How 0..255 RGB becomes network input. DEFAULT: what the weights want.
+ * Source: Keras imagenet_utils.preprocess_input (caffe), torchvision.models.VGG16_Weights (torch). */
+enum vgg_preprocess {
+    VGG_PREPROCESS_DEFAULT,
+    VGG_PREPROCESS_CAFFE,   /* BGR minus (103.939, 116.779, 123.68) */
+    VGG_PREPROCESS_TORCH,   /* RGB / 255, minus (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225) */
+    VGG_PREPROCESS_RESCALE, /* RGB / 255 */
+    VGG_PREPROCESS_NONE,    /* RGB as 0..255 */
+};
+
+enum vgg_resize { VGG_RESIZE_DEFAULT /* nearest */, VGG_RESIZE_NEAREST, VGG_RESIZE_BILINEAR, VGG_RESIZE_LANCZOS };
+
+/* CROP_NONE stretches to the target. CROP_CENTER scales the shorter side to 256/224 of the target's, then cuts the
+ * middle out (torchvision's evaluation transform). */
+enum vgg_crop { VGG_CROP_DEFAULT /* none */, VGG_CROP_NONE, VGG_CROP_CENTER };
+
+struct vgg_image_options {
+    int height, width; /* pixels; 0: the model's input size */
+    enum vgg_preprocess preprocess;
+    enum vgg_resize resize;
+    enum vgg_crop crop;
+    bool skip_bad; /* count, list (as warnings) and leave out unreadable images instead of failing */
+};
+
+/* Random changes of training images, one affine map an image, nearest pixel at the border (Keras fill_mode "nearest").
+ * Source of the ranges' meaning: keras.preprocessing.image.ImageDataGenerator. */
+struct vgg_augment_options {
+    float rotate;       /* degrees: uniform in [-rotate, rotate] */
+    float shift_height; /* fraction of the height: uniform in [-s, s] */
+    float shift_width;
+    float shear; /* degrees, uniform in [-shear, shear] */
+    float zoom;  /* each axis uniform in [1 - zoom, 1 + zoom], 0 <= zoom < 1 */
+    bool flip;   /* left-right with probability 1/2 */
+};
+
+/* Decodes one JPEG, PNG or BMP file (EXIF orientation honoured) into x: height * width * 3 floats, resized and
+ * preprocessed as `options` says; height and width must be given, DEFAULT preprocessing means caffe. */
+VGG_API enum vgg_status vgg_image_load(float *x, const char *path, const struct vgg_image_options *options);
+
+struct vgg_data;
+
+/* Opens a data set; `source` is one of
+ *   a folder with one subfolder per class (classes numbered in byte order of their names),
+ *   a folder of images, one image, or a text file (.txt) of image paths, one a line: no labels,
+ *   an array file .safetensors with `x` (N,H,W,3 float32 or uint8; or N,... features) and optionally `y` (N, int64),
+ *   idx:IMAGES[,LABELS], MNIST's format, gzip or not; grey becomes three equal channels.
+ * Opening lists names and checks shapes; images are decoded when they are used. */
+VGG_API enum vgg_status vgg_data_open(struct vgg_data **out, const char *source);
+/* A data set of `count` image files without labels; the paths are copied. */
+VGG_API enum vgg_status vgg_data_open_images(struct vgg_data **out, const char *const *paths, size_t count);
+/* Takes a reproducible, class-balanced fraction (0 < fraction < 1) of `data` into *held_out; *rest keeps the others.
+ * `data` stays open and must outlive both. */
+VGG_API enum vgg_status vgg_data_split(struct vgg_data **rest, struct vgg_data **held_out, const struct vgg_data *data,
+                                       double fraction, uint64_t seed);
+VGG_API void vgg_data_destroy(struct vgg_data *data);
+VGG_API size_t vgg_data_count(const struct vgg_data *data);
+VGG_API int vgg_data_class_count(const struct vgg_data *data); /* 0: no labels */
+VGG_API const char *vgg_data_class_name(const struct vgg_data *data, int label);
+VGG_API int vgg_data_label(const struct vgg_data *data, size_t index);        /* -1: no labels */
+VGG_API const char *vgg_data_path(const struct vgg_data *data, size_t index); /* "FILE#3" in array and IDX files */
+
+/* ---- models ---------------------------------------------------------------------------------------------------- */
+
+struct vgg_model_options {
+    const char *arch;    /* "vgg11", "vgg13", "vgg16", "vgg19"; NULL: what the weights hold, else vgg16 */
+    const char *weights; /* a file, "imagenet", "starter", "random"; NULL: imagenet if it is here, else starter */
+    const char *head;    /* NULL: no head; "top": fc1, fc2, predictions; or layers on top of block5_pool:
+                            "flatten,dense:256:relu,dropout:0.5,dense:1:sigmoid", "gap,dense:10:softmax", "gmp,..." */
+    int height, width;   /* input size, 32 or more; 0: 224 */
+    const char *last;    /* layer up to which weights must be there; NULL: all. Layers above it are left out. */
+    enum vgg_preprocess preprocess;
+    uint64_t seed; /* of random weights: He normal for convolutions, Glorot uniform for dense layers, zero biases */
+};
+
+struct vgg_model;
+VGG_API enum vgg_status vgg_model_create(struct vgg_model **out, const struct vgg_model_options *options);
+/* Reads what vgg_model_save wrote. */
+VGG_API enum vgg_status vgg_model_load(struct vgg_model **out, const char *path);
+/* Writes a safetensors file: tensors with Keras names and layouts, metadata with architecture, head, class names, input
+ * size and preprocessing. Written aside, synced, renamed. */
+VGG_API enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path);
+VGG_API void vgg_model_destroy(struct vgg_model *model);
+
+struct vgg_layer_info {
+    const char *name;            /* Keras' name: "block1_conv1", ..., "flatten", "dense_1" */
+    const char *kind;            /* "conv", "maxpool", "flatten", "avgpool", "gmaxpool", "dense", "dropout" */
+    int height, width, channels; /* of the output; dense: 1, 1, units */
+    uint64_t parameters;
+    uint64_t flops; /* forward, one image, a multiplication and an addition count as two */
+};
+VGG_API int vgg_model_layer_count(const struct vgg_model *model);
+VGG_API enum vgg_status vgg_model_layer(const struct vgg_model *model, int index, struct vgg_layer_info *info);
+VGG_API int vgg_model_layer_find(const struct vgg_model *model, const char *name); /* -1: none of that name */
+VGG_API const char *vgg_model_arch(const struct vgg_model *model);
+VGG_API const char *vgg_model_weights(const struct vgg_model *model); /* where the weights came from, in words */
+VGG_API void vgg_model_input(const struct vgg_model *model, int *height, int *width, enum vgg_preprocess *preprocess);
+VGG_API int vgg_model_class_count(const struct vgg_model *model); /* 0: no head that classifies */
+VGG_API const char *vgg_model_class_name(const struct vgg_model *model, int label);
+VGG_API enum vgg_status vgg_model_set_class_names(struct vgg_model *model, const char *const *names, int count);
+/* The first layer that `what` would train: "head", "all" or a layer or block name ("block5", "block5_conv1"): that one
+ * and all above. -1: no such layer. */
+VGG_API int vgg_model_trainable(const struct vgg_model *model, const char *what);
+/* Host copies of one parameter tensor: kernel of a convolution (3,3,in,out), of a dense layer (in,out), or bias (out).
+ */
+VGG_API enum vgg_status vgg_model_get(const struct vgg_model *model, int layer, bool bias, float *values, size_t count);
+VGG_API enum vgg_status vgg_model_set(struct vgg_model *model, int layer, bool bias, const float *values, size_t count);
+
+/* ---- features -------------------------------------------------------------------------------------------------- */
+
+enum vgg_pooling { VGG_POOLING_NONE, VGG_POOLING_AVG, VGG_POOLING_MAX };
+
+struct vgg_features_options {
+    const char *layer; /* NULL: block5_pool */
+    enum vgg_pooling pooling;
+    int batch; /* images at once; 0: 32, less where memory does not allow it */
+};
+
+struct vgg_features;
+/* Prepares the forward pass of `model` (which must outlive it) up to one layer. */
+VGG_API enum vgg_status vgg_features_create(struct vgg_features **out, struct vgg_engine *engine,
+                                            const struct vgg_model *model, const struct vgg_features_options *options);
+VGG_API void vgg_features_destroy(struct vgg_features *features);
+VGG_API void vgg_features_shape(const struct vgg_features *features, int *height, int *width, int *channels);
+/* x: count preprocessed images, NHWC at the model's input size; y: count feature maps. Any count. */
+VGG_API enum vgg_status vgg_features_run(struct vgg_features *features, float *y, const float *x, size_t count);
+/* Features of a whole data set into a file; the extension decides: .npy (labels and paths beside it as F.labels.npy and
+ * F.paths.txt), .h5, .safetensors, .csv. Decoding of batch N+1 overlaps the computation of batch N. */
+VGG_API enum vgg_status vgg_features_extract(struct vgg_features *features, const char *output,
+                                             const struct vgg_data *data, const struct vgg_image_options *images,
+                                             vgg_progress_fn *progress, void *user);
+
+/* ---- training -------------------------------------------------------------------------------------------------- */
+
+enum vgg_optimizer { VGG_OPTIMIZER_RMSPROP, VGG_OPTIMIZER_SGD, VGG_OPTIMIZER_ADAM, VGG_OPTIMIZER_ADAMW };
+enum vgg_schedule { VGG_SCHEDULE_CONSTANT, VGG_SCHEDULE_COSINE /* to 0 */, VGG_SCHEDULE_STEP };
+
+struct vgg_epoch {
+    int epoch;                                     /* 1-based */
+    double loss, accuracy, val_loss, val_accuracy; /* val_*: NAN without validation data */
+    double learning_rate, seconds;
+    uint64_t images;
+    double seconds_load, seconds_train, seconds_validate; /* waiting for data, computing steps, validating */
+};
+typedef void vgg_epoch_fn(void *user, const struct vgg_epoch *epoch);
+
+struct vgg_train_options {
+    const char *trainable; /* "head" (NULL), "all", a block or a layer: that one and all above it */
+    struct vgg_image_options images;
+    struct vgg_augment_options augment;
+    enum vgg_optimizer optimizer;
+    float learning_rate; /* 0: 2e-5 rmsprop, 0.01 sgd, 1e-3 adam and adamw */
+    float momentum;      /* sgd: v = momentum v + g; w -= lr v */
+    bool nesterov;       /* sgd: w -= lr (g + momentum v) */
+    float rho;           /* rmsprop; 0: 0.9 */
+    float beta1, beta2;  /* adam, adamw; 0: 0.9 and 0.999 */
+    float epsilon;       /* 0: 1e-7, added after the root */
+    float weight_decay;  /* L2: g += weight_decay w; adamw: decoupled, w -= lr weight_decay w */
+    enum vgg_schedule schedule;
+    int schedule_every; /* step: multiply by schedule_factor every so many epochs */
+    float schedule_factor;
+    int epochs;          /* 0: none, the model stays as it is */
+    int steps_per_epoch; /* 0: one pass over the data */
+    int batch;           /* 0: 20 */
+    bool balanced;       /* class weights N / (classes * N_c) */
+    int early_stop; /* stop after so many epochs without a lower val_loss (loss without validation data); 0: never */
+    bool no_shuffle;
+    uint64_t seed;          /* of order, augmentation and dropout */
+    const char *checkpoint; /* folder for checkpoints after each epoch and on interruption; NULL: none */
+    bool resume;            /* go on from the newest valid checkpoint in that folder, if there is one */
+    const char *log_csv;    /* history as Keras' CSVLogger writes it: epoch,accuracy,learning_rate,loss,val_... */
+    vgg_progress_fn *progress;
+    vgg_epoch_fn *on_epoch;
+    void *user; /* handed to both */
+};
+
+/* Trains `model` in place. `validation` may be NULL. Layers below the first trainable one are computed once and their
+ * output reused whenever nothing random stands before them. On VGG_ERR_NUMERIC the last checkpoint stays valid. */
+VGG_API enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, const struct vgg_data *data,
+                                  const struct vgg_data *validation, const struct vgg_train_options *options);
+
+struct vgg_evaluate_options {
+    struct vgg_image_options images;
+    int batch; /* 0: 32 */
+    vgg_progress_fn *progress;
+    void *user;
+};
+
+struct vgg_evaluation {
+    size_t count;                    /* images evaluated */
+    int classes;                     /* columns of probabilities: 2 for one sigmoid unit */
+    double loss, accuracy;           /* NAN without labels */
+    float *probabilities;            /* count x classes */
+    int *labels;                     /* count, -1 without labels */
+    size_t *index;                   /* count: position in the data set (bad images may be left out) */
+    uint64_t *confusion;             /* classes x classes, row = true class, column = predicted */
+    double *precision, *recall, *f1; /* classes; NAN where undefined */
+    uint64_t *support;               /* classes: images of each */
+};
+/* Runs the model on `data`; works without labels too (prediction). */
+VGG_API enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *engine,
+                                     const struct vgg_model *model, const struct vgg_data *data,
+                                     const struct vgg_evaluate_options *options);
+VGG_API void vgg_evaluation_destroy(struct vgg_evaluation *evaluation);
+
+/* ---- weight files ---------------------------------------------------------------------------------------------- */
+
+enum vgg_weights_layout {
+    VGG_WEIGHTS_BY_EXTENSION, /* .h5: KERAS_H5; .safetensors: TORCHVISION when reading Keras names, else KERAS names */
+    VGG_WEIGHTS_KERAS_H5,
+    VGG_WEIGHTS_TORCHVISION,
+    VGG_WEIGHTS_KERAS_SAFETENSORS,
+};
+/* Converts between the three layouts; a model's own head is carried over under its Keras names (h5, Keras safetensors)
+ * or as classifier.N (torchvision). */
+VGG_API enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_weights_layout layout);
+/* name: "vgg16" or "vgg16-notop". Finds the file where Keras, PyTorch or Hugging Face keep theirs, else downloads it
+ * into $XDG_CACHE_HOME/vgg16, with its digest verified. *out is the path, released with free(). */
+VGG_API enum vgg_status vgg_weights_pull(char **out, const char *name, vgg_progress_fn *progress, void *user);
+
+/* ---- selftest -------------------------------------------------------------------------------------------------- */
+
+struct vgg_selftest_result {
+    const char *device, *op, *shape;
+    double error, bound; /* largest error in units of the output's scale, and what is allowed */
+    bool passed;
+};
+typedef void vgg_selftest_fn(void *user, const struct vgg_selftest_result *result);
+/* Runs every operation, on every backend, device and ISA level found that `options` allows, against the plain C
+ * reference. VGG_ERR_NUMERIC when one differs by more than its bound. */
+VGG_API enum vgg_status vgg_selftest(const struct vgg_engine_options *options, vgg_selftest_fn *fn, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

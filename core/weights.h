@@ -1,0 +1,49 @@
+/* weights.h: pretrained weights by layer, whatever file they come from: Keras HDF5 (old and new names, full models,
+ * Keras 3 .weights.h5), safetensors with torchvision, timm or Keras names. */
+#ifndef CORE_WEIGHTS_H
+#define CORE_WEIGHTS_H
+
+#include "core/vgg16.h"
+
+struct vgg_weights;
+
+/* Opens any supported file; the content decides, not the extension. */
+enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path);
+void vgg_weights_close(struct vgg_weights *weights);
+
+/* Layers found, by Keras name, in network order (block1_conv1 .. fc1, fc2, predictions, dense_1 ..). */
+size_t vgg_weights_count(const struct vgg_weights *weights);
+const char *vgg_weights_layer(const struct vgg_weights *weights, size_t index);
+/* Stored shape of a layer's kernel as the library sees it: rank 4 (3,3,in,out) or rank 2 (in,out). False: not there. */
+bool vgg_weights_shape(const struct vgg_weights *weights, const char *layer, int *rank, int shape[4]);
+/* "vgg11" ... "vgg19" as far as the layers tell (metadata first; block3_conv4 means vgg19); NULL: cannot tell. */
+const char *vgg_weights_arch(const struct vgg_weights *weights);
+/* What the weights were trained on: TORCH for torchvision and timm names, CAFFE for Keras files, or metadata's word. */
+enum vgg_preprocess vgg_weights_preprocess(const struct vgg_weights *weights);
+/* Value of a metadata key (models saved by this library), or NULL. */
+const char *vgg_weights_meta(const struct vgg_weights *weights, const char *key);
+/* The layer's kernel (HWIO or (in, out), rows of the first dense layer in HWC order) and bias as fp32. The shapes must
+ * be exactly these; `feature_h` and `feature_w` are the spatial extents that Flatten saw (7 x 7 for the ImageNet top),
+ * needed to turn torchvision's CHW order. A missing tensor is named as the file would name it. */
+enum vgg_status vgg_weights_read(const struct vgg_weights *weights, const char *layer, float *kernel, int rank,
+                                 const int shape[4], float *bias, int feature_h, int feature_w);
+
+/* One layer to write: kernel in the library's layout. */
+struct vgg_weights_layer {
+    const char *name;
+    int rank, shape[4];
+    const float *kernel, *bias; /* NULL: a layer without parameters (written to Keras' layer_names) */
+};
+/* Writes layers in network order. `meta`: key, value pairs ended by NULL; kept by safetensors, in HDF5 as root
+ * attributes. */
+enum vgg_status vgg_weights_write(const char *path, enum vgg_weights_layout layout,
+                                  const struct vgg_weights_layer *layers, size_t count, int feature_h, int feature_w,
+                                  const char *const *meta);
+
+/* Where "imagenet" is on this machine (with or without the top), or VGG_ERR_MISSING without a message. *out by malloc.
+ * top: true wants fc1, fc2 and predictions too. */
+enum vgg_status vgg_weights_find(char **out, bool top);
+/* The 1000 ImageNet class names, index 0..999; NULL outside. */
+const char *vgg_imagenet_class(int label);
+
+#endif
