@@ -39,6 +39,8 @@ size_t vgg_st_count(const struct vgg_st *st);
 const struct vgg_st_tensor *vgg_st_at(const struct vgg_st *st, size_t index);
 const struct vgg_st_tensor *vgg_st_find(const struct vgg_st *st, const char *name); /* NULL: none */
 const char *vgg_st_meta(const struct vgg_st *st, const char *key);                  /* NULL: none */
+/* The index-th pair of the metadata; false beyond the last. */
+bool vgg_st_meta_at(const struct vgg_st *st, size_t index, struct vgg_st_meta *meta);
 /* Writes all tensors and metadata aside, syncs, renames. */
 enum vgg_status vgg_st_write(const char *path, const struct vgg_st_tensor *tensors, size_t count,
                              const struct vgg_st_meta *meta, size_t meta_count);
