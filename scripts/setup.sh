@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# setup.sh [build|test|demo]...: installs the Debian or Ubuntu packages that a task needs; default: build.
+# Asks nothing, needs root or sudo only when a package is absent, and does nothing when all are there.
+set -euo pipefail
+
+build=(gcc libc6-dev cmake ninja-build pkg-config libsleef-dev libstb-dev libcjson-dev libhdf5-dev
+    libcurl4-openssl-dev libssl-dev zlib1g-dev)
+# The second compiler, its sanitizers' run time, and what the references come from.
+test=(git g++ libcriterion-dev clang libomp-dev libclang-rt-dev clang-format shellcheck
+    python3-torch python3-h5py python3-numpy python3-pil python3-onnx libonnx-testdata dataset-fashion-mnist
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+demo=(dataset-fashion-mnist ca-certificates)
+
+wanted=("${build[@]}")
+for group in "${@:-build}"; do
+    case $group in
+    build) ;;
+    test) wanted+=("${test[@]}") ;;
+    demo) wanted+=("${demo[@]}") ;;
+    *)
+        echo "setup.sh: no group '$group'; there are build, test and demo" >&2
+        exit 2
+        ;;
+    esac
+done
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    echo "setup.sh: no apt-get here: nothing installed; README.md names the packages of other systems" >&2
+    exit 0
+fi
+
+declare -A installed
+while read -r name state; do
+    if [ "$state" = installed ]; then installed[$name]=1; fi
+done < <(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null || true)
+missing=()
+for name in "${wanted[@]}"; do
+    [ -n "${installed[$name]:-}" ] || missing+=("$name")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "setup.sh: neither root nor sudo; as root run: apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+echo "setup.sh: installing ${missing[*]}" >&2
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+    tail -n 30 "$log" >&2
+    echo "setup.sh: apt-get could not install ${missing[*]} (its words are above)" >&2
+    exit 1
+fi

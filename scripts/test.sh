@@ -1,0 +1,177 @@
+#!/usr/bin/env bash
+# test.sh [PART]...: installs what the tests need and runs them; without a PART all of them, in this order:
+#   format   clang-format and shellcheck find nothing to change
+#   release  gcc, optimised, warnings are errors: every test
+#   install  cmake --install into an empty prefix; what the README says of library use works against it
+#   clang    the same as release by clang
+#   asan     every test under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
+#   tsan     the loader under ThreadSanitizer
+# Builds go to build/PART. VGG16_TEST_DATA=FOLDER: photos and weights that are not in the repository; tests that need
+# them skip by name without it. Exit code 0: nothing failed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+parts=("$@")
+[ $# -gt 0 ] || parts=(format release install clang asan tsan)
+for part in "${parts[@]}"; do
+    case $part in
+    format | release | install | clang | asan | tsan) ;;
+    *)
+        echo "test.sh: no part '$part'; see the head of scripts/test.sh" >&2
+        exit 2
+        ;;
+    esac
+done
+[ -z "${VGG16_TEST_DATA:-}" ] || VGG16_TEST_DATA=$(realpath "$VGG16_TEST_DATA")
+export VGG16_TEST_DATA="${VGG16_TEST_DATA:-}"
+[ -n "$VGG16_TEST_DATA" ] || unset VGG16_TEST_DATA
+
+passed=0 failed=0 skipped=0 summary=()
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# count PART PASSED FAILED SKIPPED: adds to the totals and to the summary.
+count() {
+    passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
+    summary+=("$(printf '%-8s %4d passed %4d failed %4d skipped %5d s' "$1" "$2" "$3" "$4" $((SECONDS - started)))")
+}
+
+# check PART TEXT COMMAND...: one counted check; the command's output is shown when it fails.
+check() {
+    local part=$1 text=$2
+    shift 2
+    if "$@" >"$work/out" 2>&1; then
+        echo "[PASS] $text"
+        part_passed=$((part_passed + 1))
+    else
+        cat "$work/out"
+        echo "[FAIL] $part: $text"
+        part_failed=$((part_failed + 1))
+    fi
+}
+
+# build PART [CMAKE OPTION]...: configures and builds build/PART; a failure is counted and ends the part.
+build() {
+    local part=$1 log=$work/build.log
+    shift
+    if cmake -S . -B "build/$part" -G Ninja -DCMAKE_BUILD_TYPE=Release -DVGG16_WERROR=ON "$@" >"$log" 2>&1 &&
+        ninja -C "build/$part" "${targets[@]}" >"$log" 2>&1; then
+        return 0
+    fi
+    tail -n 60 "$log"
+    echo "[FAIL] $part: build"
+    count "$part" 0 1 0
+    return 1
+}
+
+# run_tests PART [CTEST OPTION]...: runs the tests of build/PART; counts Criterion's tests, not programs.
+run_tests() {
+    local part=$1 log=$work/ctest.log status=0 pass fail skip reports
+    shift
+    rm -f "build/$part"/report.*
+    env CRITERION_VERBOSITY_LEVEL=1 OMP_WAIT_POLICY=passive ctest --test-dir "build/$part" --timeout 600 \
+        --output-on-failure -O "$log" "$@" >"$work/shown" 2>&1 </dev/null || status=$?
+    # Criterion's own words stand in ctest's log, also of programs that passed.
+    local full=build/$part/Testing/Temporary/LastTest.log
+    grep -vE '^\[(RUN |PASS|SKIP)|^(\[----\] )?$' "$work/shown" || true
+    grep -oE '\[SKIP\] .*' "$full" || true
+    pass=$(grep -cE '\[PASS\] ' "$full" || true)
+    fail=$(grep -cE '\[FAIL\] ' "$full" || true)
+    skip=$(grep -cE '\[SKIP\] ' "$full" || true)
+    mapfile -t reports < <(find "build/$part" -maxdepth 1 -name 'report.*' | sort)
+    if [ ${#reports[@]} -gt 0 ]; then # a sanitizer spoke; Criterion does not see what a child says as it ends
+        head -n 60 "${reports[@]}"
+        fail=$((fail + ${#reports[@]}))
+    fi
+    if [ $status -ne 0 ] && [ "$fail" = 0 ]; then fail=1; fi
+    if [ $((pass + fail)) = 0 ]; then
+        echo "[FAIL] $part: no test ran"
+        fail=1
+    fi
+    count "$part" "$pass" "$fail" "$skip"
+}
+
+run_format() {
+    local part_passed=0 part_failed=0 files
+    mapfile -t files < <(git ls-files -co --exclude-standard '*.c' '*.h')
+    check format "clang-format" clang-format --dry-run -Werror "${files[@]}"
+    mapfile -t files < <(git ls-files -co --exclude-standard '*.sh' .ci)
+    check format "shellcheck" shellcheck "${files[@]}"
+    count format $part_passed $part_failed 0
+}
+
+run_release() {
+    build release && run_tests release
+}
+
+run_clang() {
+    build clang -DCMAKE_C_COMPILER=clang && run_tests clang
+}
+
+run_asan() {
+    build asan -DVGG16_SANITIZE=address,undefined || return 0
+    ASAN_OPTIONS=log_path=$PWD/build/asan/report:detect_stack_use_after_return=1 \
+        UBSAN_OPTIONS=print_stacktrace=1:log_path=$PWD/build/asan/report \
+        LSAN_OPTIONS=suppressions=$PWD/scripts/lsan.supp:print_suppressions=0 run_tests asan
+}
+
+run_tsan() {
+    local targets=(test_loader)
+    build tsan -DVGG16_SANITIZE=thread || return 0
+    TSAN_OPTIONS=log_path=$PWD/build/tsan/report run_tests tsan -R '^test_loader$'
+}
+
+# block LANGUAGE [TEXT]: the first fenced block of that language in README.md, that holds TEXT.
+block() {
+    awk -v open="\`\`\`$1" -v text="${2:-}" '
+        on && $0 == "```" { if (index(body, text)) { printf "%s", body; exit } on = 0 }
+        on { body = body $0 "\n" }
+        $0 == open { on = 1; body = "" }' README.md
+}
+
+# Names that vgg16.h declares, and names that the shared library shows: they must be the same.
+same_symbols() {
+    tr '\n' ' ' <core/vgg16.h | grep -oE 'VGG_API [^;(]*\(' | grep -oE 'vgg_[a-z0-9_]+ *\($' | tr -d ' (' | sort >"$work/declared"
+    nm -D --defined-only "$1" | awk '{ print $3 }' | sort >"$work/shown"
+    diff "$work/declared" "$work/shown"
+}
+
+run_install() {
+    local part_passed=0 part_failed=0 prefix=$work/prefix example=$work/example
+    local targets=(vgg16 vgg16_shared vgg16_static)
+    build release || return 0
+    check install "cmake --install" cmake --install build/release --prefix "$prefix"
+    check install "the shared library shows what vgg16.h declares and nothing else" same_symbols "$prefix/lib/libvgg16.so"
+    check install "the soname holds the major version" bash -c "objdump -p '$prefix/lib/libvgg16.so' | grep -q 'SONAME *libvgg16.so.1\$'"
+    check install "the header compiles as C++" g++ -std=c++11 -Wall -Wextra -Werror -fsyntax-only -x c++ "$prefix/include/vgg16.h"
+    check install "the installed program runs" "$prefix/bin/vgg16" --version
+
+    # The README's example, built by the README's own commands, on a picture with weights of the library's own making.
+    mkdir -p "$example/cmake"
+    block c >"$example/features.c"
+    block cmake >"$example/CMakeLists.txt"
+    python3 -c "from PIL import Image; Image.radial_gradient('L').convert('RGB').save('$example/photo.jpg')"
+    export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
+    check install "the README's example builds through pkg-config" bash -c "cd '$example' && $(block sh pkg-config)"
+    check install "it prints 512 features" bash -c "cd '$example' && ./features photo.jpg random >shared.txt && [ \$(wc -w <shared.txt) = 512 ]"
+    check install "it builds through find_package(vgg16)" bash -c "cd '$example' && cmake -B cmake -DCMAKE_PREFIX_PATH='$prefix' && cmake --build cmake"
+    check install "and prints the same" bash -c "cd '$example' && cmake/features photo.jpg random | cmp - shared.txt"
+    sed -i 's/vgg16::vgg16/vgg16::static/' "$example/CMakeLists.txt"
+    check install "it builds with vgg16::static" bash -c "cd '$example' && cmake -B static -DCMAKE_PREFIX_PATH='$prefix' && cmake --build static"
+    unset LD_LIBRARY_PATH PKG_CONFIG_PATH
+    check install "and prints the same, without the shared library" bash -c "cd '$example' && static/features photo.jpg random | cmp - shared.txt"
+    count install $part_passed $part_failed 0
+}
+
+scripts/setup.sh test
+targets=()
+for part in "${parts[@]}"; do
+    echo "== $part"
+    started=$SECONDS
+    "run_$part" || true
+done
+
+echo "== summary"
+printf '%s\n' "${summary[@]}"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
