@@ -10,11 +10,9 @@ struct vgg_plan_spec {
     int first;                /* first layer that runs: 0 takes images, k the output of layer k - 1 */
     int last;                 /* one past the last layer that runs */
     enum vgg_pooling pooling; /* of the last layer's output */
-    bool loss;       /* ends in the loss: targets and sample weights are inputs, loss and probabilities outputs */
-    int trainable;   /* first layer that trains; arch->count: none. Needs loss. */
-    int gradient_of; /* 0: none; k: also leave the gradient with respect to layer k - 1's output in `gradient`. Needs
-                        loss. */
-    bool keep_all;   /* every layer's output (and gradient) stays readable and nothing is fused across layers */
+    bool loss;     /* ends in the loss: targets and sample weights are inputs, loss and probabilities outputs */
+    int trainable; /* first layer that trains; arch->count: none. Needs loss. */
+    bool keep_all; /* every layer's output (and gradient) stays readable and nothing is fused across layers */
     enum vgg_optimizer optimizer;
     bool nesterov;
     struct vgg_hyper hyper;
@@ -26,7 +24,6 @@ struct vgg_plan {
     size_t arena_size[VGG_ARENA_COUNT];     /* bytes */
     struct vgg_view input, output;          /* output: features, or probabilities with loss or a classifying head */
     struct vgg_view targets, weights, loss; /* of each image */
-    struct vgg_view gradient;
     struct vgg_view params, grads; /* the trainable range of the parameters and its gradients: flat, one count */
     struct vgg_view m, v;          /* moments, absent where the optimiser has none */
     struct vgg_view activation[VGG_MAX_LAYERS]; /* keep_all: output of each layer that ran */
@@ -35,7 +32,8 @@ struct vgg_plan {
 };
 
 /* Builds the list; views of activations share memory when their lifetimes do not meet. Backward and update are empty
- * when nothing trains. */
+ * when nothing trains. Gradients accumulate over any number of forward + backward runs; the update uses and then clears
+ * them (fresh buffers are zero). */
 enum vgg_status vgg_plan_build(struct vgg_plan **out, const struct vgg_plan_spec *spec);
 void vgg_plan_destroy(struct vgg_plan *plan);
 
