@@ -1,0 +1,46 @@
+/* net.h: a network on a backend: its four arenas, its parameters, and batches of any size run through it. */
+#ifndef CORE_NET_H
+#define CORE_NET_H
+
+#include "core/backend.h"
+#include "core/plan.h"
+
+struct vgg_net;
+
+/* Puts a network where `spec` says: spec->batch is the largest number of images at once; it is halved until the arenas
+ * take at most `memory` bytes (0: no limit), and larger batches are then run in parts with the same result (sums over
+ * images are associated differently: gradients agree to fp32 rounding). *spec and its arch are copied.
+ * evaluate_first: the first layer of evaluation passes (vgg_net_forward), when it differs from spec->first because
+ * frozen features were kept; else spec->first. VGG_ERR_MEMORY, with the numbers, when not even one image fits. */
+enum vgg_status vgg_net_create(struct vgg_net **out, struct vgg_backend *backend, const struct vgg_plan_spec *spec,
+                               int evaluate_first, uint64_t memory);
+void vgg_net_destroy(struct vgg_net *net);
+int vgg_net_batch(const struct vgg_net *net);       /* images at once */
+uint64_t vgg_net_memory(const struct vgg_net *net); /* bytes of all arenas */
+/* Values of one image's output: pooled or plain features, or probabilities. */
+size_t vgg_net_output(const struct vgg_net *net);
+/* The moments' arena in bytes (0: the optimiser has none). */
+size_t vgg_net_moment_size(const struct vgg_net *net);
+
+/* The whole parameter arena, arch->param_size bytes. */
+enum vgg_status vgg_net_set_params(struct vgg_net *net, const float *params);
+enum vgg_status vgg_net_get_params(struct vgg_net *net, float *params);
+enum vgg_status vgg_net_set_moments(struct vgg_net *net, const float *moments);
+enum vgg_status vgg_net_get_moments(struct vgg_net *net, float *moments);
+
+/* One batch on the host. */
+struct vgg_net_io {
+    int n;          /* images */
+    const float *x; /* n inputs */
+    const float *t; /* n class numbers; NULL without loss */
+    const float *w; /* n weights; NULL: ones */
+    float *y;       /* n outputs; may be NULL when loss is wanted only */
+    float *loss;    /* n losses; NULL without loss */
+};
+
+/* Forward, nothing random, nothing changed. */
+enum vgg_status vgg_net_forward(struct vgg_net *net, const struct vgg_net_io *io);
+/* Forward, backward, update with step->step, seed and learning_rate (first and loss_scale are set here). */
+enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step);
+
+#endif
