@@ -53,7 +53,8 @@ uint64_t cpu_buf_generation(const struct cpu_buf *buf, size_t offset, size_t siz
 
 /* *out: `size` bytes at a multiple of 64 for the packed form number `form` of the weights `args->w`. *valid: they hold
  * what was packed from the very same weights; else the caller packs now. One call makes no other's memory invalid
- * within an operation. Forms are numbered by enum cpu_pack_form. */
+ * within an operation.
+ * Forms are small numbers that the kernels choose, one a layout. */
 enum vgg_status cpu_pack_get(struct cpu *cpu, const struct cpu_args *args, int form, size_t size, void **out,
                              bool *valid);
 /* Drops what was packed from weights in these bytes; NULL and 0: everything. */

@@ -1,0 +1,195 @@
+#include "cpu/cpu_backend.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "cpu/cpu.h"
+
+enum { MAX_THREADS = 1024 };
+
+/* The value of the first line "key : value" of a file under /proc, or an empty string. */
+static void proc_value(char *value, size_t size, const char *path, const char *key)
+{
+    value[0] = '\0';
+    FILE *file = fopen(path, "r");
+    if (!file) return;
+    char line[512];
+    while (!value[0] && fgets(line, sizeof line, file)) {
+        char *colon = strchr(line, ':');
+        if (!colon || strncmp(line, key, strlen(key)) != 0) continue;
+        char *text = colon + 1 + strspn(colon + 1, " \t");
+        text[strcspn(text, "\n")] = '\0';
+        snprintf(value, size, "%s", text);
+    }
+    fclose(file);
+}
+
+/* Bytes that new allocations may take: what the kernel calls available, else all there is. */
+static uint64_t memory_available(void)
+{
+    char text[64];
+    proc_value(text, sizeof text, "/proc/meminfo", "MemAvailable");
+    uint64_t kib = strtoull(text, NULL, 10);
+    if (kib) return kib * 1024;
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+}
+
+static int thread_default(void)
+{
+    int threads = omp_get_max_threads();
+    return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
+}
+
+static void device_fill(struct vgg_device_info *device)
+{
+    *device = (struct vgg_device_info) { .backend = "cpu", .type = "cpu" };
+    proc_value(device->name, sizeof device->name, "/proc/cpuinfo", "model name");
+    if (!device->name[0]) snprintf(device->name, sizeof device->name, "CPU");
+    for (int isa = 0; isa < CPU_ISA_COUNT; isa++) {
+        size_t used = strlen(device->driver);
+        if (cpu_isa_found((enum cpu_isa)isa))
+            snprintf(device->driver + used, sizeof device->driver - used, "%s%s", used ? " " : "",
+                     cpu_isa_name((enum cpu_isa)isa));
+    }
+    device->memory = memory_available();
+    device->threads = thread_default();
+}
+
+static enum vgg_status cpu_devices(struct vgg_device_info **out, size_t *count)
+{
+    *count = 0;
+    *out = malloc(sizeof **out);
+    if (!*out) return vgg_fail_memory("the list of processors", sizeof **out);
+    device_fill(*out);
+    *count = 1;
+    return VGG_OK;
+}
+
+static enum vgg_status isa_parse(enum cpu_isa *isa, const char *text)
+{
+    *isa = cpu_isa_best();
+    if (!text || strcmp(text, "auto") == 0) return VGG_OK;
+    for (int i = 0; i < CPU_ISA_COUNT; i++) {
+        if (strcmp(text, cpu_isa_name((enum cpu_isa)i)) != 0) continue;
+        *isa = (enum cpu_isa)i;
+        if (cpu_isa_found(*isa)) return VGG_OK;
+        return vgg_fail(VGG_ERR_UNSUPPORTED, "isa %s: this processor lacks it; use auto or %s", text,
+                        cpu_isa_name(cpu_isa_best()));
+    }
+    return vgg_fail(VGG_ERR_ARGUMENT, "isa %s: is not known; use auto, scalar, avx2, avx512 or neon", text);
+}
+
+static void cpu_close(struct vgg_backend *backend)
+{
+    struct cpu *cpu = (struct cpu *)backend;
+    if (!cpu) return;
+    cpu_pack_drop(cpu, NULL, 0);
+    free(cpu->scratch);
+    free(cpu->fp_saved);
+    free(cpu);
+}
+
+static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backend_options *options)
+{
+    *out = NULL;
+    enum cpu_isa isa;
+    enum vgg_status status = isa_parse(&isa, options->isa);
+    if (status != VGG_OK) return status;
+    if (options->device > 0) return vgg_fail(VGG_ERR_MISSING, "cpu device %d: there is only device 0", options->device);
+    if (options->threads < 0 || options->threads > MAX_THREADS)
+        return vgg_fail(VGG_ERR_ARGUMENT, "threads %d: must be 0 (all processors) to %d", options->threads,
+                        MAX_THREADS);
+    struct cpu *cpu = vgg_mem_calloc(1, sizeof *cpu);
+    if (!cpu) return vgg_fail_memory("the CPU backend", sizeof *cpu);
+    cpu->base.vtable = &cpu_backend_vtable;
+    device_fill(&cpu->base.device);
+    cpu->isa = isa;
+    cpu->threads = options->threads ? options->threads : cpu->base.device.threads;
+    cpu->base.device.threads = cpu->threads;
+    cpu_kernels_fill(&cpu->kernels, isa);
+    cpu->fp_saved = vgg_mem_calloc((size_t)cpu->threads, sizeof *cpu->fp_saved);
+    if (!cpu->fp_saved) {
+        cpu_close(&cpu->base);
+        return vgg_fail_memory("the CPU backend", (size_t)options->threads * sizeof *cpu->fp_saved);
+    }
+    *out = &cpu->base;
+    return VGG_OK;
+}
+
+static enum vgg_status cpu_buf_create(struct vgg_backend *backend, struct vgg_buf **out, size_t size)
+{
+    *out = NULL;
+    struct cpu *cpu = (struct cpu *)backend;
+    struct cpu_buf *buf = vgg_mem_calloc(1, sizeof *buf);
+    if (!buf) return vgg_fail_memory("a buffer", sizeof *buf);
+    *buf = (struct cpu_buf) { .base = { backend, size }, .data = cpu_mem_aligned(cpu, size) };
+    if (!buf->data) {
+        free(buf);
+        return vgg_fail_memory("a buffer", size);
+    }
+    buf->generation = ++cpu->generation;
+    *out = &buf->base;
+    return VGG_OK;
+}
+
+static void cpu_buf_destroy(struct vgg_buf *base)
+{
+    struct cpu_buf *buf = (struct cpu_buf *)base;
+    if (!buf) return;
+    if (base->size) cpu_pack_drop((struct cpu *)base->backend, buf->data, base->size);
+    free(buf->data);
+    free(buf);
+}
+
+static enum vgg_status cpu_upload(struct vgg_buf *base, size_t offset, const void *data, size_t size)
+{
+    struct cpu_buf *buf = (struct cpu_buf *)base;
+    if (size) memcpy(buf->data + offset, data, size);
+    cpu_buf_touch((struct cpu *)base->backend, buf, offset, size);
+    return VGG_OK;
+}
+
+static enum vgg_status cpu_download(struct vgg_buf *base, size_t offset, void *data, size_t size)
+{
+    if (size) memcpy(data, ((struct cpu_buf *)base)->data + offset, size);
+    return VGG_OK;
+}
+
+static bool cpu_supports(struct vgg_backend *backend, const struct vgg_op *op)
+{
+    (void)backend;
+    return (unsigned)op->kind < VGG_OP_KIND_COUNT;
+}
+
+static enum vgg_status cpu_submit(struct vgg_backend *backend, const struct vgg_list *list, const struct vgg_step *step,
+                                  double *seconds, uint64_t *ticket)
+{
+    if (ticket) *ticket = 0;
+    return cpu_ops_run((struct cpu *)backend, list, step, seconds);
+}
+
+static enum vgg_status cpu_wait(struct vgg_backend *backend, uint64_t ticket)
+{
+    (void)backend, (void)ticket;
+    return VGG_OK;
+}
+
+const struct vgg_backend_vtable cpu_backend_vtable = {
+    .name = "cpu",
+    .devices = cpu_devices,
+    .open = cpu_open,
+    .close = cpu_close,
+    .buf_create = cpu_buf_create,
+    .buf_destroy = cpu_buf_destroy,
+    .upload = cpu_upload,
+    .download = cpu_download,
+    .supports = cpu_supports,
+    .submit = cpu_submit,
+    .wait = cpu_wait,
+};

@@ -1,0 +1,39 @@
+#include "cpu/cpu.h"
+
+const char *cpu_isa_name(enum cpu_isa isa)
+{
+    static const char *const name[CPU_ISA_COUNT] = {
+        [CPU_ISA_SCALAR] = "scalar", [CPU_ISA_AVX2] = "avx2", [CPU_ISA_AVX512] = "avx512", [CPU_ISA_NEON] = "neon"
+    };
+    return name[isa];
+}
+
+/* The compiler's own detection asks CPUID for the instructions and XGETBV for the registers that the operating system
+ * saves. On AArch64 the vector unit is part of the base architecture. */
+bool cpu_isa_found(enum cpu_isa isa)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    switch (isa) {
+    case CPU_ISA_SCALAR: return true;
+    case CPU_ISA_AVX2: return avx2;
+    case CPU_ISA_AVX512: return avx2 && __builtin_cpu_supports("avx512f");
+    case CPU_ISA_NEON:
+    case CPU_ISA_COUNT: break;
+    }
+    return false;
+#elif defined(__aarch64__)
+    return isa == CPU_ISA_SCALAR || isa == CPU_ISA_NEON;
+#else
+    return isa == CPU_ISA_SCALAR;
+#endif
+}
+
+enum cpu_isa cpu_isa_best(void)
+{
+    int isa = CPU_ISA_COUNT - 1;
+    while (!cpu_isa_found((enum cpu_isa)isa))
+        isa--;
+    return (enum cpu_isa)isa;
+}

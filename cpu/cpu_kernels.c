@@ -1,0 +1,31 @@
+#include "cpu/cpu_kernels.h"
+
+static const struct cpu_kernels plain = {
+    .conv = cpu_conv_c,
+    .conv_bwd_data = cpu_conv_bwd_data_c,
+    .conv_bwd_weight = cpu_conv_bwd_weight_c,
+    .dense = cpu_dense_c,
+    .dense_bwd_data = cpu_dense_bwd_data_c,
+    .dense_bwd_weight = cpu_dense_bwd_weight_c,
+    .pool2_row = cpu_pool2_row_c,
+    .pool2_bwd_row = cpu_pool2_bwd_row_c,
+    .avgpool = cpu_avgpool_c,
+    .gmaxpool = cpu_gmaxpool_c,
+    .avgpool_bwd = cpu_avgpool_bwd_c,
+    .gmaxpool_bwd = cpu_gmaxpool_bwd_c,
+    .dropout = cpu_dropout_c,
+    .softmax = cpu_softmax_c,
+    .sigmoid = cpu_sigmoid_c,
+    .softmax_xent = cpu_softmax_xent_c,
+    .sigmoid_xent = cpu_sigmoid_xent_c,
+    .sgd = cpu_sgd_update_c,
+    .rmsprop = cpu_rmsprop_update_c,
+    .adam = cpu_adam_update_c,
+    .adamw = cpu_adamw_update_c,
+};
+
+void cpu_kernels_fill(struct cpu_kernels *kernels, enum cpu_isa isa)
+{
+    *kernels = plain;
+    (void)isa;
+}

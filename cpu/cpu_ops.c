@@ -1,0 +1,109 @@
+#include <time.h>
+
+#include "cpu/cpu.h"
+
+static cpu_loop_fn *const loops[VGG_OP_KIND_COUNT] = {
+    [VGG_OP_ZERO] = cpu_zero_run,
+    [VGG_OP_POOL2] = cpu_pool2_run,
+    [VGG_OP_POOL2_BWD] = cpu_pool2_bwd_run,
+    [VGG_OP_AVGPOOL] = cpu_avgpool_run,
+    [VGG_OP_AVGPOOL_BWD] = cpu_avgpool_bwd_run,
+    [VGG_OP_GMAXPOOL] = cpu_gmaxpool_run,
+    [VGG_OP_GMAXPOOL_BWD] = cpu_gmaxpool_bwd_run,
+    [VGG_OP_DROPOUT] = cpu_dropout_run,
+    [VGG_OP_DROPOUT_BWD] = cpu_dropout_bwd_run,
+    [VGG_OP_SOFTMAX] = cpu_softmax_run,
+    [VGG_OP_SIGMOID] = cpu_sigmoid_run,
+    [VGG_OP_SOFTMAX_XENT] = cpu_softmax_xent_run,
+    [VGG_OP_SIGMOID_XENT] = cpu_sigmoid_xent_run,
+    [VGG_OP_SGD] = cpu_update_run,
+    [VGG_OP_RMSPROP] = cpu_update_run,
+    [VGG_OP_ADAM] = cpu_update_run,
+    [VGG_OP_ADAMW] = cpu_update_run,
+};
+
+static struct cpu_buf *buf_of(const struct vgg_list *list, const struct vgg_view *view)
+{
+    return view->n ? (struct cpu_buf *)list->arena[view->arena] : NULL;
+}
+
+static void *pointer_of(const struct vgg_list *list, const struct vgg_view *view)
+{
+    struct cpu_buf *buf = buf_of(list, view);
+    return buf ? buf->data + view->offset : NULL;
+}
+
+static struct cpu_args args_of(const struct vgg_list *list, const struct vgg_op *op)
+{
+    struct cpu_args a = {
+        .x = pointer_of(list, &op->x),
+        .w = pointer_of(list, &op->w),
+        .b = pointer_of(list, &op->b),
+        .y = pointer_of(list, &op->y),
+        .dx = pointer_of(list, &op->dx),
+        .dw = pointer_of(list, &op->dw),
+        .db = pointer_of(list, &op->db),
+        .dy = pointer_of(list, &op->dy),
+        .t = pointer_of(list, &op->t),
+        .sw = pointer_of(list, &op->sw),
+        .loss = pointer_of(list, &op->loss),
+        .m = pointer_of(list, &op->m),
+        .v = pointer_of(list, &op->v),
+        .arg = pointer_of(list, &op->arg),
+    };
+    struct cpu_buf *w = buf_of(list, &op->w);
+    if (w) a.w_generation = cpu_buf_generation(w, op->w.offset, vgg_view_size(&op->w));
+    return a;
+}
+
+/* Notes what an operation wrote. Some of these views are only read by some kinds: then a generation passes in vain. */
+static void touch(struct cpu *cpu, const struct vgg_list *list, const struct vgg_op *op)
+{
+    const struct vgg_view *const written[] = { &op->y, &op->arg, &op->dx, &op->dw, &op->db, &op->loss, &op->m, &op->v };
+    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) {
+        struct cpu_buf *buf = buf_of(list, written[i]);
+        if (buf) cpu_buf_touch(cpu, buf, written[i]->offset, vgg_view_size(written[i]));
+    }
+    struct cpu_buf *w = op->kind >= VGG_OP_SGD ? buf_of(list, &op->w) : NULL;
+    if (w) cpu_buf_touch(cpu, w, op->w.offset, vgg_view_size(&op->w));
+}
+
+static enum vgg_status run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a,
+                           const struct vgg_step *step)
+{
+    switch (op->kind) {
+    case VGG_OP_CONV: return cpu->kernels.conv(cpu, op, a);
+    case VGG_OP_CONV_BWD_DATA: return cpu->kernels.conv_bwd_data(cpu, op, a);
+    case VGG_OP_CONV_BWD_WEIGHT: return cpu->kernels.conv_bwd_weight(cpu, op, a);
+    case VGG_OP_DENSE: return cpu->kernels.dense(cpu, op, a);
+    case VGG_OP_DENSE_BWD_DATA: return cpu->kernels.dense_bwd_data(cpu, op, a);
+    case VGG_OP_DENSE_BWD_WEIGHT: return cpu->kernels.dense_bwd_weight(cpu, op, a);
+    default: loops[op->kind](cpu, op, a, step); return VGG_OK;
+    }
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+enum vgg_status cpu_ops_run(struct cpu *cpu, const struct vgg_list *list, const struct vgg_step *step, double *seconds)
+{
+    enum vgg_status status = VGG_OK;
+    cpu_float_enter(cpu);
+    double before = seconds ? now() : 0;
+    for (size_t i = 0; i < list->count && status == VGG_OK; i++) {
+        const struct vgg_op *op = &list->op[i];
+        const struct cpu_args a = args_of(list, op);
+        status = run(cpu, op, &a, step);
+        touch(cpu, list, op);
+        if (!seconds) continue;
+        double after = now();
+        seconds[i] = after - before;
+        before = after;
+    }
+    cpu_float_leave(cpu);
+    return status;
+}
