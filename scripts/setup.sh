@@ -29,13 +29,10 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     exit 0
 fi
 
-declare -A installed
-while read -r name state; do
-    if [ "$state" = installed ]; then installed[$name]=1; fi
-done < <(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null || true)
+states=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null || true)
 missing=()
 for name in "${wanted[@]}"; do
-    [ -n "${installed[$name]:-}" ] || missing+=("$name")
+    grep -qx "$name installed" <<<"$states" || missing+=("$name")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
