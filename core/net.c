@@ -203,7 +203,7 @@ static void bind(struct vgg_net *net, struct bound *bound)
 /* A smaller batch can, through other ties in the placement, need a little more: then the arena grows. */
 static enum vgg_status grow_activations(struct vgg_net *net, size_t size)
 {
-    if (size <= net->arena[VGG_ARENA_ACT]->size) return VGG_OK;
+    if (net->arena[VGG_ARENA_ACT] && size <= net->arena[VGG_ARENA_ACT]->size) return VGG_OK;
     vgg_buf_destroy(net->arena[VGG_ARENA_ACT]);
     net->arena[VGG_ARENA_ACT] = NULL;
     enum vgg_status status = vgg_buf_create(net->backend, &net->arena[VGG_ARENA_ACT], size);

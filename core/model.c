@@ -1,0 +1,394 @@
+#include "core/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/data.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/rng.h"
+#include "core/weights.h"
+
+enum { DEFAULT_SIZE = 224, MESSAGE = 768 };
+
+static float *param(const struct vgg_model *model, const struct vgg_view *view)
+{
+    return model->params + view->offset / sizeof(float);
+}
+
+/* ---- random weights ---- */
+
+/* Standard normal number i of a layer, by Box and Muller. */
+static float normal(uint64_t seed, uint64_t layer, uint64_t i)
+{
+    double u = 1.0 - (double)vgg_rng_uniform(seed, VGG_RNG_INIT, layer, i / 2 * 2);
+    double v = (double)vgg_rng_uniform(seed, VGG_RNG_INIT, layer, i / 2 * 2 + 1);
+    double radius = sqrt(-2.0 * log(u)), angle = 6.283185307179586 * v;
+    return (float)(radius * (i % 2 ? sin(angle) : cos(angle)));
+}
+
+/* Convolutions: normal with variance 2 / fan-in. Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV
+ * 2015. Dense layers: uniform within sqrt(6 / (in + out)), Keras' default. Source: Glorot and Bengio, AISTATS 2010. */
+static void init_layer(struct vgg_model *model, int index, uint64_t seed)
+{
+    const struct vgg_layer *layer = &model->arch.layer[index];
+    size_t count = vgg_view_count(&layer->kernel);
+    float *kernel = param(model, &layer->kernel);
+    if (layer->kind == VGG_LAYER_CONV) {
+        float scale = sqrtf(2.0f / (9.0f * (float)layer->kernel.w));
+        for (size_t i = 0; i < count; i++)
+            kernel[i] = scale * normal(seed, (uint64_t)index, i);
+    } else {
+        float limit = sqrtf(6.0f / (float)(layer->kernel.w + layer->kernel.c));
+        for (size_t i = 0; i < count; i++) {
+            kernel[i] = limit * (2.0f * vgg_rng_uniform(seed, VGG_RNG_INIT, (uint64_t)index, i) - 1.0f);
+        }
+    }
+    memset(param(model, &layer->bias), 0, vgg_view_size(&layer->bias));
+}
+
+static void init_layers(struct vgg_model *model, int from, int to, uint64_t seed)
+{
+    for (int i = from; i < to; i++) {
+        if (model->arch.layer[i].kernel.n) init_layer(model, i, seed);
+    }
+}
+
+/* ---- weights from a file ---- */
+
+static void layer_shape(const struct vgg_layer *layer, int *rank, int shape[4])
+{
+    const struct vgg_view *k = &layer->kernel;
+    if (layer->kind == VGG_LAYER_CONV) {
+        *rank = 4;
+        shape[0] = k->n, shape[1] = k->h, shape[2] = k->w, shape[3] = k->c;
+    } else {
+        *rank = 2;
+        shape[0] = k->w, shape[1] = k->c;
+        shape[2] = shape[3] = 1;
+    }
+}
+
+/* Names every layer of [from, to) that the file lacks in one line. */
+static enum vgg_status check_layers(const struct vgg_model *model, int from, int to, const struct vgg_weights *weights,
+                                    const char *path)
+{
+    char missing[MESSAGE] = "";
+    size_t used = 0;
+    for (int i = from; i < to; i++) {
+        const struct vgg_layer *layer = &model->arch.layer[i];
+        int rank, shape[4];
+        if (layer->kernel.n == 0 || vgg_weights_shape(weights, layer->name, &rank, shape)) continue;
+        if (used < sizeof missing) {
+            used +=
+                (size_t)snprintf(missing + used, sizeof missing - used, "%s%s/kernel", used ? ", " : "", layer->name);
+        }
+    }
+    if (!used) return VGG_OK;
+    return vgg_fail(VGG_ERR_MISSING, "%s: holds no weights for %s; ask for a layer below, or take a complete file",
+                    path, missing);
+}
+
+static enum vgg_status read_layers(struct vgg_model *model, int from, int to, const struct vgg_weights *weights,
+                                   const char *path)
+{
+    enum vgg_status status = check_layers(model, from, to, weights, path);
+    int h, w, c;
+    vgg_arch_shape(&model->arch, model->arch.base - 1, &h, &w, &c);
+    for (int i = from; i < to && status == VGG_OK; i++) {
+        const struct vgg_layer *layer = &model->arch.layer[i];
+        int rank, shape[4];
+        if (layer->kernel.n == 0) continue;
+        layer_shape(layer, &rank, shape);
+        status = vgg_weights_read(weights, layer->name, param(model, &layer->kernel), rank, shape,
+                                  param(model, &layer->bias), h, w);
+    }
+    return status;
+}
+
+/* ---- creating ---- */
+
+static enum vgg_status copy_text(char **out, const char *text)
+{
+    free(*out);
+    *out = vgg_mem_strdup(text);
+    return *out ? VGG_OK : vgg_fail_memory("a model", strlen(text));
+}
+
+/* The architecture and room for its parameters. */
+static enum vgg_status shape_model(struct vgg_model *model, const char *arch, int h, int w, const char *last,
+                                   const char *head)
+{
+    enum vgg_status status = vgg_arch_base(&model->arch, arch, h, w, last);
+    if (status == VGG_OK && head && *head) {
+        status = vgg_arch_head(&model->arch, head);
+        if (status == VGG_OK) status = copy_text(&model->head, head);
+    }
+    if (status != VGG_OK) return status;
+    model->params = vgg_mem_aligned(model->arch.param_size);
+    return model->params ? VGG_OK : vgg_fail_memory("the parameters", model->arch.param_size);
+}
+
+/* Turns "imagenet", "starter" and NULL into a file's name, or `random`. */
+static enum vgg_status find_weights(char **path, bool *random, const char *wanted, bool top)
+{
+    *path = NULL;
+    *random = wanted && strcmp(wanted, "random") == 0;
+    if (*random) return VGG_OK;
+    if (wanted && strcmp(wanted, "starter") == 0) {
+        return vgg_fail(VGG_ERR_MISSING,
+                        "starter weights are not part of this build; take --weights FILE, imagenet or random");
+    }
+    if (wanted && strcmp(wanted, "imagenet") != 0) {
+        *path = vgg_mem_strdup(wanted);
+        return *path ? VGG_OK : vgg_fail_memory("a path", strlen(wanted));
+    }
+    enum vgg_status status = vgg_weights_find(path, top);
+    if (status == VGG_ERR_MISSING) {
+        return vgg_fail(status,
+                        "no ImageNet weights on this machine; get them by `vgg16 pull vgg16%s`, or take --weights FILE "
+                        "or --weights random",
+                        top ? "" : "-notop");
+    }
+    if (status == VGG_OK) vgg_log(VGG_LOG_INFO, "weights: ImageNet, from %s", *path);
+    return status;
+}
+
+/* head_too: the head's weights come from the file as well. */
+static enum vgg_status create(struct vgg_model **out, const struct vgg_model_options *options, bool head_too)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_weights *weights = NULL;
+    char *path = NULL;
+    bool random;
+    *out = NULL;
+    struct vgg_model *model = vgg_mem_calloc(1, sizeof *model);
+    if (!model) return vgg_fail_memory("a model", sizeof *model);
+    CHECK(find_weights(&path, &random, options->weights, head_too));
+    const char *arch = options->arch;
+    if (!random) {
+        CHECK(vgg_weights_open(&weights, path));
+        const char *held = vgg_weights_arch(weights);
+        if (!arch) arch = held;
+    }
+    int h = options->height ? options->height : DEFAULT_SIZE, w = options->width ? options->width : DEFAULT_SIZE;
+    CHECK(shape_model(model, arch ? arch : "vgg16", h, w, options->last, options->head));
+    model->preprocess = options->preprocess;
+    if (random) {
+        init_layers(model, 0, model->arch.count, options->seed);
+        CHECK(copy_text(&model->source, "random"));
+        if (model->preprocess == VGG_PREPROCESS_DEFAULT) model->preprocess = VGG_PREPROCESS_RESCALE;
+    } else {
+        CHECK(read_layers(model, 0, head_too ? model->arch.count : model->arch.base, weights, path));
+        if (!head_too) init_layers(model, model->arch.base, model->arch.count, options->seed);
+        CHECK(copy_text(&model->source, path));
+        if (model->preprocess == VGG_PREPROCESS_DEFAULT) model->preprocess = vgg_weights_preprocess(weights);
+    }
+    vgg_weights_close(weights);
+    free(path);
+    *out = model;
+    return VGG_OK;
+fail:
+    vgg_weights_close(weights);
+    free(path);
+    vgg_model_destroy(model);
+    return status;
+}
+
+enum vgg_status vgg_model_create(struct vgg_model **out, const struct vgg_model_options *options)
+{
+    return create(out, options, options->head && strcmp(options->head, "top") == 0);
+}
+
+enum vgg_status vgg_model_create_whole(struct vgg_model **out, const struct vgg_model_options *options)
+{
+    return create(out, options, true);
+}
+
+void vgg_model_destroy(struct vgg_model *model)
+{
+    if (!model) return;
+    for (int i = 0; model->class_names && i < vgg_arch_classes(&model->arch); i++)
+        free(model->class_names[i]);
+    free(model->class_names);
+    vgg_mem_free(model->params);
+    free(model->head);
+    free(model->source);
+    free(model);
+}
+
+/* ---- what the parts of core share ---- */
+
+void vgg_model_images(const struct vgg_model *model, struct vgg_image_options *images)
+{
+    if (images->height == 0) images->height = model->arch.h;
+    if (images->width == 0) images->width = model->arch.w;
+    if (images->preprocess == VGG_PREPROCESS_DEFAULT) images->preprocess = model->preprocess;
+}
+
+int vgg_model_predicted(const struct vgg_model *model, const float *output)
+{
+    const struct vgg_layer *last = &model->arch.layer[model->arch.count - 1];
+    if (last->activation == VGG_SIGMOID) return output[0] > 0.5f;
+    int best = 0;
+    for (int i = 1; i < last->c; i++) {
+        if (output[i] > output[best]) best = i;
+    }
+    return best;
+}
+
+enum vgg_status vgg_model_first(int *out, const struct vgg_model *model, const struct vgg_data *data)
+{
+    const struct vgg_arch *arch = &model->arch;
+    struct vgg_data_shape shape;
+    *out = 0;
+    vgg_data_shape(data, &shape);
+    if (!shape.features) return VGG_OK;
+    /* The end of the base first, then up through the head, then down through the base. */
+    for (int i = 0; i < arch->count; i++) {
+        int k = arch->base + i < arch->count ? arch->base + i : arch->count - 1 - i, h, w, c;
+        if (k <= 0) break;
+        vgg_arch_shape(arch, k - 1, &h, &w, &c);
+        if (h == shape.h && w == shape.w && c == shape.c) {
+            *out = k;
+            return VGG_OK;
+        }
+    }
+    int h, w, c;
+    vgg_arch_shape(arch, arch->base - 1, &h, &w, &c);
+    return vgg_fail(VGG_ERR_ARGUMENT,
+                    "%s: features of %dx%dx%d fit no layer of this network, whose base ends in %dx%dx%d; extract them "
+                    "with the same "
+                    "--size and layer, and use gap or gmp in the head for pooled ones",
+                    vgg_data_count(data) ? vgg_data_path(data, 0) : "data", shape.h, shape.w, shape.c, h, w, c);
+}
+
+/* ---- questions ---- */
+
+int vgg_model_layer_count(const struct vgg_model *model)
+{
+    return model->arch.count;
+}
+
+enum vgg_status vgg_model_layer(const struct vgg_model *model, int index, struct vgg_layer_info *info)
+{
+    static const char *const kinds[] = { "conv", "maxpool", "flatten", "avgpool", "gmaxpool", "dense", "dropout" };
+    if (index < 0 || index >= model->arch.count) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "layer %d: the network has layers 0 to %d", index, model->arch.count - 1);
+    }
+    const struct vgg_layer *layer = &model->arch.layer[index];
+    int h, w, c;
+    vgg_arch_shape(&model->arch, index - 1, &h, &w, &c);
+    struct vgg_view x = { .n = 1, .h = h, .w = w, .c = c }, y = { .n = 1, .h = layer->h, .w = layer->w, .c = layer->c };
+    static const enum vgg_op_kind ops[] = {
+        [VGG_LAYER_CONV] = VGG_OP_CONV,          [VGG_LAYER_MAXPOOL] = VGG_OP_POOL2,
+        [VGG_LAYER_FLATTEN] = VGG_OP_KIND_COUNT, [VGG_LAYER_AVGPOOL] = VGG_OP_AVGPOOL,
+        [VGG_LAYER_GMAXPOOL] = VGG_OP_GMAXPOOL,  [VGG_LAYER_DENSE] = VGG_OP_DENSE,
+        [VGG_LAYER_DROPOUT] = VGG_OP_KIND_COUNT,
+    };
+    struct vgg_op op = { .kind = ops[layer->kind], .x = x, .w = layer->kernel, .y = y };
+    *info = (struct vgg_layer_info) {
+        .name = layer->name,
+        .kind = kinds[layer->kind],
+        .height = layer->h,
+        .width = layer->w,
+        .channels = layer->c,
+        .parameters = vgg_view_count(&layer->kernel) + vgg_view_count(&layer->bias),
+        .flops = op.kind == VGG_OP_KIND_COUNT ? 0 : (uint64_t)vgg_op_flops(&op),
+    };
+    return VGG_OK;
+}
+
+int vgg_model_layer_find(const struct vgg_model *model, const char *name)
+{
+    return vgg_arch_find(&model->arch, name);
+}
+
+const char *vgg_model_arch(const struct vgg_model *model)
+{
+    return model->arch.name;
+}
+
+const char *vgg_model_weights(const struct vgg_model *model)
+{
+    return model->source;
+}
+
+void vgg_model_input(const struct vgg_model *model, int *height, int *width, enum vgg_preprocess *preprocess)
+{
+    *height = model->arch.h;
+    *width = model->arch.w;
+    *preprocess = model->preprocess;
+}
+
+int vgg_model_class_count(const struct vgg_model *model)
+{
+    return vgg_arch_classes(&model->arch);
+}
+
+const char *vgg_model_class_name(const struct vgg_model *model, int label)
+{
+    if (label < 0 || label >= vgg_arch_classes(&model->arch)) return NULL;
+    if (model->class_names) return model->class_names[label];
+    return model->head && strcmp(model->head, "top") == 0 ? vgg_imagenet_class(label) : NULL;
+}
+
+int vgg_model_trainable(const struct vgg_model *model, const char *what)
+{
+    return vgg_arch_trainable(&model->arch, what);
+}
+
+enum vgg_status vgg_model_set_class_names(struct vgg_model *model, const char *const *names, int count)
+{
+    int classes = vgg_arch_classes(&model->arch);
+    if (count != classes) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "%d class names for a head with %d classes", count, classes);
+    }
+    char **copy = vgg_mem_calloc((size_t)count, sizeof *copy);
+    bool complete = copy != NULL;
+    for (int i = 0; complete && i < count; i++)
+        complete = (copy[i] = vgg_mem_strdup(names[i])) != NULL;
+    if (!complete) {
+        for (int i = 0; copy && i < count; i++)
+            free(copy[i]);
+        free(copy);
+        return vgg_fail_memory("class names", (size_t)count * sizeof *copy);
+    }
+    for (int i = 0; model->class_names && i < count; i++)
+        free(model->class_names[i]);
+    free(model->class_names);
+    model->class_names = copy;
+    return VGG_OK;
+}
+
+static enum vgg_status find_param(float **out, const struct vgg_model *model, int layer, bool bias, size_t count)
+{
+    struct vgg_layer_info info;
+    enum vgg_status status = vgg_model_layer(model, layer, &info);
+    if (status != VGG_OK) return status;
+    const struct vgg_view *view = bias ? &model->arch.layer[layer].bias : &model->arch.layer[layer].kernel;
+    if (vgg_view_count(view) != count || count == 0) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "%s %s has %zu values, not %zu", info.name, bias ? "bias" : "kernel",
+                        vgg_view_count(view), count);
+    }
+    *out = param(model, view);
+    return VGG_OK;
+}
+
+enum vgg_status vgg_model_get(const struct vgg_model *model, int layer, bool bias, float *values, size_t count)
+{
+    float *at;
+    enum vgg_status status = find_param(&at, model, layer, bias, count);
+    if (status == VGG_OK) memcpy(values, at, count * sizeof *at);
+    return status;
+}
+
+enum vgg_status vgg_model_set(struct vgg_model *model, int layer, bool bias, const float *values, size_t count)
+{
+    float *at;
+    enum vgg_status status = find_param(&at, model, layer, bias, count);
+    if (status == VGG_OK) memcpy(at, values, count * sizeof *at);
+    return status;
+}

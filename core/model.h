@@ -1,0 +1,31 @@
+/* model.h: an architecture with its parameters on the host, and what its users must know about it. */
+#ifndef CORE_MODEL_H
+#define CORE_MODEL_H
+
+#include "core/arch.h"
+
+struct vgg_model {
+    struct vgg_arch arch;
+    float *params;                  /* arch.param_size bytes, laid out as VGG_ARENA_PARAM */
+    enum vgg_preprocess preprocess; /* never DEFAULT */
+    char *head;                     /* as given to vgg_arch_head; NULL: none */
+    char *source;                   /* where the weights came from */
+    char **class_names;             /* vgg_arch_classes(&arch) of them, or NULL: unnamed */
+};
+
+/* vgg_model_create with the head's weights from the file, too. */
+enum vgg_status vgg_model_create_whole(struct vgg_model **out, const struct vgg_model_options *options);
+
+/* Fills the options' defaults (size, preprocessing) with what the model wants. */
+void vgg_model_images(const struct vgg_model *model, struct vgg_image_options *images);
+
+/* The class that one row of the network's output stands for: the most probable, or class 1 above 0.5 of one sigmoid
+ * unit. */
+int vgg_model_predicted(const struct vgg_model *model, const float *output);
+
+/* Index k such that stored features of h x w x c are the output of layer k - 1, the input of layer k; 0 for images.
+ * VGG_ERR_ARGUMENT, with both shapes, when they fit nowhere. */
+struct vgg_data;
+enum vgg_status vgg_model_first(int *out, const struct vgg_model *model, const struct vgg_data *data);
+
+#endif
