@@ -89,6 +89,7 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
     enum vgg_status status = VGG_OK;
     const struct vgg_arch *arch = &model->arch;
     struct vgg_net *net = NULL;
+    int *labels = NULL;
     struct gather g = { .model = model };
     int classes = vgg_arch_classes(arch), first;
     bool labelled = vgg_data_class_count(data) > 0;
@@ -97,7 +98,7 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
         CHECK(vgg_fail(VGG_ERR_ARGUMENT,
                        "the model has no classifier; train a head by `vgg16 train`, or use the weights' own top"));
     }
-    if (labelled) CHECK(vgg_pass_check_labels(data, classes));
+    CHECK(vgg_model_labels(&labels, model, data));
     CHECK(vgg_model_first(&first, model, data));
     CHECK(create_result(&g.result, vgg_data_count(data), classes));
     struct vgg_plan_spec spec = {
@@ -116,6 +117,7 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
         .images = options->images,
         .batch = spec.batch,
         .loss = labelled,
+        .labels = labels,
         .phase = "evaluate",
         .progress = options->progress,
         .user = options->user,
@@ -126,6 +128,7 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
     *out = g.result;
     g.result = NULL;
 fail:
+    free(labels);
     vgg_net_destroy(net);
     vgg_evaluation_destroy(g.result);
     return status;

@@ -24,6 +24,7 @@ bool vgg_frozen_fits(const struct vgg_arch *arch, int last, size_t count)
 
 struct keep {
     struct vgg_frozen *frozen;
+    const struct vgg_data *data;
     size_t features, count;
 };
 
@@ -33,7 +34,8 @@ static enum vgg_status keep(void *sink, const struct vgg_batch *batch, const flo
     struct keep *k = sink;
     size_t n = (size_t)batch->count;
     memcpy(k->frozen->x + k->count * k->features, y, n * k->features * sizeof *y);
-    memcpy(k->frozen->labels + k->count, batch->labels, n * sizeof *batch->labels);
+    for (size_t i = 0; i < n; i++)
+        k->frozen->labels[k->count + i] = vgg_data_label(k->data, batch->index[i]);
     k->count += n;
     return VGG_OK;
 }
@@ -45,7 +47,7 @@ enum vgg_status vgg_frozen_create(struct vgg_frozen *frozen, struct vgg_engine *
 {
     enum vgg_status status = VGG_OK;
     struct vgg_net *net = NULL;
-    struct keep k = { frozen, feature_count(&model->arch, last), 0 };
+    struct keep k = { frozen, data, feature_count(&model->arch, last), 0 };
     size_t count = vgg_data_count(data);
     *frozen = (struct vgg_frozen) { 0 };
     frozen->x = vgg_mem_calloc(vgg_mem_mul(count, k.features), sizeof *frozen->x);

@@ -239,6 +239,44 @@ int vgg_model_predicted(const struct vgg_model *model, const float *output)
     return best;
 }
 
+static const char *data_name(const struct vgg_data *data)
+{
+    return vgg_data_count(data) ? vgg_data_path(data, 0) : "data";
+}
+
+/* The first item of a class, to show where a wrong label stands. */
+static const char *first_of(const struct vgg_data *data, int label)
+{
+    for (size_t i = 0; i < vgg_data_count(data); i++) {
+        if (vgg_data_label(data, i) == label) return vgg_data_path(data, i);
+    }
+    return data_name(data);
+}
+
+enum vgg_status vgg_model_labels(int **out, const struct vgg_model *model, const struct vgg_data *data)
+{
+    int have = vgg_arch_classes(&model->arch), wanted = vgg_data_class_count(data);
+    *out = NULL;
+    if (wanted == 0) return VGG_OK;
+    int *map = vgg_mem_calloc((size_t)wanted, sizeof *map);
+    if (!map) return vgg_fail_memory("class numbers", (size_t)wanted * sizeof *map);
+    for (int i = 0; i < wanted; i++) {
+        const char *name = vgg_data_class_name(data, i);
+        int k = model->class_names ? 0 : i;
+        while (model->class_names && k < have && strcmp(model->class_names[k], name) != 0)
+            k++;
+        if (k >= have) {
+            free(map);
+            return vgg_fail(VGG_ERR_ARGUMENT, "%s: class %d (%s) is out of range: the model knows %d classes, %s to %s",
+                            first_of(data, i), i, name, have, model->class_names ? model->class_names[0] : "0",
+                            model->class_names ? model->class_names[have - 1] : "the last by number");
+        }
+        map[i] = k;
+    }
+    *out = map;
+    return VGG_OK;
+}
+
 enum vgg_status vgg_model_first(int *out, const struct vgg_model *model, const struct vgg_data *data)
 {
     const struct vgg_arch *arch = &model->arch;
@@ -262,7 +300,7 @@ enum vgg_status vgg_model_first(int *out, const struct vgg_model *model, const s
                     "%s: features of %dx%dx%d fit no layer of this network, whose base ends in %dx%dx%d; extract them "
                     "with the same "
                     "--size and layer, and use gap or gmp in the head for pooled ones",
-                    vgg_data_count(data) ? vgg_data_path(data, 0) : "data", shape.h, shape.w, shape.c, h, w, c);
+                    data_name(data), shape.h, shape.w, shape.c, h, w, c);
 }
 
 /* ---- questions ---- */

@@ -13,7 +13,8 @@ enum vgg_status vgg_pass_run(const struct vgg_pass *pass, vgg_pass_fn *fn, void 
     size_t batch_size = (size_t)pass->batch;
     float *y = vgg_mem_calloc(vgg_mem_mul(batch_size, vgg_net_output(pass->net)), sizeof *y);
     float *loss = vgg_mem_calloc(batch_size, sizeof *loss), *t = vgg_mem_calloc(batch_size, sizeof *t);
-    if (!y || !loss || !t)
+    int *labels = vgg_mem_calloc(batch_size, sizeof *labels);
+    if (!y || !loss || !t || !labels)
         CHECK(vgg_fail_memory("one batch of outputs", batch_size * vgg_net_output(pass->net) * sizeof *y));
     struct vgg_loader_options options = { .images = pass->images, .batch = pass->batch };
     CHECK(vgg_loader_create(&loader, pass->data, &options));
@@ -45,17 +46,6 @@ fail:
     free(y);
     free(loss);
     free(t);
+    free(labels);
     return status;
-}
-
-enum vgg_status vgg_pass_check_labels(const struct vgg_data *data, int classes)
-{
-    for (size_t i = 0; i < vgg_data_count(data); i++) {
-        int label = vgg_data_label(data, i);
-        if (label < 0 || label >= classes) {
-            return vgg_fail(VGG_ERR_ARGUMENT, "%s: label %d is out of range; the model has %d classes, 0 to %d",
-                            vgg_data_path(data, i), label, classes, classes - 1);
-        }
-    }
-    return VGG_OK;
 }

@@ -11,19 +11,17 @@ struct vgg_pass {
     struct vgg_image_options images; /* nothing DEFAULT */
     int batch;
     bool loss;         /* the network has a loss: labels are its targets */
+    const int *labels; /* the model's class for each class of the data; NULL: no labels */
     const char *phase; /* of progress */
     int epoch, epochs;
     vgg_progress_fn *progress;
     void *user;
 };
 
-/* Receives each batch with its outputs and, with a loss, the losses. */
+/* Receives each batch, its labels as the model numbers them, with its outputs and, with a loss, the losses. */
 typedef enum vgg_status vgg_pass_fn(void *sink, const struct vgg_batch *batch, const float *y, const float *loss);
 
 /* In the data set's order, nothing random. Stops with what fn returns when that is a failure. */
 enum vgg_status vgg_pass_run(const struct vgg_pass *pass, vgg_pass_fn *fn, void *sink);
-
-/* Checks that every label of `data` is a class of a network with `classes`. */
-enum vgg_status vgg_pass_check_labels(const struct vgg_data *data, int classes);
 
 #endif

@@ -28,7 +28,8 @@ struct trainer {
     struct vgg_loader *loader;
     uint64_t steps; /* an epoch */
     struct vgg_train_state state;
-    struct vgg_train_arrays arrays; /* params points into the model */
+    struct vgg_train_arrays arrays;  /* params points into the model */
+    int *labels, *validation_labels; /* the model's class of each class of the data */
     float *class_weight, *t, *w, *y, *loss;
     char settings[SETTINGS];
 };
@@ -79,13 +80,15 @@ static enum vgg_status check_options(const struct vgg_train_options *o)
     return VGG_OK;
 }
 
-static double learning_rate(const struct trainer *t)
+/* The rate of update number `step`. */
+static double learning_rate(const struct trainer *t, uint64_t step)
 {
     double rate = (double)t->o.learning_rate;
     switch (t->o.schedule) {
     case VGG_SCHEDULE_COSINE:
-        return rate * 0.5 * (1.0 + cos(3.141592653589793 * (double)t->state.step / ((double)t->steps * t->o.epochs)));
-    case VGG_SCHEDULE_STEP: return rate * pow((double)t->o.schedule_factor, t->state.epoch / t->o.schedule_every);
+        return rate * 0.5 * (1.0 + cos(3.141592653589793 * (double)step / ((double)t->steps * t->o.epochs)));
+    case VGG_SCHEDULE_STEP:
+        return rate * pow((double)t->o.schedule_factor, (int)(step / t->steps) / t->o.schedule_every);
     case VGG_SCHEDULE_CONSTANT: break;
     }
     return rate;
@@ -133,7 +136,7 @@ static enum vgg_status set_class_weights(struct trainer *t, int classes)
     t->class_weight = vgg_mem_calloc((size_t)classes, sizeof *t->class_weight);
     if (!t->class_weight) return vgg_fail_memory("class weights", (size_t)classes * sizeof *t->class_weight);
     for (size_t i = 0; i < n; i++)
-        t->class_weight[vgg_data_label(t->data, i)] += 1.0f;
+        t->class_weight[t->labels[vgg_data_label(t->data, i)]] += 1.0f;
     for (int c = 0; c < classes; c++) {
         float count = t->class_weight[c];
         t->class_weight[c] = !t->o.balanced ? 1.0f : count > 0.0f ? (float)n / ((float)classes * count) : 0.0f;
@@ -164,14 +167,27 @@ static void describe(struct trainer *t)
              vgg_data_count(t->data), vgg_data_class_count(t->data));
 }
 
-static enum vgg_status check_data(const struct trainer *t, const struct vgg_data *data, int classes)
+/* A fresh head takes the data's class names when it has as many classes. */
+static enum vgg_status name_classes(struct vgg_model *model, const struct vgg_data *data)
+{
+    int classes = vgg_arch_classes(&model->arch);
+    if (vgg_model_class_name(model, 0) || vgg_data_class_count(data) != classes) return VGG_OK;
+    const char **names = vgg_mem_calloc((size_t)classes, sizeof *names);
+    if (!names) return vgg_fail_memory("class names", (size_t)classes * sizeof *names);
+    for (int i = 0; i < classes; i++)
+        names[i] = vgg_data_class_name(data, i);
+    enum vgg_status status = vgg_model_set_class_names(model, names, classes);
+    free(names);
+    return status;
+}
+
+static enum vgg_status map_labels(int **labels, const struct trainer *t, const struct vgg_data *data)
 {
     if (vgg_data_class_count(data) == 0) {
-        return vgg_fail(VGG_ERR_ARGUMENT, "%s: has no labels to train on; give a folder with one subfolder a class",
+        return vgg_fail(VGG_ERR_ARGUMENT, "%s: has no labels; give a folder with one subfolder a class",
                         vgg_data_count(data) ? vgg_data_path(data, 0) : "data");
     }
-    (void)t;
-    return vgg_pass_check_labels(data, classes);
+    return vgg_model_labels(labels, t->model, data);
 }
 
 static enum vgg_status create_net(struct trainer *t)
@@ -253,8 +269,9 @@ static enum vgg_status set_up(struct trainer *t, const struct vgg_data *data, co
     int classes = vgg_arch_classes(arch);
     t->data = data, t->validation = validation;
     if (classes == 0) CHECK(vgg_fail(VGG_ERR_ARGUMENT, "the model has no head that classifies; give --head"));
-    CHECK(check_data(t, data, classes));
-    if (validation) CHECK(check_data(t, validation, classes));
+    CHECK(name_classes(model, data));
+    CHECK(map_labels(&t->labels, t, data));
+    if (validation) CHECK(map_labels(&t->validation_labels, t, validation));
     t->trainable = vgg_arch_trainable(arch, t->o.trainable);
     if (t->trainable < 0) {
         CHECK(vgg_fail(VGG_ERR_ARGUMENT,
@@ -271,7 +288,7 @@ static enum vgg_status set_up(struct trainer *t, const struct vgg_data *data, co
     CHECK(vgg_model_first(&t->first, model, data));
     if (validation) CHECK(vgg_model_first(&t->validation_first, model, validation));
     int end = frozen_end(t);
-    if (t->first > end && t->first > t->trainable) {
+    if (t->first > t->trainable) {
         CHECK(vgg_fail(VGG_ERR_ARGUMENT,
                        "\"%s\" lies below the features given; train images, or only what is above them",
                        t->o.trainable));
@@ -313,23 +330,24 @@ static enum vgg_status train_step(struct trainer *t, struct vgg_epoch *e)
     if (batch.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "no image of the training data could be read"));
     double loaded = now();
     for (int i = 0; i < batch.count; i++) {
-        t->t[i] = (float)batch.labels[i];
-        t->w[i] = t->class_weight[batch.labels[i]];
+        int label = t->labels[batch.labels[i]];
+        t->t[i] = (float)label;
+        t->w[i] = t->class_weight[label];
     }
-    e->learning_rate = learning_rate(t);
+    double rate = learning_rate(t, s->step);
     struct vgg_net_io io = { .n = batch.count, .x = batch.x, .t = t->t, .w = t->w, .y = t->y, .loss = t->loss };
-    struct vgg_step step = { .seed = t->o.seed, .step = s->step, .learning_rate = (float)e->learning_rate };
+    struct vgg_step step = { .seed = t->o.seed, .step = s->step, .learning_rate = (float)rate };
     CHECK(vgg_net_train(t->net, &io, &step));
     size_t outputs = vgg_net_output(t->net);
     for (int i = 0; i < batch.count; i++) {
         if (!isfinite(t->loss[i])) {
             CHECK(vgg_fail(VGG_ERR_NUMERIC,
                            "the loss is no longer a number in epoch %d, step %llu; take a lower --lr (it is %g)%s",
-                           s->epoch + 1, (unsigned long long)s->epoch_step + 1, e->learning_rate,
+                           s->epoch + 1, (unsigned long long)s->epoch_step + 1, rate,
                            t->o.checkpoint ? "; the last checkpoint is unharmed" : ""));
         }
         s->loss += (double)t->loss[i];
-        s->correct += vgg_model_predicted(t->model, t->y + (size_t)i * outputs) == batch.labels[i];
+        s->correct += vgg_model_predicted(t->model, t->y + (size_t)i * outputs) == t->labels[batch.labels[i]];
     }
     s->images += (uint64_t)batch.count;
     s->epoch_step++, s->step++;
@@ -410,6 +428,7 @@ static enum vgg_status train_epoch(struct trainer *t, bool *stop)
     e.loss = s->loss / (double)s->images;
     e.accuracy = s->correct / (double)s->images;
     e.images = s->images;
+    e.learning_rate = learning_rate(t, s->step - 1);
     CHECK(validate(t, &e));
     e.seconds = now() - begin;
     *stop = watch(t, &e);
@@ -436,6 +455,8 @@ static void finish(struct trainer *t)
     vgg_frozen_finish(&t->frozen_validation);
     free(t->state.history);
     free(t->arrays.moments);
+    free(t->labels);
+    free(t->validation_labels);
     free(t->class_weight);
     free(t->t);
     free(t->w);
