@@ -1,0 +1,151 @@
+/* bench_net [-i ISA] [-t THREADS] [-s SECONDS] [CASE...]: times the network as a whole, features and training steps, on
+ * random weights and images; without a CASE, all. One JSON object a line and case on stdout. */
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/net.h"
+#include "core/rng.h"
+
+struct bench_case {
+    const char *name;
+    int size, batch;
+    const char *trainable; /* NULL: features of block5_pool; else a whole step: forward, backward, update */
+    enum vgg_optimizer optimizer;
+};
+
+static const struct bench_case cases[] = {
+    { "extract-224-b1", 224, 1, NULL, VGG_OPTIMIZER_SGD },
+    { "extract-224-b8", 224, 8, NULL, VGG_OPTIMIZER_SGD },
+    { "extract-150-b8", 150, 8, NULL, VGG_OPTIMIZER_SGD },
+    { "extract-32-b64", 32, 64, NULL, VGG_OPTIMIZER_SGD },
+    { "block5-150-b20", 150, 20, "block5", VGG_OPTIMIZER_RMSPROP },
+    { "all-224-b8", 224, 8, "all", VGG_OPTIMIZER_SGD },
+    { "all-32-b64", 32, 64, "all", VGG_OPTIMIZER_SGD },
+};
+
+enum { CASE_COUNT = sizeof cases / sizeof *cases, MAX_RUNS = 1000, MIN_RUNS = 3 };
+
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Uniform in [-scale, scale]. */
+static void fill(float *x, size_t count, float scale, uint64_t stream)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = scale * (2.0f * vgg_rng_uniform(1, VGG_RNG_INIT, stream, i) - 1.0f);
+}
+
+/* Weights that keep the activations' scale from layer to layer (He), so that nothing overflows or dies out. */
+static void fill_params(float *params, const struct vgg_arch *arch)
+{
+    for (int i = 0; i < arch->count; i++) {
+        const struct vgg_view *kernel = &arch->layer[i].kernel;
+        if (!kernel->n) continue;
+        float fan_in = (float)kernel->n * (float)kernel->h * (float)kernel->w;
+        fill(params + kernel->offset / sizeof(float), vgg_view_count(kernel), sqrtf(6.0f / fan_in), (uint64_t)i);
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* One case on an open backend: at least MIN_RUNS runs after one that warms up, until `seconds` have passed. */
+static enum vgg_status run_case(const struct bench_case *c, struct vgg_backend *backend, double seconds)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_net *net = NULL;
+    struct vgg_arch arch;
+    size_t count = (size_t)c->batch * 3 * (size_t)c->size * (size_t)c->size, runs = 0;
+    float *x = NULL, *t = NULL, *y = NULL, *loss = NULL, *params = NULL;
+    static double times[MAX_RUNS];
+
+    CHECK(vgg_arch_base(&arch, "vgg16", c->size, c->size, NULL));
+    if (c->trainable) CHECK(vgg_arch_head(&arch, "flatten,dense:256:relu,dense:1:sigmoid"));
+    struct vgg_plan_spec spec = { .arch = &arch,
+                                  .batch = c->batch,
+                                  .last = arch.count,
+                                  .loss = c->trainable != NULL,
+                                  .trainable = c->trainable ? vgg_arch_trainable(&arch, c->trainable) : arch.count,
+                                  .optimizer = c->optimizer,
+                                  .hyper = { .momentum = 0.9f, .rho = 0.9f, .epsilon = 1e-7f } };
+    CHECK(vgg_net_create(&net, backend, &spec, 0, 0));
+    x = vgg_mem_calloc(count, sizeof *x);
+    t = vgg_mem_calloc((size_t)c->batch, sizeof *t);
+    y = vgg_mem_calloc((size_t)c->batch * vgg_net_output(net), sizeof *y);
+    loss = vgg_mem_calloc((size_t)c->batch, sizeof *loss);
+    params = vgg_mem_calloc(arch.param_size, 1);
+    if (!x || !t || !y || !loss || !params) CHECK(vgg_fail_memory("a benchmark", count * sizeof *x + arch.param_size));
+    fill(x, count, 1.0f, 1000);
+    for (int i = 0; i < c->batch; i++)
+        t[i] = (float)(i % 2);
+    fill_params(params, &arch);
+    CHECK(vgg_net_set_params(net, params));
+
+    struct vgg_net_io io = { .n = c->batch, .x = x, .y = y };
+    struct vgg_step step = { .learning_rate = 1e-6f };
+    if (c->trainable) io.t = t, io.loss = loss;
+    for (double begun = seconds_now(); runs < MIN_RUNS + 1 || seconds_now() - begun < seconds; runs++) {
+        if (runs == MAX_RUNS) break;
+        double start = seconds_now();
+        if (c->trainable)
+            CHECK(vgg_net_train(net, &io, &step));
+        else
+            CHECK(vgg_net_forward(net, &io));
+        times[runs] = seconds_now() - start;
+        step.step++;
+    }
+    qsort(times + 1, --runs, sizeof *times, compare);
+    const double *sorted = times + 1;
+    printf("{\"engine\": \"vgg16\", \"case\": \"%s\", \"ms\": %.2f, \"ms_min\": %.2f, \"ms_max\": %.2f, "
+           "\"images_per_second\": %.2f, \"runs\": %zu}\n",
+           c->name, 1e3 * sorted[runs / 2], 1e3 * sorted[0], 1e3 * sorted[runs - 1], c->batch / sorted[runs / 2], runs);
+    fflush(stdout);
+fail:
+    vgg_net_destroy(net);
+    free(x), free(t), free(y), free(loss), free(params);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct vgg_engine_options options = { .backend = "cpu" };
+    struct vgg_backend *backend;
+    double seconds = 2;
+    for (int o; (o = getopt(argc, argv, "i:t:s:")) != -1;) {
+        if (o == 'i')
+            options.isa = optarg;
+        else if (o == 't')
+            options.threads = atoi(optarg);
+        else if (o == 's')
+            seconds = atof(optarg);
+        else
+            return 2;
+    }
+    if (vgg_backend_open(&backend, &options) != VGG_OK) return 1;
+    enum vgg_status status = VGG_OK;
+    int found = 0;
+    for (int i = 0; i < CASE_COUNT && status == VGG_OK; i++) {
+        bool wanted = optind == argc;
+        for (int j = optind; j < argc; j++)
+            wanted |= strcmp(argv[j], cases[i].name) == 0;
+        if (!wanted) continue;
+        found++;
+        status = run_case(&cases[i], backend, seconds);
+    }
+    vgg_backend_close(backend);
+    if (!found) fprintf(stderr, "bench_net: no such case\n");
+    return status == VGG_OK && found ? 0 : 1;
+}
