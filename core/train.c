@@ -383,8 +383,19 @@ static enum vgg_status validate(struct trainer *t, struct vgg_epoch *e)
     e->val_loss = e->val_accuracy = (double)NAN;
     if (!t->validation) return VGG_OK;
     double begin = now();
-    struct vgg_pass pass = { t->net,     t->validation,      t->o.images, t->o.batch,    true,
-                             "validate", t->state.epoch + 1, t->o.epochs, t->o.progress, t->o.user };
+    struct vgg_pass pass = {
+        .net = t->net,
+        .data = t->validation,
+        .images = t->o.images,
+        .batch = t->o.batch,
+        .loss = true,
+        .labels = t->validation_labels,
+        .phase = "validate",
+        .epoch = t->state.epoch + 1,
+        .epochs = t->o.epochs,
+        .progress = t->o.progress,
+        .user = t->o.user,
+    };
     enum vgg_status status = vgg_pass_run(&pass, add_validation, &v);
     e->val_loss = v.loss / v.images;
     e->val_accuracy = v.correct / v.images;
