@@ -404,6 +404,7 @@ enum vgg_status vgg_model_set_class_names(struct vgg_model *model, const char *c
 static enum vgg_status find_param(float **out, const struct vgg_model *model, int layer, bool bias, size_t count)
 {
     struct vgg_layer_info info;
+    *out = NULL;
     enum vgg_status status = vgg_model_layer(model, layer, &info);
     if (status != VGG_OK) return status;
     const struct vgg_view *view = bias ? &model->arch.layer[layer].bias : &model->arch.layer[layer].kernel;
