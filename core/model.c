@@ -418,7 +418,7 @@ static enum vgg_status find_param(float **out, const struct vgg_model *model, in
 
 enum vgg_status vgg_model_get(const struct vgg_model *model, int layer, bool bias, float *values, size_t count)
 {
-    float *at;
+    float *at = NULL;
     enum vgg_status status = find_param(&at, model, layer, bias, count);
     if (status == VGG_OK) memcpy(values, at, count * sizeof *at);
     return status;
@@ -426,7 +426,7 @@ enum vgg_status vgg_model_get(const struct vgg_model *model, int layer, bool bia
 
 enum vgg_status vgg_model_set(struct vgg_model *model, int layer, bool bias, const float *values, size_t count)
 {
-    float *at;
+    float *at = NULL;
     enum vgg_status status = find_param(&at, model, layer, bias, count);
     if (status == VGG_OK) memcpy(at, values, count * sizeof *at);
     return status;

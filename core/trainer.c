@@ -1,0 +1,284 @@
+#include "core/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+
+enum { DEFAULT_BATCH = 20, FEATURE_BATCH = 32 };
+
+/* ---- options ---- */
+
+static void fill_defaults(struct vgg_train_options *o)
+{
+    static const float rates[] = { [VGG_OPTIMIZER_RMSPROP] = 2e-5f,
+                                   [VGG_OPTIMIZER_SGD] = 0.01f,
+                                   [VGG_OPTIMIZER_ADAM] = 1e-3f,
+                                   [VGG_OPTIMIZER_ADAMW] = 1e-3f };
+    if (!o->trainable) o->trainable = "head";
+    if (o->learning_rate == 0.0f) o->learning_rate = rates[o->optimizer];
+    if (o->rho == 0.0f) o->rho = 0.9f;
+    if (o->beta1 == 0.0f) o->beta1 = 0.9f;
+    if (o->beta2 == 0.0f) o->beta2 = 0.999f;
+    if (o->epsilon == 0.0f) o->epsilon = 1e-7f;
+    if (o->batch == 0) o->batch = DEFAULT_BATCH;
+    if (o->schedule_every == 0) o->schedule_every = 1;
+}
+
+static enum vgg_status check_options(const struct vgg_train_options *o)
+{
+    if ((unsigned)o->optimizer > VGG_OPTIMIZER_ADAMW)
+        return vgg_fail(VGG_ERR_ARGUMENT, "unknown optimizer %d", (int)o->optimizer);
+    if (!(o->learning_rate > 0.0f) || !isfinite(o->learning_rate)) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "learning rate %g: must be above 0", (double)o->learning_rate);
+    }
+    if (o->batch < 1 || o->epochs < 0 || o->steps_per_epoch < 0) {
+        return vgg_fail(VGG_ERR_ARGUMENT,
+                        "batch %d, epochs %d, steps per epoch %d: none may be negative, batch at least 1", o->batch,
+                        o->epochs, o->steps_per_epoch);
+    }
+    if (!(o->momentum >= 0.0f && o->momentum < 1.0f))
+        return vgg_fail(VGG_ERR_ARGUMENT, "momentum %g: must be in [0, 1)", (double)o->momentum);
+    if (!(o->weight_decay >= 0.0f))
+        return vgg_fail(VGG_ERR_ARGUMENT, "weight decay %g: must not be negative", (double)o->weight_decay);
+    if (o->resume && !o->checkpoint)
+        return vgg_fail(VGG_ERR_ARGUMENT, "resuming needs a checkpoint folder; give --checkpoint DIR");
+    return VGG_OK;
+}
+
+/* ---- setting up ---- */
+
+/* How far up the network nothing random and nothing that trains stands: the first layer that must run at each step. */
+static int frozen_end(const struct vgg_trainer *t)
+{
+    const struct vgg_arch *arch = &t->model->arch;
+    int i = 0;
+    while (i < arch->count) {
+        const struct vgg_layer *layer = &arch->layer[i];
+        if (layer->kind == VGG_LAYER_DROPOUT && layer->rate > 0.0f) break;
+        if (layer->kernel.n && i >= t->trainable) break;
+        i++;
+    }
+    return i;
+}
+
+/* Replaces *data by its features below layer `end` when that saves work and fits. */
+static enum vgg_status freeze(struct vgg_trainer *t, const struct vgg_data **data, struct vgg_frozen *frozen,
+                              int *first, int end)
+{
+    if (end <= *first || !*data) return VGG_OK;
+    if (!vgg_frozen_fits(&t->model->arch, end, vgg_data_count(*data))) {
+        vgg_log(VGG_LOG_INFO,
+                "the frozen layers' features of %zu images do not fit in memory; they are computed at each step",
+                vgg_data_count(*data));
+        return VGG_OK;
+    }
+    int batch = t->o.batch > FEATURE_BATCH ? t->o.batch : FEATURE_BATCH;
+    enum vgg_status status = vgg_frozen_create(frozen, t->engine, t->model, *data, *first, end, &t->o.images, batch,
+                                               t->o.progress, t->o.user);
+    if (status != VGG_OK) return status;
+    *data = frozen->data;
+    *first = end;
+    return VGG_OK;
+}
+
+static enum vgg_status set_class_weights(struct vgg_trainer *t, int classes)
+{
+    size_t n = vgg_data_count(t->data);
+    t->class_weight = vgg_mem_calloc((size_t)classes, sizeof *t->class_weight);
+    if (!t->class_weight) return vgg_fail_memory("class weights", (size_t)classes * sizeof *t->class_weight);
+    for (size_t i = 0; i < n; i++)
+        t->class_weight[t->labels[vgg_data_label(t->data, i)]] += 1.0f;
+    for (int c = 0; c < classes; c++) {
+        float count = t->class_weight[c];
+        t->class_weight[c] = !t->o.balanced ? 1.0f : count > 0.0f ? (float)n / ((float)classes * count) : 0.0f;
+    }
+    return VGG_OK;
+}
+
+/* What must be the same for a checkpoint to be continued. The learning rate and the number of epochs may change. */
+static void describe(struct vgg_trainer *t)
+{
+    static const char *const optimizers[] = { "rmsprop", "sgd", "adam", "adamw" };
+    const struct vgg_train_options *o = &t->o;
+    const struct vgg_augment_options *a = &o->augment;
+    const struct vgg_arch *arch = &t->model->arch;
+    uLong frozen = crc32_z(0, (const Bytef *)t->model->params, t->offset * sizeof(float));
+    snprintf(t->settings, sizeof t->settings,
+             "arch %s, size %dx%d, head %s, trains from %s, frozen weights %08lx, optimizer %s momentum %g%s rho %g "
+             "betas %g %g "
+             "epsilon %g decay %g, batch %d, steps %llu, seed %llu, shuffle %d, balanced %d, preprocess %d resize %d "
+             "crop %d, "
+             "augment %g %g %g %g %g %d, data %zu items of %d classes",
+             arch->name, arch->h, arch->w, t->model->head ? t->model->head : "none", arch->layer[t->trainable].name,
+             frozen, optimizers[o->optimizer], (double)o->momentum, o->nesterov ? " nesterov" : "", (double)o->rho,
+             (double)o->beta1, (double)o->beta2, (double)o->epsilon, (double)o->weight_decay, o->batch,
+             (unsigned long long)t->steps, (unsigned long long)o->seed, !o->no_shuffle, o->balanced,
+             (int)o->images.preprocess, (int)o->images.resize, (int)o->images.crop, (double)a->rotate,
+             (double)a->shift_height, (double)a->shift_width, (double)a->shear, (double)a->zoom, a->flip,
+             vgg_data_count(t->data), vgg_data_class_count(t->data));
+}
+
+/* A fresh head takes the data's class names when it has as many classes. */
+static enum vgg_status name_classes(struct vgg_model *model, const struct vgg_data *data)
+{
+    int classes = vgg_arch_classes(&model->arch);
+    if (vgg_model_class_name(model, 0) || vgg_data_class_count(data) != classes) return VGG_OK;
+    const char **names = vgg_mem_calloc((size_t)classes, sizeof *names);
+    if (!names) return vgg_fail_memory("class names", (size_t)classes * sizeof *names);
+    for (int i = 0; i < classes; i++)
+        names[i] = vgg_data_class_name(data, i);
+    enum vgg_status status = vgg_model_set_class_names(model, names, classes);
+    free(names);
+    return status;
+}
+
+static enum vgg_status map_labels(int **labels, const struct vgg_trainer *t, const struct vgg_data *data)
+{
+    if (vgg_data_class_count(data) == 0) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "%s: has no labels; give a folder with one subfolder a class",
+                        vgg_data_count(data) ? vgg_data_path(data, 0) : "data");
+    }
+    return vgg_model_labels(labels, t->model, data);
+}
+
+static enum vgg_status create_net(struct vgg_trainer *t)
+{
+    const struct vgg_arch *arch = &t->model->arch;
+    const struct vgg_train_options *o = &t->o;
+    struct vgg_plan_spec spec = {
+        .arch = arch,
+        .batch = o->batch,
+        .first = t->first,
+        .last = arch->count,
+        .loss = true,
+        .trainable = t->trainable,
+        .optimizer = o->optimizer,
+        .nesterov = o->nesterov,
+        .hyper = { o->momentum, o->rho, o->beta1, o->beta2, o->epsilon, o->weight_decay },
+    };
+    enum vgg_status status = vgg_net_create(&t->net, t->engine->backend, &spec, t->validation_first, t->engine->memory);
+    return status == VGG_OK ? vgg_net_set_params(t->net, t->model->params) : status;
+}
+
+static enum vgg_status create_buffers(struct vgg_trainer *t, int outputs)
+{
+    size_t n = (size_t)t->o.batch;
+    t->t = vgg_mem_calloc(n, sizeof(float));
+    t->w = vgg_mem_calloc(n, sizeof(float));
+    t->loss = vgg_mem_calloc(n, sizeof(float));
+    t->y = vgg_mem_calloc(n * (size_t)outputs, sizeof(float));
+    t->arrays.moment_count = vgg_net_moment_size(t->net) / sizeof(float);
+    t->arrays.moments = vgg_mem_calloc(t->arrays.moment_count, sizeof(float));
+    t->arrays.params = t->model->params + t->offset;
+    t->arrays.param_count = t->model->arch.param_size / sizeof(float) - t->offset;
+    bool complete = t->t && t->w && t->loss && t->y && t->arrays.moments;
+    return complete ? VGG_OK : vgg_fail_memory("training", (n * 4 + t->arrays.moment_count) * sizeof(float));
+}
+
+/* Goes on from the newest checkpoint, or starts at zero. */
+static enum vgg_status start(struct vgg_trainer *t)
+{
+    bool found = false;
+    enum vgg_status status = VGG_OK;
+    if (t->o.resume) {
+        status = vgg_checkpoint_read(&found, &t->state, &t->arrays, t->o.checkpoint, t->settings, t->o.epochs);
+        if (status != VGG_OK) return status;
+        if (!found) vgg_log(VGG_LOG_INFO, "%s: no checkpoint yet; training starts at the beginning", t->o.checkpoint);
+    }
+    if (!found) {
+        t->state = (struct vgg_train_state) { .best = (double)INFINITY };
+        t->state.history = vgg_mem_calloc((size_t)t->o.epochs, sizeof *t->state.history);
+        return t->state.history ? VGG_OK
+                                : vgg_fail_memory("the history", (size_t)t->o.epochs * sizeof *t->state.history);
+    }
+    CHECK(vgg_net_set_params(t->net, t->model->params));
+    CHECK(vgg_net_set_moments(t->net, t->arrays.moments));
+fail:
+    return status;
+}
+
+static enum vgg_status create_loader(struct vgg_trainer *t)
+{
+    struct vgg_loader_options options = {
+        .images = t->o.images,
+        .augment = t->o.augment,
+        .batch = t->o.batch,
+        .shuffle = !t->o.no_shuffle,
+        .repeat = true,
+        .seed = t->o.seed,
+        .pass = t->state.pass,
+        .start = t->state.number,
+    };
+    return vgg_loader_create(&t->loader, t->data, &options);
+}
+
+enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation)
+{
+    enum vgg_status status = VGG_OK;
+    fill_defaults(&t->o);
+    CHECK(check_options(&t->o));
+    struct vgg_model *model = t->model;
+    const struct vgg_arch *arch = &model->arch;
+    int classes = vgg_arch_classes(arch);
+    t->data = data, t->validation = validation;
+    if (classes == 0) CHECK(vgg_fail(VGG_ERR_ARGUMENT, "the model has no head that classifies; give --head"));
+    CHECK(name_classes(model, data));
+    CHECK(map_labels(&t->labels, t, data));
+    if (validation) CHECK(map_labels(&t->validation_labels, t, validation));
+    t->trainable = vgg_arch_trainable(arch, t->o.trainable);
+    if (t->trainable < 0) {
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT,
+                       "\"%s\" is no layer or block of the model; take head, all, block5 or a name that "
+                       "`vgg16 summary` shows",
+                       t->o.trainable));
+    }
+    while (t->trainable < arch->count && arch->layer[t->trainable].kernel.n == 0)
+        t->trainable++;
+    if (t->trainable == arch->count)
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "nothing above \"%s\" has weights to train", t->o.trainable));
+    t->offset = arch->layer[t->trainable].kernel.offset / sizeof(float);
+    vgg_model_images(model, &t->o.images);
+    CHECK(vgg_model_first(&t->first, model, data));
+    if (validation) CHECK(vgg_model_first(&t->validation_first, model, validation));
+    int end = frozen_end(t);
+    if (t->first > t->trainable) {
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT,
+                       "\"%s\" lies below the features given; train images, or only what is above them",
+                       t->o.trainable));
+    }
+    CHECK(set_class_weights(t, classes));
+    bool random = t->first == 0 && vgg_augment_any(&t->o.augment);
+    if (!random) CHECK(freeze(t, &t->data, &t->frozen, &t->first, end));
+    CHECK(freeze(t, &t->validation, &t->frozen_validation, &t->validation_first, end));
+    if (!validation) t->validation_first = t->first;
+    CHECK(create_net(t));
+    CHECK(create_buffers(t, arch->layer[arch->count - 1].c));
+    uint64_t items = vgg_data_count(t->data), batch = (uint64_t)t->o.batch;
+    t->steps = t->o.steps_per_epoch ? (uint64_t)t->o.steps_per_epoch : (items + batch - 1) / batch;
+    describe(t);
+    CHECK(start(t));
+    CHECK(create_loader(t));
+fail:
+    return status;
+}
+
+void vgg_trainer_finish(struct vgg_trainer *t)
+{
+    vgg_loader_destroy(t->loader);
+    vgg_net_destroy(t->net);
+    vgg_frozen_finish(&t->frozen);
+    vgg_frozen_finish(&t->frozen_validation);
+    free(t->state.history);
+    free(t->arrays.moments);
+    free(t->labels);
+    free(t->validation_labels);
+    free(t->class_weight);
+    free(t->t);
+    free(t->w);
+    free(t->y);
+    free(t->loss);
+}

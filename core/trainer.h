@@ -1,0 +1,37 @@
+/* trainer.h: what training holds while it runs; set up by trainer.c, driven by train.c. */
+#ifndef CORE_TRAINER_H
+#define CORE_TRAINER_H
+
+#include "core/checkpoint.h"
+#include "core/frozen.h"
+#include "core/pass.h"
+
+enum { VGG_TRAINER_SETTINGS = 1024 };
+
+struct vgg_trainer {
+    struct vgg_engine *engine;
+    struct vgg_model *model;
+    struct vgg_train_options o;        /* defaults filled in */
+    const struct vgg_data *data;       /* what the network is fed: the caller's, or frozen features */
+    const struct vgg_data *validation; /* may be NULL */
+    struct vgg_frozen frozen, frozen_validation;
+    int trainable;               /* first layer that trains */
+    int first, validation_first; /* first layer that runs */
+    size_t offset;               /* of the trainable range, in floats */
+    struct vgg_net *net;
+    struct vgg_loader *loader;
+    uint64_t steps; /* an epoch */
+    struct vgg_train_state state;
+    struct vgg_train_arrays arrays;  /* params points into the model */
+    int *labels, *validation_labels; /* the model's class of each class of the data */
+    float *class_weight, *t, *w, *y, *loss;
+    char settings[VGG_TRAINER_SETTINGS];
+};
+
+/* Checks and completes the options in t->o, computes frozen features, creates network and loader, goes on from a
+ * checkpoint when asked to. t->engine, model and o are given, the rest zero. On failure vgg_trainer_finish still has to
+ * be called. */
+enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation);
+void vgg_trainer_finish(struct vgg_trainer *t);
+
+#endif
