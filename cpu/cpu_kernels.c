@@ -24,8 +24,33 @@ static const struct cpu_kernels plain = {
     .adamw = cpu_adamw_update_c,
 };
 
+#if defined(__x86_64__)
+static void override_avx2(struct cpu_kernels *k)
+{
+    k->pool2_row = cpu_pool2_row_avx2;
+    k->pool2_bwd_row = cpu_pool2_bwd_row_avx2;
+    k->avgpool = cpu_avgpool_avx2;
+    k->gmaxpool = cpu_gmaxpool_avx2;
+    k->avgpool_bwd = cpu_avgpool_bwd_avx2;
+    k->gmaxpool_bwd = cpu_gmaxpool_bwd_avx2;
+    k->dropout = cpu_dropout_avx2;
+    k->softmax = cpu_softmax_avx2;
+    k->sigmoid = cpu_sigmoid_avx2;
+    k->softmax_xent = cpu_softmax_xent_avx2;
+    k->sigmoid_xent = cpu_sigmoid_xent_avx2;
+    k->sgd = cpu_sgd_update_avx2;
+    k->rmsprop = cpu_rmsprop_update_avx2;
+    k->adam = cpu_adam_update_avx2;
+    k->adamw = cpu_adamw_update_avx2;
+}
+#endif
+
 void cpu_kernels_fill(struct cpu_kernels *kernels, enum cpu_isa isa)
 {
     *kernels = plain;
+#if defined(__x86_64__)
+    if (isa == CPU_ISA_AVX2 || isa == CPU_ISA_AVX512) override_avx2(kernels);
+#else
     (void)isa;
+#endif
 }

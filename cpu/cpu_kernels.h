@@ -96,6 +96,19 @@ cpu_softmax_xent_fn cpu_softmax_xent_c;
 cpu_sigmoid_xent_fn cpu_sigmoid_xent_c;
 cpu_update_fn cpu_sgd_update_c, cpu_rmsprop_update_c, cpu_adam_update_c, cpu_adamw_update_c;
 
+/* AVX2, in cpu/x86. */
+cpu_pool2_row_fn cpu_pool2_row_avx2;
+cpu_pool2_bwd_row_fn cpu_pool2_bwd_row_avx2;
+cpu_gpool_fn cpu_avgpool_avx2, cpu_gmaxpool_avx2;
+cpu_avgpool_bwd_fn cpu_avgpool_bwd_avx2;
+cpu_gmaxpool_bwd_fn cpu_gmaxpool_bwd_avx2;
+cpu_dropout_fn cpu_dropout_avx2;
+cpu_softmax_fn cpu_softmax_avx2;
+cpu_sigmoid_fn cpu_sigmoid_avx2;
+cpu_softmax_xent_fn cpu_softmax_xent_avx2;
+cpu_sigmoid_xent_fn cpu_sigmoid_xent_avx2;
+cpu_update_fn cpu_sgd_update_avx2, cpu_rmsprop_update_avx2, cpu_adam_update_avx2, cpu_adamw_update_avx2;
+
 /* Levels in the order in which they override each other. */
 enum cpu_isa { CPU_ISA_SCALAR, CPU_ISA_AVX2, CPU_ISA_AVX512, CPU_ISA_NEON, CPU_ISA_COUNT };
 
