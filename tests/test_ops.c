@@ -1,0 +1,106 @@
+/* Every operation of core/op_case.h on every backend, device and instruction set found, against plain C. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/op_case.h"
+
+static struct vgg_backend *open_cpu(const char *isa, int threads)
+{
+    const struct vgg_engine_options options = { .backend = "cpu", .isa = isa, .threads = threads };
+    struct vgg_backend *backend;
+    cr_assert_eq(vgg_backend_open(&backend, &options), VGG_OK);
+    return backend;
+}
+
+static void run(struct vgg_backend *backend, const struct vgg_op_case *test, struct vgg_op_case_memory *memory)
+{
+    cr_assert_eq(vgg_op_case_memory_init(memory, test), VGG_OK);
+    cr_assert_eq(vgg_op_case_run(backend, test, memory, NULL), VGG_OK, "%s", test->text);
+}
+
+struct count {
+    int passed, failed;
+};
+
+static void on_result(void *user, const struct vgg_selftest_result *r)
+{
+    struct count *count = user;
+    if (r->passed)
+        count->passed++;
+    else
+        count->failed++;
+    if (!r->passed) fprintf(stderr, "%s %s %s: error %g, allowed %g\n", r->device, r->op, r->shape, r->error, r->bound);
+}
+
+Test(ops, every_device_agrees_with_plain_c)
+{
+    struct count count = { 0, 0 };
+    cr_expect_eq(vgg_selftest(NULL, on_result, &count), VGG_OK);
+    cr_expect_eq(count.failed, 0);
+    cr_expect_gt(count.passed, 300);
+}
+
+/* 1, 2 and 3 threads, a second run on the same backend: the same bits. */
+static void same_bits(const char *isa, bool large)
+{
+    struct vgg_op_case_list list;
+    cr_assert_eq(vgg_op_case_list_init(&list), VGG_OK);
+    struct vgg_backend *one = open_cpu(isa, 1);
+    struct vgg_backend *const others[] = { one, open_cpu(isa, 2), open_cpu(isa, 3) };
+    for (size_t i = 0; i < list.count; i++) {
+        const struct vgg_op_case *test = &list.item[i];
+        if (test->large && !large) continue;
+        struct vgg_op_case_memory expected, got;
+        run(one, test, &expected);
+        for (size_t j = 0; j < 3; j++) {
+            run(others[j], test, &got);
+            cr_expect(vgg_op_case_same(test, &expected, &got), "%s differs with %zu threads: %s", isa, j + 1,
+                      test->text);
+            vgg_op_case_memory_finish(&got);
+        }
+        vgg_op_case_memory_finish(&expected);
+    }
+    for (size_t j = 0; j < 3; j++)
+        vgg_backend_close(others[j]);
+    vgg_op_case_list_finish(&list);
+}
+
+Test(ops, threads_and_reruns_give_the_same_bits)
+{
+    same_bits("auto", true);
+    same_bits("scalar", false);
+}
+
+/* A verdict that cannot fail would be worth nothing. */
+Test(ops, the_check_sees_one_wrong_value_and_one_overwritten_guard)
+{
+    struct vgg_op_case_list list;
+    cr_assert_eq(vgg_op_case_list_init(&list), VGG_OK);
+    struct vgg_backend *plain = open_cpu("scalar", 1);
+    size_t seen[VGG_OP_KIND_COUNT] = { 0 };
+    for (size_t i = 0; i < list.count; i++) {
+        const struct vgg_op_case *test = &list.item[i];
+        if (test->large || seen[test->op.kind]++) continue;
+        struct vgg_op_case_memory expected, got;
+        struct vgg_op_case_error error;
+        run(plain, test, &expected);
+        cr_assert_eq(vgg_op_case_memory_init(&got, test), VGG_OK);
+        cr_expect_not(vgg_op_case_check(test, &expected, &got, &error), "nothing ran: %s", test->text);
+        for (int a = 0; a < VGG_ARENA_COUNT; a++)
+            if (got.arena[a]) memcpy(got.arena[a], expected.arena[a], test->arena_size[a]);
+        cr_expect(vgg_op_case_check(test, &expected, &got, &error), "equal: %s", test->text);
+        for (int a = 0; a < VGG_ARENA_COUNT; a++) {
+            if (!got.arena[a]) continue;
+            got.arena[a][test->arena_size[a] - 1] ^= 1;
+            cr_expect_not(vgg_op_case_check(test, &expected, &got, &error), "guard: %s", test->text);
+            got.arena[a][test->arena_size[a] - 1] ^= 1;
+        }
+        vgg_op_case_memory_finish(&got);
+        vgg_op_case_memory_finish(&expected);
+    }
+    for (int kind = 0; kind < VGG_OP_KIND_COUNT; kind++)
+        cr_expect_gt(seen[kind], 0, "no case of %s", vgg_op_name((enum vgg_op_kind)kind));
+    vgg_backend_close(plain);
+    vgg_op_case_list_finish(&list);
+}
