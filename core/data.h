@@ -11,12 +11,16 @@ struct vgg_data_shape {
 };
 
 void vgg_data_shape(const struct vgg_data *data, struct vgg_data_shape *shape); /* images: h = w = 0, c = 3 */
-/* One item into x. Images: decoded, augmented by the numbers of (seed, stream = pass, index) when `augment` is not
- * NULL, resized, preprocessed. May be called from several threads at once. */
+/* One item into x. Images: decoded, resized, augmented by the numbers of (seed, stream = pass, index) when `augment` is
+ * not NULL, preprocessed. May be called from several threads at once. */
 enum vgg_status vgg_data_fetch(const struct vgg_data *data, size_t index, const struct vgg_image_options *images,
                                const struct vgg_augment_options *augment, uint64_t seed, uint64_t pass, float *x);
-/* A data set of count feature maps h*w*c that borrows x and labels (may be NULL); class names are copied from `like`.
- */
+/* The same without logging: a failure's line goes to `why` (VGG_IMAGE_WHY bytes). Options are not checked again. */
+enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, const struct vgg_image_options *images,
+                                     const struct vgg_augment_options *augment, uint64_t seed, uint64_t pass, float *x,
+                                     char *why);
+/* A data set of count feature maps h*w*c that borrows x and labels (may be NULL); class names are copied from `like`
+ * (NULL: they are "0", "1", ...). */
 enum vgg_status vgg_data_from_features(struct vgg_data **out, const struct vgg_data *like, const float *x,
                                        const int *labels, size_t count, int h, int w, int c);
 /* Is any of the changes on? */
