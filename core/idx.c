@@ -61,7 +61,7 @@ fail:
 
 static enum vgg_status read_labels(struct vgg_data *data, const char *path)
 {
-    size_t extent[MAX_IDX_RANK];
+    size_t extent[MAX_IDX_RANK] = { 0 };
     uint8_t *bytes = NULL;
     int64_t *labels = NULL;
     enum vgg_status status = VGG_OK;
@@ -83,7 +83,7 @@ enum vgg_status vgg_idx_read(struct vgg_data *data, const char *files)
 {
     struct vgg_data_store *store = data->store;
     enum vgg_status status = VGG_OK;
-    size_t extent[MAX_IDX_RANK];
+    size_t extent[MAX_IDX_RANK] = { 0 };
     uint8_t *bytes;
     char *images = vgg_mem_strdup(files);
     if (!images) return vgg_fail_memory(files, strlen(files));

@@ -87,12 +87,22 @@ static enum vgg_status turn_upright(struct vgg_image *image, int orientation)
     return VGG_OK;
 }
 
+/* The extents that the header states. A PNG's are read here: stb_image refuses large ones without telling them. */
+static bool read_extents(struct vgg_image *image, const uint8_t *file, size_t size)
+{
+    if (file[0] != 0x89 || size < 24) return vgg_stb_image_info(&image->height, &image->width, file, size);
+    const uint8_t *at = file + 16; /* behind the signature, length and name of IHDR */
+    image->width = (int)((uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3]);
+    image->height = (int)((uint32_t)at[4] << 24 | (uint32_t)at[5] << 16 | (uint32_t)at[6] << 8 | at[7]);
+    return true;
+}
+
 static enum vgg_status decode(struct vgg_image *image, const uint8_t *file, size_t size, const char *path, char *why)
 {
     if (!is_image(file, size))
         return vgg_image_why(why, VGG_ERR_FORMAT, "%s: is not a JPEG, PNG or BMP image; convert or remove it", path);
-    const char *reason = vgg_stb_image_info(&image->height, &image->width, file, size);
-    if (reason) return vgg_image_why(why, VGG_ERR_FORMAT, "%s: cannot be decoded: %s", path, reason);
+    const char *reason;
+    if (!read_extents(image, file, size)) return vgg_image_why(why, VGG_ERR_FORMAT, "%s: its header is damaged", path);
     if (image->height < 1 || image->width < 1)
         return vgg_image_why(why, VGG_ERR_FORMAT, "%s: has no pixels (%d x %d)", path, image->width, image->height);
     if (image->height > VGG_IMAGE_MAX_SIDE || image->width > VGG_IMAGE_MAX_SIDE ||

@@ -3,7 +3,8 @@
 #include <string.h>
 
 /* The one place where stb_image (github.com/nothings/stb, public domain) is compiled: static, so that a program with
- * its own copy can link this library. It comes from a system folder, so that its warnings stay with it. */
+ * its own copy can link this library. It comes from a system folder, so that all its warnings but one stay with it. */
+#pragma GCC diagnostic ignored "-Wunused-function"
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_JPEG
@@ -44,10 +45,10 @@ static int source_eof(void *user)
     return ((const struct source *)user)->left == 0;
 }
 
-const char *vgg_stb_image_info(int *height, int *width, const uint8_t *file, size_t size)
+bool vgg_stb_image_info(int *height, int *width, const uint8_t *file, size_t size)
 {
     int channels;
-    return stbi_info_from_memory(file, (int)size, width, height, &channels) ? NULL : stbi_failure_reason();
+    return stbi_info_from_memory(file, (int)size, width, height, &channels) != 0;
 }
 
 uint8_t *vgg_stb_image_decode(int *height, int *width, const uint8_t *file, size_t size, const char **reason)

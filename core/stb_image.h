@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Extents of an image file in memory, without decoding it. NULL, or stb_image's reason for refusing it. */
-const char *vgg_stb_image_info(int *height, int *width, const uint8_t *file, size_t size);
+/* Extents of an image file in memory, without decoding it; false: its header is damaged. */
+bool vgg_stb_image_info(int *height, int *width, const uint8_t *file, size_t size);
 /* height * width * 3 RGB bytes by malloc: grey is repeated, alpha dropped, 16-bit samples lose their low byte, CMYK is
  * converted. NULL with *reason set; a file that ends before its image does is refused too. */
 uint8_t *vgg_stb_image_decode(int *height, int *width, const uint8_t *file, size_t size, const char **reason);
