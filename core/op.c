@@ -204,6 +204,7 @@ bool vgg_op_check(const struct vgg_op *op, const size_t arena_size[VGG_ARENA_COU
     *why = check_kind(op);
     for (size_t i = 0; !*why && i < sizeof views / sizeof *views; i++) {
         if (!inside(views[i], arena_size)) *why = "a tensor is empty, misaligned or outside its arena";
+        if (views[i]->type != VGG_F32 && views[i] != &op->arg) *why = "only arg may hold bytes";
     }
     return !*why;
 }

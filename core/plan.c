@@ -1,5 +1,6 @@
 #include "core/plan.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "core/arena.h"
@@ -262,6 +263,10 @@ static enum vgg_status check_spec(const struct vgg_plan_spec *spec)
     if (spec->trainable < arch->count && spec->trainable < spec->first) {
         return vgg_fail(VGG_ERR_ARGUMENT, "layer %s cannot train when the network starts above it",
                         arch->layer[spec->trainable].name);
+    }
+    if (arch->param_size / sizeof(float) > INT_MAX) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "the network has %zu parameters, more than 2^31; take fewer units",
+                        arch->param_size / sizeof(float));
     }
     for (int i = spec->first; i < spec->last; i++) {
         const struct vgg_layer *layer = &arch->layer[i];
