@@ -22,6 +22,8 @@ const char *vgg_weights_arch(const struct vgg_weights *weights);
 enum vgg_preprocess vgg_weights_preprocess(const struct vgg_weights *weights);
 /* Value of a metadata key (models saved by this library), or NULL. */
 const char *vgg_weights_meta(const struct vgg_weights *weights, const char *key);
+/* The index-th pair of the metadata; false beyond the last. */
+bool vgg_weights_meta_at(const struct vgg_weights *weights, size_t index, const char **key, const char **value);
 /* The layer's kernel (HWIO or (in, out), rows of the first dense layer in HWC order) and bias as fp32. The shapes must
  * be exactly these; `feature_h` and `feature_w` are the spatial extents that Flatten saw (7 x 7 for the ImageNet top),
  * needed to turn torchvision's CHW order. A missing tensor is named as the file would name it. */
