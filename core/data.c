@@ -219,6 +219,13 @@ void vgg_data_shape(const struct vgg_data *data, struct vgg_data_shape *shape)
     *shape = data->store->shape;
 }
 
+bool vgg_data_features(const struct vgg_data *data, int *height, int *width, int *channels)
+{
+    const struct vgg_data_shape *shape = &data->store->shape;
+    *height = shape->h, *width = shape->w, *channels = shape->c;
+    return shape->features;
+}
+
 /* An image of an array: grey becomes RGB, any dtype becomes bytes or floats. */
 static enum vgg_status fit_stored(float *x, const struct vgg_data_store *store, const void *values, const char *name,
                                   const struct vgg_image_options *images, const double *map, char *why)

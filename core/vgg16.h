@@ -158,6 +158,8 @@ VGG_API enum vgg_status vgg_data_open_images(struct vgg_data **out, const char *
 VGG_API enum vgg_status vgg_data_split(struct vgg_data **rest, struct vgg_data **held_out, const struct vgg_data *data,
                                        double fraction, uint64_t seed);
 VGG_API void vgg_data_destroy(struct vgg_data *data);
+/* Does the data hold feature maps instead of images? Then their shape; a vector is 1 x 1 x channels. */
+VGG_API bool vgg_data_features(const struct vgg_data *data, int *height, int *width, int *channels);
 VGG_API size_t vgg_data_count(const struct vgg_data *data);
 VGG_API int vgg_data_class_count(const struct vgg_data *data); /* 0: no labels */
 VGG_API const char *vgg_data_class_name(const struct vgg_data *data, int label);

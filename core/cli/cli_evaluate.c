@@ -1,0 +1,194 @@
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "core/cli/cli_model.h"
+#include "core/cli/cli_options.h"
+#include "core/cli/cli_output.h"
+
+enum { WIDEST_MATRIX = 20 }; /* classes of a confusion matrix in text */
+
+struct evaluate {
+    const char *model, *output;
+    struct vgg_image_options images;
+    int batch;
+};
+
+static const struct cli_option evaluate_options[] = {
+    { .name = "output",
+      .letter = 'o',
+      .value = "FILE.csv",
+      .help = "write path, label, predicted class and one probability per class of each image (default: none)",
+      .read = cli_read_text,
+      .offset = offsetof(struct evaluate, output) },
+    { .name = "batch",
+      .value = "N",
+      .help = "images at once (default 32, less where memory does not allow it)",
+      .read = cli_read_int,
+      .min = 1,
+      .max = 65536,
+      .range = "a whole number from 1 to 65536",
+      .offset = offsetof(struct evaluate, batch) },
+    { 0 },
+};
+
+static const struct cli_group groups[] = {
+    { "Options:", cli_model_option, offsetof(struct evaluate, model) },
+    { "Evaluation:", evaluate_options, 0 },
+    { "Images:", cli_image_options, offsetof(struct evaluate, images) },
+    { 0 },
+};
+
+static int predicted(const struct vgg_evaluation *e, size_t image)
+{
+    const float *p = e->probabilities + image * (size_t)e->classes;
+    int best = 0;
+    for (int k = 1; k < e->classes; k++) {
+        if (p[k] > p[best]) best = k;
+    }
+    return best;
+}
+
+static enum vgg_status write_csv(struct cli *cli, const char *path, const struct vgg_model *model,
+                                 const struct vgg_data *data, const struct vgg_evaluation *e)
+{
+    struct cli_output output;
+    enum vgg_status status = cli_output_open(cli, &output, path);
+    if (status != VGG_OK) return status;
+    fputs("path,label,predicted", output.stream);
+    for (int k = 0; k < e->classes; k++) {
+        putc(',', output.stream);
+        cli_output_field(output.stream, cli_class_name(model, k).text);
+    }
+    putc('\n', output.stream);
+    for (size_t i = 0; i < e->count; i++) {
+        cli_output_field(output.stream, vgg_data_path(data, e->index[i]));
+        putc(',', output.stream);
+        if (e->labels[i] >= 0) cli_output_field(output.stream, cli_class_name(model, e->labels[i]).text);
+        putc(',', output.stream);
+        cli_output_field(output.stream, cli_class_name(model, predicted(e, i)).text);
+        for (int k = 0; k < e->classes; k++) {
+            fprintf(output.stream, ",%.9g", (double)e->probabilities[i * (size_t)e->classes + (size_t)k]);
+        }
+        putc('\n', output.stream);
+    }
+    return cli_output_close(cli, &output, VGG_OK);
+}
+
+/* A ratio, or "-" where it is undefined. */
+static void print_ratio(double value)
+{
+    if (isnan(value)) {
+        printf(" %9s", "-");
+    } else {
+        printf(" %9.4f", value);
+    }
+}
+
+static void print_text(const struct vgg_model *model, const struct vgg_evaluation *e, size_t skipped)
+{
+    printf("images %zu", e->count);
+    if (skipped) printf("  skipped %zu", skipped);
+    printf("  loss %.4f  accuracy %.4f\n\n%-20s %9s %9s %9s %9s\n", e->loss, e->accuracy, "class", "precision",
+           "recall", "f1", "images");
+    for (int k = 0; k < e->classes; k++) {
+        printf("%-20s", cli_class_name(model, k).text);
+        print_ratio(e->precision[k]);
+        print_ratio(e->recall[k]);
+        print_ratio(e->f1[k]);
+        printf(" %9" PRIu64 "\n", e->support[k]);
+    }
+    if (e->classes > WIDEST_MATRIX) return;
+    puts("\nConfusion matrix: a row per true class, a column per predicted class");
+    for (int k = 0; k < e->classes; k++) {
+        printf("%-20s", cli_class_name(model, k).text);
+        for (int j = 0; j < e->classes; j++)
+            printf(" %6" PRIu64, e->confusion[k * e->classes + j]);
+        putchar('\n');
+    }
+}
+
+static enum vgg_status print_json(struct cli *cli, const struct vgg_model *model, const struct vgg_evaluation *e,
+                                  size_t skipped)
+{
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "images", (double)e->count);
+    cJSON_AddNumberToObject(json, "skipped", (double)skipped);
+    cJSON_AddNumberToObject(json, "loss", e->loss);
+    cJSON_AddNumberToObject(json, "accuracy", e->accuracy);
+    cJSON *classes = cJSON_AddArrayToObject(json, "classes"), *matrix = cJSON_AddArrayToObject(json, "confusion");
+    for (int k = 0; k < e->classes; k++) {
+        cJSON *class = cJSON_CreateObject(), *row = cJSON_CreateArray();
+        cli_json_text(class, "name", cli_class_name(model, k).text);
+        cJSON_AddNumberToObject(class, "precision", e->precision[k]);
+        cJSON_AddNumberToObject(class, "recall", e->recall[k]);
+        cJSON_AddNumberToObject(class, "f1", e->f1[k]);
+        cJSON_AddNumberToObject(class, "images", (double)e->support[k]);
+        cJSON_AddItemToArray(classes, class);
+        for (int j = 0; j < e->classes; j++) {
+            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)e->confusion[k * e->classes + j]));
+        }
+        cJSON_AddItemToArray(matrix, row);
+    }
+    return cli_json_print(cli, json);
+}
+
+static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
+{
+    (void)count;
+    const struct evaluate *o = options;
+    struct vgg_data *data = NULL;
+    struct vgg_engine *engine = NULL;
+    struct vgg_model *model = NULL;
+    struct vgg_evaluation *evaluation = NULL;
+    struct vgg_evaluate_options wanted = {
+        .images = o->images,
+        .batch = o->batch,
+        .progress = cli_progress_report,
+        .user = &cli->progress,
+    };
+    if (!o->model) return cli_usage(cli, "--model is missing");
+    enum vgg_status status = o->output ? cli_output_check(cli, o->output, true) : VGG_OK;
+    if (status == VGG_OK) status = vgg_data_open(&data, args[0]);
+    if (status == VGG_OK && vgg_data_class_count(data) == 0) {
+        status =
+            cli_fail(cli, VGG_ERR_MISSING,
+                     "%s: has no labels; give a folder with one subfolder per class, or use vgg16 predict", args[0]);
+    }
+    if (status == VGG_OK) status = vgg_engine_create(&engine, &cli->common.engine);
+    if (status == VGG_OK) status = cli_model_classifier(cli, &model, o->model);
+    cli_signals_catch();
+    if (status == VGG_OK) status = vgg_evaluate(&evaluation, engine, model, data, &wanted);
+    cli_progress_clear(&cli->progress);
+    if (status == VGG_OK && o->output) status = write_csv(cli, o->output, model, data, evaluation);
+    if (status == VGG_OK) {
+        size_t skipped = vgg_data_count(data) - evaluation->count;
+        if (cli->common.json) {
+            status = print_json(cli, model, evaluation, skipped);
+        } else {
+            print_text(model, evaluation, skipped);
+        }
+    }
+    vgg_evaluation_destroy(evaluation);
+    vgg_model_destroy(model);
+    vgg_engine_destroy(engine);
+    vgg_data_destroy(data);
+    return status;
+}
+
+const struct cli_command cli_evaluate = {
+    .name = "evaluate",
+    .arguments = "DATA --model MODEL",
+    .purpose = "Loss, accuracy, precision and recall per class, confusion matrix",
+    .data = true,
+    .details = "The confusion matrix is printed for up to 20 classes; JSON always holds it. A\n"
+               "value that is not defined is shown as -, in JSON as null.\n\n"
+               "JSON: images, skipped, loss, accuracy, classes: [{name, precision, recall, f1,\n"
+               "images}], confusion: [[row per true class]]\n",
+    .needs = "DATA",
+    .groups = groups,
+    .min = 1,
+    .max = 1,
+    .size = sizeof(struct evaluate),
+    .run = run,
+};

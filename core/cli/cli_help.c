@@ -1,0 +1,84 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "core/cli/cli_options.h"
+
+enum { WIDTH = 80, COLUMN = 26 };
+
+/* Words of `text` from `column` on, wrapped before WIDTH and indented by `indent`. */
+static void wrap(const char *text, int column, int indent)
+{
+    while (*text) {
+        int n = (int)strcspn(text, " ");
+        if (column > indent && column + 1 + n > WIDTH) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", n, text);
+        column += n;
+        text += n;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+static void option_line(const struct cli_option *option)
+{
+    char name[80];
+    char letter[8] = "    ";
+    if (option->letter) snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    int n = snprintf(name, sizeof name, "  %s--%s%s%s", letter, option->name, option->value ? " " : "",
+                     option->value ? option->value : "");
+    fputs(name, stdout);
+    if (n >= COLUMN) putchar('\n');
+    printf("%*s", n >= COLUMN ? COLUMN : COLUMN - n, "");
+    wrap(option->help, COLUMN, COLUMN);
+}
+
+static void group_lines(const char *title, const struct cli_option *option)
+{
+    printf("\n%s\n", title);
+    for (; option->name; option++)
+        option_line(option);
+}
+
+static void program_help(void)
+{
+    puts("Usage: vgg16 COMMAND [OPTIONS] [ARGUMENTS]\n\n"
+         "VGG networks: features of images, training on top of them, and fine-tuning.\n\n"
+         "Commands:");
+    for (size_t i = 0; cli_commands[i]; i++)
+        printf("  %-10s %s\n", cli_commands[i]->name, cli_commands[i]->purpose);
+    group_lines("Options of every command, before or after its name:", cli_common_options);
+    puts("\n`vgg16 COMMAND --help` shows the command's own options. Results go to stdout,\n"
+         "everything else to stderr. Exit status: 0 success, 1 the work failed, 2 wrong\n"
+         "usage, 130 interrupted: the first Ctrl-C stops after the current step and saves\n"
+         "what was to be saved, the second ends at once.");
+}
+
+static const char data_help[] = "DATA is a folder with one subfolder per class (classes in the order of their\n"
+                                "names); a folder of images, one image, or a .txt file with an image path a line\n"
+                                "(no labels); a .safetensors file with x (N,H,W,3 float32 or uint8; or features)\n"
+                                "and y (N, int64); or idx:IMAGES,LABELS (MNIST's format, gzip or not).";
+
+void cli_help(const struct cli_command *command)
+{
+    if (!command) {
+        program_help();
+        return;
+    }
+    char usage[128];
+    snprintf(usage, sizeof usage, "Usage: vgg16 %s [OPTIONS] ", command->name);
+    fputs(usage, stdout);
+    wrap(command->arguments, (int)strlen(usage), (int)strlen(usage));
+    printf("\n%s.\n", command->purpose);
+    for (const struct cli_group *group = command->groups; group->option; group++) {
+        group_lines(group->title, group->option);
+    }
+    group_lines("Common options:", cli_common_options);
+    if (command->data) printf("\n%s\n", data_help);
+    if (command->details) printf("\n%s", command->details);
+}

@@ -1,0 +1,104 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cli/cli_options.h"
+
+const struct cli_command *const cli_commands[] = {
+    &cli_devices,  &cli_summary, &cli_pull,    &cli_extract,  &cli_train,
+    &cli_evaluate, &cli_predict, &cli_convert, &cli_selftest, NULL,
+};
+
+enum { LINE = 1024 };
+
+enum vgg_status cli_fail(struct cli *cli, enum vgg_status status, const char *format, ...)
+{
+    char line[LINE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    cli_progress_log(&cli->progress, VGG_LOG_ERROR, line);
+    return status;
+}
+
+enum vgg_status cli_usage(struct cli *cli, const char *format, ...)
+{
+    char line[LINE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    return cli_fail(cli, VGG_ERR_ARGUMENT, "%s; see vgg16 %s%s--help", line, cli->command ? cli->command->name : "",
+                    cli->command ? " " : "");
+}
+
+void cli_note(struct cli *cli, const char *format, ...)
+{
+    if (cli->common.quiet) return;
+    char line[LINE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    cli_progress_log(&cli->progress, VGG_LOG_INFO, line);
+}
+
+/* What was written to stdout must have arrived: a full disk or a closed pipe is a failure. */
+static enum vgg_status finish_stdout(struct cli *cli)
+{
+    errno = 0;
+    bool bad = fflush(stdout) != 0 || ferror(stdout);
+    if (!bad) return VGG_OK;
+    return cli_fail(cli, VGG_ERR_IO, "standard output: cannot be written: %s", errno ? strerror(errno) : "write error");
+}
+
+static enum vgg_status run(struct cli *cli, void *options, char **args, int count)
+{
+    if (cli->common.help) {
+        cli_help(cli->command);
+        return VGG_OK;
+    }
+    if (cli->common.version) {
+        printf("vgg16 %s\n", vgg_version());
+        return VGG_OK;
+    }
+    cli->progress.quiet = cli->common.quiet;
+    static const enum vgg_log_level level[] = { VGG_LOG_WARNING, VGG_LOG_INFO, VGG_LOG_DEBUG };
+    int verbose = cli->common.verbose;
+    vgg_log_set(cli_progress_log, &cli->progress, level[verbose > 2 ? 2 : verbose]);
+    return cli->command->run(cli, options, args, count);
+}
+
+static int exit_code(enum vgg_status status)
+{
+    switch (status) {
+    case VGG_OK: return CLI_EXIT_OK;
+    case VGG_INTERRUPTED: return CLI_EXIT_INTERRUPTED;
+    case VGG_ERR_ARGUMENT: return CLI_EXIT_USAGE;
+    default: return CLI_EXIT_FAILED;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = { 0 };
+    void *options;
+    int count;
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe shows as an error of writing */
+    cli_progress_init(&cli.progress, false);
+    enum vgg_status status = cli_parse(&cli, argc, argv, &options, &count);
+    if (status == VGG_OK) status = run(&cli, options, argv, count);
+    cli_progress_clear(&cli.progress);
+    enum vgg_status written = finish_stdout(&cli);
+    if (status == VGG_OK) status = written;
+    if (status == VGG_INTERRUPTED) cli_note(&cli, "interrupted");
+    if (status != VGG_OK && status != VGG_INTERRUPTED && !cli.progress.errors) {
+        cli_fail(&cli, status, "%s", vgg_status_text(status));
+    }
+    free(options);
+    return exit_code(status);
+}

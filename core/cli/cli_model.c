@@ -1,0 +1,108 @@
+#include "core/cli/cli_model.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/cli/cli_options.h"
+
+const char *const cli_arch_names[] = { "", "vgg11", "vgg13", "vgg16", "vgg19", NULL };
+
+const struct cli_option cli_network_options[] = {
+    { .name = "weights",
+      .value = "W",
+      .help =
+          "a file (Keras .h5, .safetensors, or a model), imagenet (what `vgg16 pull` finds), starter, or random (He "
+          "normal, from --seed) (default: imagenet if it is on this machine, else starter)",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_network, weights) },
+    { .name = "arch",
+      .value = "NAME",
+      .help = "vgg11, vgg13, vgg16 or vgg19 (default: what the weights hold, else vgg16)",
+      .read = cli_read_choice,
+      .choices = cli_arch_names,
+      .range = "one of vgg11, vgg13, vgg16, vgg19",
+      .offset = offsetof(struct cli_network, arch) },
+    { .name = "size",
+      .value = "SIZE",
+      .help = "input size: one number, or HEIGHTxWIDTH (default 224)",
+      .read = cli_read_size,
+      .offset = offsetof(struct cli_network, size) },
+    { 0 },
+};
+
+const struct cli_option cli_model_option[] = {
+    { .name = "model",
+      .letter = 'm',
+      .value = "MODEL",
+      .help = "what `vgg16 train` wrote; or weights with their top: a file, or imagenet (required)",
+      .read = cli_read_text },
+    { 0 },
+};
+
+const char *cli_arch_name(int arch)
+{
+    return arch ? cli_arch_names[arch] : NULL;
+}
+
+void cli_model_tell(struct cli *cli, const struct cli_network *network, const struct vgg_model *model)
+{
+    if (!network->weights) cli_note(cli, "weights: %s", vgg_model_weights(model));
+}
+
+static bool is_keyword(const char *weights)
+{
+    return strcmp(weights, "imagenet") == 0 || strcmp(weights, "starter") == 0 || strcmp(weights, "random") == 0;
+}
+
+enum vgg_status cli_model_open(struct cli *cli, struct vgg_model **out, const char *path,
+                               const struct vgg_model_options *options)
+{
+    *out = NULL;
+    if (!is_keyword(path)) {
+        if (access(path, R_OK) != 0) {
+            return cli_fail(cli, VGG_ERR_IO, "%s: cannot be opened: no readable file of that name; check the path",
+                            path);
+        }
+        unsigned errors = cli->progress.errors;
+        cli->progress.held =
+            true; /* what is no model may still be a weight file: that attempt will say what is wrong */
+        enum vgg_status status = vgg_model_load(out, path);
+        cli->progress.held = false;
+        if (status == VGG_OK || status == VGG_ERR_MEMORY) return status;
+        cli->progress.errors = errors;
+    }
+    return vgg_model_create(out, options);
+}
+
+enum vgg_status cli_model_classifier(struct cli *cli, struct vgg_model **out, const char *path)
+{
+    *out = NULL;
+    if (!path) return cli_usage(cli, "--model is missing");
+    enum vgg_status status =
+        cli_model_open(cli, out, path, &(struct vgg_model_options) { .weights = path, .head = "top" });
+    if (status == VGG_OK && vgg_model_class_count(*out) == 0) {
+        vgg_model_destroy(*out);
+        *out = NULL;
+        status = cli_fail(cli, VGG_ERR_MISSING, "%s: has no head that classifies; train one with vgg16 train", path);
+    }
+    return status;
+}
+
+const char *cli_preprocess_name(enum vgg_preprocess preprocess)
+{
+    static const char *const names[] = { "default", "caffe", "torch", "rescale", "none" };
+    return (size_t)preprocess < sizeof names / sizeof *names ? names[preprocess] : "unknown";
+}
+
+struct cli_class cli_class_name(const struct vgg_model *model, int label)
+{
+    struct cli_class class;
+    const char *name = vgg_model_class_name(model, label);
+    if (name && *name) {
+        snprintf(class.text, sizeof class.text, "%s", name);
+    } else {
+        snprintf(class.text, sizeof class.text, "%d", label);
+    }
+    return class;
+}

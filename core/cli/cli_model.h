@@ -1,0 +1,37 @@
+/* cli_model.h: how commands come to a network, and the options for it. */
+#ifndef CORE_CLI_CLI_MODEL_H
+#define CORE_CLI_CLI_MODEL_H
+
+#include "core/cli/cli.h"
+
+/* Targets of cli_network_options. */
+struct cli_network {
+    const char *weights; /* NULL: the default of the library */
+    int arch;            /* index in cli_arch_names, 0: not given */
+    int size[2];         /* height, width; 0: not given */
+};
+extern const struct cli_option cli_network_options[]; /* --weights, --arch, --size */
+extern const struct cli_option cli_model_option[];    /* --model; target: const char * */
+
+extern const char *const cli_arch_names[]; /* "" for not given, vgg11, ... */
+
+/* The name for vgg_model_options, NULL for 0. */
+const char *cli_arch_name(int arch);
+
+/* Says where the weights come from when the user has not named them. */
+void cli_model_tell(struct cli *cli, const struct cli_network *network, const struct vgg_model *model);
+/* `path` as a model that `train` wrote, or else as a weight file whatever `options` make of it. One error line. */
+enum vgg_status cli_model_open(struct cli *cli, struct vgg_model **out, const char *path,
+                               const struct vgg_model_options *options);
+/* A network that classifies: a model, or weights with the ImageNet top. */
+enum vgg_status cli_model_classifier(struct cli *cli, struct vgg_model **out, const char *path);
+
+/* The word for the help and JSON: "caffe". */
+const char *cli_preprocess_name(enum vgg_preprocess preprocess);
+/* The class's name, or its number where it has none. */
+struct cli_class {
+    char text[128];
+};
+struct cli_class cli_class_name(const struct vgg_model *model, int label);
+
+#endif

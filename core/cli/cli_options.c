@@ -1,0 +1,292 @@
+#include "core/cli/cli_options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *cli_read_flag(const struct cli_option *option, const char *text, void *target)
+{
+    (void)option, (void)text;
+    *(bool *)target = true;
+    return NULL;
+}
+
+const char *cli_read_count(const struct cli_option *option, const char *text, void *target)
+{
+    (void)option, (void)text;
+    ++*(int *)target;
+    return NULL;
+}
+
+const char *cli_read_text(const struct cli_option *option, const char *text, void *target)
+{
+    (void)option;
+    if (!*text) return "not empty";
+    *(const char **)target = text;
+    return NULL;
+}
+
+bool cli_number(const char *text, double *value)
+{
+    char *end;
+    if (!*text || strspn(text, "+-.0123456789eE") != strlen(text)) return false; /* no inf, nan, hexadecimal, spaces */
+    *value = strtod(text, &end);
+    return *end == '\0' && isfinite(*value);
+}
+
+const char *cli_read_int(const struct cli_option *option, const char *text, void *target)
+{
+    double value;
+    if (!cli_number(text, &value) || strpbrk(text, ".eE") || value < option->min || value > option->max) {
+        return option->range;
+    }
+    *(int *)target = (int)value;
+    return NULL;
+}
+
+const char *cli_read_u64(const struct cli_option *option, const char *text, void *target)
+{
+    (void)option;
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno) return "a whole number from 0 to 18446744073709551615";
+    *(uint64_t *)target = value;
+    return NULL;
+}
+
+const char *cli_read_float(const struct cli_option *option, const char *text, void *target)
+{
+    double value;
+    if (!cli_number(text, &value) || value < option->min || value > option->max) return option->range;
+    *(float *)target = (float)value;
+    return NULL;
+}
+
+const char *cli_read_bytes(const struct cli_option *option, const char *text, void *target)
+{
+    (void)option;
+    static const char rule[] = "a size of 1M or more, such as 512M or 2G";
+    static const char units[] = "KMGT";
+    char *end;
+    if (*text < '0' || *text > '9' || strspn(text, "0123456789.") == 0) return rule;
+    double value = strtod(text, &end);
+    const char *unit = *end ? strchr(units, *end & ~0x20) : NULL;
+    if (unit) {
+        value = ldexp(value, 10 * (int)(unit - units + 1));
+        end++;
+        if (*end == 'i') end++;
+    }
+    if ((*end == 'B' || *end == 'b')) end++;
+    if (*end || !(value >= 1 << 20) || value > 0x1p62) return rule;
+    *(uint64_t *)target = (uint64_t)value;
+    return NULL;
+}
+
+const char *cli_read_choice(const struct cli_option *option, const char *text, void *target)
+{
+    for (int i = 0; option->choices[i]; i++) {
+        if (strcmp(option->choices[i], text) == 0) {
+            *(int *)target = i;
+            return NULL;
+        }
+    }
+    return option->range;
+}
+
+const char *cli_read_size(const struct cli_option *option, const char *text, void *target)
+{
+    (void)option;
+    static const char rule[] = "one number or HEIGHTxWIDTH, each from 32 to 16384";
+    int *size = target;
+    char *end;
+    if (*text < '0' || *text > '9') return rule;
+    long height = strtol(text, &end, 10), width = height;
+    if (*end == 'x' || *end == 'X') {
+        if (end[1] < '0' || end[1] > '9') return rule;
+        width = strtol(end + 1, &end, 10);
+    }
+    if (*end || height < 32 || height > 16384 || width < 32 || width > 16384) return rule;
+    size[0] = (int)height, size[1] = (int)width;
+    return NULL;
+}
+
+/* The names of library enums, in their order; "default" is no word that a user gives. */
+static const char *const preprocess_names[] = { "", "caffe", "torch", "rescale", "none", NULL };
+static const char *const resize_names[] = { "", "nearest", "bilinear", "lanczos", NULL };
+static const char *const crop_names[] = { "", "none", "center", NULL };
+
+const struct cli_option cli_image_options[] = {
+    { .name = "preprocess",
+      .value = "HOW",
+      .help = "caffe: BGR minus the mean; torch: scaled to mean 0 and deviation 1; rescale: divided by 255; none: 0 to "
+              "255 (default: what the weights want)",
+      .read = cli_read_choice,
+      .choices = preprocess_names,
+      .range = "one of caffe, torch, rescale, none",
+      .offset = offsetof(struct vgg_image_options, preprocess) },
+    { .name = "resize",
+      .value = "HOW",
+      .help = "nearest, bilinear or lanczos (default nearest)",
+      .read = cli_read_choice,
+      .choices = resize_names,
+      .range = "one of nearest, bilinear, lanczos",
+      .offset = offsetof(struct vgg_image_options, resize) },
+    { .name = "crop",
+      .value = "HOW",
+      .help =
+          "none stretches the image to the input size; center scales its shorter side to 256/224 of it and cuts the "
+          "middle out (default none)",
+      .read = cli_read_choice,
+      .choices = crop_names,
+      .range = "one of none, center",
+      .offset = offsetof(struct vgg_image_options, crop) },
+    { .name = "skip-bad",
+      .help = "count, list and skip images that cannot be read, instead of stopping",
+      .read = cli_read_flag,
+      .offset = offsetof(struct vgg_image_options, skip_bad) },
+    { 0 },
+};
+
+/* One word of --augment: name, limits, and where it goes (shift goes to both axes). */
+struct change {
+    const char *name;
+    size_t offset, also;
+    float max;
+};
+
+static const struct change changes[] = {
+    { "rotate", offsetof(struct vgg_augment_options, rotate), 0, 180.0f },
+    { "shift", offsetof(struct vgg_augment_options, shift_height), offsetof(struct vgg_augment_options, shift_width),
+      1.0f },
+    { "shift-height", offsetof(struct vgg_augment_options, shift_height), 0, 1.0f },
+    { "shift-width", offsetof(struct vgg_augment_options, shift_width), 0, 1.0f },
+    { "shear", offsetof(struct vgg_augment_options, shear), 0, 89.0f },
+    { "zoom", offsetof(struct vgg_augment_options, zoom), 0, 0.99f },
+};
+
+static bool read_change(const char *word, char *target)
+{
+    size_t n = strcspn(word, "=");
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        const struct change *change = &changes[i];
+        double value;
+        if (strlen(change->name) != n || strncmp(word, change->name, n) != 0 || word[n] != '=') continue;
+        if (!cli_number(word + n + 1, &value) || value < 0 || value > (double)change->max) return false;
+        *(float *)(void *)(target + change->offset) = (float)value;
+        if (change->also) *(float *)(void *)(target + change->also) = (float)value;
+        return true;
+    }
+    return false;
+}
+
+static const char *read_augment(const struct cli_option *option, const char *text, void *target)
+{
+    static const char rule[] = "a list of rotate=0..180, shift=0..1, shift-height=0..1, shift-width=0..1, "
+                               "shear=0..89, zoom=0..0.99 and flip, separated by commas";
+    (void)option;
+    struct vgg_augment_options augment = { 0 };
+    char word[64];
+    do {
+        size_t n = strcspn(text, ",");
+        if (n == 0 || n >= sizeof word) return rule;
+        memcpy(word, text, n);
+        word[n] = '\0';
+        if (strcmp(word, "flip") == 0) {
+            augment.flip = true;
+        } else if (!read_change(word, (char *)&augment)) {
+            return rule;
+        }
+        text += n;
+    } while (*text++ == ',');
+    *(struct vgg_augment_options *)target = augment;
+    return NULL;
+}
+
+const struct cli_option cli_augment_options[] = {
+    { .name = "augment",
+      .value = "LIST",
+      .help = "random changes of training images, as in rotate=40,shift=0.2,shear=0.2,zoom=0.2,flip: degrees, "
+              "fractions of height and width, degrees, fraction, left-right (default: none)",
+      .read = read_augment },
+    { 0 },
+};
+
+static const char *const backend_names[] = { "auto", "cpu", "vulkan", NULL };
+static const char *const isa_names[] = { "auto", "scalar", "avx2", "avx512", "neon", NULL };
+
+/* A choice that the library takes as a word. */
+static const char *read_word(const struct cli_option *option, const char *text, void *target)
+{
+    int index;
+    const char *rule = cli_read_choice(option, text, &index);
+    if (!rule) *(const char **)target = text;
+    return rule;
+}
+
+const struct cli_option cli_common_options[] = {
+    { .name = "backend",
+      .value = "NAME",
+      .help = "auto, cpu or vulkan (default: VGG16_BACKEND, else auto)",
+      .read = read_word,
+      .choices = backend_names,
+      .range = "one of auto, cpu, vulkan",
+      .offset = offsetof(struct cli_common, engine.backend) },
+    { .name = "device",
+      .value = "WHICH",
+      .help = "number, part of the name, or UUID, as `vgg16 devices` lists them (default: VGG16_DEVICE, else the best)",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_common, engine.device) },
+    { .name = "isa",
+      .value = "LEVEL",
+      .help = "highest CPU instruction set: auto, scalar, avx2, avx512 or neon (default: VGG16_ISA, else auto)",
+      .read = read_word,
+      .choices = isa_names,
+      .range = "one of auto, scalar, avx2, avx512, neon",
+      .offset = offsetof(struct cli_common, engine.isa) },
+    { .name = "threads",
+      .value = "N",
+      .help = "CPU threads (default: VGG16_THREADS, else OMP_NUM_THREADS, else all processors)",
+      .read = cli_read_int,
+      .min = 1,
+      .max = 1024,
+      .range = "a whole number from 1 to 1024",
+      .offset = offsetof(struct cli_common, engine.threads) },
+    { .name = "memory",
+      .value = "SIZE",
+      .help = "limit for the network's memory, such as 512M or 2G; larger batches are split with the same result "
+              "(default: what the device has)",
+      .read = cli_read_bytes,
+      .offset = offsetof(struct cli_common, engine.memory) },
+    { .name = "seed",
+      .value = "N",
+      .help = "of everything random (default 0)",
+      .read = cli_read_u64,
+      .offset = offsetof(struct cli_common, seed) },
+    { .name = "json",
+      .help = "results as one JSON object on stdout",
+      .read = cli_read_flag,
+      .offset = offsetof(struct cli_common, json) },
+    { .name = "quiet",
+      .letter = 'q',
+      .help = "no progress and no notes; errors and results remain",
+      .read = cli_read_flag,
+      .offset = offsetof(struct cli_common, quiet) },
+    { .name = "verbose",
+      .letter = 'v',
+      .help = "say what is chosen and why, and where the time goes; twice: everything",
+      .read = cli_read_count,
+      .offset = offsetof(struct cli_common, verbose) },
+    { .name = "help",
+      .letter = 'h',
+      .help = "this text",
+      .read = cli_read_flag,
+      .offset = offsetof(struct cli_common, help) },
+    { .name = "version",
+      .help = "the version of the program",
+      .read = cli_read_flag,
+      .offset = offsetof(struct cli_common, version) },
+    { 0 },
+};

@@ -1,0 +1,53 @@
+/* cli_options.h: the parser of the command line, and the options that several commands share. */
+#ifndef CORE_CLI_CLI_OPTIONS_H
+#define CORE_CLI_CLI_OPTIONS_H
+
+#include "core/cli/cli.h"
+
+/* Readers for option tables. */
+cli_read_fn cli_read_flag;   /* bool */
+cli_read_fn cli_read_count;  /* int, one more each time */
+cli_read_fn cli_read_text;   /* const char *, not empty */
+cli_read_fn cli_read_int;    /* int */
+cli_read_fn cli_read_u64;    /* uint64_t */
+cli_read_fn cli_read_float;  /* float */
+cli_read_fn cli_read_bytes;  /* uint64_t from 512M, 2G */
+cli_read_fn cli_read_choice; /* int or enum: index in option->choices */
+cli_read_fn cli_read_size;   /* int[2] {height, width} from 150 or HxW */
+
+/* The whole text as a finite number. */
+bool cli_number(const char *text, double *value);
+
+/* Weights, preprocessing and reading of images, for commands that make batches from image files. */
+extern const struct cli_option cli_image_options[];   /* targets: struct vgg_image_options */
+extern const struct cli_option cli_common_options[];  /* targets: struct cli_common */
+extern const struct cli_option cli_augment_options[]; /* targets: struct vgg_augment_options */
+
+/* Options of the command and the common ones, given by name (n characters; a unique beginning will do) or by letter. */
+struct cli_found {
+    const struct cli_option *option;
+    size_t offset; /* of its group */
+    bool common;   /* target in struct cli_common */
+    bool several;  /* ambiguous: option is one of them */
+};
+struct cli_found cli_option_find(const struct cli_command *command, const char *name, size_t n, char letter);
+
+/* Of all commands, ended by NULL. */
+extern const struct cli_command *const cli_commands[];
+const struct cli_command *cli_command_find(const char *name);
+
+/* The name nearest to `text` in a growing search: call once per candidate with *best = NULL at first. */
+struct cli_nearest {
+    const char *text, *name;
+    size_t distance;
+};
+void cli_nearest_try(struct cli_nearest *nearest, const char *candidate);
+
+/* Reads the environment, then the command line. Fills cli->command, cli->common, the command's structure in *options
+ * (by malloc; NULL without a command) and moves the arguments to the front of argv, *count of them. */
+enum vgg_status cli_parse(struct cli *cli, int argc, char **argv, void **options, int *count);
+
+/* The help of the program (command NULL) or of one command, at most 80 columns wide, on stdout. */
+void cli_help(const struct cli_command *command);
+
+#endif

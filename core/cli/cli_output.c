@@ -1,0 +1,140 @@
+#include "core/cli/cli_output.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum vgg_status cli_output_check(struct cli *cli, const char *path, bool streams)
+{
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        if (streams && !S_ISDIR(info.st_mode)) return VGG_OK;
+        return cli_fail(cli, VGG_ERR_IO, "%s: is not a regular file; name a file to write", path);
+    }
+    char *copy = strdup(path);
+    if (!copy) return cli_fail(cli, VGG_ERR_MEMORY, "out of memory");
+    const char *folder = dirname(copy);
+    enum vgg_status status = VGG_OK;
+    if (stat(folder, &info) != 0 || !S_ISDIR(info.st_mode)) {
+        status =
+            cli_fail(cli, VGG_ERR_IO, "%s: cannot be written: there is no folder %s; create it first", path, folder);
+    } else if (access(folder, W_OK | X_OK) != 0) {
+        status = cli_fail(cli, VGG_ERR_IO, "%s: cannot be written: %s; choose another folder", path, strerror(errno));
+    }
+    free(copy);
+    return status;
+}
+
+bool cli_output_extension(const char *path, const char *extension)
+{
+    size_t n = strlen(path), m = strlen(extension);
+    return n > m && strcasecmp(path + n - m, extension) == 0;
+}
+
+static enum vgg_status write_failed(struct cli *cli, const char *path)
+{
+    return cli_fail(cli, VGG_ERR_IO, "%s: cannot be written: %s; free space or choose another place", path,
+                    strerror(errno));
+}
+
+enum vgg_status cli_output_open(struct cli *cli, struct cli_output *output, const char *path)
+{
+    struct stat info;
+    *output = (struct cli_output) { .path = path };
+    if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) {
+        size_t size = strlen(path) + 32;
+        output->temporary = malloc(size);
+        if (!output->temporary) return cli_fail(cli, VGG_ERR_MEMORY, "out of memory");
+        snprintf(output->temporary, size, "%s.tmp.%ld", path, (long)getpid());
+    }
+    output->stream = fopen(output->temporary ? output->temporary : path, "w");
+    if (output->stream) return VGG_OK;
+    enum vgg_status status = write_failed(cli, path);
+    free(output->temporary);
+    output->temporary = NULL;
+    return status;
+}
+
+enum vgg_status cli_output_close(struct cli *cli, struct cli_output *output, enum vgg_status status)
+{
+    bool good = fflush(output->stream) == 0 && !ferror(output->stream);
+    if (good && output->temporary) good = fsync(fileno(output->stream)) == 0;
+    int cause = errno;
+    if (fclose(output->stream) != 0 && good) good = false, cause = errno;
+    if (good && status == VGG_OK && output->temporary && rename(output->temporary, output->path) != 0) {
+        good = false, cause = errno;
+    }
+    errno = cause;
+    if (!good && status == VGG_OK) status = write_failed(cli, output->path);
+    if (status != VGG_OK && output->temporary) unlink(output->temporary);
+    free(output->temporary);
+    return status;
+}
+
+void cli_output_field(FILE *stream, const char *text)
+{
+    if (!text[strcspn(text, "\",\r\n")]) {
+        fputs(text, stream);
+        return;
+    }
+    putc('"', stream);
+    for (; *text; text++) {
+        if (*text == '"') putc('"', stream);
+        putc(*text, stream);
+    }
+    putc('"', stream);
+}
+
+enum vgg_status cli_json_print(struct cli *cli, cJSON *json)
+{
+    char *text = cJSON_Print(json);
+    cJSON_Delete(json);
+    if (!text) return cli_fail(cli, VGG_ERR_MEMORY, "out of memory");
+    puts(text);
+    free(text);
+    return VGG_OK;
+}
+
+/* Bytes of the UTF-8 sequence at `s`, 0 where there is none (overlong forms and surrogates are none). */
+static size_t sequence(const unsigned char *s)
+{
+    if (s[0] < 0x80) return 1;
+    size_t n = s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xC0) != 0x80) return 0;
+    }
+    if (s[0] == 0xE0 && s[1] < 0xA0) return 0;
+    if (s[0] == 0xED && s[1] >= 0xA0) return 0;
+    if (s[0] == 0xF0 && s[1] < 0x90) return 0;
+    if (s[0] == 0xF4 && s[1] >= 0x90) return 0;
+    return n;
+}
+
+cJSON *cli_json_string(const char *text)
+{
+    char *clean = malloc(3 * strlen(text) + 1), *to = clean;
+    if (!clean) return NULL;
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        size_t n = sequence(s);
+        if (n) {
+            memcpy(to, s, n);
+        } else {
+            memcpy(to, "\xEF\xBF\xBD", 3);
+        }
+        to += n ? n : 3;
+        s += n ? n : 1;
+    }
+    *to = '\0';
+    cJSON *string = cJSON_CreateString(clean);
+    free(clean);
+    return string;
+}
+
+void cli_json_text(cJSON *object, const char *key, const char *text)
+{
+    cJSON_AddItemToObject(object, key, cli_json_string(text));
+}

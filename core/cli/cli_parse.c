@@ -1,0 +1,256 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cli/cli_options.h"
+
+/* Looks through one table; an exact name ends the search, a beginning is kept unless another option has it too. */
+static bool look(struct cli_found *found, const struct cli_option *option, size_t offset, bool common, const char *name,
+                 size_t n, char letter)
+{
+    for (; option->name; option++) {
+        bool exact = name ? strlen(option->name) == n && strncmp(option->name, name, n) == 0
+                          : option->letter && option->letter == letter;
+        if (!exact && (!name || strncmp(option->name, name, n) != 0)) continue;
+        bool several = !exact && found->option && found->option != option;
+        *found = (struct cli_found) { option, offset, common, several || (!exact && found->several) };
+        if (exact) return true;
+    }
+    return false;
+}
+
+struct cli_found cli_option_find(const struct cli_command *command, const char *name, size_t n, char letter)
+{
+    struct cli_found found = { 0 };
+    if (name && n == 0) return found;
+    if (command) {
+        for (const struct cli_group *group = command->groups; group->option; group++) {
+            if (look(&found, group->option, group->offset, false, name, n, letter)) return found;
+        }
+    }
+    look(&found, cli_common_options, 0, true, name, n, letter);
+    return found;
+}
+
+const struct cli_command *cli_command_find(const char *name)
+{
+    for (size_t i = 0; cli_commands[i]; i++) {
+        if (strcmp(cli_commands[i]->name, name) == 0) return cli_commands[i];
+    }
+    return NULL;
+}
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+    size_t m = a < b ? a : b;
+    return m < c ? m : c;
+}
+
+/* Insertions, deletions, replacements and swaps of neighbours that turn a into b (optimal string alignment). */
+static size_t distance(const char *a, const char *b)
+{
+    enum { LONGEST = 32 };
+    size_t d[LONGEST + 1][LONGEST + 1], n = strlen(a), m = strlen(b);
+    if (n > LONGEST || m > LONGEST) return LONGEST;
+    for (size_t i = 0; i <= n; i++)
+        d[i][0] = i;
+    for (size_t j = 0; j <= m; j++)
+        d[0][j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        for (size_t j = 1; j <= m; j++) {
+            d[i][j] = min3(d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < d[i][j]) {
+                d[i][j] = d[i - 2][j - 2] + 1;
+            }
+        }
+    }
+    return d[n][m];
+}
+
+void cli_nearest_try(struct cli_nearest *nearest, const char *candidate)
+{
+    size_t d = distance(nearest->text, candidate), length = strlen(nearest->text);
+    size_t limit = length / 3 > 1 ? length / 3 : 1; /* further away it is no slip of the fingers */
+    if (d > limit || (nearest->name && d >= nearest->distance)) return;
+    nearest->name = candidate;
+    nearest->distance = d;
+}
+
+static enum vgg_status unknown_option(struct cli *cli, const char *name, size_t n)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%.*s", (int)n, name);
+    struct cli_nearest nearest = { .text = text };
+    const struct cli_group *group = cli->command ? cli->command->groups : NULL;
+    for (; group && group->option; group++) {
+        for (const struct cli_option *o = group->option; o->name; o++)
+            cli_nearest_try(&nearest, o->name);
+    }
+    for (const struct cli_option *o = cli_common_options; o->name; o++)
+        cli_nearest_try(&nearest, o->name);
+    if (nearest.name) return cli_usage(cli, "--%s: unknown option; did you mean --%s?", text, nearest.name);
+    return cli_usage(cli, "--%s: unknown option", text);
+}
+
+static enum vgg_status unknown_command(struct cli *cli, const char *name)
+{
+    struct cli_nearest nearest = { .text = name };
+    for (size_t i = 0; cli_commands[i]; i++)
+        cli_nearest_try(&nearest, cli_commands[i]->name);
+    if (nearest.name) return cli_usage(cli, "%s: unknown command; did you mean %s?", name, nearest.name);
+    return cli_usage(cli, "%s: unknown command", name);
+}
+
+/* Does an option that stands before the command take the next word? Decided by the common options, else by the
+ * commands that know it, as long as they agree. */
+static bool takes_next(const char *arg)
+{
+    if (arg[1] != '-') {
+        char last = arg[strlen(arg) - 1];
+        struct cli_found found = cli_option_find(NULL, NULL, 0, last);
+        for (size_t i = 0; !found.option && cli_commands[i]; i++) {
+            found = cli_option_find(cli_commands[i], NULL, 0, last);
+        }
+        return strlen(arg) == 2 && found.option && found.option->value;
+    }
+    if (strchr(arg, '=')) return false;
+    const char *name = arg + 2;
+    bool any = false;
+    for (size_t i = 0; cli_commands[i]; i++) {
+        struct cli_found found = cli_option_find(cli_commands[i], name, strlen(name), 0);
+        if (!found.option) continue;
+        if (!found.option->value) return false;
+        any = true;
+    }
+    return any;
+}
+
+/* Finds the command: the first word that is neither an option nor an option's value. *index is 0 without one. */
+static enum vgg_status find_command(struct cli *cli, int argc, char **argv, int *index)
+{
+    *index = 0;
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+        if (strcmp(arg, "--") == 0) break;
+        if (arg[0] == '-' && arg[1]) {
+            i += takes_next(arg);
+            continue;
+        }
+        cli->command = cli_command_find(arg);
+        if (!cli->command) return unknown_command(cli, arg);
+        *index = i;
+        break;
+    }
+    return VGG_OK;
+}
+
+static enum vgg_status store(struct cli *cli, const struct cli_found *found, const char *text, char *options)
+{
+    char *target = found->common ? (char *)&cli->common : options + found->offset;
+    const char *rule = found->option->read(found->option, text, target + found->option->offset);
+    return rule ? cli_usage(cli, "--%s %s: must be %s", found->option->name, text, rule) : VGG_OK;
+}
+
+static bool is_option(const struct cli *cli, const char *arg)
+{
+    return strncmp(arg, "--", 2) == 0 && arg[2] &&
+           cli_option_find(cli->command, arg + 2, strcspn(arg + 2, "="), 0).option;
+}
+
+/* --NAME, --NAME VALUE or --NAME=VALUE at argv[*i]. */
+static enum vgg_status read_long(struct cli *cli, int argc, char **argv, int *i, char *options)
+{
+    const char *name = argv[*i] + 2, *equals = strchr(name, '=');
+    size_t n = equals ? (size_t)(equals - name) : strlen(name);
+    struct cli_found found = cli_option_find(cli->command, name, n, 0);
+    if (!found.option) return unknown_option(cli, name, n);
+    if (found.several) return cli_usage(cli, "--%.*s: could be several options; write it out", (int)n, name);
+    if (!found.option->value) {
+        if (equals) return cli_usage(cli, "--%s: takes no value", found.option->name);
+        return store(cli, &found, NULL, options);
+    }
+    if (equals) return store(cli, &found, equals + 1, options);
+    if (*i + 1 >= argc || is_option(cli, argv[*i + 1])) {
+        return cli_usage(cli, "--%s: needs a value, %s", found.option->name, found.option->value);
+    }
+    return store(cli, &found, argv[++*i], options);
+}
+
+/* -qv, -o VALUE or -oVALUE at argv[*i]. */
+static enum vgg_status read_short(struct cli *cli, int argc, char **argv, int *i, char *options)
+{
+    for (const char *letter = argv[*i] + 1; *letter; letter++) {
+        struct cli_found found = cli_option_find(cli->command, NULL, 0, *letter);
+        if (!found.option) return cli_usage(cli, "-%c: unknown option", *letter);
+        if (!found.option->value) {
+            enum vgg_status status = store(cli, &found, NULL, options);
+            if (status != VGG_OK) return status;
+            continue;
+        }
+        if (letter[1]) return store(cli, &found, letter + 1, options);
+        if (*i + 1 >= argc || is_option(cli, argv[*i + 1])) {
+            return cli_usage(cli, "-%c: needs a value, %s", *letter, found.option->value);
+        }
+        return store(cli, &found, argv[++*i], options);
+    }
+    return VGG_OK;
+}
+
+static enum vgg_status read_environment(struct cli *cli)
+{
+    static const char *const variables[][2] = {
+        { "VGG16_BACKEND", "backend" },
+        { "VGG16_DEVICE", "device" },
+        { "VGG16_ISA", "isa" },
+        { "VGG16_THREADS", "threads" },
+    };
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        const char *text = getenv(variables[i][0]), *name = variables[i][1];
+        if (!text || !*text) continue;
+        const struct cli_option *option = cli_option_find(NULL, name, strlen(name), 0).option;
+        const char *rule = option->read(option, text, (char *)&cli->common + option->offset);
+        if (rule) return cli_usage(cli, "%s=%s: must be %s", variables[i][0], text, rule);
+    }
+    return VGG_OK;
+}
+
+static enum vgg_status check(struct cli *cli, char **argv, int count)
+{
+    const struct cli_command *command = cli->command;
+    if (cli->common.help || cli->common.version) return VGG_OK;
+    if (!command) return cli_usage(cli, "a command is missing");
+    if (cli->common.quiet && cli->common.verbose) return cli_usage(cli, "--quiet and --verbose: give one of them");
+    if (count < command->min) return cli_usage(cli, "%s is missing", command->needs);
+    if (command->max >= 0 && count > command->max) return cli_usage(cli, "%s: unexpected argument", argv[command->max]);
+    return VGG_OK;
+}
+
+enum vgg_status cli_parse(struct cli *cli, int argc, char **argv, void **options, int *count)
+{
+    int command, kept = 0;
+    bool words = false; /* after "--" nothing is an option */
+    *options = NULL, *count = 0;
+    enum vgg_status status = find_command(cli, argc, argv, &command);
+    if (status != VGG_OK) return status;
+    if (cli->command) {
+        size_t size = cli->command->size ? cli->command->size : 1;
+        *options = calloc(1, size);
+        if (!*options) return cli_fail(cli, VGG_ERR_MEMORY, "out of memory");
+        if (cli->command->defaults) memcpy(*options, cli->command->defaults, cli->command->size);
+    }
+    status = read_environment(cli);
+    for (int i = 1; status == VGG_OK && i < argc; i++) {
+        if (i == command) continue;
+        if (words || argv[i][0] != '-' || !argv[i][1]) {
+            argv[kept++] = argv[i];
+        } else if (strcmp(argv[i], "--") == 0) {
+            words = true;
+        } else if (argv[i][1] == '-') {
+            status = read_long(cli, argc, argv, &i, *options);
+        } else {
+            status = read_short(cli, argc, argv, &i, *options);
+        }
+    }
+    *count = kept;
+    return status == VGG_OK ? check(cli, argv, kept) : status;
+}

@@ -1,0 +1,37 @@
+/* cli_progress.h: how long work shows itself, and how it is stopped. */
+#ifndef CORE_CLI_CLI_PROGRESS_H
+#define CORE_CLI_CLI_PROGRESS_H
+
+#include <pthread.h>
+
+#include "core/vgg16.h"
+
+/* State of the line that shows progress. */
+struct cli_progress {
+    pthread_mutex_t lock; /* log lines may come from any thread */
+    bool quiet, terminal, colour;
+    bool drawn;      /* a bar stands on the last line of the terminal */
+    unsigned errors; /* lines of level error so far */
+    bool held;       /* error lines are dropped, but counted */
+    bool stopping;   /* the user has been told */
+    char phase[16];  /* of the last report, with the epoch: a change starts the clock anew */
+    int epoch;
+    uint64_t first, last; /* `done` when the clock started, and now */
+    double start, shown;  /* seconds of the monotonic clock */
+};
+
+void cli_progress_init(struct cli_progress *progress, bool quiet);
+/* Removes the bar, so that something else can be printed. */
+void cli_progress_clear(struct cli_progress *progress);
+/* vgg_progress_fn: `user` is a struct cli_progress. A bar with rate and time left on a terminal, else a line every few
+ * seconds; false once a signal has asked to stop. */
+bool cli_progress_report(void *user, const struct vgg_progress *report);
+/* vgg_log_fn: `user` is a struct cli_progress. */
+void cli_progress_log(void *user, enum vgg_log_level level, const char *line);
+
+/* From here on the first SIGINT or SIGTERM asks to stop and the second one kills. */
+void cli_signals_catch(void);
+/* Has a signal asked to stop? */
+bool cli_signals_stop(void);
+
+#endif

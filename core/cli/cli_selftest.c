@@ -1,0 +1,60 @@
+#include <stdio.h>
+
+#include "core/cli/cli_output.h"
+
+static const struct cli_group groups[] = { { 0 } };
+
+struct run {
+    cJSON *results; /* NULL: text */
+    size_t count, failed;
+};
+
+static void on_result(void *user, const struct vgg_selftest_result *result)
+{
+    struct run *run = user;
+    run->count++;
+    run->failed += !result->passed;
+    if (!run->results) {
+        printf("%-6s  %-24s %-20s %-28s error %.2e of %.2e allowed\n", result->passed ? "ok" : "FAILED", result->device,
+               result->op, result->shape, result->error, result->bound);
+        fflush(stdout);
+        return;
+    }
+    cJSON *object = cJSON_CreateObject();
+    cli_json_text(object, "device", result->device);
+    cli_json_text(object, "op", result->op);
+    cli_json_text(object, "shape", result->shape);
+    cJSON_AddNumberToObject(object, "error", result->error);
+    cJSON_AddNumberToObject(object, "bound", result->bound);
+    cJSON_AddBoolToObject(object, "passed", result->passed);
+    cJSON_AddItemToArray(run->results, object);
+}
+
+static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
+{
+    (void)options, (void)args, (void)count;
+    cJSON *json = cli->common.json ? cJSON_CreateObject() : NULL;
+    struct run run = { .results = json ? cJSON_AddArrayToObject(json, "results") : NULL };
+    enum vgg_status status = vgg_selftest(&cli->common.engine, on_result, &run);
+    if (json) {
+        cJSON_AddNumberToObject(json, "count", (double)run.count);
+        cJSON_AddNumberToObject(json, "failed", (double)run.failed);
+        enum vgg_status printed = cli_json_print(cli, json);
+        if (status == VGG_OK) status = printed;
+    } else {
+        printf("%zu of %zu passed\n", run.count - run.failed, run.count);
+    }
+    return status;
+}
+
+const struct cli_command cli_selftest = {
+    .name = "selftest",
+    .arguments = "",
+    .purpose = "Compares every operation on this machine with the plain C reference",
+    .details = "Every backend, device and instruction set level found takes part, as far as\n"
+               "--backend, --device and --isa allow. Errors are in units of the result's scale.\n"
+               "A failure gives exit status 1.\n\n"
+               "JSON: results: [{device, op, shape, error, bound, passed}], count, failed\n",
+    .groups = groups,
+    .run = run,
+};

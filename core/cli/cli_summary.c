@@ -1,0 +1,219 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/cli/cli_model.h"
+#include "core/cli/cli_options.h"
+#include "core/cli/cli_output.h"
+
+struct summary {
+    int arch, size[2];
+    const char *trainable;
+    bool top;
+};
+
+static const struct cli_option summary_options[] = {
+    { .name = "size",
+      .value = "SIZE",
+      .help = "input size: one number, or HEIGHTxWIDTH (default: the model's, else 224)",
+      .read = cli_read_size,
+      .offset = offsetof(struct summary, size) },
+    { .name = "top",
+      .help = "with the ImageNet classifier: fc1, fc2 and predictions",
+      .read = cli_read_flag,
+      .offset = offsetof(struct summary, top) },
+    { .name = "arch",
+      .value = "NAME",
+      .help = "vgg11, vgg13, vgg16 or vgg19 (default: what the file holds, else vgg16)",
+      .read = cli_read_choice,
+      .choices = cli_arch_names,
+      .range = "one of vgg11, vgg13, vgg16, vgg19",
+      .offset = offsetof(struct summary, arch) },
+    { .name = "trainable",
+      .value = "WHAT",
+      .help = "count as trainable: head, all, a block, or a layer and all above it (default all)",
+      .read = cli_read_text,
+      .offset = offsetof(struct summary, trainable) },
+    { 0 },
+};
+
+static const struct cli_group groups[] = { { "Options:", summary_options, 0 }, { 0 } };
+
+static const struct summary defaults = { .trainable = "all" };
+
+struct totals {
+    uint64_t parameters, trainable, flops;
+};
+
+/* 14714688 as "14,714,688". */
+struct number {
+    char text[32];
+};
+
+static struct number grouped(uint64_t value)
+{
+    struct number number;
+    char digits[24];
+    int n = snprintf(digits, sizeof digits, "%" PRIu64, value);
+    char *to = number.text;
+    for (int i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0) *to++ = ',';
+        *to++ = digits[i];
+    }
+    *to = '\0';
+    return number;
+}
+
+static void print_layer(const struct vgg_layer_info *layer, bool trainable)
+{
+    char name[64], shape[40] = "", flops[32];
+    snprintf(name, sizeof name, "%s (%s)", layer->name, layer->kind);
+    if (layer->height > 1 || layer->width > 1) snprintf(shape, sizeof shape, "%d x %d x ", layer->height, layer->width);
+    size_t used = strlen(shape);
+    snprintf(shape + used, sizeof shape - used, "%d", layer->channels);
+    snprintf(flops, sizeof flops, "%.3f", (double)layer->flops / 1e9);
+    printf("%-26s %-17s %12s  %-9s %10s\n", name, shape, grouped(layer->parameters).text,
+           !layer->parameters ? "-"
+           : trainable        ? "yes"
+                              : "no",
+           flops);
+}
+
+static void add_layer(cJSON *layers, const struct vgg_layer_info *layer, bool trainable)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "name", layer->name);
+    cJSON_AddStringToObject(object, "kind", layer->kind);
+    const int shape[] = { layer->height, layer->width, layer->channels };
+    cJSON_AddItemToObject(object, "shape", cJSON_CreateIntArray(shape, 3));
+    cJSON_AddNumberToObject(object, "parameters", (double)layer->parameters);
+    cJSON_AddBoolToObject(object, "trainable", trainable && layer->parameters);
+    cJSON_AddNumberToObject(object, "flops", (double)layer->flops);
+    cJSON_AddItemToArray(layers, object);
+}
+
+/* The table, or with `layers` the same rows as JSON. */
+static enum vgg_status walk(const struct vgg_model *model, int first, cJSON *layers, struct totals *totals)
+{
+    for (int i = 0; i < vgg_model_layer_count(model); i++) {
+        struct vgg_layer_info layer;
+        enum vgg_status status = vgg_model_layer(model, i, &layer);
+        if (status != VGG_OK) return status;
+        if (layers) {
+            add_layer(layers, &layer, i >= first);
+        } else {
+            print_layer(&layer, i >= first);
+        }
+        totals->parameters += layer.parameters;
+        totals->trainable += i >= first ? layer.parameters : 0;
+        totals->flops += layer.flops;
+    }
+    return VGG_OK;
+}
+
+static enum vgg_status print_text(const struct vgg_model *model, const char *weights, int first)
+{
+    int height, width;
+    enum vgg_preprocess preprocess;
+    vgg_model_input(model, &height, &width, &preprocess);
+    printf("%s, input %d x %d x 3, preprocessing %s, weights %s\n\n", vgg_model_arch(model), height, width,
+           cli_preprocess_name(preprocess), weights);
+    printf("%-26s %-17s %12s  %-9s %10s\n", "Layer (kind)", "Output shape", "Parameters", "Trainable", "GFLOP");
+    struct totals totals = { 0 };
+    enum vgg_status status = walk(model, first, NULL, &totals);
+    if (status != VGG_OK) return status;
+    printf("\nTotal parameters:         %14s (%.1f MB)\n", grouped(totals.parameters).text,
+           (double)totals.parameters * 4e-6);
+    printf("Trainable parameters:     %14s\n", grouped(totals.trainable).text);
+    printf("Non-trainable parameters: %14s\n", grouped(totals.parameters - totals.trainable).text);
+    printf("Operations of one image:  %14.3f GFLOP\n", (double)totals.flops / 1e9);
+    return VGG_OK;
+}
+
+static enum vgg_status print_json(struct cli *cli, const struct vgg_model *model, const char *weights, int first)
+{
+    int height, width;
+    enum vgg_preprocess preprocess;
+    vgg_model_input(model, &height, &width, &preprocess);
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "arch", vgg_model_arch(model));
+    cJSON_AddItemToObject(json, "input", cJSON_CreateIntArray((const int[]) { height, width, 3 }, 3));
+    cJSON_AddStringToObject(json, "preprocess", cli_preprocess_name(preprocess));
+    cli_json_text(json, "weights", weights);
+    cJSON *classes = cJSON_AddArrayToObject(json, "classes");
+    for (int k = 0; k < vgg_model_class_count(model); k++) {
+        cJSON_AddItemToArray(classes, cli_json_string(cli_class_name(model, k).text));
+    }
+    struct totals totals = { 0 };
+    enum vgg_status status = walk(model, first, cJSON_AddArrayToObject(json, "layers"), &totals);
+    cJSON_AddNumberToObject(json, "parameters", (double)totals.parameters);
+    cJSON_AddNumberToObject(json, "trainable_parameters", (double)totals.trainable);
+    cJSON_AddNumberToObject(json, "flops", (double)totals.flops);
+    if (status == VGG_OK) return cli_json_print(cli, json);
+    cJSON_Delete(json);
+    return status;
+}
+
+/* A file at another input size: a model with a head is fixed, a base is not. */
+static enum vgg_status resize(struct cli *cli, struct vgg_model **model, const char *path,
+                              const struct vgg_model_options *options)
+{
+    int height, width;
+    enum vgg_preprocess preprocess;
+    vgg_model_input(*model, &height, &width, &preprocess);
+    if (!options->height || (height == options->height && width == options->width)) return VGG_OK;
+    if (vgg_model_class_count(*model)) {
+        return cli_usage(cli, "--size: the head of %s fits an input of %dx%d only", path, height, width);
+    }
+    vgg_model_destroy(*model);
+    return vgg_model_create(model, options);
+}
+
+static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
+{
+    const struct summary *o = options;
+    const char *path = count ? args[0] : NULL;
+    struct vgg_model_options network = {
+        .arch = cli_arch_name(o->arch),
+        .weights = path ? path : "random", /* no file is needed to show an architecture */
+        .head = o->top ? "top" : NULL,
+        .height = o->size[0],
+        .width = o->size[1],
+    };
+    struct vgg_model *model = NULL;
+    enum vgg_status status;
+    if (o->top || o->arch || !path) {
+        status = vgg_model_create(&model, &network);
+    } else {
+        status = cli_model_open(cli, &model, path, &network);
+        if (status == VGG_OK) status = resize(cli, &model, path, &network);
+    }
+    if (status == VGG_OK) {
+        int first = vgg_model_trainable(model, o->trainable);
+        const char *weights = path ? vgg_model_weights(model) : "none";
+        if (first < 0) {
+            status = cli_usage(cli, "--trainable %s: no such layer or block", o->trainable);
+        } else {
+            status = cli->common.json ? print_json(cli, model, weights, first) : print_text(model, weights, first);
+        }
+    }
+    vgg_model_destroy(model);
+    return status;
+}
+
+const struct cli_command cli_summary = {
+    .name = "summary",
+    .arguments = "[WEIGHTS or MODEL]",
+    .purpose = "Shows the layers: name, output shape, parameters, trainable, operations",
+    .details = "Without a file the architecture alone is shown. WEIGHTS is a file, imagenet or\n"
+               "starter; MODEL is what `vgg16 train` wrote. A multiplication and an addition\n"
+               "count as two operations.\n\n"
+               "JSON: arch, input [h, w, 3], preprocess, weights, classes [name], layers: [{name,\n"
+               "kind, shape [h, w, c], parameters, trainable, flops}], parameters,\n"
+               "trainable_parameters, flops\n",
+    .groups = groups,
+    .max = 1,
+    .size = sizeof(struct summary),
+    .defaults = &defaults,
+    .run = run,
+};

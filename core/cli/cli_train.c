@@ -1,0 +1,260 @@
+#include "core/cli/cli_train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cli/cli_output.h"
+
+/* What one run of the command holds. */
+struct session {
+    struct cli *cli;
+    const struct cli_train *options;
+    const char *source;
+    cJSON *epochs;                                     /* with --json, else NULL */
+    struct vgg_data *all, *rest, *held_out, *separate; /* rest and held_out are parts of all */
+    struct vgg_engine *engine;
+    struct vgg_model *model;
+};
+
+/* ---- data ---- */
+
+static enum vgg_status check_labels(struct cli *cli, const struct vgg_data *data, const char *source)
+{
+    if (vgg_data_class_count(data) > 0) return VGG_OK;
+    return cli_fail(cli, VGG_ERR_MISSING, "%s: has no labels; give a folder with one subfolder per class, or y",
+                    source);
+}
+
+/* Labels are numbers: they mean the same in both sets only when the names agree. */
+static enum vgg_status check_classes(struct cli *cli, const struct vgg_data *data, const struct vgg_data *validation,
+                                     const char *source)
+{
+    int classes = vgg_data_class_count(data), others = vgg_data_class_count(validation);
+    for (int k = 0; k < classes || k < others; k++) {
+        const char *a = k < classes ? vgg_data_class_name(data, k) : "missing";
+        const char *b = k < others ? vgg_data_class_name(validation, k) : "missing";
+        if (k < classes && k < others && strcmp(a, b) == 0) continue;
+        return cli_fail(cli, VGG_ERR_FORMAT, "%s: class %d is %s, but %s in the training data; use the same classes",
+                        source, k, b, a);
+    }
+    return VGG_OK;
+}
+
+static enum vgg_status open_data(struct session *s)
+{
+    const struct cli_train *o = s->options;
+    enum vgg_status status = vgg_data_open(&s->all, s->source);
+    if (status == VGG_OK) status = check_labels(s->cli, s->all, s->source);
+    if (status == VGG_OK && vgg_data_class_count(s->all) == 1) {
+        return cli_fail(s->cli, VGG_ERR_MISSING, "%s: has one class only (%s); training needs two or more", s->source,
+                        vgg_data_class_name(s->all, 0));
+    }
+    if (status == VGG_OK && o->validation) {
+        status = vgg_data_open(&s->separate, o->validation);
+        if (status == VGG_OK) status = check_labels(s->cli, s->separate, o->validation);
+        if (status == VGG_OK) status = check_classes(s->cli, s->all, s->separate, o->validation);
+    } else if (status == VGG_OK && o->validation_split > 0) {
+        status = vgg_data_split(&s->rest, &s->held_out, s->all, (double)o->validation_split, s->cli->common.seed);
+    }
+    return status;
+}
+
+/* ---- model ---- */
+
+/* The seed's classifier for as many classes as there are; pooled features have nothing to flatten. */
+static void default_head(char *head, size_t size, const struct vgg_data *data)
+{
+    int classes = vgg_data_class_count(data), h, w, c;
+    bool pooled = vgg_data_features(data, &h, &w, &c) && h == 1 && w == 1;
+    snprintf(head, size, "%s,dense:256:relu,dropout:0.5,dense:%d:%s", pooled ? "gap" : "flatten",
+             classes == 2 ? 1 : classes, classes == 2 ? "sigmoid" : "softmax");
+}
+
+static enum vgg_status create_model(struct session *s)
+{
+    const struct cli_train *o = s->options;
+    char head[96];
+    int h, w, c;
+    if (!o->network.weights && vgg_data_features(s->all, &h, &w, &c)) {
+        return cli_usage(s->cli,
+                         "%s: holds features; name the weights that they were computed with by --weights or --from",
+                         s->source);
+    }
+    default_head(head, sizeof head, s->all);
+    enum vgg_status status = vgg_model_create(&s->model, &(struct vgg_model_options) {
+                                                             .arch = cli_arch_name(o->network.arch),
+                                                             .weights = o->network.weights,
+                                                             .head = o->head ? o->head : head,
+                                                             .height = o->network.size[0],
+                                                             .width = o->network.size[1],
+                                                             .last = o->layer,
+                                                             .preprocess = o->images.preprocess,
+                                                             .seed = s->cli->common.seed,
+                                                         });
+    if (status == VGG_OK) cli_model_tell(s->cli, &o->network, s->model);
+    return status;
+}
+
+/* A model goes on with the preprocessing that it was trained with; anything else would be lost in its file. */
+static enum vgg_status load_model(struct session *s)
+{
+    const struct cli_train *o = s->options;
+    enum vgg_status status = vgg_model_load(&s->model, o->from);
+    if (status != VGG_OK) return status;
+    int height, width;
+    enum vgg_preprocess preprocess;
+    vgg_model_input(s->model, &height, &width, &preprocess);
+    if (o->images.preprocess == VGG_PREPROCESS_DEFAULT || o->images.preprocess == preprocess) return VGG_OK;
+    return cli_usage(s->cli, "--preprocess %s: %s was trained with %s", cli_preprocess_name(o->images.preprocess),
+                     o->from, cli_preprocess_name(preprocess));
+}
+
+static enum vgg_status name_classes(struct session *s)
+{
+    int classes = vgg_data_class_count(s->all), outputs = vgg_model_class_count(s->model);
+    if (classes != outputs) {
+        return cli_fail(s->cli, VGG_ERR_ARGUMENT,
+                        "%s: has %d classes, but the head ends in %d; give a --head that fits", s->source, classes,
+                        outputs);
+    }
+    const char **names = calloc((size_t)classes, sizeof *names);
+    if (!names) return cli_fail(s->cli, VGG_ERR_MEMORY, "out of memory");
+    for (int k = 0; k < classes; k++)
+        names[k] = vgg_data_class_name(s->all, k);
+    enum vgg_status status = vgg_model_set_class_names(s->model, names, classes);
+    free(names);
+    return status;
+}
+
+/* ---- training ---- */
+
+static void print_epoch(FILE *stream, const struct vgg_epoch *epoch, int epochs)
+{
+    fprintf(stream, "epoch %d/%d  loss %.4f  accuracy %.4f", epoch->epoch, epochs, epoch->loss, epoch->accuracy);
+    if (!isnan(epoch->val_loss)) {
+        fprintf(stream, "  val_loss %.4f  val_accuracy %.4f", epoch->val_loss, epoch->val_accuracy);
+    }
+    fprintf(stream, "  %.1f s\n", epoch->seconds);
+    fflush(stream);
+}
+
+static void add_epoch(cJSON *epochs, const struct vgg_epoch *epoch)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddNumberToObject(object, "epoch", epoch->epoch);
+    cJSON_AddNumberToObject(object, "loss", epoch->loss);
+    cJSON_AddNumberToObject(object, "accuracy", epoch->accuracy);
+    cJSON_AddNumberToObject(object, "val_loss", epoch->val_loss);
+    cJSON_AddNumberToObject(object, "val_accuracy", epoch->val_accuracy);
+    cJSON_AddNumberToObject(object, "learning_rate", epoch->learning_rate);
+    cJSON_AddNumberToObject(object, "images", (double)epoch->images);
+    cJSON_AddNumberToObject(object, "seconds", epoch->seconds);
+    cJSON_AddNumberToObject(object, "seconds_load", epoch->seconds_load);
+    cJSON_AddNumberToObject(object, "seconds_train", epoch->seconds_train);
+    cJSON_AddNumberToObject(object, "seconds_validate", epoch->seconds_validate);
+    cJSON_AddItemToArray(epochs, object);
+}
+
+static void on_epoch(void *user, const struct vgg_epoch *epoch)
+{
+    struct session *s = user;
+    cli_progress_clear(&s->cli->progress);
+    if (s->epochs) {
+        add_epoch(s->epochs, epoch);
+        if (!s->cli->common.quiet) print_epoch(stderr, epoch, s->options->epochs);
+    } else {
+        print_epoch(stdout, epoch, s->options->epochs);
+    }
+    if (s->cli->common.verbose) {
+        cli_note(s->cli, "epoch %d: waiting for data %.2f s, steps %.2f s, validation %.2f s, %.1f images/s",
+                 epoch->epoch, epoch->seconds_load, epoch->seconds_train, epoch->seconds_validate,
+                 (double)epoch->images / (epoch->seconds > 0 ? epoch->seconds : 1));
+    }
+}
+
+static bool on_progress(void *user, const struct vgg_progress *report)
+{
+    struct session *s = user;
+    return cli_progress_report(&s->cli->progress, report);
+}
+
+static enum vgg_status print_json(struct session *s, bool interrupted)
+{
+    cJSON *json = cJSON_CreateObject();
+    cli_json_text(json, "output", s->options->output);
+    cJSON_AddBoolToObject(json, "interrupted", interrupted);
+    cJSON_AddItemToObject(json, "epochs", s->epochs);
+    s->epochs = NULL;
+    return cli_json_print(s->cli, json);
+}
+
+/* Trains and saves; an interrupted training is saved as far as it came. */
+static enum vgg_status train(struct session *s)
+{
+    struct vgg_train_options options = cli_train_options(s->cli, s->options);
+    options.progress = on_progress;
+    options.on_epoch = on_epoch;
+    options.user = s;
+    if (s->cli->common.json) s->epochs = cJSON_CreateArray();
+    cli_signals_catch();
+    enum vgg_status trained =
+        vgg_train(s->engine, s->model, s->rest ? s->rest : s->all, s->held_out ? s->held_out : s->separate, &options);
+    cli_progress_clear(&s->cli->progress);
+    if (trained != VGG_OK && trained != VGG_INTERRUPTED) return trained;
+    enum vgg_status status = vgg_model_save(s->model, s->options->output);
+    if (status != VGG_OK) return status;
+    if (trained == VGG_INTERRUPTED)
+        cli_note(s->cli, "%s: holds the model as far as it was trained", s->options->output);
+    if (s->cli->common.json) status = print_json(s, trained == VGG_INTERRUPTED);
+    return status == VGG_OK ? trained : status;
+}
+
+static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
+{
+    (void)count;
+    const struct cli_train *o = options;
+    struct session s = { .cli = cli, .options = o, .source = args[0] };
+    enum vgg_status status = cli_train_check(cli, o);
+    if (status == VGG_OK) status = cli_output_check(cli, o->output, false);
+    if (status == VGG_OK && o->log) status = cli_output_check(cli, o->log, false);
+    if (status == VGG_OK) status = open_data(&s);
+    if (status == VGG_OK) status = vgg_engine_create(&s.engine, &cli->common.engine);
+    if (status == VGG_OK) status = o->from ? load_model(&s) : create_model(&s);
+    if (status == VGG_OK) status = name_classes(&s);
+    if (status == VGG_OK) status = train(&s);
+    cJSON_Delete(s.epochs);
+    vgg_model_destroy(s.model);
+    vgg_engine_destroy(s.engine);
+    vgg_data_destroy(s.separate);
+    vgg_data_destroy(s.held_out);
+    vgg_data_destroy(s.rest);
+    vgg_data_destroy(s.all);
+    return status;
+}
+
+const struct cli_command cli_train = {
+    .name = "train",
+    .arguments = "DATA --output MODEL",
+    .purpose = "Trains a head, or a head and part of the base, and writes a model",
+    .data = true,
+    .details = "When the base is frozen and nothing is augmented, its features are computed once.\n"
+               "DATA may also be a .safetensors file that `vgg16 extract` wrote: then give the\n"
+               "--weights, --size and --layer that it was extracted with; the model holds the\n"
+               "base too, so that it takes images afterwards. The default head for features\n"
+               "pooled to one vector an image begins with gap; use gmp for --pooling max.\n\n"
+               "One line an epoch is printed: loss, accuracy, those of the validation data, time.\n"
+               "After Ctrl-C the model is written as far as it was trained. When the loss is no\n"
+               "longer finite, no model is written.\n\n"
+               "JSON: output, interrupted, epochs: [{epoch, loss, accuracy, val_loss,\n"
+               "val_accuracy, learning_rate, images, seconds, seconds_load, seconds_train,\n"
+               "seconds_validate}]\n",
+    .needs = "DATA",
+    .groups = cli_train_groups,
+    .min = 1,
+    .max = 1,
+    .size = sizeof(struct cli_train),
+    .defaults = &cli_train_defaults,
+    .run = run,
+};

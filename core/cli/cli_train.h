@@ -1,0 +1,35 @@
+/* cli_train.h: the options of `vgg16 train`. */
+#ifndef CORE_CLI_CLI_TRAIN_H
+#define CORE_CLI_CLI_TRAIN_H
+
+#include "core/cli/cli_model.h"
+#include "core/cli/cli_options.h"
+
+struct cli_schedule {
+    enum vgg_schedule kind;
+    int every;
+    float factor;
+};
+
+struct cli_train {
+    struct cli_network network;
+    struct vgg_image_options images;
+    struct vgg_augment_options augment;
+    struct cli_schedule schedule;
+    const char *output, *from, *head, *layer, *trainable;
+    const char *validation, *checkpoint, *log;
+    float validation_split, learning_rate, momentum, weight_decay;
+    int optimizer, class_weight; /* indices of their choices */
+    int epochs, steps_per_epoch, batch, early_stop;
+    bool nesterov, no_shuffle, resume;
+};
+
+extern const struct cli_group cli_train_groups[];
+extern const struct cli_train cli_train_defaults;
+
+/* Options that contradict each other are wrong usage. */
+enum vgg_status cli_train_check(struct cli *cli, const struct cli_train *train);
+/* What the library takes; the caller adds the callbacks. */
+struct vgg_train_options cli_train_options(const struct cli *cli, const struct cli_train *train);
+
+#endif

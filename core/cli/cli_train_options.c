@@ -1,0 +1,240 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cli/cli_train.h"
+
+static const char *const optimizer_names[] = { "rmsprop", "sgd", "adam", "adamw", NULL }; /* as enum vgg_optimizer */
+static const char *const class_weight_names[] = { "none", "balanced", NULL };
+
+/* constant, cosine, or step:EVERY:FACTOR. */
+static const char *read_schedule(const struct cli_option *option, const char *text, void *target)
+{
+    static const char rule[] = "constant, cosine or step:EVERY:FACTOR with EVERY epochs from 1 and 0 < FACTOR <= 1";
+    (void)option;
+    struct cli_schedule schedule = { 0 };
+    if (strcmp(text, "cosine") == 0) {
+        schedule.kind = VGG_SCHEDULE_COSINE;
+    } else if (strncmp(text, "step:", 5) == 0) {
+        char *end;
+        long every = strtol(text + 5, &end, 10);
+        double factor;
+        if (text[5] < '0' || text[5] > '9' || *end != ':' || every < 1 || every > 1000000) return rule;
+        if (!cli_number(end + 1, &factor) || !(factor > 0) || factor > 1) return rule;
+        schedule = (struct cli_schedule) { VGG_SCHEDULE_STEP, (int)every, (float)factor };
+    } else if (strcmp(text, "constant") != 0) {
+        return rule;
+    }
+    *(struct cli_schedule *)target = schedule;
+    return NULL;
+}
+
+static const struct cli_option main_options[] = {
+    { .name = "output",
+      .letter = 'o',
+      .value = "MODEL",
+      .help = "file to write the trained model to, .safetensors (required)",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_train, output) },
+    { .name = "from",
+      .value = "MODEL",
+      .help = "go on from a model that `vgg16 train` wrote, instead of --weights, --head, --layer, --arch and --size",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_train, from) },
+    { .name = "head",
+      .value = "LAYERS",
+      .help = "layers on top of the base: flatten, gap or gmp (global average or maximum), dropout:RATE, "
+              "dense:UNITS:relu, ending in dense:N:softmax or dense:1:sigmoid (default for two classes: "
+              "flatten,dense:256:relu,dropout:0.5,dense:1:sigmoid; for N: the same with dense:N:softmax)",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_train, head) },
+    { .name = "layer",
+      .value = "LAYER",
+      .help = "last layer of the base, which the head stands on (default block5_pool)",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_train, layer) },
+    { .name = "trainable",
+      .value = "WHAT",
+      .help = "head, all, a block (block5), or a layer: that one and all above it (default head)",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_train, trainable) },
+    { .name = "validation",
+      .value = "DATA",
+      .help = "measure loss and accuracy on this after each epoch (default: none)",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_train, validation) },
+    { .name = "validation-split",
+      .value = "F",
+      .help = "hold this fraction of each class out of DATA for validation (default 0)",
+      .read = cli_read_float,
+      .min = 1e-6,
+      .max = 0.999999,
+      .range = "a number between 0 and 1, such as 0.2",
+      .offset = offsetof(struct cli_train, validation_split) },
+    { 0 },
+};
+
+static const struct cli_option step_options[] = {
+    { .name = "optimizer",
+      .value = "NAME",
+      .help = "rmsprop, sgd, adam or adamw (default rmsprop)",
+      .read = cli_read_choice,
+      .choices = optimizer_names,
+      .range = "one of rmsprop, sgd, adam, adamw",
+      .offset = offsetof(struct cli_train, optimizer) },
+    { .name = "lr",
+      .value = "RATE",
+      .help = "learning rate (default 2e-5 for rmsprop, 0.01 for sgd, 1e-3 for adam and adamw)",
+      .read = cli_read_float,
+      .min = 1e-30,
+      .max = 1e30,
+      .range = "a number above 0",
+      .offset = offsetof(struct cli_train, learning_rate) },
+    { .name = "momentum",
+      .value = "M",
+      .help = "of sgd (default 0)",
+      .read = cli_read_float,
+      .min = 0,
+      .max = 0.9999999,
+      .range = "a number from 0 to below 1",
+      .offset = offsetof(struct cli_train, momentum) },
+    { .name = "nesterov",
+      .help = "Nesterov's momentum for sgd",
+      .read = cli_read_flag,
+      .offset = offsetof(struct cli_train, nesterov) },
+    { .name = "weight-decay",
+      .value = "D",
+      .help = "L2 penalty of kernels; decoupled with adamw (default 0)",
+      .read = cli_read_float,
+      .min = 0,
+      .max = 1e30,
+      .range = "a number from 0",
+      .offset = offsetof(struct cli_train, weight_decay) },
+    { .name = "schedule",
+      .value = "RULE",
+      .help = "of the learning rate: constant, cosine (down to 0), or step:EVERY:FACTOR, which multiplies by FACTOR "
+              "every so many epochs (default constant)",
+      .read = read_schedule,
+      .offset = offsetof(struct cli_train, schedule) },
+    { .name = "epochs",
+      .value = "N",
+      .help = "passes; with 0 the initial model is written (default 30)",
+      .read = cli_read_int,
+      .min = 0,
+      .max = 1000000,
+      .range = "a whole number from 0 to 1000000",
+      .offset = offsetof(struct cli_train, epochs) },
+    { .name = "steps-per-epoch",
+      .value = "N",
+      .help = "batches that make an epoch (default: one pass over the data)",
+      .read = cli_read_int,
+      .min = 1,
+      .max = 1000000000,
+      .range = "a whole number from 1 to 1000000000",
+      .offset = offsetof(struct cli_train, steps_per_epoch) },
+    { .name = "batch",
+      .value = "N",
+      .help = "images in a step (default 20)",
+      .read = cli_read_int,
+      .min = 1,
+      .max = 65536,
+      .range = "a whole number from 1 to 65536",
+      .offset = offsetof(struct cli_train, batch) },
+    { .name = "class-weight",
+      .value = "HOW",
+      .help = "balanced weighs rare classes more, none does not (default none)",
+      .read = cli_read_choice,
+      .choices = class_weight_names,
+      .range = "one of balanced, none",
+      .offset = offsetof(struct cli_train, class_weight) },
+    { .name = "early-stop",
+      .value = "N",
+      .help = "stop after N epochs without a lower validation loss, or training loss without validation data (default: "
+              "never)",
+      .read = cli_read_int,
+      .min = 1,
+      .max = 1000000,
+      .range = "a whole number from 1 to 1000000",
+      .offset = offsetof(struct cli_train, early_stop) },
+    { .name = "no-shuffle",
+      .help = "keep the order of DATA in every epoch",
+      .read = cli_read_flag,
+      .offset = offsetof(struct cli_train, no_shuffle) },
+    { .name = "checkpoint",
+      .value = "DIR",
+      .help = "folder for a checkpoint after each epoch and on Ctrl-C (default: none)",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_train, checkpoint) },
+    { .name = "resume",
+      .help = "go on from the newest checkpoint in --checkpoint DIR, if there is one",
+      .read = cli_read_flag,
+      .offset = offsetof(struct cli_train, resume) },
+    { .name = "log",
+      .value = "FILE.csv",
+      .help = "history of the epochs, as Keras' CSVLogger writes it (default: none)",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_train, log) },
+    { 0 },
+};
+
+const struct cli_group cli_train_groups[] = {
+    { "Model and data:", main_options, 0 },
+    { "Network:", cli_network_options, offsetof(struct cli_train, network) },
+    { "Training:", step_options, 0 },
+    { "Images:", cli_image_options, offsetof(struct cli_train, images) },
+    { "Augmentation:", cli_augment_options, offsetof(struct cli_train, augment) },
+    { 0 },
+};
+
+const struct cli_train cli_train_defaults = { .epochs = 30 };
+
+enum vgg_status cli_train_check(struct cli *cli, const struct cli_train *o)
+{
+    static const char one[] = "give one of them";
+    if (!o->output) return cli_usage(cli, "--output is missing");
+    if (o->from && o->network.weights) return cli_usage(cli, "--from and --weights: %s", one);
+    if (o->from && o->head) return cli_usage(cli, "--from and --head: %s; a new head needs --weights MODEL", one);
+    if (o->from && (o->layer || o->network.arch || o->network.size[0])) {
+        return cli_usage(cli, "--from and --%s: the model has its own; %s",
+                         o->layer          ? "layer"
+                         : o->network.arch ? "arch"
+                                           : "size",
+                         one);
+    }
+    if (o->validation && o->validation_split > 0) {
+        return cli_usage(cli, "--validation and --validation-split: %s", one);
+    }
+    if (o->resume && !o->checkpoint) return cli_usage(cli, "--resume: needs --checkpoint DIR");
+    if (o->optimizer != VGG_OPTIMIZER_SGD && (o->nesterov || o->momentum > 0)) {
+        return cli_usage(cli, "--%s: needs --optimizer sgd", o->nesterov ? "nesterov" : "momentum");
+    }
+    if (o->nesterov && !(o->momentum > 0)) return cli_usage(cli, "--nesterov: needs --momentum above 0");
+    return VGG_OK;
+}
+
+struct vgg_train_options cli_train_options(const struct cli *cli, const struct cli_train *o)
+{
+    return (struct vgg_train_options) {
+        .trainable = o->trainable,
+        .images = o->images,
+        .augment = o->augment,
+        .optimizer = (enum vgg_optimizer)o->optimizer,
+        .learning_rate = o->learning_rate,
+        .momentum = o->momentum,
+        .nesterov = o->nesterov,
+        .weight_decay = o->weight_decay,
+        .schedule = o->schedule.kind,
+        .schedule_every = o->schedule.every,
+        .schedule_factor = o->schedule.factor,
+        .epochs = o->epochs,
+        .steps_per_epoch = o->steps_per_epoch,
+        .batch = o->batch,
+        .balanced = o->class_weight != 0,
+        .early_stop = o->early_stop,
+        .no_shuffle = o->no_shuffle,
+        .seed = cli->common.seed,
+        .checkpoint = o->checkpoint,
+        .resume = o->resume,
+        .log_csv = o->log,
+    };
+}
