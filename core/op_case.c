@@ -288,11 +288,11 @@ static enum vgg_status add_update(struct vgg_op_case_list *list, const struct up
     return add(list, &test, note);
 }
 
-static enum vgg_status add_zero(struct vgg_op_case_list *list, enum vgg_arena arena, enum vgg_type type, int count)
+static enum vgg_status add_zero(struct vgg_op_case_list *list, enum vgg_arena arena, int count)
 {
     struct vgg_op_case test = { .op = { .kind = VGG_OP_ZERO }, .large = count > 50000 };
-    test.op.y = place(&test, arena, type, 1, 1, 1, count);
-    return add(list, &test, type == VGG_U8 ? "bytes" : "");
+    test.op.y = flat(&test, arena, count);
+    return add(list, &test, "");
 }
 
 enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list)
@@ -324,8 +324,8 @@ enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list)
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         for (size_t j = 0; j < sizeof update_variants / sizeof *update_variants; j++)
             CHECK(add_update(list, &update_variants[j], counts[i]));
-        CHECK(add_zero(list, VGG_ARENA_GRAD, VGG_F32, counts[i]));
-        CHECK(add_zero(list, VGG_ARENA_ACT, VGG_U8, counts[i]));
+        CHECK(add_zero(list, VGG_ARENA_GRAD, counts[i]));
+        CHECK(add_zero(list, VGG_ARENA_ACT, counts[i]));
     }
     return VGG_OK;
 fail:
