@@ -148,7 +148,7 @@ static enum vgg_status store(struct cli *cli, const struct cli_found *found, con
 {
     char *target = found->common ? (char *)&cli->common : options + found->offset;
     const char *rule = found->option->read(found->option, text, target + found->option->offset);
-    return rule ? cli_usage(cli, "--%s %s: must be %s", found->option->name, text, rule) : VGG_OK;
+    return rule ? cli_usage(cli, "--%s %s: must be %s", found->option->name, text ? text : "", rule) : VGG_OK;
 }
 
 static bool is_option(const struct cli *cli, const char *arg)

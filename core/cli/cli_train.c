@@ -20,45 +20,23 @@ struct session {
 
 /* ---- data ---- */
 
-static enum vgg_status check_labels(struct cli *cli, const struct vgg_data *data, const char *source)
-{
-    if (vgg_data_class_count(data) > 0) return VGG_OK;
-    return cli_fail(cli, VGG_ERR_MISSING, "%s: has no labels; give a folder with one subfolder per class, or y",
-                    source);
-}
-
-/* Labels are numbers: they mean the same in both sets only when the names agree. */
-static enum vgg_status check_classes(struct cli *cli, const struct vgg_data *data, const struct vgg_data *validation,
-                                     const char *source)
-{
-    int classes = vgg_data_class_count(data), others = vgg_data_class_count(validation);
-    for (int k = 0; k < classes || k < others; k++) {
-        const char *a = k < classes ? vgg_data_class_name(data, k) : "missing";
-        const char *b = k < others ? vgg_data_class_name(validation, k) : "missing";
-        if (k < classes && k < others && strcmp(a, b) == 0) continue;
-        return cli_fail(cli, VGG_ERR_FORMAT, "%s: class %d is %s, but %s in the training data; use the same classes",
-                        source, k, b, a);
-    }
-    return VGG_OK;
-}
-
 static enum vgg_status open_data(struct session *s)
 {
     const struct cli_train *o = s->options;
     enum vgg_status status = vgg_data_open(&s->all, s->source);
-    if (status == VGG_OK) status = check_labels(s->cli, s->all, s->source);
-    if (status == VGG_OK && vgg_data_class_count(s->all) == 1) {
+    if (status != VGG_OK) return status;
+    int classes = vgg_data_class_count(s->all);
+    if (classes == 0) {
+        return cli_fail(s->cli, VGG_ERR_MISSING, "%s: has no labels; give a folder with one subfolder per class, or y",
+                        s->source);
+    }
+    if (classes == 1) {
         return cli_fail(s->cli, VGG_ERR_MISSING, "%s: has one class only (%s); training needs two or more", s->source,
                         vgg_data_class_name(s->all, 0));
     }
-    if (status == VGG_OK && o->validation) {
-        status = vgg_data_open(&s->separate, o->validation);
-        if (status == VGG_OK) status = check_labels(s->cli, s->separate, o->validation);
-        if (status == VGG_OK) status = check_classes(s->cli, s->all, s->separate, o->validation);
-    } else if (status == VGG_OK && o->validation_split > 0) {
-        status = vgg_data_split(&s->rest, &s->held_out, s->all, (double)o->validation_split, s->cli->common.seed);
-    }
-    return status;
+    if (o->validation) return vgg_data_open(&s->separate, o->validation);
+    if (!(o->validation_split > 0)) return VGG_OK;
+    return vgg_data_split(&s->rest, &s->held_out, s->all, (double)o->validation_split, s->cli->common.seed);
 }
 
 /* ---- model ---- */
@@ -109,23 +87,6 @@ static enum vgg_status load_model(struct session *s)
     if (o->images.preprocess == VGG_PREPROCESS_DEFAULT || o->images.preprocess == preprocess) return VGG_OK;
     return cli_usage(s->cli, "--preprocess %s: %s was trained with %s", cli_preprocess_name(o->images.preprocess),
                      o->from, cli_preprocess_name(preprocess));
-}
-
-static enum vgg_status name_classes(struct session *s)
-{
-    int classes = vgg_data_class_count(s->all), outputs = vgg_model_class_count(s->model);
-    if (classes != outputs) {
-        return cli_fail(s->cli, VGG_ERR_ARGUMENT,
-                        "%s: has %d classes, but the head ends in %d; give a --head that fits", s->source, classes,
-                        outputs);
-    }
-    const char **names = calloc((size_t)classes, sizeof *names);
-    if (!names) return cli_fail(s->cli, VGG_ERR_MEMORY, "out of memory");
-    for (int k = 0; k < classes; k++)
-        names[k] = vgg_data_class_name(s->all, k);
-    enum vgg_status status = vgg_model_set_class_names(s->model, names, classes);
-    free(names);
-    return status;
 }
 
 /* ---- training ---- */
@@ -222,7 +183,6 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (status == VGG_OK) status = open_data(&s);
     if (status == VGG_OK) status = vgg_engine_create(&s.engine, &cli->common.engine);
     if (status == VGG_OK) status = o->from ? load_model(&s) : create_model(&s);
-    if (status == VGG_OK) status = name_classes(&s);
     if (status == VGG_OK) status = train(&s);
     cJSON_Delete(s.epochs);
     vgg_model_destroy(s.model);
