@@ -145,6 +145,19 @@ static enum vgg_status read_history(struct vgg_train_state *state, const char *t
     return VGG_OK;
 }
 
+/* Shows the first of the settings, separated by ", ", that differs. */
+static enum vgg_status fail_settings(const char *path, const char *then, const char *now)
+{
+    size_t at = 0, item = 0;
+    while (then[at] && then[at] == now[at]) {
+        if (then[at] == ',') item = at + 2;
+        at++;
+    }
+    return vgg_fail(VGG_ERR_ARGUMENT,
+                    "%s: was written with %.*s, now it is %.*s; use the same or another --checkpoint folder", path,
+                    (int)strcspn(then + item, ","), then + item, (int)strcspn(now + item, ","), now + item);
+}
+
 /* VGG_ERR_FORMAT: passed over; any other failure ends the search. */
 static enum vgg_status read_one(struct vgg_train_state *state, const struct vgg_train_arrays *arrays, const char *path,
                                 const char *settings, int epochs)
@@ -155,12 +168,7 @@ static enum vgg_status read_one(struct vgg_train_state *state, const struct vgg_
     const char *then = vgg_st_meta(st, "settings"), *text = vgg_st_meta(st, "state"),
                *history = vgg_st_meta(st, "history");
     if (!then || !text || !history) CHECK(damaged(path));
-    if (strcmp(then, settings) != 0) {
-        CHECK(vgg_fail(VGG_ERR_ARGUMENT,
-                       "%s: was written under other settings (then: %s; now: %s); use them again or another "
-                       "--checkpoint folder",
-                       path, then, settings));
-    }
+    if (strcmp(then, settings) != 0) CHECK(fail_settings(path, then, settings));
     if (sscanf(text, STATE_SCAN, &state->epoch, &state->epoch_step, &state->step, &state->pass, &state->number,
                &state->loss, &state->correct, &state->images, &state->best, &state->waited) != 10 ||
         state->epoch < 0 || state->epoch > 1 << 20) {
