@@ -42,6 +42,12 @@ static void override_avx2(struct cpu_kernels *k)
     k->rmsprop = cpu_rmsprop_update_avx2;
     k->adam = cpu_adam_update_avx2;
     k->adamw = cpu_adamw_update_avx2;
+    k->conv = cpu_conv_avx2;
+    k->conv_bwd_data = cpu_conv_bwd_data_avx2;
+    k->conv_bwd_weight = cpu_conv_bwd_weight_avx2;
+    k->dense = cpu_dense_avx2;
+    k->dense_bwd_data = cpu_dense_bwd_data_avx2;
+    k->dense_bwd_weight = cpu_dense_bwd_weight_avx2;
 }
 #endif
 

@@ -108,6 +108,8 @@ cpu_sigmoid_fn cpu_sigmoid_avx2;
 cpu_softmax_xent_fn cpu_softmax_xent_avx2;
 cpu_sigmoid_xent_fn cpu_sigmoid_xent_avx2;
 cpu_update_fn cpu_sgd_update_avx2, cpu_rmsprop_update_avx2, cpu_adam_update_avx2, cpu_adamw_update_avx2;
+cpu_op_fn cpu_conv_avx2, cpu_conv_bwd_data_avx2, cpu_conv_bwd_weight_avx2;
+cpu_op_fn cpu_dense_avx2, cpu_dense_bwd_data_avx2, cpu_dense_bwd_weight_avx2;
 
 /* Levels in the order in which they override each other. */
 enum cpu_isa { CPU_ISA_SCALAR, CPU_ISA_AVX2, CPU_ISA_AVX512, CPU_ISA_NEON, CPU_ISA_COUNT };

@@ -1,0 +1,298 @@
+/* bench_cpu.c: convolutions and dense layers of a VGG network on the CPU backend, layer by layer and pass by pass:
+ * median and spread of the time, GFLOP/s and the share of the measured peak of fused multiply-adds. Variants are run
+ * alternately, so that their ratios hold on a machine whose speed drifts. */
+#include <getopt.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/arch.h"
+#include "core/backend.h"
+#include "core/log.h"
+#include "core/rng.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum { MAX_VARIANTS = 4, MAX_REPEATS = 1000 };
+
+/* Indices of the passes; a bit each in options. */
+enum pass { FORWARD, DATA, WEIGHT, PASSES };
+static const char *const pass_name[PASSES] = { "forward", "data", "weight" };
+
+struct options {
+    const char *arch, *layer;
+    const char *variant[MAX_VARIANTS]; /* ISA levels */
+    int variants, threads, height, width, batch, repeats;
+    unsigned passes;
+    bool fresh; /* weights count as changed before each run, as in training */
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* FLOP of `count` rounds of independent fused multiply-adds, 0 where this program has no loop for the processor. */
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) static double peak_loop(long count)
+{
+    __m256 acc[12], a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(1e-3f);
+#pragma GCC unroll 12
+    for (int j = 0; j < 12; j++)
+        acc[j] = _mm256_set1_ps((float)j);
+    for (long i = 0; i < count; i++) {
+#pragma GCC unroll 12
+        for (int j = 0; j < 12; j++)
+            acc[j] = _mm256_fmadd_ps(acc[j], a, b);
+        __asm__ volatile("" : "+x"(acc[0]));
+    }
+    float sum[8];
+    for (int j = 1; j < 12; j++)
+        acc[0] = _mm256_add_ps(acc[0], acc[j]);
+    _mm256_storeu_ps(sum, acc[0]);
+    return (double)count * 12 * 8 * 2 + 0 * (double)sum[0];
+}
+static bool peak_known(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#else
+static double peak_loop(long count)
+{
+    (void)count;
+    return 0;
+}
+static bool peak_known(void)
+{
+    return false;
+}
+#endif
+
+/* GFLOP/s of all threads together, the best of some short runs. */
+static double peak_measure(int threads)
+{
+    double best = 0;
+    for (int i = 0; peak_known() && i < 20; i++) {
+        double flops = 0, begin = now();
+#pragma omp parallel num_threads(threads) reduction(+ : flops)
+        flops += peak_loop(1000000);
+        double rate = flops / (now() - begin) * 1e-9;
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+/* One operation on buffers of one backend. */
+struct bench {
+    struct vgg_backend *backend;
+    struct vgg_buf *arena[VGG_ARENA_COUNT];
+    struct vgg_op op;
+    double seconds[MAX_REPEATS];
+};
+
+static struct vgg_view view_at(size_t *end, enum vgg_arena arena, enum vgg_type type, int n, int h, int w, int c)
+{
+    struct vgg_view view = { .offset = *end, .arena = arena, .type = type, .n = n, .h = h, .w = w, .c = c };
+    *end += (vgg_view_size(&view) + VGG_VIEW_ALIGN - 1) / VGG_VIEW_ALIGN * VGG_VIEW_ALIGN;
+    return view;
+}
+
+/* The operation of one layer and pass, and the sizes of the arenas that it needs. */
+static struct vgg_op op_of(size_t size[VGG_ARENA_COUNT], const struct vgg_arch *arch, int index, enum pass pass, int n)
+{
+    const struct vgg_layer *layer = &arch->layer[index];
+    bool conv = layer->kind == VGG_LAYER_CONV;
+    bool pool = conv && index + 1 < arch->count && arch->layer[index + 1].kind == VGG_LAYER_MAXPOOL;
+    int h, w, c, out = layer->c, oh = layer->h, ow = layer->w;
+    vgg_arch_shape(arch, index - 1, &h, &w, &c);
+    struct vgg_op op = { .layer = index };
+    memset(size, 0, VGG_ARENA_COUNT * sizeof *size);
+    struct vgg_view weight = view_at(&size[VGG_ARENA_PARAM], VGG_ARENA_PARAM, VGG_F32, layer->kernel.n, layer->kernel.h,
+                                     layer->kernel.w, layer->kernel.c);
+    struct vgg_view bias = view_at(&size[VGG_ARENA_PARAM], VGG_ARENA_PARAM, VGG_F32, 1, 1, 1, out);
+    struct vgg_view x = view_at(&size[VGG_ARENA_ACT], VGG_ARENA_ACT, VGG_F32, n, h, w, c);
+    struct vgg_view dy = view_at(&size[VGG_ARENA_ACT], VGG_ARENA_ACT, VGG_F32, n, oh, ow, out);
+    switch (pass) {
+    case FORWARD:
+        op.kind = conv ? VGG_OP_CONV : VGG_OP_DENSE;
+        op.flags = VGG_OP_RELU | (pool ? VGG_OP_POOL : 0);
+        op.x = x, op.w = weight, op.b = bias, op.y = dy;
+        if (pool) op.y.h /= 2, op.y.w /= 2;
+        break;
+    case DATA:
+        op.kind = conv ? VGG_OP_CONV_BWD_DATA : VGG_OP_DENSE_BWD_DATA;
+        op.flags = VGG_OP_RELU;
+        op.w = weight, op.dy = dy, op.x = x;
+        op.dx = view_at(&size[VGG_ARENA_ACT], VGG_ARENA_ACT, VGG_F32, n, h, w, c);
+        break;
+    default:
+        op.kind = conv ? VGG_OP_CONV_BWD_WEIGHT : VGG_OP_DENSE_BWD_WEIGHT;
+        op.x = x, op.dy = dy, op.dw = weight, op.db = bias;
+        op.dw.arena = op.db.arena = VGG_ARENA_GRAD;
+        size[VGG_ARENA_GRAD] = size[VGG_ARENA_PARAM];
+        break;
+    }
+    return op;
+}
+
+static enum vgg_status buffer_fill(struct vgg_buf *buf, size_t size, float scale)
+{
+    float *data = malloc(size);
+    if (!data) return vgg_fail_memory("benchmark data", size);
+    for (size_t i = 0; i < size / sizeof *data; i++)
+        data[i] = (vgg_rng_uniform(1, VGG_RNG_INIT, 0, i) - 0.5f) * scale;
+    enum vgg_status status = vgg_buf_upload(buf, 0, data, size);
+    free(data);
+    return status;
+}
+
+static enum vgg_status bench_run(struct bench *b, const struct options *o, int repeat)
+{
+    struct vgg_list list = { .op = &b->op, .count = 1 };
+    memcpy(list.arena, b->arena, sizeof list.arena);
+    struct vgg_step step = { .loss_scale = 1 };
+    uint64_t ticket;
+    enum vgg_status status = VGG_OK;
+    float zero = 0;
+    if (o->fresh && b->op.w.n) status = vgg_buf_upload(b->arena[VGG_ARENA_PARAM], b->op.w.offset, &zero, sizeof zero);
+    double begin = now();
+    if (status == VGG_OK) status = vgg_backend_submit(b->backend, &list, &step, NULL, &ticket);
+    if (status == VGG_OK) status = vgg_backend_wait(b->backend, ticket);
+    b->seconds[repeat] = now() - begin;
+    return status;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Measures one layer and pass on all variants; *total gains the medians. */
+static enum vgg_status layer_measure(struct vgg_backend *const *backend, const struct options *o,
+                                     const struct vgg_arch *arch, int index, enum pass pass, double peak, double *total)
+{
+    enum vgg_status status = VGG_OK;
+    static struct bench bench[MAX_VARIANTS];
+    memset(bench, 0, sizeof bench);
+    for (int v = 0; v < o->variants; v++) {
+        struct bench *b = &bench[v];
+        size_t size[VGG_ARENA_COUNT];
+        b->backend = backend[v];
+        b->op = op_of(size, arch, index, pass, o->batch);
+        for (int a = 0; a < VGG_ARENA_COUNT; a++)
+            if (size[a]) {
+                CHECK(vgg_buf_create(b->backend, &b->arena[a], size[a]));
+                CHECK(buffer_fill(b->arena[a], size[a], a == VGG_ARENA_ACT ? 2.0f : 0.1f));
+            }
+        CHECK(bench_run(b, o, 0));
+    }
+    for (int r = 0; r < o->repeats; r++)
+        for (int v = 0; v < o->variants; v++)
+            CHECK(bench_run(&bench[v], o, r));
+    printf("%-13s %-8s", arch->layer[index].name, pass_name[pass]);
+    for (int v = 0; v < o->variants; v++) {
+        double *t = bench[v].seconds;
+        qsort(t, (size_t)o->repeats, sizeof *t, compare);
+        double median = t[o->repeats / 2], rate = vgg_op_flops(&bench[v].op) / median * 1e-9;
+        printf(" | %9.3f ms %5.1f%% %7.1f GF/s", 1e3 * median,
+               100 * (t[3 * o->repeats / 4] - t[o->repeats / 4]) / median, rate);
+        if (peak > 0) printf(" %5.1f%%", 100 * rate / peak);
+        total[v] += median;
+    }
+    if (o->variants > 1) printf(" | %5.2fx", bench[0].seconds[o->repeats / 2] / bench[1].seconds[o->repeats / 2]);
+    putchar('\n');
+    fflush(stdout);
+fail:
+    for (int v = 0; v < o->variants; v++)
+        for (int a = 0; a < VGG_ARENA_COUNT; a++)
+            vgg_buf_destroy(bench[v].arena[a]);
+    return status;
+}
+
+static enum vgg_status all_measure(const struct options *o)
+{
+    static struct vgg_arch arch;
+    struct vgg_backend *backend[MAX_VARIANTS] = { NULL };
+    enum vgg_status status = vgg_arch_base(&arch, o->arch, o->height, o->width, NULL);
+    if (status == VGG_OK) status = vgg_arch_head(&arch, "top");
+    for (int v = 0; v < o->variants && status == VGG_OK; v++) {
+        struct vgg_engine_options options = { .backend = "cpu", .isa = o->variant[v], .threads = o->threads };
+        status = vgg_backend_open(&backend[v], &options);
+    }
+    double peak = peak_measure(o->threads);
+    printf("%s %dx%d, batch %d, %d threads, peak %.1f GFLOP/s; median, quartile distance, rate, share of the peak\n",
+           arch.name, o->height, o->width, o->batch, o->threads, peak);
+    for (int pass = 0; pass < PASSES && status == VGG_OK; pass++) {
+        double total[MAX_VARIANTS] = { 0 };
+        for (int i = 0; i < arch.count && status == VGG_OK; i++) {
+            enum vgg_layer_kind kind = arch.layer[i].kind;
+            bool wanted = o->layer ? strstr(arch.layer[i].name, o->layer) != NULL : kind == VGG_LAYER_CONV;
+            if (!(o->passes >> pass & 1) || !wanted || (kind != VGG_LAYER_CONV && kind != VGG_LAYER_DENSE)) continue;
+            status = layer_measure(backend, o, &arch, i, (enum pass)pass, peak, total);
+        }
+        if (!(o->passes >> pass & 1)) continue;
+        printf("%-13s %-8s", "sum", pass_name[pass]);
+        for (int v = 0; v < o->variants; v++)
+            printf(" | %9.3f ms", 1e3 * total[v]);
+        if (o->variants > 1) printf(" | %5.2fx", total[0] / total[1]);
+        putchar('\n');
+    }
+    for (int v = 0; v < o->variants; v++)
+        vgg_backend_close(backend[v]);
+    return status;
+}
+
+static const char usage[] =
+    "bench_cpu [--arch vgg16] [--layer PART] [--isa LEVEL]... [--threads N] [--size HxW] [--batch N] [--repeats N]\n"
+    "          [--pass forward|data|weight]... [--fresh]\n"
+    "Without --layer: every convolution; --layer fc, predictions or block names the rest. --fresh: weights change "
+    "before\n"
+    "each run, so that packing them counts.\n";
+
+int main(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        { "arch", required_argument, NULL, 'a' },    { "layer", required_argument, NULL, 'l' },
+        { "isa", required_argument, NULL, 'i' },     { "threads", required_argument, NULL, 't' },
+        { "size", required_argument, NULL, 's' },    { "batch", required_argument, NULL, 'b' },
+        { "repeats", required_argument, NULL, 'r' }, { "pass", required_argument, NULL, 'p' },
+        { "fresh", no_argument, NULL, 'f' },         { NULL, 0, NULL, 0 },
+    };
+    struct options o = { .arch = "vgg16", .height = 224, .width = 224, .batch = 1, .repeats = 11 };
+    o.threads = omp_get_max_threads();
+    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+        switch (c) {
+        case 'a': o.arch = optarg; break;
+        case 'l': o.layer = optarg; break;
+        case 'i':
+            if (o.variants < MAX_VARIANTS) o.variant[o.variants++] = optarg;
+            break;
+        case 't': o.threads = atoi(optarg); break;
+        case 's':
+            if (sscanf(optarg, "%dx%d", &o.height, &o.width) == 1) o.width = o.height;
+            break;
+        case 'b': o.batch = atoi(optarg); break;
+        case 'r': o.repeats = atoi(optarg); break;
+        case 'p':
+            for (int i = 0; i < PASSES; i++)
+                if (strcmp(optarg, pass_name[i]) == 0) o.passes |= 1u << i;
+            break;
+        case 'f': o.fresh = true; break;
+        default: fputs(usage, stderr); return 2;
+        }
+    }
+    if (!o.passes) o.passes = (1u << PASSES) - 1;
+    if (!o.variants) o.variant[o.variants++] = "auto";
+    if (o.threads < 1 || o.batch < 1 || o.repeats < 1 || o.repeats > MAX_REPEATS) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    return all_measure(&o) == VGG_OK ? 0 : 1;
+}

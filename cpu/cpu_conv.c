@@ -1,0 +1,211 @@
+/* cpu_conv.c: forward convolution and gradient of the input: pixels x (9 taps, channels) times packed weights. Rows of
+ * the matrix are the pixels of the activation, read where they lie through a table of pointers. */
+#include "cpu/cpu_conv.h"
+
+#include <omp.h>
+#include <string.h>
+
+enum { TAPS = 9, MAX_ROWS = 192 };
+
+/* One product. Rows are the n h w pixels, or with pool 4 rows a window; depth and cols are channels. */
+struct product {
+    const struct cpu_gemm *gemm;
+    int n, h, w, depth, cols;
+    const float *a, *packed, *zero;
+    const float *bias, *mask;
+    float *y;
+    uint8_t *arg;
+    bool relu, pool;
+};
+
+static int panels_of(int cols)
+{
+    return (cols + CPU_NR - 1) / CPU_NR;
+}
+
+/* Floats of [panel][tap][depth][CPU_NR], a bias padded to whole panels and a pixel of zeros. */
+static size_t packed_count(int depth, int cols)
+{
+    return (size_t)panels_of(cols) * CPU_NR * ((size_t)TAPS * (size_t)depth + 1) + (size_t)depth;
+}
+
+/* Weights of the forward pass: w [tap][depth][cols]. */
+static void pack_forward(struct cpu *cpu, float *packed, const float *w, int depth, int cols)
+{
+    int panels = panels_of(cols), lines = TAPS * depth;
+#pragma omp parallel for num_threads(cpu->threads) schedule(static) collapse(2)
+    for (int panel = 0; panel < panels; panel++)
+        for (int tap = 0; tap < TAPS; tap++) {
+            int count = cols - panel * CPU_NR < CPU_NR ? cols - panel * CPU_NR : CPU_NR;
+            for (int line = tap * depth; line < (tap + 1) * depth; line++) {
+                float *to = packed + ((size_t)panel * (size_t)lines + (size_t)line) * CPU_NR;
+                const float *from = w + (size_t)line * (size_t)cols + (size_t)panel * CPU_NR;
+                if (count == CPU_NR) {
+                    memcpy(to, from, CPU_NR * sizeof *to);
+                } else {
+                    memset(to, 0, CPU_NR * sizeof *to);
+                    memcpy(to, from, (size_t)count * sizeof *to);
+                }
+            }
+        }
+}
+
+/* Weights of the gradient of the input: filters turned by 180 degrees, channels exchanged; w [tap][cols][depth]. */
+static void pack_backward(struct cpu *cpu, float *packed, const float *w, int depth, int cols)
+{
+    int panels = panels_of(cols);
+#pragma omp parallel for num_threads(cpu->threads) schedule(static) collapse(2)
+    for (int panel = 0; panel < panels; panel++)
+        for (int tap = 0; tap < TAPS; tap++) {
+            int first = panel * CPU_NR, count = cols - first < CPU_NR ? cols - first : CPU_NR;
+            float *to = packed + ((size_t)panel * TAPS + (size_t)tap) * (size_t)depth * CPU_NR;
+            const float *from = w + ((size_t)(TAPS - 1 - tap) * (size_t)cols + (size_t)first) * (size_t)depth;
+            for (int k = 0; k < depth; k++)
+                for (int j = 0; j < CPU_NR; j++)
+                    to[(size_t)k * CPU_NR + (size_t)j] = j < count ? from[(size_t)j * (size_t)depth + (size_t)k] : 0;
+        }
+}
+
+/* table[tap * stride + r] = where row first + r lies for each tap; zeros outside the image and from `rows` on. */
+static void table_fill(const float **table, int stride, const struct product *p, int64_t first, int rows, int padded)
+{
+    int wide = p->pool ? p->w / 2 : p->w, high = p->pool ? p->h / 2 : p->h;
+    int64_t unit = p->pool ? first / 4 : first;
+    int x = (int)(unit % wide), y = (int)(unit / wide % high);
+    int64_t image = unit / wide / high;
+    for (int r = 0; r < padded; r++) {
+        int px = x, py = y, q = r & 3;
+        if (p->pool) px = 2 * x + (q & 1), py = 2 * y + (q >> 1);
+        const float *pixel = p->a + ((image * p->h + py) * p->w + px) * p->depth;
+        for (int tap = 0; tap < TAPS; tap++) {
+            int dx = tap % 3 - 1, dy = tap / 3 - 1;
+            bool inside = r < rows && px + dx >= 0 && px + dx < p->w && py + dy >= 0 && py + dy < p->h;
+            table[tap * stride + r] = inside ? pixel + ((int64_t)dy * p->w + dx) * p->depth : p->zero;
+        }
+        if (p->pool && q != 3) continue;
+        if (++x == wide) {
+            x = 0;
+            if (++y == high) y = 0, image++;
+        }
+    }
+}
+
+/* c = the rows of a table times one panel of weights, depth blocked so that a block of the panel stays in cache. */
+static void block_multiply(float *c, const float *const *table, int stride, int padded, const struct product *p,
+                           int panel)
+{
+    const float *b = p->packed + (size_t)panel * TAPS * (size_t)p->depth * CPU_NR;
+    int limit = p->gemm->k_block, taps = 3 * p->depth <= limit ? 3 : 1;
+    int pieces = (p->depth + limit - 1) / limit, piece = (p->depth + pieces - 1) / pieces;
+    for (int tap = 0; tap < TAPS; tap += taps)
+        for (int skip = 0; skip < p->depth; skip += piece) {
+            int k = p->depth - skip < piece ? p->depth - skip : piece;
+            for (int r = 0; r < padded; r += CPU_MR)
+                p->gemm->rows(c + r * CPU_NR, CPU_NR, table + tap * stride + r, (size_t)stride, (size_t)skip,
+                              b + ((size_t)tap * (size_t)p->depth + (size_t)skip) * CPU_NR, (size_t)p->depth * CPU_NR,
+                              taps, k, tap || skip);
+        }
+}
+
+/* Finishes a block and writes it. */
+static void block_store(const float *c, const struct product *p, int64_t first, int rows, int panel)
+{
+    int col = panel * CPU_NR, cols = p->cols - col < CPU_NR ? p->cols - col : CPU_NR;
+    const float *bias = p->bias ? p->bias + col : NULL;
+    int64_t at = (p->pool ? first / 4 : first) * p->cols + col;
+    if (p->pool)
+        p->gemm->pool(p->y + at, p->arg ? p->arg + at : NULL, (size_t)p->cols, c, (size_t)rows / 4, cols, bias,
+                      p->relu);
+    else
+        p->gemm->store(p->y + at, (size_t)p->cols, c, (size_t)rows, cols, bias, p->relu, p->mask ? p->mask + at : NULL);
+}
+
+/* How many ways the panels are cut; the row blocks are cut threads / that. The cut with the least work for the busiest
+ * thread; among equals the finest cut of panels if the weights exceed a second-level cache, else the coarsest. */
+static int panel_ways(int threads, int blocks, int panels, size_t packed_bytes)
+{
+    int best = 1;
+    int64_t least = INT64_MAX;
+    for (int ways = 1; ways <= threads; ways++) {
+        if (threads % ways) continue;
+        int parts = threads / ways;
+        int64_t work = (int64_t)((panels + ways - 1) / ways) * ((blocks + parts - 1) / parts);
+        if (work < least || (work == least && packed_bytes > 256 << 10)) least = work, best = ways;
+    }
+    return best;
+}
+
+static void product_run(struct cpu *cpu, const struct product *p)
+{
+    int64_t rows = p->pool ? (int64_t)p->n * (p->h / 2) * (p->w / 2) * 4 : (int64_t)p->n * p->h * p->w;
+    int limit = p->gemm->row_block < MAX_ROWS ? p->gemm->row_block : MAX_ROWS, unit = p->pool ? 12 : CPU_MR;
+    int blocks = (int)((rows + limit - 1) / limit);
+    int block = (int)((rows + blocks - 1) / blocks + unit - 1) / unit * unit;
+    blocks = (int)((rows + block - 1) / block);
+    int panels = panels_of(p->cols);
+    int ways = panel_ways(cpu->threads, blocks, panels, packed_count(p->depth, p->cols) * sizeof(float));
+    int parts = cpu->threads / ways;
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (int share = 0; share < ways * parts; share++) {
+        _Alignas(64) float c[MAX_ROWS * CPU_NR];
+        const float *table[TAPS * MAX_ROWS];
+        int panel0, panel1, block0, block1;
+        cpu_share(panels, share % ways, ways, &panel0, &panel1);
+        cpu_share(blocks, share / ways, parts, &block0, &block1);
+        for (int i = block0; i < block1; i++) {
+            int64_t first = (int64_t)i * block;
+            int count = rows - first < block ? (int)(rows - first) : block;
+            int padded = (count + CPU_MR - 1) / CPU_MR * CPU_MR;
+            table_fill(table, MAX_ROWS, p, first, count, padded);
+            for (int panel = panel0; panel < panel1; panel++) {
+                block_multiply(c, table, MAX_ROWS, padded, p, panel);
+                block_store(c, p, first, count, panel);
+            }
+        }
+    }
+}
+
+/* Points p at the packed weights, made anew if they changed. */
+static enum vgg_status weights_get(struct cpu *cpu, struct product *p, const struct cpu_args *args,
+                                   enum cpu_pack_form form)
+{
+    void *packed;
+    bool valid;
+    enum vgg_status status =
+        cpu_pack_get(cpu, args, (int)form, packed_count(p->depth, p->cols) * sizeof(float), &packed, &valid);
+    if (status != VGG_OK) return status;
+    size_t width = (size_t)panels_of(p->cols) * CPU_NR;
+    float *bias = (float *)packed + width * TAPS * (size_t)p->depth;
+    if (!valid) {
+        (form == CPU_PACK_CONV ? pack_forward : pack_backward)(cpu, packed, args->w, p->depth, p->cols);
+        memset(bias, 0, (width + (size_t)p->depth) * sizeof *bias);
+    }
+    if (args->b && form == CPU_PACK_CONV) { /* each time: the bias has no generation */
+        memcpy(bias, args->b, (size_t)p->cols * sizeof *bias);
+        p->bias = bias;
+    }
+    p->packed = packed;
+    p->zero = bias + width;
+    return VGG_OK;
+}
+
+enum vgg_status cpu_conv_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
+                             const struct cpu_gemm *gemm)
+{
+    struct product p = { .gemm = gemm, .n = op->x.n, .h = op->x.h, .w = op->x.w, .depth = op->x.c, .cols = op->w.c };
+    p.a = args->x, p.y = args->y, p.arg = args->arg;
+    p.relu = op->flags & VGG_OP_RELU, p.pool = op->flags & VGG_OP_POOL;
+    enum vgg_status status = weights_get(cpu, &p, args, CPU_PACK_CONV);
+    if (status == VGG_OK && op->y.n && op->y.h && op->y.w) product_run(cpu, &p);
+    return status;
+}
+
+enum vgg_status cpu_conv_bwd_data_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
+                                      const struct cpu_gemm *gemm)
+{
+    struct product p = { .gemm = gemm, .n = op->dy.n, .h = op->dy.h, .w = op->dy.w, .depth = op->dy.c };
+    p.cols = op->dx.c, p.a = args->dy, p.y = args->dx, p.mask = op->flags & VGG_OP_RELU ? args->x : NULL;
+    enum vgg_status status = weights_get(cpu, &p, args, CPU_PACK_CONV_TURNED);
+    if (status == VGG_OK) product_run(cpu, &p);
+    return status;
+}

@@ -1,0 +1,27 @@
+/* cpu_conv.h: 3x3 convolutions as implicit matrix products (cpu_conv.c, cpu_conv_weight.c) on an ISA level's
+ * micro-kernels. Any extents and channel counts; sums are split by shape only, so results do not depend on threads.
+ * Bound against exact arithmetic: (n + 1) 2^-24 sum |a b|, n = terms of a sum. */
+#ifndef CPU_CPU_CONV_H
+#define CPU_CPU_CONV_H
+
+#include "cpu/cpu.h"
+#include "cpu/cpu_gemm.h"
+
+/* Packed forms of weights, as cpu_pack_get numbers them. */
+enum cpu_pack_form { CPU_PACK_CONV, CPU_PACK_CONV_TURNED };
+
+enum vgg_status cpu_conv_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
+                             const struct cpu_gemm *gemm);
+enum vgg_status cpu_conv_bwd_data_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
+                                      const struct cpu_gemm *gemm);
+enum vgg_status cpu_conv_bwd_weight_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
+                                        const struct cpu_gemm *gemm);
+
+/* Part `part` of `parts` of `count` things: [*begin, *end). */
+static inline void cpu_share(int count, int part, int parts, int *begin, int *end)
+{
+    *begin = (int)((int64_t)count * part / parts);
+    *end = (int)((int64_t)count * (part + 1) / parts);
+}
+
+#endif

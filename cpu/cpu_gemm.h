@@ -1,0 +1,63 @@
+/* cpu_gemm.h: the micro-kernels that convolutions and dense layers are made of, and the blocking that goes with them.
+ */
+#ifndef CPU_CPU_GEMM_H
+#define CPU_CPU_GEMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The tile of every version: CPU_MR rows by CPU_NR columns. B panels are [k][CPU_NR], 32-byte aligned. */
+enum { CPU_MR = 6, CPU_NR = 16, CPU_MR_NARROW = 4 };
+
+/* c[r][j] = (accumulate ? c[r][j] : 0) + sum over s, i of a[s * a_step + r][a_skip + i] * b[s * b_step + i * CPU_NR +
+ * j] for r < CPU_MR, j < CPU_NR, s < segments, i < k: rows of A are read where they lie. Row r of c begins at c + r *
+ * ldc. One fused multiply-add a term in the order of (s, i) from the value of c: |error| <= (n + 1) 2^-24 sum |a b| for
+ * n terms. */
+typedef void cpu_gemm_rows_fn(float *c, size_t ldc, const float *const *a, size_t a_step, size_t a_skip, const float *b,
+                              size_t b_step, int segments, int k, bool accumulate);
+
+/* c[r][j] += sum over s, i of a[at[s] + i * m + r] * b[s * b_step + i * CPU_NR + j] for r < m, j < CPU_NR, s <
+ * segments, i < k: A packed as [k][m], m = CPU_MR or CPU_MR_NARROW. The order and the bound are those of
+ * cpu_gemm_rows_fn. */
+typedef void cpu_gemm_cols_fn(float *c, size_t ldc, const float *a, const size_t *at, const float *b, size_t b_step,
+                              int segments, int k, int m);
+
+/* Writes a finished block c (rows x CPU_NR, row after row) as `cols` <= CPU_NR columns of y (rows ldy apart).
+ * bias (CPU_NR floats) or mask (laid out as y: what is written is 0 where mask <= 0) may be NULL; relu: max(0, .),
+ * which keeps a NaN. */
+typedef void cpu_gemm_store_fn(float *y, size_t ldy, const float *c, size_t rows, int cols, const float *bias,
+                               bool relu, const float *mask);
+
+/* The same with 2x2 max-pooling: rows 4i to 4i + 3 of c are the window of row i of y. arg (or NULL): laid out as y, the
+ * number of the first maximum after bias and ReLU. */
+typedef void cpu_gemm_pool_fn(float *y, uint8_t *arg, size_t ldy, const float *c, size_t windows, int cols,
+                              const float *bias, bool relu);
+
+/* c[i][j] = sum over k of a[i * lda + k] * b[j * ldb + k] for i < m <= CPU_DOT_M, j < n <= CPU_DOT_N; 8 partial sums
+ * along k, added at the end in a fixed order; accumulate: added to c. */
+enum { CPU_DOT_M = 3, CPU_DOT_N = 4 };
+typedef void cpu_gemm_dot_fn(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb, size_t k,
+                             int m, int n, bool accumulate);
+
+/* c[r][j] += sum over i < k of a[r * lda + i] * b[i * ldb + j] for r < m <= CPU_MR, j < cols: B passes by unpacked,
+ * from memory. k <= CPU_STREAM_K. */
+enum { CPU_STREAM_K = 8 };
+typedef void cpu_gemm_stream_fn(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb, int k,
+                                int m, int cols);
+
+/* One ISA level's kernels with their block sizes. */
+struct cpu_gemm {
+    cpu_gemm_rows_fn *rows;
+    cpu_gemm_cols_fn *cols;
+    cpu_gemm_store_fn *store;
+    cpu_gemm_pool_fn *pool;
+    cpu_gemm_dot_fn *dot;
+    cpu_gemm_stream_fn *stream;
+    int k_block;   /* depth of a B panel that stays in the first-level cache */
+    int row_block; /* rows of A (a multiple of 12: of CPU_MR and of a pool window) worked on at once */
+};
+
+extern const struct cpu_gemm cpu_gemm_avx2;
+
+#endif

@@ -1,0 +1,33 @@
+/* cpu_conv_avx2.c: convolutions and dense layers on the AVX2 micro-kernels. */
+#include "cpu/cpu_conv.h"
+#include "cpu/cpu_dense.h"
+
+enum vgg_status cpu_conv_avx2(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
+{
+    return cpu_conv_run(cpu, op, args, &cpu_gemm_avx2);
+}
+
+enum vgg_status cpu_conv_bwd_data_avx2(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
+{
+    return cpu_conv_bwd_data_run(cpu, op, args, &cpu_gemm_avx2);
+}
+
+enum vgg_status cpu_conv_bwd_weight_avx2(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
+{
+    return cpu_conv_bwd_weight_run(cpu, op, args, &cpu_gemm_avx2);
+}
+
+enum vgg_status cpu_dense_avx2(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
+{
+    return cpu_dense_run(cpu, op, args, &cpu_gemm_avx2);
+}
+
+enum vgg_status cpu_dense_bwd_data_avx2(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
+{
+    return cpu_dense_bwd_data_run(cpu, op, args, &cpu_gemm_avx2);
+}
+
+enum vgg_status cpu_dense_bwd_weight_avx2(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
+{
+    return cpu_dense_bwd_weight_run(cpu, op, args, &cpu_gemm_avx2);
+}
