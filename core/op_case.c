@@ -42,7 +42,7 @@ static enum vgg_status add(struct vgg_op_case_list *list, struct vgg_op_case *te
         list->item = item;
         list->capacity = capacity;
     }
-    if (!test->step.loss_scale) test->step = first_step;
+    if (test->step.loss_scale == 0) test->step = first_step;
     int used = vgg_op_print(test->text, sizeof test->text, &test->op);
     if (used > 0 && (size_t)used < sizeof test->text && note[0])
         snprintf(test->text + used, sizeof test->text - (size_t)used, " %s", note);
