@@ -59,6 +59,13 @@ enum vgg_status vgg_file_write(struct vgg_file *file, const void *data, size_t s
     return fwrite(data, 1, size, file->stream) == size ? VGG_OK : write_failed(file);
 }
 
+enum vgg_status vgg_file_patch(struct vgg_file *file, uint64_t offset, const void *data, size_t size)
+{
+    bool good = fseeko(file->stream, (off_t)offset, SEEK_SET) == 0 && fwrite(data, 1, size, file->stream) == size &&
+                fseeko(file->stream, 0, SEEK_END) == 0 && fflush(file->stream) == 0;
+    return good ? VGG_OK : write_failed(file);
+}
+
 enum vgg_status vgg_file_printf(struct vgg_file *file, const char *format, ...)
 {
     va_list args;

@@ -10,6 +10,8 @@
 struct vgg_file;
 enum vgg_status vgg_file_create(struct vgg_file **out, const char *path);
 enum vgg_status vgg_file_write(struct vgg_file *file, const void *data, size_t size);
+/* Overwrites `size` bytes already written at `offset` (a header whose numbers are known only now), and flushes. */
+enum vgg_status vgg_file_patch(struct vgg_file *file, uint64_t offset, const void *data, size_t size);
 /* printf into the file. */
 enum vgg_status vgg_file_printf(struct vgg_file *file, const char *format, ...)
 #if defined(__GNUC__)

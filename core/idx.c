@@ -34,10 +34,11 @@ static enum vgg_status read_idx(uint8_t **out, size_t extent[MAX_IDX_RANK], int 
     *out = NULL;
     gzFile file = gzopen(path, "rb");
     if (!file) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened", path);
-    CHECK(read_exactly(file, header, 4 + 4 * (size_t)rank, path));
+    CHECK(read_exactly(file, header, 4, path));
     if (header[0] || header[1] || header[2] != TYPE_BYTE || header[3] != rank)
         CHECK(vgg_fail(VGG_ERR_FORMAT, "%s: is not an IDX file of bytes with %d dimension%s", path, rank,
                        rank == 1 ? "" : "s"));
+    CHECK(read_exactly(file, header + 4, 4 * (size_t)rank, path));
     for (int i = 0; i < rank; i++) {
         const uint8_t *at = header + 4 + 4 * i;
         extent[i] = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];

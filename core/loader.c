@@ -303,7 +303,7 @@ enum vgg_status vgg_loader_next(struct vgg_loader *l, struct vgg_batch *batch)
         if (l->failed == VGG_OK && count > 0) {
             l->empty_run = 0;
             *batch = (struct vgg_batch) {
-                slot->count, slot->x, slot->labels, slot->index, l->consumed / l->batches, l->consumed % l->batches
+                count, slot->x, slot->labels, slot->index, l->consumed / l->batches, l->consumed % l->batches
             };
             return VGG_OK;
         }

@@ -1,0 +1,27 @@
+/* sink.h: features of a data set into a file, batch by batch. */
+#ifndef CORE_SINK_H
+#define CORE_SINK_H
+
+#include "core/vgg16.h"
+
+/* A file of feature maps written aside; exactly one of commit and abort ends it, and both free it. By extension:
+ *   F.npy          float32; with F.labels.npy (int64, if there are labels) and F.paths.txt beside it
+ *   F.h5           data sets `features` (float32), `labels` (int64, if any), `paths` (strings); attribute `classes`
+ *   F.safetensors  `x` (float32) and `y` (int64, if there are labels), metadata `classes`: a data set again
+ *   F.csv          path,label,f0,f1,... with 9 significant digits (they give back the same float); label: a number or
+ *                  nothing
+ * Shape: (N, c) where h = w = 1, else (N, h, w, c); CSV in that order.
+ * Source of .npy: numpy.lib.format, version 1.0. */
+struct vgg_sink;
+
+/* For at most vgg_data_count(data) maps of h * w * c; labels, class names and paths are those of `data`, which must
+ * live until the sink ends. */
+enum vgg_status vgg_sink_create(struct vgg_sink **out, const char *path, const struct vgg_data *data, int h, int w,
+                                int c);
+/* Appends `count` maps; index: their positions in the data set (of vgg_batch). */
+enum vgg_status vgg_sink_append(struct vgg_sink *sink, const float *x, const size_t *index, size_t count);
+/* Finishes, syncs and renames. After a failure nothing is left of it, and an old file stands. */
+enum vgg_status vgg_sink_commit(struct vgg_sink *sink);
+void vgg_sink_abort(struct vgg_sink *sink); /* accepts NULL */
+
+#endif
