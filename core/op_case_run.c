@@ -6,7 +6,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/op_case.h"
-#include "core/rng.h"
 
 enum { GUARD = 0xA5 };
 
@@ -47,9 +46,14 @@ static enum role role_of(const struct vgg_op *op, enum view_name name)
 
 /* ---- inputs ---- */
 
-static float uniform(uint64_t stream, uint64_t index)
+/* 64 bits for each element of each view. Source of the mixer: Steele, Lea, Flood, "Fast splittable pseudorandom number
+ * generators", OOPSLA 2014. */
+static uint64_t mix(enum view_name name, uint64_t index)
 {
-    return 2 * vgg_rng_uniform(2, VGG_RNG_SPLIT, stream, index) - 1;
+    uint64_t z = ((uint64_t)name << 40 | index) * 0x9E3779B97F4A7C15u + 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
 }
 
 /* Values that a kind bears beside the ordinary ones. Denormals stand only where sums swallow them, since a device may
@@ -81,8 +85,9 @@ static float planted(enum vgg_op_kind kind, uint32_t choice)
 
 static float value_of(const struct vgg_op *op, enum view_name name, uint64_t i)
 {
-    float u = uniform((uint64_t)name, i);
-    uint32_t chance = vgg_rng_u32(3, VGG_RNG_SPLIT, (uint64_t)name, i);
+    uint64_t bits = mix(name, i);
+    float u = (float)(bits >> 40) * 0x1p-23f - 1; /* in [-1, 1) */
+    uint32_t chance = (uint32_t)bits;
     switch (name) {
     case T:
         if (op->kind == VGG_OP_SIGMOID_XENT) return (float)(chance & 1);
@@ -106,8 +111,7 @@ static void fill_view(unsigned char *arena, const struct vgg_op *op, const struc
     size_t count = vgg_view_count(view);
     for (size_t i = 0; i < count; i++) {
         if (view->type == VGG_U8) {
-            uint32_t arg = vgg_rng_u32(4, VGG_RNG_SPLIT, (uint64_t)name, i);
-            arena[view->offset + i] = role == WRITE ? 0xEE : (unsigned char)(arg & 3);
+            arena[view->offset + i] = role == WRITE ? 0xEE : (unsigned char)(mix(name, i) & 3);
         } else {
             float value = role == WRITE ? NAN : value_of(op, name, i);
             memcpy(arena + view->offset + i * sizeof value, &value, sizeof value);

@@ -49,6 +49,21 @@ static void override_avx2(struct cpu_kernels *k)
     k->dense_bwd_data = cpu_dense_bwd_data_avx2;
     k->dense_bwd_weight = cpu_dense_bwd_weight_avx2;
 }
+#elif defined(__aarch64__)
+static void override_neon(struct cpu_kernels *k)
+{
+    k->pool2_row = cpu_pool2_row_neon;
+    k->pool2_bwd_row = cpu_pool2_bwd_row_neon;
+    k->avgpool = cpu_avgpool_neon;
+    k->gmaxpool = cpu_gmaxpool_neon;
+    k->avgpool_bwd = cpu_avgpool_bwd_neon;
+    k->gmaxpool_bwd = cpu_gmaxpool_bwd_neon;
+    k->dropout = cpu_dropout_neon;
+    k->sgd = cpu_sgd_update_neon;
+    k->rmsprop = cpu_rmsprop_update_neon;
+    k->adam = cpu_adam_update_neon;
+    k->adamw = cpu_adamw_update_neon;
+}
 #endif
 
 void cpu_kernels_fill(struct cpu_kernels *kernels, enum cpu_isa isa)
@@ -56,6 +71,8 @@ void cpu_kernels_fill(struct cpu_kernels *kernels, enum cpu_isa isa)
     *kernels = plain;
 #if defined(__x86_64__)
     if (isa == CPU_ISA_AVX2 || isa == CPU_ISA_AVX512) override_avx2(kernels);
+#elif defined(__aarch64__)
+    if (isa == CPU_ISA_NEON) override_neon(kernels);
 #else
     (void)isa;
 #endif

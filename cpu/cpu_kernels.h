@@ -111,6 +111,15 @@ cpu_update_fn cpu_sgd_update_avx2, cpu_rmsprop_update_avx2, cpu_adam_update_avx2
 cpu_op_fn cpu_conv_avx2, cpu_conv_bwd_data_avx2, cpu_conv_bwd_weight_avx2;
 cpu_op_fn cpu_dense_avx2, cpu_dense_bwd_data_avx2, cpu_dense_bwd_weight_avx2;
 
+/* NEON, in cpu/arm. Exponentials stay plain C: they are few. */
+cpu_pool2_row_fn cpu_pool2_row_neon;
+cpu_pool2_bwd_row_fn cpu_pool2_bwd_row_neon;
+cpu_gpool_fn cpu_avgpool_neon, cpu_gmaxpool_neon;
+cpu_avgpool_bwd_fn cpu_avgpool_bwd_neon;
+cpu_gmaxpool_bwd_fn cpu_gmaxpool_bwd_neon;
+cpu_dropout_fn cpu_dropout_neon;
+cpu_update_fn cpu_sgd_update_neon, cpu_rmsprop_update_neon, cpu_adam_update_neon, cpu_adamw_update_neon;
+
 /* Levels in the order in which they override each other. */
 enum cpu_isa { CPU_ISA_SCALAR, CPU_ISA_AVX2, CPU_ISA_AVX512, CPU_ISA_NEON, CPU_ISA_COUNT };
 
