@@ -12,7 +12,7 @@
 #include "core/weights_file.h"
 
 /* Columns turned at once: enough that each row is written in whole cache lines, few enough to stay in cache. */
-enum { TURN = 16 };
+enum { TURN = 16, MOST_LAYERS = 1024 };
 
 static void tensor_finish(struct vgg_weights_tensor *tensor)
 {
@@ -27,6 +27,9 @@ enum vgg_status vgg_weights_add(struct vgg_weights *weights, const char *layer, 
         if (strcmp(weights->entry[i].name, layer) == 0) entry = &weights->entry[i];
     }
     if (!entry) {
+        if (weights->count == MOST_LAYERS) {
+            return vgg_fail(VGG_ERR_FORMAT, "%s: holds more than %d layers", weights->path, MOST_LAYERS);
+        }
         if (weights->count == weights->capacity) {
             size_t capacity = weights->capacity ? 2 * weights->capacity : 32;
             void *grown = realloc(weights->entry, capacity * sizeof *weights->entry);
@@ -126,7 +129,6 @@ enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path)
     enum content content = UNKNOWN;
     struct vgg_weights *weights = vgg_mem_calloc(1, sizeof *weights);
     if (!weights) return vgg_fail_memory(path, sizeof *weights);
-    weights->h5 = -1;
     weights->path = vgg_mem_strdup(path);
     if (!weights->path) {
         status = vgg_fail_memory(path, strlen(path));
@@ -160,7 +162,7 @@ void vgg_weights_close(struct vgg_weights *weights)
     }
     free(weights->meta);
     free(weights->entry);
-    vgg_weights_h5_close(weights);
+    vgg_hdf_close(&weights->hdf);
     vgg_st_close(weights->st);
     free(weights->path);
     free(weights);

@@ -3,6 +3,7 @@
 #ifndef CORE_WEIGHTS_FILE_H
 #define CORE_WEIGHTS_FILE_H
 
+#include "core/hdf.h"
 #include "core/safetensors.h"
 #include "core/weights.h"
 
@@ -22,6 +23,7 @@ struct vgg_weights_tensor {
     int rank;
     uint64_t shape[VGG_MAX_RANK];   /* as in the file */
     const struct vgg_st_tensor *st; /* NULL in HDF5 */
+    uint64_t object;                /* of HDF5 */
 };
 
 struct vgg_weights_entry {
@@ -39,7 +41,7 @@ struct vgg_weights {
     struct vgg_weights_entry *entry;
     size_t count, capacity;
     struct vgg_st *st;
-    int64_t h5;          /* hid_t, or -1 */
+    struct vgg_hdf hdf;  /* not open: all zero */
     struct vgg_h5_meta { /* of HDF5 */
         char *key, *value;
     } * meta;
@@ -58,7 +60,6 @@ enum vgg_status vgg_weights_refuse_pickle(const char *path);
 /* Fill an object whose path is set. */
 enum vgg_status vgg_weights_st_open(struct vgg_weights *weights);
 enum vgg_status vgg_weights_h5_open(struct vgg_weights *weights);
-void vgg_weights_h5_close(struct vgg_weights *weights);
 /* All values of a tensor of an HDF5 file, in the file's order; the shape has been checked to be what fits dst. */
 enum vgg_status vgg_weights_h5_read(const struct vgg_weights *weights, const struct vgg_weights_tensor *tensor,
                                     float *dst);

@@ -192,6 +192,27 @@ def keras3(path, root="layers", inner="", names=False, extra=(), dtype="<f4"):
         file.create_group("optimizer/vars")["0"] = np.int64(3)
 
 
+# ---- small ones, to be damaged byte by byte ----
+
+
+def small(at):
+    layers = layer_list("vgg16")[:2]
+    with h5py.File(at("small.h5"), "w") as file:
+        fill(file, layers)
+    with h5py.File(at("small_variable.h5"), "w") as file:
+        fill(file, layers, variable=True)
+    with h5py.File(at("small_gzip.h5"), "w") as file:
+        fill(file, layers, compression="gzip", shuffle=True, fletcher32=True, chunks=True)
+    with h5py.File(at("small_latest.h5"), "w", libver="latest") as file:
+        fill(file, layers)
+    with h5py.File(at("small_keras3.h5"), "w") as file:
+        group = file.create_group("layers/conv2d/vars")
+        group["0"], group["1"] = layers[1][1]
+        group.attrs["name"] = "block1_conv1"
+    write_safetensors(at("small.safetensors"), {k: v for k, v in keras_tensors("vgg16").items() if k[:12] == layers[1][0]},
+                      {"arch": "vgg16"})
+
+
 # ---- broken ----
 
 
@@ -277,8 +298,7 @@ def main(folder):
     with h5py.File(at("keras_model.h5"), "w") as file:
         file.attrs["model_config"] = b"{}"
         nested_model(file.create_group("model_weights"))
-    with h5py.File(at("keras_small.h5"), "w") as file:
-        fill(file, layer_list("vgg16")[:2])
+    small(at)
     chunked(at("keras_chunked.h5"))
     keras3(at("keras3.weights.h5"))
     keras3(at("keras3_top.weights.h5"), extra=TOP)
