@@ -50,7 +50,7 @@ struct cli_command {
     const char *name;
     const char *arguments;          /* as in the usage line */
     const char *purpose;            /* one line */
-    const char *details;            /* paragraphs for the help, at most 80 columns */
+    const char *details;            /* paragraphs for the help, a newline between two; never NULL */
     bool data;                      /* takes DATA: the help says what that is */
     const char *needs;              /* what the first missing argument is called */
     int min, max;                   /* count of arguments; max -1: any */

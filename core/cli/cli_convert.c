@@ -56,10 +56,9 @@ const struct cli_command cli_convert = {
     .name = "convert",
     .arguments = "IN OUT",
     .purpose = "Converts weights or a model between Keras and PyTorch files",
-    .details = "IN is a Keras .h5, a safetensors file with torchvision, timm or Keras names, or a\n"
-               "model that `vgg16 train` wrote, whose head is carried over. OUT ends in .h5 (Keras\n"
-               "loads it) or .safetensors (with torchvision names, PyTorch loads it).\n\n"
-               "JSON: input, output\n",
+    .details = "IN is a Keras .h5, a safetensors file with torchvision, timm or Keras names, or a model that `vgg16 "
+               "train` wrote, whose head is carried over. OUT ends in .h5 (Keras loads it) or .safetensors (with "
+               "torchvision names, PyTorch loads it).\nJSON: input, output",
     .needs = "IN or OUT",
     .groups = groups,
     .min = 2,

@@ -53,9 +53,8 @@ const struct cli_command cli_devices = {
     .name = "devices",
     .arguments = "",
     .purpose = "Lists backends and devices, and which one auto takes and why",
-    .details = "The device marked * is the one that --backend auto takes.\n\n"
-               "JSON: devices: [{index, backend, name, type, driver, uuid, memory (bytes),\n"
-               "threads, chosen, reason}]\n",
+    .details = "The device marked * is the one that --backend auto takes.\nJSON: devices: [{index, backend, name, "
+               "type, driver, uuid, memory (bytes), threads, chosen, reason}]",
     .groups = groups,
     .run = run,
 };

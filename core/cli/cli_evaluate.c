@@ -181,10 +181,9 @@ const struct cli_command cli_evaluate = {
     .arguments = "DATA --model MODEL",
     .purpose = "Loss, accuracy, precision and recall per class, confusion matrix",
     .data = true,
-    .details = "The confusion matrix is printed for up to 20 classes; JSON always holds it. A\n"
-               "value that is not defined is shown as -, in JSON as null.\n\n"
-               "JSON: images, skipped, loss, accuracy, classes: [{name, precision, recall, f1,\n"
-               "images}], confusion: [[row per true class]]\n",
+    .details = "The confusion matrix is printed for up to 20 classes; JSON always holds it. A value that is not "
+               "defined is shown as -, in JSON as null.\nJSON: images, skipped, loss, accuracy, classes: [{name, "
+               "precision, recall, f1, images}], confusion: [[row per true class]]",
     .needs = "DATA",
     .groups = groups,
     .min = 1,

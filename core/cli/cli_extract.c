@@ -143,9 +143,8 @@ const struct cli_command cli_extract = {
     .arguments = "DATA --output FILE",
     .purpose = "Computes features of each image, at any layer, into a file",
     .data = true,
-    .details = "A .safetensors file of features is DATA for `vgg16 train`, which then trains a\n"
-               "head on it. An interrupted run leaves no file.\n\n"
-               "JSON: output, layer, pooling, images, shape [h, w, c]\n",
+    .details = "A .safetensors file of features is DATA for `vgg16 train`, which then trains a head on it. An "
+               "interrupted run leaves no file.\nJSON: output, layer, pooling, images, shape [h, w, c]",
     .needs = "DATA",
     .groups = groups,
     .min = 1,

@@ -5,11 +5,16 @@
 
 enum { WIDTH = 80, COLUMN = 26 };
 
-/* Words of `text` from `column` on, wrapped before WIDTH and indented by `indent`. */
+/* Words of `text` from `column` on, wrapped before WIDTH and indented by `indent`. A newline starts a new paragraph. */
 static void wrap(const char *text, int column, int indent)
 {
     while (*text) {
-        int n = (int)strcspn(text, " ");
+        if (*text == '\n') {
+            printf("\n\n%*s", indent, "");
+            column = indent;
+            text++;
+        }
+        int n = (int)strcspn(text, " \n");
         if (column > indent && column + 1 + n > WIDTH) {
             printf("\n%*s", indent, "");
             column = indent;
@@ -50,19 +55,25 @@ static void program_help(void)
     puts("Usage: vgg16 COMMAND [OPTIONS] [ARGUMENTS]\n\n"
          "VGG networks: features of images, training on top of them, and fine-tuning.\n\n"
          "Commands:");
-    for (size_t i = 0; cli_commands[i]; i++)
-        printf("  %-10s %s\n", cli_commands[i]->name, cli_commands[i]->purpose);
+    for (size_t i = 0; cli_commands[i]; i++) {
+        printf("  %-10s ", cli_commands[i]->name);
+        wrap(cli_commands[i]->purpose, 13, 13);
+    }
     group_lines("Options of every command, before or after its name:", cli_common_options);
-    puts("\n`vgg16 COMMAND --help` shows the command's own options. Results go to stdout,\n"
-         "everything else to stderr. Exit status: 0 success, 1 the work failed, 2 wrong\n"
-         "usage, 130 interrupted: the first Ctrl-C stops after the current step and saves\n"
-         "what was to be saved, the second ends at once.");
+    putchar('\n');
+    wrap(
+        "`vgg16 COMMAND --help` shows the command's own options. Results go to stdout, everything else to stderr. Exit "
+        "status: 0 success, 1 the work failed, 2 wrong usage, 130 interrupted: the first Ctrl-C stops after the "
+        "current "
+        "step and saves what was to be saved, the second ends at once.",
+        0, 0);
 }
 
-static const char data_help[] = "DATA is a folder with one subfolder per class (classes in the order of their\n"
-                                "names); a folder of images, one image, or a .txt file with an image path a line\n"
-                                "(no labels); a .safetensors file with x (N,H,W,3 float32 or uint8; or features)\n"
-                                "and y (N, int64); or idx:IMAGES,LABELS (MNIST's format, gzip or not).";
+static const char data_help[] =
+    "DATA is a folder with one subfolder per class (classes in the order of their names); a folder of images, one "
+    "image, "
+    "or a .txt file with an image path a line (no labels); a .safetensors file with x (N,H,W,3 float32 or uint8; or "
+    "features) and y (N, int64); or idx:IMAGES,LABELS (MNIST's format, gzip or not).";
 
 void cli_help(const struct cli_command *command)
 {
@@ -79,6 +90,10 @@ void cli_help(const struct cli_command *command)
         group_lines(group->title, group->option);
     }
     group_lines("Common options:", cli_common_options);
-    if (command->data) printf("\n%s\n", data_help);
-    if (command->details) printf("\n%s", command->details);
+    if (command->data) {
+        putchar('\n');
+        wrap(data_help, 0, 0);
+    }
+    putchar('\n');
+    wrap(command->details, 0, 0);
 }

@@ -88,7 +88,8 @@ int main(int argc, char **argv)
     struct cli cli = { 0 };
     void *options;
     int count;
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe shows as an error of writing */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe and a limit on files show as errors of writing */
+    signal(SIGXFSZ, SIG_IGN);
     cli_progress_init(&cli.progress, false);
     enum vgg_status status = cli_parse(&cli, argc, argv, &options, &count);
     if (status == VGG_OK) status = run(&cli, options, argv, count);

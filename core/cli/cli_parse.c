@@ -101,28 +101,20 @@ static enum vgg_status unknown_command(struct cli *cli, const char *name)
     return cli_usage(cli, "%s: unknown command", name);
 }
 
-/* Does an option that stands before the command take the next word? Decided by the common options, else by the
- * commands that know it, as long as they agree. */
-static bool takes_next(const char *arg)
+/* Does an option that stands before the command take the next word? The commands that know it decide; where they do not
+ * agree, it takes what is no command's name. */
+static bool takes_next(const char *arg, const char *next)
 {
-    if (arg[1] != '-') {
-        char last = arg[strlen(arg) - 1];
-        struct cli_found found = cli_option_find(NULL, NULL, 0, last);
-        for (size_t i = 0; !found.option && cli_commands[i]; i++) {
-            found = cli_option_find(cli_commands[i], NULL, 0, last);
-        }
-        return strlen(arg) == 2 && found.option && found.option->value;
-    }
-    if (strchr(arg, '=')) return false;
-    const char *name = arg + 2;
-    bool any = false;
+    bool is_long = arg[1] == '-', any = false, all = true;
+    const char *name = is_long ? arg + 2 : NULL;
+    if (is_long ? strchr(arg, '=') != NULL : strlen(arg) > 2) return false;
     for (size_t i = 0; cli_commands[i]; i++) {
-        struct cli_found found = cli_option_find(cli_commands[i], name, strlen(name), 0);
+        struct cli_found found = cli_option_find(cli_commands[i], name, name ? strlen(name) : 0, arg[1]);
         if (!found.option) continue;
-        if (!found.option->value) return false;
-        any = true;
+        any = any || found.option->value;
+        all = all && found.option->value;
     }
-    return any;
+    return any && (all || !next || !cli_command_find(next));
 }
 
 /* Finds the command: the first word that is neither an option nor an option's value. *index is 0 without one. */
@@ -133,7 +125,7 @@ static enum vgg_status find_command(struct cli *cli, int argc, char **argv, int 
         const char *arg = argv[i];
         if (strcmp(arg, "--") == 0) break;
         if (arg[0] == '-' && arg[1]) {
-            i += takes_next(arg);
+            i += takes_next(arg, argv[i + 1]);
             continue;
         }
         cli->command = cli_command_find(arg);

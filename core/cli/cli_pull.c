@@ -34,11 +34,10 @@ const struct cli_command cli_pull = {
     .name = "pull",
     .arguments = "vgg16|vgg16-notop",
     .purpose = "Finds the ImageNet weights on this machine, else downloads them",
-    .details = "Copies that Keras, PyTorch or Hugging Face keep are used where they are. A\n"
-               "download is verified by its digest and kept in $XDG_CACHE_HOME/vgg16. From then\n"
-               "on --weights imagenet means this file. vgg16 has the classifier of 1000 classes,\n"
-               "vgg16-notop has not and is smaller. The path is printed.\n\n"
-               "JSON: name, path\n",
+    .details =
+        "Copies that Keras, PyTorch or Hugging Face keep are used where they are. A download is verified by its digest "
+        "and kept in $XDG_CACHE_HOME/vgg16. From then on --weights imagenet means this file. vgg16 has the classifier "
+        "of 1000 classes, vgg16-notop has not and is smaller. The path is printed.\nJSON: name, path",
     .needs = "vgg16 or vgg16-notop",
     .groups = groups,
     .min = 1,

@@ -51,10 +51,9 @@ const struct cli_command cli_selftest = {
     .name = "selftest",
     .arguments = "",
     .purpose = "Compares every operation on this machine with the plain C reference",
-    .details = "Every backend, device and instruction set level found takes part, as far as\n"
-               "--backend, --device and --isa allow. Errors are in units of the result's scale.\n"
-               "A failure gives exit status 1.\n\n"
-               "JSON: results: [{device, op, shape, error, bound, passed}], count, failed\n",
+    .details = "Every backend, device and instruction set level found takes part, as far as --backend, --device and "
+               "--isa allow. Errors are in units of the result's scale. A failure gives exit status 1.\nJSON: results: "
+               "[{device, op, shape, error, bound, passed}], count, failed",
     .groups = groups,
     .run = run,
 };

@@ -111,13 +111,15 @@ static enum vgg_status walk(const struct vgg_model *model, int first, cJSON *lay
     return VGG_OK;
 }
 
+/* `weights`: where they come from, NULL when only the architecture is shown. */
 static enum vgg_status print_text(const struct vgg_model *model, const char *weights, int first)
 {
     int height, width;
     enum vgg_preprocess preprocess;
     vgg_model_input(model, &height, &width, &preprocess);
-    printf("%s, input %d x %d x 3, preprocessing %s, weights %s\n\n", vgg_model_arch(model), height, width,
-           cli_preprocess_name(preprocess), weights);
+    printf("%s, input %d x %d x 3", vgg_model_arch(model), height, width);
+    if (weights) printf(", preprocessing %s, weights %s", cli_preprocess_name(preprocess), weights);
+    puts("\n");
     printf("%-26s %-17s %12s  %-9s %10s\n", "Layer (kind)", "Output shape", "Parameters", "Trainable", "GFLOP");
     struct totals totals = { 0 };
     enum vgg_status status = walk(model, first, NULL, &totals);
@@ -138,8 +140,9 @@ static enum vgg_status print_json(struct cli *cli, const struct vgg_model *model
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "arch", vgg_model_arch(model));
     cJSON_AddItemToObject(json, "input", cJSON_CreateIntArray((const int[]) { height, width, 3 }, 3));
-    cJSON_AddStringToObject(json, "preprocess", cli_preprocess_name(preprocess));
-    cli_json_text(json, "weights", weights);
+    cJSON_AddItemToObject(json, "preprocess",
+                          weights ? cli_json_string(cli_preprocess_name(preprocess)) : cJSON_CreateNull());
+    cJSON_AddItemToObject(json, "weights", weights ? cli_json_string(weights) : cJSON_CreateNull());
     cJSON *classes = cJSON_AddArrayToObject(json, "classes");
     for (int k = 0; k < vgg_model_class_count(model); k++) {
         cJSON_AddItemToArray(classes, cli_json_string(cli_class_name(model, k).text));
@@ -190,7 +193,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     }
     if (status == VGG_OK) {
         int first = vgg_model_trainable(model, o->trainable);
-        const char *weights = path ? vgg_model_weights(model) : "none";
+        const char *weights = path ? vgg_model_weights(model) : NULL;
         if (first < 0) {
             status = cli_usage(cli, "--trainable %s: no such layer or block", o->trainable);
         } else {
@@ -205,12 +208,11 @@ const struct cli_command cli_summary = {
     .name = "summary",
     .arguments = "[WEIGHTS or MODEL]",
     .purpose = "Shows the layers: name, output shape, parameters, trainable, operations",
-    .details = "Without a file the architecture alone is shown. WEIGHTS is a file, imagenet or\n"
-               "starter; MODEL is what `vgg16 train` wrote. A multiplication and an addition\n"
-               "count as two operations.\n\n"
-               "JSON: arch, input [h, w, 3], preprocess, weights, classes [name], layers: [{name,\n"
-               "kind, shape [h, w, c], parameters, trainable, flops}], parameters,\n"
-               "trainable_parameters, flops\n",
+    .details = "Without a file the architecture alone is shown. WEIGHTS is a file, imagenet or starter; MODEL is what "
+               "`vgg16 train` wrote. A multiplication and an addition count as two operations.\nJSON: arch, input [h, "
+               "w, 3], preprocess, weights (both null without a file), classes [name], layers: [{name, kind, shape [h, "
+               "w, c], parameters, "
+               "trainable, flops}], parameters, trainable_parameters, flops",
     .groups = groups,
     .max = 1,
     .size = sizeof(struct summary),

@@ -89,6 +89,20 @@ static enum vgg_status load_model(struct session *s)
                      o->from, cli_preprocess_name(preprocess));
 }
 
+/* Names the classes of a new model; training itself leaves a model without epochs as it is. */
+static enum vgg_status name_classes(struct session *s)
+{
+    int classes = vgg_data_class_count(s->all);
+    if (classes != vgg_model_class_count(s->model) || vgg_model_class_name(s->model, 0)) return VGG_OK;
+    const char **names = calloc((size_t)classes, sizeof *names);
+    if (!names) return cli_fail(s->cli, VGG_ERR_MEMORY, "out of memory");
+    for (int k = 0; k < classes; k++)
+        names[k] = vgg_data_class_name(s->all, k);
+    enum vgg_status status = vgg_model_set_class_names(s->model, names, classes);
+    free(names);
+    return status;
+}
+
 /* ---- training ---- */
 
 static void print_epoch(FILE *stream, const struct vgg_epoch *epoch, int epochs)
@@ -183,6 +197,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (status == VGG_OK) status = open_data(&s);
     if (status == VGG_OK) status = vgg_engine_create(&s.engine, &cli->common.engine);
     if (status == VGG_OK) status = o->from ? load_model(&s) : create_model(&s);
+    if (status == VGG_OK) status = name_classes(&s);
     if (status == VGG_OK) status = train(&s);
     cJSON_Delete(s.epochs);
     vgg_model_destroy(s.model);
@@ -199,17 +214,14 @@ const struct cli_command cli_train = {
     .arguments = "DATA --output MODEL",
     .purpose = "Trains a head, or a head and part of the base, and writes a model",
     .data = true,
-    .details = "When the base is frozen and nothing is augmented, its features are computed once.\n"
-               "DATA may also be a .safetensors file that `vgg16 extract` wrote: then give the\n"
-               "--weights, --size and --layer that it was extracted with; the model holds the\n"
-               "base too, so that it takes images afterwards. The default head for features\n"
-               "pooled to one vector an image begins with gap; use gmp for --pooling max.\n\n"
-               "One line an epoch is printed: loss, accuracy, those of the validation data, time.\n"
-               "After Ctrl-C the model is written as far as it was trained. When the loss is no\n"
-               "longer finite, no model is written.\n\n"
-               "JSON: output, interrupted, epochs: [{epoch, loss, accuracy, val_loss,\n"
-               "val_accuracy, learning_rate, images, seconds, seconds_load, seconds_train,\n"
-               "seconds_validate}]\n",
+    .details = "When the base is frozen and nothing is augmented, its features are computed once. DATA may also be a "
+               ".safetensors file that `vgg16 extract` wrote: then give the --weights, --size and --layer that it was "
+               "extracted with; the model holds the base too, so that it takes images afterwards. The default head for "
+               "features pooled to one vector an image begins with gap; use gmp for --pooling max.\nOne line an epoch "
+               "is printed: loss, accuracy, those of the validation data, time. After Ctrl-C the model is written as "
+               "far as it was trained. When the loss is no longer finite, no model is written.\nJSON: output, "
+               "interrupted, epochs: [{epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, images, seconds, "
+               "seconds_load, seconds_train, seconds_validate}]",
     .needs = "DATA",
     .groups = cli_train_groups,
     .min = 1,

@@ -1,0 +1,224 @@
+"""Options, arguments, help and exit codes."""
+
+import os
+import re
+import subprocess
+
+from cli_support import PROGRAM, Program, write_folder
+
+COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "convert", "selftest"]
+
+# Every option of every command, as scripts may use them.
+COMMON = "backend device isa threads memory seed json quiet verbose help version"
+IMAGES = "preprocess resize crop skip-bad"
+OPTIONS = {
+    "devices": "",
+    "summary": "size top arch trainable",
+    "pull": "",
+    "extract": f"output layer pooling batch weights arch size {IMAGES}",
+    "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "
+    "nesterov weight-decay schedule epochs steps-per-epoch batch class-weight early-stop no-shuffle checkpoint resume "
+    f"log augment {IMAGES}",
+    "evaluate": f"model output batch {IMAGES}",
+    "predict": f"model top batch {IMAGES}",
+    "convert": "layout",
+    "selftest": "",
+}
+
+
+class Help(Program):
+    def test_program(self):
+        text = self.succeed("--help")
+        for command in COMMANDS:
+            self.assertRegex(text, rf"(?m)^  {command} ")
+        self.assertEqual(self.succeed("-h"), text)
+
+    def test_commands(self):
+        for command in COMMANDS:
+            text = self.succeed(command, "--help")
+            self.assertTrue(text.startswith(f"Usage: vgg16 {command} "))
+            self.assertEqual([line for line in text.splitlines() if len(line) > 80], [])
+            self.assertIn("JSON: ", text)
+            listed = re.findall(r"(?m)^  (?:-., |    )--([a-z-]+)", text)
+            self.assertEqual(sorted(listed), sorted((OPTIONS[command] + " " + COMMON).split()))
+            self.assertEqual(self.succeed("--help", command), text)
+
+    def test_defaults_are_told(self):
+        silent = {"from", "skip-bad", "nesterov", "no-shuffle", "resume", "top", "json", "quiet", "verbose", "help", "version"}
+        for command in COMMANDS:
+            text = self.succeed(command, "--help")
+            for name in (OPTIONS[command] + " " + COMMON).split():
+                if name in silent and not (name == "top" and command == "predict"):
+                    continue
+                entry = re.search(rf"(?m)^ {{2,6}}(-., )?--{name} .*(\n {{8}}.*)*", text).group(0)
+                self.assertRegex(entry, r"\((default|required)", f"{command} --{name}")
+
+    def test_version(self):
+        self.assertRegex(self.succeed("--version"), r"^vgg16 \d+\.\d+\.\d+\n$")
+        self.assertEqual(self.succeed("train", "--version"), self.succeed("--version"))
+
+
+class Usage(Program):
+    def test_commands(self):
+        self.usage("a command is missing")
+        self.usage("trian: unknown command; did you mean train?", "trian")
+        self.usage("swim: unknown command;", "swim")
+        self.usage("bench: unknown command;", "bench")
+        self.usage("evaluate: unexpected argument", "devices", "evaluate")
+
+    def test_unknown_options(self):
+        self.usage("--bacth: unknown option; did you mean --batch?", "train", "d", "--bacth", "3")
+        self.usage("--treads: unknown option; did you mean --threads?", "devices", "--treads=3")
+        self.usage("--tensorboard: unknown option", "train", "d", "--tensorboard", "x")
+        self.usage("--batch: unknown option", "devices", "--batch", "3")
+        self.usage("-x: unknown option", "devices", "-x")
+        self.usage("--re: could be several", "train", "d", "--re")
+
+    def test_values(self):
+        self.usage("--batch: needs a value, N", "train", "d", "--batch")
+        self.usage("--output: needs a value, FILE", "extract", "d", "--output", "--json")
+        self.usage("-o: needs a value, FILE", "extract", "d", "-o")
+        self.usage("--json: takes no value", "devices", "--json=yes")
+        self.usage("--output : must be not empty", "extract", "d", "--output", "")
+
+    def test_arguments(self):
+        for command in ("extract", "train", "evaluate"):
+            self.usage("DATA is missing", command)
+            self.usage("b: unexpected argument", command, "a", "b")
+        self.usage("IMAGE is missing", "predict", "--model", "m")
+        self.usage("IN or OUT is missing", "convert", "a")
+        self.usage("c: unexpected argument", "convert", "a", "b", "c")
+        self.usage("vgg16 or vgg16-notop is missing", "pull")
+        self.usage("vgg99: unknown weights", "pull", "vgg99")
+        self.usage("x: unexpected argument", "selftest", "x")
+
+    def test_required(self):
+        self.usage("--output is missing", "train", "d")
+        self.usage("--output is missing", "extract", "d")
+        self.usage("--model is missing", "evaluate", "d")
+        self.usage("--model is missing", "predict", "d")
+
+    def test_numbers(self):
+        for name, wrong, rule in (
+            ("batch", "0 -1 65537 1.5 1e3 x 0x10 9999999999999999999999", "a whole number from 1 to 65536"),
+            ("epochs", "-1 x 1000001", "a whole number from 0 to 1000000"),
+            ("steps-per-epoch", "0 x", "a whole number from 1 to 1000000000"),
+            ("early-stop", "0 -3", "a whole number from 1 to 1000000"),
+            ("threads", "0 1025 two", "a whole number from 1 to 1024"),
+            ("seed", "-1 1.5 x 18446744073709551616", "a whole number from 0 to 18446744073709551615"),
+            ("lr", "0 -1 nan inf x 1e99", "a number above 0"),
+            ("momentum", "-0.1 1 nan", "a number from 0 to below 1"),
+            ("weight-decay", "-1 x nan", "a number from 0"),
+            ("validation-split", "0 1 -0.2 1.5", "a number between 0 and 1"),
+            ("memory", "0 1K lots 512Q -1M 5", "a size of 1M or more"),
+            ("size", "0 31 150x 31x64 64x31 16385 x 224x224x3", "one number or HEIGHTxWIDTH"),
+            ("schedule", "linear step step:3 step:0:0.1 step:3:0 step:3:2 step:x:0.1", "constant, cosine or step:"),
+            (
+                "augment",
+                "rotate flip=1 rotate=x rotate=181 zoom=1 shift=2 shear=90 turn=3 flip,,flip flip, ,",
+                "a list of rotate=",
+            ),
+            ("optimizer", "lion RMSPROP", "one of rmsprop, sgd, adam, adamw"),
+            ("class-weight", "yes", "one of balanced, none"),
+            ("preprocess", "default keras", "one of caffe, torch, rescale, none"),
+            ("resize", "bicubic", "one of nearest, bilinear, lanczos"),
+            ("crop", "top", "one of none, center"),
+            ("arch", "vgg12", "one of vgg11, vgg13, vgg16, vgg19"),
+            ("backend", "cuda", "one of auto, cpu, vulkan"),
+            ("isa", "sse2", "one of auto, scalar, avx2, avx512, neon"),
+        ):
+            for value in wrong.split():
+                self.usage(re.escape(f"--{name} {value}: must be {rule}"), "train", "d", f"--{name}={value}")
+        self.usage("--top 0: must be a whole number from 1", "predict", "i", "--top", "0")
+        self.usage("--pooling sum: must be one of none, avg, max", "extract", "d", "--pooling", "sum")
+        self.usage("--layout onnx: must be one of auto, keras, torchvision", "convert", "a", "b", "--layout", "onnx")
+
+    def test_contradictions(self):
+        train = ["train", "d", "--output", "m.safetensors"]
+        self.usage("--from and --weights", *train, "--from", "a", "--weights", "b")
+        self.usage("--from and --head", *train, "--from", "a", "--head", "gap,dense:2:softmax")
+        self.usage("--from and --layer", *train, "--from", "a", "--layer", "block1_pool")
+        self.usage("--from and --arch", *train, "--from", "a", "--arch", "vgg19")
+        self.usage("--from and --size", *train, "--from", "a", "--size", "32")
+        self.usage("--validation and --validation-split", *train, "--validation", "v", "--validation-split", "0.2")
+        self.usage("--resume: needs --checkpoint DIR", *train, "--resume")
+        self.usage("--momentum: needs --optimizer sgd", *train, "--momentum", "0.9")
+        self.usage("--nesterov: needs --optimizer sgd", *train, "--nesterov", "--optimizer", "adam")
+        self.usage("--nesterov: needs --momentum", *train, "--nesterov", "--optimizer", "sgd")
+        self.usage("--quiet and --verbose", "devices", "-q", "-v")
+        self.usage("extension must be .npy, .h5, .safetensors or .csv", "extract", "d", "-o", "f.txt")
+        self.usage("extension must be .h5 or .safetensors", "convert", "a", "b.onnx")
+        self.usage("--layout torchvision: needs an OUT", "convert", "a", "b.h5", "--layout", "torchvision")
+
+    def test_environment(self):
+        self.usage("VGG16_THREADS=many: must be a whole number from 1", "devices", env={"VGG16_THREADS": "many"})
+        self.usage("VGG16_BACKEND=gpu: must be one of auto, cpu", "devices", env={"VGG16_BACKEND": "gpu"})
+        self.usage("VGG16_ISA=mmx: must be one of auto, scalar", "devices", env={"VGG16_ISA": "mmx"})
+        self.succeed("devices", env={"VGG16_THREADS": "", "VGG16_BACKEND": ""})
+
+    def test_environment_is_used_and_overridden(self):
+        data = write_folder(self.path("data"), count=1)
+        self.train(data)
+        predict = ["predict", "-m", "m.safetensors", "data", "-v"]
+        chosen = {"VGG16_ISA": "scalar", "VGG16_BACKEND": "cpu", "VGG16_THREADS": "1"}
+        for env, reason in ((chosen, "asked for"), ({}, "GPU")):
+            told = self.run_program(*predict, env=env)
+            self.assertEqual(told.returncode, 0, told.stderr)
+            self.assertRegex(told.stderr, f"backend cpu .*{reason}")
+        self.fail_with(1, "no device .nosuch", *predict[:-1], env={"VGG16_DEVICE": "nosuch"})
+        self.succeed(*predict[:-1], "--device", "0", env={"VGG16_DEVICE": "nosuch"})
+
+
+class Order(Program):
+    """Options may stand before or after the command."""
+
+    def setUp(self):
+        super().setUp()
+        self.data = write_folder(self.path("data"), count=1)
+        self.train(self.data)
+
+    def test_everywhere(self):
+        expected = self.succeed("predict", "--model", "m.safetensors", "--top", "1", "data/cat/0.png")
+        for args in (
+            "--top 1 --model m.safetensors predict data/cat/0.png",
+            "--model=m.safetensors predict data/cat/0.png --top=1",
+            "-m m.safetensors -q predict --top 1 -- data/cat/0.png",
+            "-qmm.safetensors --threads 1 predict data/cat/0.png --to 1",
+            "predict data/cat/0.png --mod m.safetensors --top 3 --top 1",
+        ):
+            self.assertEqual(self.succeed(*args.split()), expected, args)
+
+    def test_top_is_a_flag_of_summary(self):
+        done = self.run_program("--top", "summary", "m.safetensors", timeout=100)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("fc1", done.stderr)
+
+    def test_output_named_like_a_command(self):
+        self.succeed("--output", "train.csv", "evaluate", "data", "--model", "m.safetensors")
+        self.succeed("--output", "train", "evaluate", "data", "--model", "m.safetensors")
+        self.assertTrue(os.path.exists(self.path("train")))
+
+    def test_words_after_two_dashes(self):
+        self.fail_with(1, "^vgg16: --json: ", "predict", "-m", "m.safetensors", "--", "--json")
+
+
+class Stdout(Program):
+    def test_full(self):
+        with open("/dev/full", "w") as full:
+            for args in (["--help"], ["devices"], ["summary", "--json"], ["train", "--help"], ["--version"]):
+                self.fail_with(1, "standard output: cannot be written: No space left", *args, stdout=full)
+
+    def test_closed_pipe(self):
+        read, write = os.pipe()
+        os.close(read)
+        try:
+            self.fail_with(1, "standard output: cannot be written: Broken pipe", "summary", stdout=write)
+        finally:
+            os.close(write)
+
+    def test_closed(self):
+        done = subprocess.run(
+            ["sh", "-c", '"$0" devices >&-', PROGRAM], stderr=subprocess.PIPE, env=self.env, text=True
+        )
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
