@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,13 +84,14 @@ static enum vgg_status open_model(struct cli *cli, struct vgg_model **out, const
     return vgg_model_create(out, &network);
 }
 
+/* `images`: how many were written; with --skip-bad not all. */
 static enum vgg_status print_result(struct cli *cli, const struct extract *o, const struct vgg_features *features,
-                                    size_t images)
+                                    uint64_t images)
 {
     int shape[3];
     vgg_features_shape(features, &shape[0], &shape[1], &shape[2]);
     if (!cli->common.json) {
-        printf("%s: %zu x %d x %d x %d, %s\n", o->output, images, shape[0], shape[1], shape[2], o->layer);
+        printf("%s: %" PRIu64 " x %d x %d x %d, %s\n", o->output, images, shape[0], shape[1], shape[2], o->layer);
         return VGG_OK;
     }
     cJSON *json = cJSON_CreateObject();
@@ -130,7 +132,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         status = vgg_features_extract(features, o->output, data, &o->images, cli_progress_report, &cli->progress);
     }
     cli_progress_clear(&cli->progress);
-    if (status == VGG_OK) status = print_result(cli, o, features, vgg_data_count(data));
+    if (status == VGG_OK) status = print_result(cli, o, features, cli->progress.last);
     vgg_features_destroy(features);
     vgg_model_destroy(model);
     vgg_engine_destroy(engine);

@@ -16,7 +16,7 @@ struct cli_progress {
     bool stopping;   /* the user has been told */
     char phase[16];  /* of the last report, with the epoch: a change starts the clock anew */
     int epoch;
-    uint64_t first, last; /* `done` when the clock started, and now */
+    uint64_t first, last; /* `done` when the clock started, and in the last report */
     double start, shown;  /* seconds of the monotonic clock */
 };
 

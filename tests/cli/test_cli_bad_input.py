@@ -186,7 +186,9 @@ class Data(Program):
     def test_features_that_do_not_fit(self):
         write_features(self.path("f.safetensors"), [77], [0, 1])
         self.fail_with(ANY, "f.safetensors.*77", "train", "f.safetensors", *TINY, *GAP, "-o", "m.safetensors")
-        self.fail_with(ANY, "f.safetensors.*77", "evaluate", "f.safetensors", "-m", "good.safetensors")
+        write_features(self.path("g.safetensors"), [64], [0, 1])
+        self.succeed("train", "g.safetensors", *TINY, *GAP, "-o", "m.safetensors", "--epochs", "1")
+        self.fail_with(ANY, "f.safetensors.*77", "evaluate", "f.safetensors", "-m", "m.safetensors")
 
     def test_labels_out_of_range(self):
         for labels in ([0, -1], [0, 1 << 40]):
