@@ -438,19 +438,23 @@ Test(gradients, ties_and_zeros)
         for (int zero = 0; zero < 2; zero++) {
             struct harness h;
             harness_open(&h, &target[t]);
-            struct vgg_view x = harness_view(&h, VGG_ARENA_ACT, 1, 4, 6, 3), arg = harness_view_u8(&h, 1, 2, 3, 3);
-            struct vgg_view y = harness_view(&h, VGG_ARENA_ACT, 1, 2, 3, 3),
+            struct vgg_view x = harness_view(&h, VGG_ARENA_ACT, 1, 4, 6, 3);
+            struct vgg_view y = harness_view(&h, VGG_ARENA_ACT, 1, 2, 3, 3), arg = harness_view_u8(&h, 1, 2, 3, 3);
+            struct vgg_view dy = harness_view(&h, VGG_ARENA_ACT, 1, 2, 3, 3),
                             dx = harness_view(&h, VGG_ARENA_ACT, 1, 4, 6, 3);
             struct vgg_view most = harness_view(&h, VGG_ARENA_ACT, 1, 1, 1, 3),
-                            all = harness_view(&h, VGG_ARENA_ACT, 1, 4, 6, 3);
+                            dm = harness_view(&h, VGG_ARENA_ACT, 1, 1, 1, 3);
+            struct vgg_view all = harness_view(&h, VGG_ARENA_ACT, 1, 4, 6, 3);
             struct vgg_op op[] = {
                 { .kind = VGG_OP_POOL2, .x = x, .y = y, .arg = arg },
-                { .kind = VGG_OP_POOL2_BWD, .flags = VGG_OP_RELU, .y = y, .arg = arg, .dx = dx, .dy = y },
+                { .kind = VGG_OP_POOL2_BWD, .flags = VGG_OP_RELU, .y = y, .arg = arg, .dx = dx, .dy = dy },
                 { .kind = VGG_OP_GMAXPOOL, .x = x, .y = most },
-                { .kind = VGG_OP_GMAXPOOL_BWD, .flags = VGG_OP_RELU, .x = x, .dx = all, .dy = most }
+                { .kind = VGG_OP_GMAXPOOL_BWD, .flags = VGG_OP_RELU, .x = x, .dx = all, .dy = dm }
             };
             harness_allocate(&h);
-            fill(&h, &x, zero ? 0 : 2);
+            fill(&h, &x, zero ? 0 : 3);
+            fill(&h, &dy, 2);
+            fill(&h, &dm, 2);
             harness_run(&h, op, 4, &(struct vgg_step) { 0 });
             float *pooled = harness_fetch(&h, &dx), *global = harness_fetch(&h, &all);
             for (int i = 0; i < 4 * 6 * 3; i++) {

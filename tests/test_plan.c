@@ -100,6 +100,17 @@ static void check_aliases(const struct simulation *s, const struct vgg_op *op)
     if (y_is_read) cr_assert(!overlap(&op->dx, &op->y) && !overlap(&op->dx, &op->arg), "%s: pool", s->where);
 }
 
+/* What goes down to a layer with a ReLU (dropout and flatten between them change nothing) must be masked. */
+static void check_mask(const struct simulation *s, const struct vgg_op *op, int below)
+{
+    const struct vgg_layer *layer = s->spec->arch->layer;
+    while (below >= s->spec->first &&
+           (layer[below].kind == VGG_LAYER_DROPOUT || layer[below].kind == VGG_LAYER_FLATTEN))
+        below--;
+    bool relu = below >= s->spec->first && layer[below].activation == VGG_RELU;
+    cr_assert_eq(!!(op->flags & VGG_OP_RELU), relu, "%s: mask of %s", s->where, vgg_op_name(op->kind));
+}
+
 static void simulate_op(struct simulation *s, const struct vgg_op *op)
 {
     const char *name = vgg_op_name(op->kind);
@@ -147,12 +158,14 @@ static void simulate_op(struct simulation *s, const struct vgg_op *op)
     case VGG_OP_DENSE_BWD_DATA:
     case VGG_OP_AVGPOOL_BWD:
     case VGG_OP_GMAXPOOL_BWD:
+        check_mask(s, op, below);
         read_label(s, &op->dy, label(DELTA_OF, i), name);
         if ((op->flags & VGG_OP_RELU) || op->kind == VGG_OP_GMAXPOOL_BWD)
             read_label(s, &op->x, output_of(s, below), name);
         write_label(s, &op->dx, label(DELTA_OF, below));
         break;
     case VGG_OP_POOL2_BWD:
+        check_mask(s, op, below);
         read_label(s, &op->dy, label(DELTA_OF, i), name);
         read_label(s, &op->arg, label(ARG_OF, i), name);
         if (op->flags & VGG_OP_RELU) read_label(s, &op->y, label(OUTPUT_OF, i), name);

@@ -8,12 +8,15 @@ from golden_formula import Network, image, losses, nhwc, summary, write_golden
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
 
-# name: images, height, width, head, targets, sample weights
+# name: images, height, width, index of the image formula, head, targets, sample weights. A ReLU or a max-pool that is a
+# near tie may go either way in fp32, and one that does moves every gradient below it by up to 1e-2. The indices were
+# searched for images without near ties: the closest are 1.9e-6 and 1.0e-6 of their layer's scale. No 150x150 image is
+# free of them, so there only what lies above block 4 is compared closely.
 CASES = {
-    "flatten": (3, 48, 40, ("flatten", (16, "relu"), (5, "softmax")), [0, 3, 4], [1.0, 0.5, 2.0]),
-    "gap": (3, 48, 40, ("gap", (1, "sigmoid")), [1, 0, 1], [1.0, 1.0, 1.0]),
-    "gmp": (2, 33, 47, ("gmp", (3, "softmax")), [2, 1], [1.0, 1.0]),
-    "seed": (1, 150, 150, ("flatten", (256, "relu"), (1, "sigmoid")), [1], [1.0]),
+    "flatten": (2, 32, 32, 129, ("flatten", (16, "relu"), (5, "softmax")), [0, 4], [0.5, 2.0]),
+    "gap": (1, 64, 64, 46, ("gap", (1, "sigmoid")), [1], [1.0]),
+    "gmp": (1, 64, 64, 46, ("gmp", (3, "softmax")), [2], [1.0]),
+    "seed": (1, 150, 150, 0, ("flatten", (256, "relu"), (1, "sigmoid")), [1], [1.0]),
 }
 
 
@@ -25,9 +28,9 @@ def activations(n, h, w):
 
 
 def gradients(case):
-    n, h, w, head, targets, weights = CASES[case]
+    n, h, w, index, head, targets, weights = CASES[case]
     network = Network("vgg16", h, w, head)
-    outputs, before = network.forward(image(0, n, h, w))
+    outputs, before = network.forward(image(index, n, h, w))
     for t in list(before.values()) + list(outputs.values()):
         t.retain_grad()
     logits = before[network.layers[-1][0]]
