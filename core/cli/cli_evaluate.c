@@ -158,7 +158,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (status == VGG_OK) status = vgg_engine_create(&engine, &cli->common.engine);
     if (status == VGG_OK) status = cli_model_classifier(cli, &model, o->model);
     cli_signals_catch();
-    if (status == VGG_OK) status = vgg_evaluate(&evaluation, engine, model, data, &wanted);
+    if (status == VGG_OK) status = cli_work_status(vgg_evaluate(&evaluation, engine, model, data, &wanted));
     cli_progress_clear(&cli->progress);
     if (status == VGG_OK && o->output) status = write_csv(cli, o->output, model, data, evaluation);
     if (status == VGG_OK) {

@@ -129,7 +129,8 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         status = vgg_features_create(&features, engine, model, &wanted);
     }
     if (status == VGG_OK) {
-        status = vgg_features_extract(features, o->output, data, &o->images, cli_progress_report, &cli->progress);
+        status = cli_work_status(
+            vgg_features_extract(features, o->output, data, &o->images, cli_progress_report, &cli->progress));
     }
     cli_progress_clear(&cli->progress);
     if (status == VGG_OK) status = print_result(cli, o, features, cli->progress.last);

@@ -89,6 +89,11 @@ enum vgg_status cli_model_classifier(struct cli *cli, struct vgg_model **out, co
     return status;
 }
 
+enum vgg_status cli_work_status(enum vgg_status status)
+{
+    return status == VGG_ERR_ARGUMENT ? VGG_ERR_FORMAT : status;
+}
+
 const char *cli_preprocess_name(enum vgg_preprocess preprocess)
 {
     static const char *const names[] = { "default", "caffe", "torch", "rescale", "none" };

@@ -11,34 +11,37 @@
 
 static const double bar_interval = 0.1, line_interval = 5.0; /* seconds */
 
+static const double repeat_interval = 0.5; /* seconds: one request may arrive twice, as `timeout` sends it */
+
 static volatile sig_atomic_t stop;
-
-static void on_signal(int number)
-{
-    (void)number;
-    stop = 1;
-    signal(SIGINT, SIG_DFL); /* the next one kills */
-    signal(SIGTERM, SIG_DFL);
-}
-
-void cli_signals_catch(void)
-{
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-bool cli_signals_stop(void)
-{
-    return stop != 0;
-}
+static double stop_time;
 
 static double now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void on_signal(int number)
+{
+    if (!stop) {
+        stop_time = now();
+        stop = 1;
+    } else if (now() - stop_time > repeat_interval) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+}
+
+void cli_signals_catch(void)
+{
+    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGTERM);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
 }
 
 void cli_progress_init(struct cli_progress *progress, bool quiet)

@@ -8,7 +8,7 @@
 
 struct summary {
     int arch, size[2];
-    const char *trainable;
+    const char *trainable, *layer;
     bool top;
 };
 
@@ -29,6 +29,11 @@ static const struct cli_option summary_options[] = {
       .choices = cli_arch_names,
       .range = "one of vgg11, vgg13, vgg16, vgg19",
       .offset = offsetof(struct summary, arch) },
+    { .name = "layer",
+      .value = "LAYER",
+      .help = "only up to this layer, for a file that does not hold more (default block5_pool and the head)",
+      .read = cli_read_text,
+      .offset = offsetof(struct summary, layer) },
     { .name = "trainable",
       .value = "WHAT",
       .help = "count as trainable: head, all, a block, or a layer and all above it (default all)",
@@ -40,6 +45,8 @@ static const struct cli_option summary_options[] = {
 static const struct cli_group groups[] = { { "Options:", summary_options, 0 }, { 0 } };
 
 static const struct summary defaults = { .trainable = "all" };
+
+#define ROW "%-24s %-8s %-15s %12s  %-9s %6s\n"
 
 struct totals {
     uint64_t parameters, trainable, flops;
@@ -66,13 +73,12 @@ static struct number grouped(uint64_t value)
 
 static void print_layer(const struct vgg_layer_info *layer, bool trainable)
 {
-    char name[64], shape[40] = "", flops[32];
-    snprintf(name, sizeof name, "%s (%s)", layer->name, layer->kind);
+    char shape[40] = "", flops[32];
     if (layer->height > 1 || layer->width > 1) snprintf(shape, sizeof shape, "%d x %d x ", layer->height, layer->width);
     size_t used = strlen(shape);
     snprintf(shape + used, sizeof shape - used, "%d", layer->channels);
     snprintf(flops, sizeof flops, "%.3f", (double)layer->flops / 1e9);
-    printf("%-26s %-17s %12s  %-9s %10s\n", name, shape, grouped(layer->parameters).text,
+    printf(ROW, layer->name, layer->kind, shape, grouped(layer->parameters).text,
            !layer->parameters ? "-"
            : trainable        ? "yes"
                               : "no",
@@ -120,7 +126,7 @@ static enum vgg_status print_text(const struct vgg_model *model, const char *wei
     printf("%s, input %d x %d x 3", vgg_model_arch(model), height, width);
     if (weights) printf(", preprocessing %s, weights %s", cli_preprocess_name(preprocess), weights);
     puts("\n");
-    printf("%-26s %-17s %12s  %-9s %10s\n", "Layer (kind)", "Output shape", "Parameters", "Trainable", "GFLOP");
+    printf(ROW, "Layer", "Kind", "Output shape", "Parameters", "Trainable", "GFLOP");
     struct totals totals = { 0 };
     enum vgg_status status = walk(model, first, NULL, &totals);
     if (status != VGG_OK) return status;
@@ -182,10 +188,11 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         .head = o->top ? "top" : NULL,
         .height = o->size[0],
         .width = o->size[1],
+        .last = o->layer,
     };
     struct vgg_model *model = NULL;
     enum vgg_status status;
-    if (o->top || o->arch || !path) {
+    if (o->top || o->arch || o->layer || !path) {
         status = vgg_model_create(&model, &network);
     } else {
         status = cli_model_open(cli, &model, path, &network);

@@ -103,6 +103,19 @@ static enum vgg_status name_classes(struct session *s)
     return status;
 }
 
+/* What the options ask of the model can be told now, when the model is there. */
+static enum vgg_status check_model(struct session *s)
+{
+    const struct cli_train *o = s->options;
+    if (!vgg_model_class_count(s->model)) {
+        return cli_usage(s->cli, "--head: must end in dense:N:softmax or dense:1:sigmoid");
+    }
+    if (o->trainable && vgg_model_trainable(s->model, o->trainable) < 0) {
+        return cli_usage(s->cli, "--trainable %s: no such layer or block", o->trainable);
+    }
+    return VGG_OK;
+}
+
 /* ---- training ---- */
 
 static void print_epoch(FILE *stream, const struct vgg_epoch *epoch, int epochs)
@@ -177,7 +190,7 @@ static enum vgg_status train(struct session *s)
     enum vgg_status trained =
         vgg_train(s->engine, s->model, s->rest ? s->rest : s->all, s->held_out ? s->held_out : s->separate, &options);
     cli_progress_clear(&s->cli->progress);
-    if (trained != VGG_OK && trained != VGG_INTERRUPTED) return trained;
+    if (trained != VGG_OK && trained != VGG_INTERRUPTED) return cli_work_status(trained);
     enum vgg_status status = vgg_model_save(s->model, s->options->output);
     if (status != VGG_OK) return status;
     if (trained == VGG_INTERRUPTED)
@@ -197,6 +210,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (status == VGG_OK) status = open_data(&s);
     if (status == VGG_OK) status = vgg_engine_create(&s.engine, &cli->common.engine);
     if (status == VGG_OK) status = o->from ? load_model(&s) : create_model(&s);
+    if (status == VGG_OK) status = check_model(&s);
     if (status == VGG_OK) status = name_classes(&s);
     if (status == VGG_OK) status = train(&s);
     cJSON_Delete(s.epochs);

@@ -7,8 +7,6 @@ import struct
 
 from cli_support import GAP, TINY, Program, write_features, write_folder, write_png, write_safetensors
 
-ANY = (1, 2)
-
 
 class Weights(Program):
     def setUp(self):
@@ -89,6 +87,8 @@ class Weights(Program):
         args = ["extract", "data", "--weights", "p.safetensors", "--size", "32", "-o", "f.npy"]
         self.fail_with(1, r"p.safetensors: .*block5_conv3", *args)
         self.succeed(*args, "--layer", "block1_conv1")
+        self.fail_with(1, r"p.safetensors: .*block5_conv3", "summary", "p.safetensors")
+        self.assertRegex(self.succeed("summary", "p.safetensors", "--layer", "block1_conv1"), "Total parameters: +1,792 ")
 
     def test_no_weights_on_this_machine(self):
         self.fail_with(1, "vgg16 pull", "extract", "data", "-o", "f.npy")
@@ -145,7 +145,7 @@ class Data(Program):
         self.fail_with(1, "data/cat: has no labels", "train", "data/cat", *TINY, "-o", "m.safetensors")
         self.fail_with(1, "data/cat: has no labels", "evaluate", "data/cat", "-m", "good.safetensors")
         self.fail_with(
-            ANY, "has no labels", "train", "data", *TINY, *GAP, "-o", "m.safetensors", "--validation", "data/cat"
+            1, "has no labels", "train", "data", *TINY, *GAP, "-o", "m.safetensors", "--validation", "data/cat"
         )
 
     def test_text_named_jpg(self):
@@ -179,23 +179,23 @@ class Data(Program):
     def test_other_classes(self):
         write_folder(self.path("other"), ("ant", "bee"), count=1)
         write_folder(self.path("more"), ("cat", "dog", "fox"), count=1)
-        self.fail_with(ANY, "^vgg16: other/.*ant", "evaluate", "other", "-m", "good.safetensors")
-        self.fail_with(ANY, "^vgg16: more/.*fox", "train", "data", *TINY, "-o", "m.safetensors", "--validation", "more")
-        self.fail_with(ANY, "^vgg16: more/.*fox", "train", "more", "--from", "good.safetensors", "-o", "m.safetensors")
+        self.fail_with(1, "^vgg16: other/.*ant", "evaluate", "other", "-m", "good.safetensors")
+        self.fail_with(1, "^vgg16: more/.*fox", "train", "data", *TINY, "-o", "m.safetensors", "--validation", "more")
+        self.fail_with(1, "^vgg16: more/.*fox", "train", "more", "--from", "good.safetensors", "-o", "m.safetensors")
 
     def test_features_that_do_not_fit(self):
         write_features(self.path("f.safetensors"), [77], [0, 1])
-        self.fail_with(ANY, "f.safetensors.*77", "train", "f.safetensors", *TINY, *GAP, "-o", "m.safetensors")
+        self.fail_with(1, "f.safetensors.*77", "train", "f.safetensors", *TINY, *GAP, "-o", "m.safetensors")
         write_features(self.path("g.safetensors"), [64], [0, 1])
         self.succeed("train", "g.safetensors", *TINY, *GAP, "-o", "m.safetensors", "--epochs", "1")
-        self.fail_with(ANY, "f.safetensors.*77", "evaluate", "f.safetensors", "-m", "m.safetensors")
+        self.fail_with(1, "f.safetensors.*77", "evaluate", "f.safetensors", "-m", "m.safetensors")
 
     def test_labels_out_of_range(self):
         for labels in ([0, -1], [0, 1 << 40]):
             write_features(self.path("f.safetensors"), [16, 16, 64], labels)
-            self.fail_with(ANY, "f.safetensors", "train", "f.safetensors", *TINY, *GAP, "-o", "m.safetensors")
+            self.fail_with(1, "f.safetensors", "train", "f.safetensors", *TINY, *GAP, "-o", "m.safetensors")
         write_features(self.path("f.safetensors"), [16, 16, 64], [0, 5])
-        self.fail_with(ANY, "f.safetensors.*", "evaluate", "f.safetensors", "-m", "good.safetensors")
+        self.fail_with(1, "f.safetensors.*", "evaluate", "f.safetensors", "-m", "good.safetensors")
 
     def test_bad_arrays(self):
         self.fail_with(1, "good.safetensors: ", "extract", "good.safetensors", *TINY, "-o", "f.npy")
@@ -295,17 +295,19 @@ class Training(Program):
             ("flatten,dense:0:softmax", "dense:0"),
             ("gap,dense:2:tanh", "tanh"),
             ("gap,dropout:1.5,dense:1:sigmoid", "dropout:1.5"),
-            ("gap", "head|classif"),
-            ("gap,dense:2:relu", "head|classif"),
+            ("gap", "--head: must end in"),
+            ("gap,dense:2:relu", "--head: must end in"),
         ):
             self.fail_with(
-                ANY, why, "train", "data", *TINY, "--head", head, "-o", "m.safetensors", "--epochs", "1"
+                2, why, "train", "data", *TINY, "--head", head, "-o", "m.safetensors", "--epochs", "1"
             )
 
     def test_layers(self):
-        self.fail_with(ANY, "block9", "train", "data", *TINY, *GAP, "-o", "m.safetensors", "--trainable", "block9")
+        train = ["train", "data", *TINY, *GAP, "-o", "m.safetensors"]
+        self.usage("--trainable block9: no such layer or block", *train, "--trainable", "block9")
+        self.fail_with(1, "block9_pool", "train", "data", "--weights", "random", "--layer", "block9_pool", "-o", "m.st")
         self.fail_with(
-            ANY, "block9_pool", "extract", "data", "--weights", "random", "--layer", "block9_pool", "-o", "f.npy"
+            1, "block9_pool", "extract", "data", "--weights", "random", "--layer", "block9_pool", "-o", "f.npy"
         )
 
     def test_devices(self):
@@ -316,4 +318,4 @@ class Training(Program):
     def test_resume_with_other_settings(self):
         args = ["train", "data", *TINY, *GAP, "-o", "m.safetensors", "--checkpoint", "ck", "--epochs", "2"]
         self.succeed(*args)
-        self.fail_with(ANY, "ck", *args, "--resume", "--optimizer", "adam")
+        self.fail_with(1, "ck", *args, "--resume", "--optimizer", "adam")

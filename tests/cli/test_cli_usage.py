@@ -13,7 +13,7 @@ COMMON = "backend device isa threads memory seed json quiet verbose help version
 IMAGES = "preprocess resize crop skip-bad"
 OPTIONS = {
     "devices": "",
-    "summary": "size top arch trainable",
+    "summary": "size top arch layer trainable",
     "pull": "",
     "extract": f"output layer pooling batch weights arch size {IMAGES}",
     "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "

@@ -33,7 +33,7 @@ class Devices(Program):
 class Summary(Program):
     def test_architecture(self):
         text = self.succeed("summary", "--size", "150")
-        self.assertRegex(text, r"block5_pool \(maxpool\) +4 x 4 x 512 ")
+        self.assertRegex(text, r"block5_pool +maxpool +4 x 4 x 512 ")
         self.assertRegex(text, r"Total parameters: +14,714,688 ")
         table = self.json("summary", "--size", "64x96", "--arch", "vgg11", "--trainable", "block5")
         self.assertEqual(table["arch"], "vgg11")
@@ -181,6 +181,7 @@ class Train(Program):
                                   stderr=subprocess.PIPE, text=True) as run:
                 run.stderr.readline()  # the first epoch is done
                 run.send_signal(number)
+                run.send_signal(number)  # sent twice at once, it counts as one
                 out, err = run.communicate(timeout=60)
             self.assertEqual(run.returncode, 130, err)
             self.assertIn("vgg16: stopping after this step", err)
@@ -245,6 +246,35 @@ class Extract(Program):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("data/cat/text.jpg", done.stderr)
         self.assertEqual(json.loads(done.stdout)["images"], 8)
+
+    def test_interrupt(self):
+        with open(self.path("long.txt"), "w") as f:
+            f.write("data/cat/0.png\n" * 200000)
+        before = self.files()
+        args = ["extract", "long.txt", *self.BASE, "--layer", "block1_pool", "--pooling", "avg", "-o", "f.npy"]
+        with subprocess.Popen([PROGRAM, *args], cwd=self.folder, env=self.env, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as run:
+            while run.poll() is None and self.files() == before:
+                time.sleep(0.01)  # until the output is begun
+            run.send_signal(signal.SIGINT)
+            out, err = run.communicate(timeout=60)
+        self.assertEqual([run.returncode, out], [130, ""], err)
+        self.assertEqual(self.files(), before)
+
+    def test_second_signal_kills(self):
+        with open(self.path("long.txt"), "w") as f:
+            f.write("data/cat/0.png\n" * 200000)
+        # One step of a large batch takes longer than the signals are apart.
+        args = ["extract", "long.txt", "--weights", "random", "--size", "224", "--batch", "256", "-o", "f.npy", "-v"]
+        with subprocess.Popen([PROGRAM, *args, "--isa", "scalar"], cwd=self.folder, env=self.env,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+            while run.poll() is None and not any("f.npy" in name for name in self.files()):
+                time.sleep(0.01)
+            run.send_signal(signal.SIGTERM)
+            time.sleep(0.7)
+            run.send_signal(signal.SIGTERM)
+            run.communicate(timeout=10)
+        self.assertEqual(run.returncode, -signal.SIGTERM)
 
     def test_split_by_memory(self):
         sizes = []
