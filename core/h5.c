@@ -1,10 +1,14 @@
 #include "core/h5.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/log.h"
 #include "core/mem.h"
 
 enum { ATTRIBUTE_LIMIT = 64512 }; /* bytes of one attribute: Keras' HDF5_OBJECT_HEADER_LIMIT */
@@ -24,6 +28,23 @@ void vgg_h5_leave(void)
 {
     H5Eset_auto2(H5E_DEFAULT, saved_printer, saved_user);
     pthread_mutex_unlock(&lock);
+}
+
+enum vgg_status vgg_h5_reserve(const char *temporary, const char *path, size_t size)
+{
+    int fd = open(temporary, O_WRONLY | O_CLOEXEC);
+    int error = fd < 0 ? errno : posix_fallocate(fd, 0, (off_t)size);
+    if (fd >= 0) close(fd);
+    if (!error) return VGG_OK;
+    return vgg_fail(VGG_ERR_IO, "%s: cannot take %zu bytes of disk space: %s", path, size, strerror(error));
+}
+
+bool vgg_h5_flush(hid_t file, uint64_t *size)
+{
+    hsize_t used = 0;
+    bool good = H5Fflush(file, H5F_SCOPE_LOCAL) >= 0 && H5Fget_filesize(file, &used) >= 0;
+    *size = used;
+    return good;
 }
 
 /* Writes raw, n strings of `length` bytes each (n == 0: an empty list of doubles, which is what numpy makes of []);

@@ -11,6 +11,12 @@
 void vgg_h5_enter(void);
 void vgg_h5_leave(void);
 
+/* Takes `size` bytes of disk space for the file `temporary` that will be `path`, before HDF5 does: when a write fails
+ * inside HDF5 1.10, it cannot close its file any more and crashes at exit. */
+enum vgg_status vgg_h5_reserve(const char *temporary, const char *path, size_t size);
+/* Flushes an open file and tells the bytes it uses: after closing it, truncate it to that. False: failed. */
+bool vgg_h5_flush(hid_t file, uint64_t *size);
+
 /* Writes one string, or a list, of fixed length as Keras does; long lists in pieces. False: failed. */
 bool vgg_h5_write_string(hid_t object, const char *name, const char *value);
 bool vgg_h5_write_strings(hid_t object, const char *name, const char *const *values, size_t count);

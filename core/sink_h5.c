@@ -1,5 +1,3 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,19 +37,13 @@ static hid_t create_features(const struct vgg_sink *sink, hid_t file)
     return set;
 }
 
-/* Takes the disk space before HDF5 does: when a write fails inside it, it cannot close its file any more and crashes at
- * exit. The size is an upper bound: whole chunks with their index, and strings with their heap. */
-static enum vgg_status reserve(const struct vgg_sink *sink)
+/* An upper bound of the file's size: whole chunks with their index, and strings with their heap. */
+static size_t size_bound(const struct vgg_sink *sink)
 {
     size_t size = 2 * (size_t)CHUNK_BYTES + SLACK;
     for (size_t i = 0; i < sink->shape[0]; i++)
         size += sink->item * sizeof(float) + sizeof(int64_t) + 256 + strlen(vgg_data_path(sink->data, i));
-    int fd = open(vgg_file_temporary(sink->file), O_WRONLY | O_CLOEXEC);
-    int error = fd < 0 ? errno : posix_fallocate(fd, 0, (off_t)size);
-    if (fd >= 0) close(fd);
-    if (error)
-        return vgg_fail(VGG_ERR_IO, "%s: cannot take %zu bytes of disk space: %s", sink->path, size, strerror(error));
-    return VGG_OK;
+    return size;
 }
 
 static enum vgg_status h5_begin(struct vgg_sink *sink)
@@ -64,7 +56,8 @@ static enum vgg_status h5_begin(struct vgg_sink *sink)
     state->file = H5Fcreate(vgg_file_temporary(sink->file), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     if (state->file >= 0) state->features = create_features(sink, state->file);
     vgg_h5_leave();
-    return state->features >= 0 ? reserve(sink) : h5_failed(sink);
+    if (state->features < 0) return h5_failed(sink);
+    return vgg_h5_reserve(vgg_file_temporary(sink->file), sink->path, size_bound(sink));
 }
 
 static enum vgg_status h5_append(struct vgg_sink *sink, const float *x, const size_t *index, size_t count)
@@ -138,8 +131,8 @@ static enum vgg_status h5_end(struct vgg_sink *sink)
     shape[0] = sink->count;
     vgg_h5_enter();
     bool good = H5Dset_extent(state->features, shape) >= 0 && write_labels_and_paths(sink, state->file, texts);
-    hsize_t size = 0; /* used; the rest of what was reserved is given back */
-    good = good && H5Fflush(state->file, H5F_SCOPE_LOCAL) >= 0 && H5Fget_filesize(state->file, &size) >= 0;
+    uint64_t size = 0;
+    good = good && vgg_h5_flush(state->file, &size);
     good = close_all(state) && good;
     vgg_h5_leave();
     good = good && truncate(vgg_file_temporary(sink->file), (off_t)size) == 0;

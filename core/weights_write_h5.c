@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/h5.h"
@@ -9,7 +10,8 @@
 #include "core/mem.h"
 #include "core/weights_write.h"
 
-enum { NAME = 256 };
+/* Bytes that a layer's group, names and data set headers may take beside the values. */
+enum { NAME = 256, LAYER_OVERHEAD = 16384 };
 
 static bool write_dataset(hid_t group, const char *name, int rank, const int *shape, const float *values)
 {
@@ -64,7 +66,23 @@ static bool write_all(hid_t file, const struct vgg_weights_layer *layers, size_t
     good = good && (!add_input || write_layer(file, &input));
     for (size_t i = 0; good && i < count; i++)
         good = write_layer(file, &layers[i]);
-    return good && H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0;
+    return good;
+}
+
+/* An upper bound of the file's size. */
+static size_t size_bound(const struct vgg_weights_layer *layers, size_t count, const char *const *meta)
+{
+    size_t size = 4 * LAYER_OVERHEAD;
+    for (size_t i = 0; meta && meta[i]; i++)
+        size += 2 * strlen(meta[i]) + NAME;
+    for (size_t i = 0; i < count; i++) {
+        size_t values = layers[i].kernel ? 1 : 0;
+        for (int k = 0; k < layers[i].rank; k++)
+            values *= (size_t)layers[i].shape[k];
+        if (values) values += (size_t)layers[i].shape[layers[i].rank - 1];
+        size += values * sizeof(float) + LAYER_OVERHEAD;
+    }
+    return size;
 }
 
 enum vgg_status vgg_weights_write_h5(const char *path, const struct vgg_weights_layer *layers, size_t count,
@@ -77,11 +95,13 @@ enum vgg_status vgg_weights_write_h5(const char *path, const struct vgg_weights_
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access >= 0) H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
     hid_t h5 = access >= 0 ? H5Fcreate(vgg_file_temporary(file), H5F_ACC_TRUNC, H5P_DEFAULT, access) : -1;
-    bool good = h5 >= 0 && write_all(h5, layers, count, meta);
+    uint64_t size = 0;
+    if (h5 >= 0) status = vgg_h5_reserve(vgg_file_temporary(file), path, size_bound(layers, count, meta));
+    bool good = h5 >= 0 && status == VGG_OK && write_all(h5, layers, count, meta) && vgg_h5_flush(h5, &size);
     if (h5 >= 0) good = H5Fclose(h5) >= 0 && good;
     if (access >= 0) H5Pclose(access);
     vgg_h5_leave();
-    if (good) return vgg_file_commit(file);
+    if (good && truncate(vgg_file_temporary(file), (off_t)size) == 0) return vgg_file_commit(file);
     vgg_file_abort(file);
-    return vgg_fail(VGG_ERR_IO, "%s: writing failed: is the disk full?", path);
+    return status != VGG_OK ? status : vgg_fail(VGG_ERR_IO, "%s: writing failed: is the disk full?", path);
 }
