@@ -20,13 +20,20 @@ static float *param(const struct vgg_model *model, const struct vgg_view *view)
 
 /* ---- random weights ---- */
 
-/* Standard normal number i of a layer, by Box and Muller. */
-static float normal(uint64_t seed, uint64_t layer, uint64_t i)
+/* Fills kernel[0..count) with standard normal numbers times `scale`, four from each block of the layer's stream by the
+ * transform of Box and Muller; block i gives elements 4 i to 4 i + 3 whatever the number of threads. */
+static void fill_normal(float *kernel, size_t count, float scale, uint64_t seed, uint64_t layer)
 {
-    double u = 1.0 - (double)vgg_rng_uniform(seed, VGG_RNG_INIT, layer, i / 2 * 2);
-    double v = (double)vgg_rng_uniform(seed, VGG_RNG_INIT, layer, i / 2 * 2 + 1);
-    double radius = sqrt(-2.0 * log(u)), angle = 6.283185307179586 * v;
-    return (float)(radius * (i % 2 ? sin(angle) : cos(angle)));
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < count; i += 4) {
+        for (size_t k = 0; k < 4 && i + k < count; k += 2) {
+            double u = 1.0 - (double)vgg_rng_uniform(seed, VGG_RNG_INIT, layer, i + k);
+            double v = (double)vgg_rng_uniform(seed, VGG_RNG_INIT, layer, i + k + 1);
+            double radius = (double)scale * sqrt(-2.0 * log(u)), angle = 6.283185307179586 * v;
+            kernel[i + k] = (float)(radius * cos(angle));
+            if (i + k + 1 < count) kernel[i + k + 1] = (float)(radius * sin(angle));
+        }
+    }
 }
 
 /* Convolutions: normal with variance 2 / fan-in. Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV
@@ -37,9 +44,7 @@ static void init_layer(struct vgg_model *model, int index, uint64_t seed)
     size_t count = vgg_view_count(&layer->kernel);
     float *kernel = param(model, &layer->kernel);
     if (layer->kind == VGG_LAYER_CONV) {
-        float scale = sqrtf(2.0f / (9.0f * (float)layer->kernel.w));
-        for (size_t i = 0; i < count; i++)
-            kernel[i] = scale * normal(seed, (uint64_t)index, i);
+        fill_normal(kernel, count, sqrtf(2.0f / (9.0f * (float)layer->kernel.w)), seed, (uint64_t)index);
     } else {
         float limit = sqrtf(6.0f / (float)(layer->kernel.w + layer->kernel.c));
         for (size_t i = 0; i < count; i++) {

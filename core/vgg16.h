@@ -318,10 +318,12 @@ enum vgg_weights_layout {
     VGG_WEIGHTS_KERAS_SAFETENSORS,
 };
 /* Converts between the three layouts; a model's own head is carried over under its Keras names (h5, Keras safetensors)
- * or as classifier.N (torchvision). */
+ * or as classifier.0, .3, .6 ... (torchvision: a Sequential of Linear, ReLU, Dropout). */
 VGG_API enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_weights_layout layout);
 /* name: "vgg16" or "vgg16-notop". Finds the file where Keras, PyTorch or Hugging Face keep theirs, else downloads it
- * into $XDG_CACHE_HOME/vgg16, with its digest verified. *out is the path, released with free(). */
+ * into $XDG_CACHE_HOME/vgg16, with its digest verified. An interrupted download goes on where it stopped. The
+ * environment variable VGG16_MIRROR names another address (https or http) of the folder that holds Keras' files. *out
+ * is the path, released with free(). */
 VGG_API enum vgg_status vgg_weights_pull(char **out, const char *name, vgg_progress_fn *progress, void *user);
 
 /* ---- selftest -------------------------------------------------------------------------------------------------- */

@@ -113,10 +113,11 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     cpu->threads = options->threads ? options->threads : cpu->base.device.threads;
     cpu->base.device.threads = cpu->threads;
     cpu_kernels_fill(&cpu->kernels, isa);
-    cpu->fp_saved = vgg_mem_calloc((size_t)cpu->threads, sizeof *cpu->fp_saved);
+    size_t words = (size_t)cpu->threads;
+    cpu->fp_saved = vgg_mem_calloc(words, sizeof *cpu->fp_saved);
     if (!cpu->fp_saved) {
         cpu_close(&cpu->base);
-        return vgg_fail_memory("the CPU backend", (size_t)options->threads * sizeof *cpu->fp_saved);
+        return vgg_fail_memory("the CPU backend", words * sizeof *cpu->fp_saved);
     }
     *out = &cpu->base;
     return VGG_OK;
