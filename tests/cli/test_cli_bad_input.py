@@ -20,8 +20,9 @@ class Weights(Program):
         """Every command that reads weights or models refuses the file."""
         extract = ["extract", "data", "--size", "32", "--layer", "block1_pool", "-o", "f.npy", "--weights", name]
         self.fail_with(codes, pattern, *extract)
-        self.fail_with(codes, pattern, "train", "data", "-o", "m.safetensors", "--layer", "block1_pool", "--weights", name)
-        self.fail_with(codes, pattern, "train", "data", "-o", "m.safetensors", "--from", name)
+        train = ["train", "data", "-o", "m.safetensors"]
+        self.fail_with(codes, pattern, *train, "--layer", "block1_pool", "--weights", name)
+        self.fail_with(codes, pattern, *train, "--from", name)
         self.fail_with(codes, pattern, "evaluate", "data", "--model", name)
         self.fail_with(codes, pattern, "predict", "data/cat/0.png", "--model", name)
         self.fail_with(codes, pattern, "convert", name, "c.h5")
@@ -88,7 +89,8 @@ class Weights(Program):
         self.fail_with(1, r"p.safetensors: .*block5_conv3", *args)
         self.succeed(*args, "--layer", "block1_conv1")
         self.fail_with(1, r"p.safetensors: .*block5_conv3", "summary", "p.safetensors")
-        self.assertRegex(self.succeed("summary", "p.safetensors", "--layer", "block1_conv1"), "Total parameters: +1,792 ")
+        table = self.succeed("summary", "p.safetensors", "--layer", "block1_conv1")
+        self.assertRegex(table, "Total parameters: +1,792 ")
 
     def test_no_weights_on_this_machine(self):
         self.fail_with(1, "vgg16 pull", "extract", "data", "-o", "f.npy")
@@ -233,11 +235,12 @@ class Outputs(Program):
 
     def test_folder_in_the_way(self):
         os.mkdir(self.path("dir.safetensors"))
-        self.fail_with(1, "dir.safetensors: is not a regular file", "train", "data", *TINY, *GAP, "-o", "dir.safetensors")
-        self.fail_with(1, "dir.safetensors: is not a regular file", "extract", "data", *TINY, "-o", "dir.safetensors")
-        self.fail_with(1, "dir.safetensors: is not a regular file", "convert", "good.safetensors", "dir.safetensors")
+        why = "dir.safetensors: is not a regular file"
+        self.fail_with(1, why, "train", "data", *TINY, *GAP, "-o", "dir.safetensors")
+        self.fail_with(1, why, "extract", "data", *TINY, "-o", "dir.safetensors")
+        self.fail_with(1, why, "convert", "good.safetensors", "dir.safetensors")
         self.fail_with(
-            1, "dir.safetensors: is not a regular file", "evaluate", "data", "-m", "good.safetensors", "-o",
+            1, why, "evaluate", "data", "-m", "good.safetensors", "-o",
             "dir.safetensors"
         )
 

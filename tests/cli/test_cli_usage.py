@@ -44,7 +44,7 @@ class Help(Program):
             self.assertEqual(self.succeed("--help", command), text)
 
     def test_defaults_are_told(self):
-        silent = {"from", "skip-bad", "nesterov", "no-shuffle", "resume", "top", "json", "quiet", "verbose", "help", "version"}
+        silent = set("from skip-bad nesterov no-shuffle resume top json quiet verbose help version".split())
         for command in COMMANDS:
             text = self.succeed(command, "--help")
             for name in (OPTIONS[command] + " " + COMMON).split():
