@@ -1,0 +1,380 @@
+/* Every allocation, file operation and thread start of an end-to-end run fails once, each in its own run: the library
+ * then returns a status, says why, leaves no memory, no half-written file and no temporary one. The linker sends the
+ * library's calls of the functions below here (--wrap in CMakeLists.txt). */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "core/safetensors.h"
+
+/* ---- what fails, and what is held ---- */
+
+enum { SLOTS = 1 << 14 };
+
+static struct {
+    pthread_mutex_t lock;
+    bool armed, files; /* count file operations and threads rather than allocations */
+    long count, failing;
+    const char *failed; /* name of the function that was made to fail */
+    void *held[SLOTS];  /* memory from the functions below that was not freed; hashed, linear probing */
+    size_t holding;
+} state = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Shall this call fail? */
+static bool fails(bool file, const char *name)
+{
+    bool answer = false;
+    pthread_mutex_lock(&state.lock);
+    if (state.armed && state.files == file && ++state.count == state.failing) {
+        answer = true;
+        state.failed = name;
+    }
+    pthread_mutex_unlock(&state.lock);
+    if (answer) errno = file ? EIO : ENOMEM;
+    return answer;
+}
+
+static size_t slot_of(const void *memory)
+{
+    return ((uintptr_t)memory >> 4) * 0x9E3779B97F4A7C15u >> 50;
+}
+
+static void *hold(void *memory)
+{
+    pthread_mutex_lock(&state.lock);
+    if (memory && state.armed && state.holding < SLOTS / 2) {
+        size_t i = slot_of(memory);
+        while (state.held[i] && state.held[i] != state.held)
+            i = (i + 1) % SLOTS;
+        state.held[i] = memory;
+        state.holding++;
+    }
+    pthread_mutex_unlock(&state.lock);
+    return memory;
+}
+
+/* The table's own address marks a slot that was used: searches go on past it. */
+static void release(const void *memory)
+{
+    pthread_mutex_lock(&state.lock);
+    for (size_t i = slot_of(memory); memory && state.held[i]; i = (i + 1) % SLOTS) {
+        if (state.held[i] != memory) continue;
+        state.held[i] = state.held;
+        state.holding--;
+        break;
+    }
+    pthread_mutex_unlock(&state.lock);
+}
+
+void *__real_malloc(size_t size), *__real_calloc(size_t count, size_t size), *__real_realloc(void *memory, size_t size);
+void __real_free(void *memory);
+int __real_posix_memalign(void **out, size_t align, size_t size);
+FILE *__real_fopen(const char *path, const char *mode);
+size_t __real_fwrite(const void *data, size_t size, size_t count, FILE *stream);
+size_t __real_fread(void *data, size_t size, size_t count, FILE *stream);
+int __real_fflush(FILE *stream), __real_fsync(int fd), __real_rename(const char *from, const char *to);
+int __real_mkdir(const char *path, mode_t mode), __real_open(const char *path, int flags, ...);
+int __real_fstat(int fd, struct stat *info), __real_fseeko(FILE *stream, off_t offset, int whence);
+void *__real_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
+
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+void __wrap_free(void *memory);
+int __wrap_posix_memalign(void **out, size_t align, size_t size);
+FILE *__wrap_fopen(const char *path, const char *mode);
+size_t __wrap_fwrite(const void *data, size_t size, size_t count, FILE *stream);
+size_t __wrap_fread(void *data, size_t size, size_t count, FILE *stream);
+int __wrap_fflush(FILE *stream);
+int __wrap_fsync(int fd);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_mkdir(const char *path, mode_t mode);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_fstat(int fd, struct stat *info);
+int __wrap_fseeko(FILE *stream, off_t offset, int whence);
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails(false, "malloc") ? NULL : hold(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails(false, "calloc") ? NULL : hold(__real_calloc(count, size));
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    if (fails(false, "realloc")) return NULL;
+    release(memory);
+    return hold(__real_realloc(memory, size));
+}
+
+void __wrap_free(void *memory)
+{
+    release(memory);
+    __real_free(memory);
+}
+
+int __wrap_posix_memalign(void **out, size_t align, size_t size)
+{
+    if (fails(false, "posix_memalign")) return ENOMEM;
+    int error = __real_posix_memalign(out, align, size);
+    if (!error) hold(*out);
+    return error;
+}
+
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+    return fails(true, "fopen") ? NULL : __real_fopen(path, mode);
+}
+
+size_t __wrap_fwrite(const void *data, size_t size, size_t count, FILE *stream)
+{
+    return fails(true, "fwrite") ? 0 : __real_fwrite(data, size, count, stream);
+}
+
+size_t __wrap_fread(void *data, size_t size, size_t count, FILE *stream)
+{
+    return fails(true, "fread") ? 0 : __real_fread(data, size, count, stream);
+}
+
+int __wrap_fflush(FILE *stream)
+{
+    return fails(true, "fflush") ? EOF : __real_fflush(stream);
+}
+
+int __wrap_fsync(int fd)
+{
+    return fails(true, "fsync") ? -1 : __real_fsync(fd);
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+    return fails(true, "rename") ? -1 : __real_rename(from, to);
+}
+
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+    return fails(true, "mkdir") ? -1 : __real_mkdir(path, mode);
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    return fails(true, "open") ? -1 : __real_open(path, flags, mode);
+}
+
+int __wrap_fstat(int fd, struct stat *info)
+{
+    return fails(true, "fstat") ? -1 : __real_fstat(fd, info);
+}
+
+int __wrap_fseeko(FILE *stream, off_t offset, int whence)
+{
+    return fails(true, "fseeko") ? -1 : __real_fseeko(stream, offset, whence);
+}
+
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    return fails(true, "mmap") ? MAP_FAILED : __real_mmap(address, size, protection, flags, fd, offset);
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
+{
+    return fails(true, "pthread_create") ? EAGAIN : __real_pthread_create(thread, attributes, run, argument);
+}
+
+/* ---- the run ---- */
+
+enum { IMAGES = 5, SIZE = 32 };
+
+static int log_lines;
+
+static void count_line(void *user, enum vgg_log_level level, const char *line)
+{
+    (void)user;
+    if (level == VGG_LOG_ERROR && *line) log_lines++;
+}
+
+static char folder[64];
+
+static const char *in_folder(char path[160], const char *name)
+{
+    snprintf(path, 160, "%s/%s", folder, name);
+    return path;
+}
+
+static void make_data(void)
+{
+    static uint8_t x[IMAGES][SIZE][SIZE][3];
+    static int64_t y[IMAGES] = { 0, 1, 0, 1, 1 };
+    for (size_t i = 0; i < sizeof x; i++)
+        (&x[0][0][0][0])[i] = (uint8_t)(i * 2654435761u >> 24);
+    struct vgg_st_tensor tensor[] = {
+        { "x", VGG_DTYPE_U8, 4, { IMAGES, SIZE, SIZE, 3 }, x, sizeof x },
+        { "y", VGG_DTYPE_I64, 1, { IMAGES }, y, sizeof y },
+    };
+    char path[160];
+    cr_assert_eq(vgg_st_write(in_folder(path, "data.safetensors"), tensor, 2, NULL, 0), VGG_OK);
+}
+
+/* Everything a user does, with `trainable` as what trains; the first status that is not VGG_OK. */
+static enum vgg_status run(const char *trainable)
+{
+    char data_path[160], model_path[160], features_path[160], checkpoint_path[160], csv_path[160];
+    struct vgg_engine *engine = NULL;
+    struct vgg_data *data = NULL, *rest = NULL, *held_out = NULL;
+    struct vgg_model *model = NULL, *loaded = NULL;
+    struct vgg_features *features = NULL;
+    struct vgg_evaluation *evaluation = NULL;
+    struct vgg_engine_options engine_options = { .backend = "cpu", .threads = 1 };
+    struct vgg_model_options model_options = { .arch = "vgg11",
+                                               .weights = "random",
+                                               .last = "block1_pool",
+                                               .head = "gap,dropout:0.5,dense:2:softmax",
+                                               .height = SIZE,
+                                               .width = SIZE };
+    struct vgg_features_options features_options = { .layer = "block1_pool", .pooling = VGG_POOLING_AVG, .batch = 2 };
+    struct vgg_image_options images = { .preprocess = VGG_PREPROCESS_RESCALE };
+    struct vgg_train_options train = { .trainable = trainable,
+                                       .images = images,
+                                       .optimizer = VGG_OPTIMIZER_ADAM,
+                                       .epochs = 1,
+                                       .steps_per_epoch = 1,
+                                       .batch = 2,
+                                       .checkpoint = in_folder(checkpoint_path, "checkpoint"),
+                                       .log_csv = in_folder(csv_path, "history.csv") };
+    struct vgg_evaluate_options evaluate = { .images = images, .batch = 2 };
+    enum vgg_status status = vgg_engine_create(&engine, &engine_options);
+    if (!status) status = vgg_data_open(&data, in_folder(data_path, "data.safetensors"));
+    if (!status) status = vgg_data_split(&rest, &held_out, data, 0.4, 1);
+    if (!status) status = vgg_model_create(&model, &model_options);
+    if (!status) status = vgg_features_create(&features, engine, model, &features_options);
+    in_folder(features_path, "features.npy");
+    if (!status) status = vgg_features_extract(features, features_path, data, &images, NULL, NULL);
+    if (!status) status = vgg_train(engine, model, rest, held_out, &train);
+    if (!status) status = vgg_evaluate(&evaluation, engine, model, data, &evaluate);
+    if (!status) status = vgg_model_save(model, in_folder(model_path, "model.safetensors"));
+    if (!status) status = vgg_model_load(&loaded, model_path);
+    vgg_evaluation_destroy(evaluation);
+    vgg_features_destroy(features);
+    vgg_model_destroy(loaded);
+    vgg_model_destroy(model);
+    vgg_data_destroy(held_out);
+    vgg_data_destroy(rest);
+    vgg_data_destroy(data);
+    vgg_engine_destroy(engine);
+    return status;
+}
+
+/* Removes what a run made; temporary files are an error. */
+static void clean(const char *name, const char *where)
+{
+    DIR *directory = opendir(name);
+    if (!directory) return;
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        char path[512];
+        if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "data.safetensors")) continue;
+        snprintf(path, sizeof path, "%s/%s", name, entry->d_name);
+        cr_expect(!strstr(entry->d_name, ".tmp"), "%s: %s is left behind", where, path);
+        if (unlink(path) != 0) {
+            clean(path, where);
+            rmdir(path);
+        }
+    }
+    closedir(directory);
+}
+
+static char *read_file(const char *name, size_t *size)
+{
+    char path[160];
+    *size = 0;
+    FILE *file = __real_fopen(in_folder(path, name), "rb");
+    if (!file) return NULL;
+    char *bytes = __real_malloc(1 << 20);
+    *size = __real_fread(bytes, 1, 1 << 20, file);
+    fclose(file);
+    return bytes;
+}
+
+/* An output is absent or as it should be. */
+static void check_output(const char *name, const char *want, size_t want_size, bool must, const char *where)
+{
+    size_t size;
+    char *bytes = read_file(name, &size);
+    cr_expect(bytes || !must, "%s: %s is missing", where, name);
+    cr_expect(!bytes || (size == want_size && !memcmp(bytes, want, size)), "%s: %s is damaged", where, name);
+    __real_free(bytes);
+}
+
+static void each_failure(bool files, const char *trainable)
+{
+    snprintf(folder, sizeof folder, "/tmp/vgg16-failure-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    vgg_log_set(count_line, NULL, VGG_LOG_ERROR);
+    make_data();
+    cr_assert_eq(run(trainable), VGG_OK); /* also starts the threads that stay */
+    size_t model_size, features_size;
+    char *model = read_file("model.safetensors", &model_size), *features = read_file("features.npy", &features_size);
+    clean(folder, "no failure");
+
+    long k = 0, survived = 0;
+    for (bool reached = true; reached;) {
+        log_lines = 0;
+        memset(state.held, 0, sizeof state.held);
+        state.holding = 0, state.count = 0, state.failing = ++k, state.failed = NULL, state.files = files;
+        state.armed = true;
+        enum vgg_status status = run(trainable);
+        state.armed = false;
+        reached = state.failed != NULL;
+        char where[96];
+        snprintf(where, sizeof where, "call %ld (%s) fails", k, reached ? state.failed : "none");
+        survived += reached && status == VGG_OK;
+        if (!reached) cr_assert_eq(status, VGG_OK);
+        if (status != VGG_OK) cr_expect_eq(log_lines, 1, "%s: %d lines", where, log_lines);
+        cr_expect_eq(state.holding, 0u, "%s: %zu blocks are lost", where, state.holding);
+        check_output("model.safetensors", model, model_size, status == VGG_OK, where);
+        check_output("features.npy", features, features_size, status == VGG_OK, where);
+        clean(folder, where);
+    }
+    printf("%ld failures of %s, %ld of them without consequence\n", k - 1, files ? "files and threads" : "memory",
+           survived);
+    cr_expect_gt(k, files ? 20 : 50);
+    __real_free(model);
+    __real_free(features);
+    char path[160];
+    unlink(in_folder(path, "data.safetensors"));
+    rmdir(folder);
+}
+
+Test(failure, memory_of_all_layers)
+{
+    each_failure(false, "all");
+}
+
+Test(failure, memory_of_the_head)
+{
+    each_failure(false, "head");
+}
+
+Test(failure, files)
+{
+    each_failure(true, "head");
+}
