@@ -10,6 +10,7 @@
 #include "core/mem.h"
 
 enum { TYPE_BYTE = 8, MAX_IDX_RANK = 3, CHUNK = 1 << 24 };
+static const size_t MAX_BYTES = (size_t)1 << 36;
 
 /* Exactly `size` bytes; gzip is recognised by zlib, anything else comes as it is. */
 static enum vgg_status read_exactly(gzFile file, void *data, size_t size, const char *path)
@@ -45,10 +46,12 @@ static enum vgg_status read_idx(uint8_t **out, size_t extent[MAX_IDX_RANK], int 
         size = vgg_mem_mul(size, extent[i]);
     }
     if (size == 0) CHECK(vgg_fail(VGG_ERR_FORMAT, "%s: holds nothing", path));
+    if (size > MAX_BYTES)
+        CHECK(vgg_fail(VGG_ERR_FORMAT, "%s: its header promises %zu bytes; at most 64 GiB", path, size));
     if (rank == 3 && (extent[1] > VGG_IMAGE_MAX_SIDE || extent[2] > VGG_IMAGE_MAX_SIDE))
         CHECK(vgg_fail(VGG_ERR_FORMAT, "%s: images of %zu x %zu are too large; at most %d a side", path, extent[2],
                        extent[1], VGG_IMAGE_MAX_SIDE));
-    *out = size == SIZE_MAX ? NULL : malloc(size);
+    *out = malloc(size);
     if (!*out) CHECK(vgg_fail_memory(path, size));
     CHECK(read_exactly(file, *out, size, path));
     gzclose_r(file);

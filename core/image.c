@@ -102,7 +102,7 @@ static enum vgg_status decode(struct vgg_image *image, const uint8_t *file, size
     if (!is_image(file, size))
         return vgg_image_why(why, VGG_ERR_FORMAT, "%s: is not a JPEG, PNG or BMP image; convert or remove it", path);
     const char *reason;
-    if (!read_extents(image, file, size)) return vgg_image_why(why, VGG_ERR_FORMAT, "%s: its header is damaged", path);
+    if (!read_extents(image, file, size)) return vgg_image_why(why, VGG_ERR_FORMAT, "%s: is damaged", path);
     if (image->height < 1 || image->width < 1)
         return vgg_image_why(why, VGG_ERR_FORMAT, "%s: has no pixels (%d x %d)", path, image->width, image->height);
     if (image->height > VGG_IMAGE_MAX_SIDE || image->width > VGG_IMAGE_MAX_SIDE ||

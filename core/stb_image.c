@@ -45,8 +45,42 @@ static int source_eof(void *user)
     return ((const struct source *)user)->left == 0;
 }
 
+/* Are the Huffman tables of a DHT segment's body of sane size? stb_image 2.27 writes beyond its own for more than 256
+ * codes (fixed in 2.28). */
+static bool check_huffman(const uint8_t *body, size_t size)
+{
+    while (size > 0) {
+        size_t codes = 0;
+        for (size_t i = 1; i <= 16 && i < size; i++)
+            codes += body[i];
+        if (size < 17 || codes > 256 || 17 + codes > size) return false;
+        body += 17 + codes, size -= 17 + codes;
+    }
+    return true;
+}
+
+/* Walks a JPEG file from segment to segment as the decoder does, over the coded data of scans too. */
+static bool check_jpeg(const uint8_t *file, size_t size)
+{
+    for (size_t at = 2; at + 4 <= size;) {
+        uint8_t marker = file[at + 1];
+        if (file[at] != 0xFF || marker == 0xFF || marker == 0x00 || (marker >= 0xD0 && marker <= 0xD7)) {
+            at++; /* padding, coded data, restart markers */
+            continue;
+        }
+        if (marker == 0xD9) break;
+        size_t length = (size_t)file[at + 2] << 8 | file[at + 3];
+        if (length < 2) break; /* the decoder stops there too */
+        if (length > size - at - 2) return marker != 0xC4;
+        if (marker == 0xC4 && !check_huffman(file + at + 4, length - 2)) return false;
+        at += 2 + length;
+    }
+    return true;
+}
+
 bool vgg_stb_image_info(int *height, int *width, const uint8_t *file, size_t size)
 {
+    if (size > 2 && file[0] == 0xFF && !check_jpeg(file, size)) return false;
     int channels;
     return stbi_info_from_memory(file, (int)size, width, height, &channels) != 0;
 }

@@ -113,7 +113,9 @@ enum vgg_preprocess {
     VGG_PREPROCESS_NONE,    /* RGB as 0..255 */
 };
 
-enum vgg_resize { VGG_RESIZE_DEFAULT /* nearest */, VGG_RESIZE_NEAREST, VGG_RESIZE_BILINEAR, VGG_RESIZE_LANCZOS };
+/* NEAREST gives Pillow's bytes; BILINEAR and LANCZOS are antialiased as Pillow's, within 1 level of 255. DEFAULT:
+ * nearest, as Keras' flow_from_directory, but bilinear with CROP_CENTER, as torchvision. */
+enum vgg_resize { VGG_RESIZE_DEFAULT, VGG_RESIZE_NEAREST, VGG_RESIZE_BILINEAR, VGG_RESIZE_LANCZOS };
 
 /* CROP_NONE stretches to the target. CROP_CENTER scales the shorter side to 256/224 of the target's, then cuts the
  * middle out (torchvision's evaluation transform). */
@@ -139,7 +141,9 @@ struct vgg_augment_options {
 };
 
 /* Decodes one JPEG, PNG or BMP file (EXIF orientation honoured) into x: height * width * 3 floats, resized and
- * preprocessed as `options` says; height and width must be given, DEFAULT preprocessing means caffe. */
+ * preprocessed as `options` says; height and width must be given, DEFAULT preprocessing means caffe. Grey becomes three
+ * equal channels, alpha is dropped, of 16-bit samples the high byte is kept. At most 32,768 pixels a side and 100
+ * million in all; larger, cut or damaged files are refused with VGG_ERR_UNSUPPORTED or VGG_ERR_FORMAT. */
 VGG_API enum vgg_status vgg_image_load(float *x, const char *path, const struct vgg_image_options *options);
 
 struct vgg_data;
@@ -149,6 +153,10 @@ struct vgg_data;
  *   a folder of images, one image, or a text file (.txt) of image paths, one a line: no labels,
  *   an array file .safetensors with `x` (N,H,W,3 float32 or uint8; or N,... features) and optionally `y` (N, int64),
  *   idx:IMAGES[,LABELS], MNIST's format, gzip or not; grey becomes three equal channels.
+ * Images are files named .jpg, .jpeg, .png or .bmp, in any case, not hidden; a class folder's own subfolders are not
+ * entered. Paths in a list are relative to its folder. A source with labels may end in options:
+ *   ?classes=0,3,5 keeps these classes, numbered anew in their order, with their names,
+ *   ?per_class=20 keeps the first 20 items of each class; both are joined by &: ?classes=0,3&per_class=20.
  * Opening lists names and checks shapes; images are decoded when they are used. */
 VGG_API enum vgg_status vgg_data_open(struct vgg_data **out, const char *source);
 /* A data set of `count` image files without labels; the paths are copied. */
@@ -230,8 +238,8 @@ VGG_API void vgg_features_destroy(struct vgg_features *features);
 VGG_API void vgg_features_shape(const struct vgg_features *features, int *height, int *width, int *channels);
 /* x: count preprocessed images, NHWC at the model's input size; y: count feature maps. Any count. */
 VGG_API enum vgg_status vgg_features_run(struct vgg_features *features, float *y, const float *x, size_t count);
-/* Features of a whole data set into a file; the extension decides: .npy (labels and paths beside it as F.labels.npy and
- * F.paths.txt), .h5, .safetensors, .csv. Decoding of batch N+1 overlaps the computation of batch N. */
+/* Features of a whole data set into a file; the extension decides: .npy (X.npy has X.labels.npy and X.paths.txt beside
+ * it), .h5, .safetensors, .csv. Decoding of batch N+1 overlaps the computation of batch N. */
 VGG_API enum vgg_status vgg_features_extract(struct vgg_features *features, const char *output,
                                              const struct vgg_data *data, const struct vgg_image_options *images,
                                              vgg_progress_fn *progress, void *user);

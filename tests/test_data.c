@@ -225,8 +225,10 @@ Test(data, split)
     cr_assert_eq(vgg_data_count(part) + vgg_data_count(part2), 16);
     for (size_t i = 0; i < vgg_data_count(part2); i++)
         cr_assert_eq(vgg_data_label(part2, i), red(part2, i) >= 15);
+    vgg_data_destroy(part);
+    vgg_data_destroy(part2);
     EXPECT_FAILURE(vgg_data_split(&part, &part2, data, 1.0, 5), VGG_ERR_ARGUMENT, "between 0 and 1");
-    struct vgg_data *all[] = { rest, held, rest2, held2, part, part2 };
+    struct vgg_data *all[] = { rest, held, rest2, held2 };
     cr_assert_null(part);
     cr_assert_null(part2);
     for (size_t i = 0; i < 4; i++)

@@ -164,6 +164,19 @@ Test(image, refuses_absurd_sizes)
     refuse_bytes("large.bmp", bmp, sizeof bmp, VGG_ERR_UNSUPPORTED, "too large (60000 x 60000");
 }
 
+/* 16 * 255 codes, for which stb_image's own table has no room, before and behind the frame header. */
+Test(image, refuses_overfull_huffman_tables)
+{
+    uint8_t file[128] = { 0xFF, 0xD8, 0xFF, 0xC4, 0, 19, 0 };
+    memset(file + 7, 0xFF, 16);
+    refuse_bytes("dht.jpg", file, 64, VGG_ERR_FORMAT, "is damaged");
+    size_t size = jpeg_head(file, 8, 8);
+    static const uint8_t table[7] = { 0xFF, 0xC4, 0xFF, 0xF0, 0 };
+    memcpy(file + size - 1, table, 5);
+    memset(file + size + 4, 0xFF, 16);
+    refuse_bytes("dht.jpg", file, sizeof file, VGG_ERR_FORMAT, "is damaged");
+}
+
 /* ---- damaged files ---- */
 
 static size_t read_whole(uint8_t *file, size_t room, const char *name)
