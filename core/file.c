@@ -28,8 +28,12 @@ static void file_free(struct vgg_file *file)
 
 enum vgg_status vgg_file_create(struct vgg_file **out, const char *path)
 {
-    *out = NULL;
+    struct stat info;
     size_t size = strlen(path) + 32;
+    *out = NULL;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        return vgg_fail(VGG_ERR_IO, "%s: is no regular file and would be replaced; name another output", path);
+    }
     struct vgg_file *file = vgg_mem_calloc(1, sizeof *file);
     if (!file) return vgg_fail_memory(path, sizeof *file);
     file->path = vgg_mem_strdup(path);

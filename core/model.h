@@ -23,8 +23,8 @@ void vgg_model_images(const struct vgg_model *model, struct vgg_image_options *i
  * unit. */
 int vgg_model_predicted(const struct vgg_model *model, const float *output);
 
-/* Which of the model's classes each class of `data` is: by name where the model knows names, else by number. *out by
- * malloc, NULL for data without labels. VGG_ERR_ARGUMENT for a class that the model does not have. */
+/* Which of the model's classes each class of `data` is: by name where both have names (numbers are none), else by
+ * number. *out by malloc, NULL for data without labels. VGG_ERR_ARGUMENT for a class that the model does not have. */
 struct vgg_data;
 enum vgg_status vgg_model_labels(int **out, const struct vgg_model *model, const struct vgg_data *data);
 
