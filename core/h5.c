@@ -47,11 +47,12 @@ bool vgg_h5_flush(hid_t file, uint64_t *size)
     return good;
 }
 
-/* Writes raw, n strings of `length` bytes each (n == 0: an empty list of doubles, which is what numpy makes of []). */
-static bool write_attribute(hid_t object, const char *name, const void *raw, size_t n, size_t length)
+/* Writes raw, n strings of `length` bytes each (n == 0: an empty list of doubles, which is what numpy makes of []);
+ * scalar: without a dimension. */
+static bool write_attribute(hid_t object, const char *name, const void *raw, size_t n, size_t length, bool scalar)
 {
     hsize_t extent = n;
-    hid_t space = H5Screate_simple(1, &extent, NULL);
+    hid_t space = scalar ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &extent, NULL);
     hid_t type = H5Tcopy(n ? H5T_C_S1 : H5T_IEEE_F64LE);
     bool good = space >= 0 && type >= 0;
     if (n) good = good && H5Tset_size(type, length) >= 0 && H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0;
@@ -61,6 +62,13 @@ static bool write_attribute(hid_t object, const char *name, const void *raw, siz
     if (type >= 0) H5Tclose(type);
     if (space >= 0) H5Sclose(space);
     return good;
+}
+
+bool vgg_h5_write_string(hid_t object, const char *name, const char *value)
+{
+    size_t length = strlen(value);
+    if (length > ATTRIBUTE_LIMIT) return false;
+    return write_attribute(object, name, value, 1, length ? length : 1, true);
 }
 
 bool vgg_h5_write_strings(hid_t object, const char *name, const char *const *values, size_t count)
@@ -86,7 +94,7 @@ bool vgg_h5_write_strings(hid_t object, const char *name, const char *const *val
         char piece[64];
         size_t n = count / pieces + (i < count % pieces);
         snprintf(piece, sizeof piece, pieces > 1 ? "%s%zu" : "%s", name, i);
-        good = write_attribute(object, piece, raw + done * length, n, length);
+        good = write_attribute(object, piece, raw + done * length, n, length, false);
         done += n;
     }
     free(raw);

@@ -17,7 +17,8 @@ enum vgg_status vgg_h5_reserve(const char *temporary, const char *path, size_t s
 /* Flushes an open file and tells the bytes it uses: after closing it, truncate it to that. False: failed. */
 bool vgg_h5_flush(hid_t file, uint64_t *size);
 
-/* Writes a list of strings of fixed length as Keras does; long lists in pieces. False: failed. */
+/* Writes one string, or a list, of fixed length as Keras does; long lists in pieces. False: failed. */
+bool vgg_h5_write_string(hid_t object, const char *name, const char *value);
 bool vgg_h5_write_strings(hid_t object, const char *name, const char *const *values, size_t count);
 
 #endif
