@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "weight_files.h"
 
@@ -194,8 +195,11 @@ Test(weights, refused)
 /* Real ImageNet weights of VGG19's first blocks, where they are. */
 Test(weights, real_vgg19_blocks)
 {
-    const char *path = getenv("VGG16_TEST_VGG19");
-    if (!path) cr_skip_test("VGG16_TEST_VGG19 does not name vgg19-imagenet-blocks1-3.safetensors");
+    const char *folder = getenv("VGG16_TEST_DATA");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/weights/vgg19-imagenet-blocks1-3.safetensors", folder ? folder : "");
+    if (!folder || access(path, R_OK) != 0)
+        cr_skip_test("VGG16_TEST_DATA names no folder with weights/vgg19-imagenet-blocks1-3.safetensors");
     struct vgg_weights *weights;
     int rank, shape[4];
     cr_assert(vgg_weights_open(&weights, path) == VGG_OK);
