@@ -25,7 +25,7 @@ static const char *const pass_name[PASSES] = { "forward", "data", "weight" };
 
 struct options {
     const char *arch, *layer;
-    const char *variant[MAX_VARIANTS]; /* ISA levels */
+    char *variant[MAX_VARIANTS]; /* ISA level, or ISA:CONV as in struct vgg_engine_options */
     int variants, threads, height, width, batch, repeats;
     unsigned passes;
     bool fresh; /* weights count as changed before each run, as in training */
@@ -141,14 +141,15 @@ static struct vgg_op op_of(size_t size[VGG_ARENA_COUNT], const struct vgg_arch *
     return op;
 }
 
+/* The same 64 Ki random numbers again and again. */
 static enum vgg_status buffer_fill(struct vgg_buf *buf, size_t size, float scale)
 {
-    float *data = malloc(size);
-    if (!data) return vgg_fail_memory("benchmark data", size);
-    for (size_t i = 0; i < size / sizeof *data; i++)
+    static float data[1 << 16];
+    for (size_t i = 0; i < sizeof data / sizeof *data; i++)
         data[i] = (vgg_rng_uniform(1, VGG_RNG_INIT, 0, i) - 0.5f) * scale;
-    enum vgg_status status = vgg_buf_upload(buf, 0, data, size);
-    free(data);
+    enum vgg_status status = VGG_OK;
+    for (size_t at = 0; at < size && status == VGG_OK; at += sizeof data)
+        status = vgg_buf_upload(buf, at, data, size - at < sizeof data ? size - at : sizeof data);
     return status;
 }
 
@@ -223,7 +224,11 @@ static enum vgg_status all_measure(const struct options *o)
     enum vgg_status status = vgg_arch_base(&arch, o->arch, o->height, o->width, NULL);
     if (status == VGG_OK) status = vgg_arch_head(&arch, "top");
     for (int v = 0; v < o->variants && status == VGG_OK; v++) {
-        struct vgg_engine_options options = { .backend = "cpu", .isa = o->variant[v], .threads = o->threads };
+        char *conv = strchr(o->variant[v], ':');
+        if (conv) *conv++ = '\0';
+        struct vgg_engine_options options = {
+            .backend = "cpu", .isa = o->variant[v], .conv = conv, .threads = o->threads
+        };
         status = vgg_backend_open(&backend[v], &options);
     }
     double peak = peak_measure(o->threads);
@@ -250,7 +255,8 @@ static enum vgg_status all_measure(const struct options *o)
 }
 
 static const char usage[] =
-    "bench_cpu [--arch vgg16] [--layer PART] [--isa LEVEL]... [--threads N] [--size HxW] [--batch N] [--repeats N]\n"
+    "bench_cpu [--arch vgg16] [--layer PART] [--isa LEVEL[:CONV]]... [--threads N] [--size HxW] [--batch N] [--repeats "
+    "N]\n"
     "          [--pass forward|data|weight]... [--fresh]\n"
     "Without --layer: every convolution; --layer fc, predictions or block names the rest. --fresh: weights change "
     "before\n"
@@ -289,7 +295,8 @@ int main(int argc, char **argv)
         }
     }
     if (!o.passes) o.passes = (1u << PASSES) - 1;
-    if (!o.variants) o.variant[o.variants++] = "auto";
+    char standard[] = "auto";
+    if (!o.variants) o.variant[o.variants++] = standard;
     if (o.threads < 1 || o.batch < 1 || o.repeats < 1 || o.repeats > MAX_REPEATS) {
         fputs(usage, stderr);
         return 2;

@@ -137,7 +137,9 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
         int own_index = 0;
         for (const struct vgg_device_info *d = devices; d < device; d++)
             own_index += strcmp(d->backend, device->backend) == 0;
-        struct vgg_backend_options own = { .device = own_index, .isa = options->isa, .threads = options->threads };
+        struct vgg_backend_options own = {
+            .device = own_index, .isa = options->isa, .conv = options->conv, .threads = options->threads
+        };
         CHECK((*backend)->open(out, &own));
         (*out)->device.index = device->index;
         (*out)->device.chosen = device->chosen;

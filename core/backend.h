@@ -29,9 +29,10 @@ struct vgg_list {
 };
 
 struct vgg_backend_options {
-    int device;      /* index in this backend's own list; -1: its first choice */
-    const char *isa; /* CPU: highest level allowed; NULL or "auto": all */
-    int threads;     /* CPU: 0 = every processor this process may use */
+    int device;       /* index in this backend's own list; -1: its first choice */
+    const char *isa;  /* CPU: highest level allowed; NULL or "auto": all */
+    const char *conv; /* CPU: as in struct vgg_engine_options */
+    int threads;      /* CPU: 0 = every processor this process may use */
 };
 
 /* A submit may return before the work is done and gives a ticket (0 = already done). upload has copied its source when

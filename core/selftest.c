@@ -33,7 +33,9 @@ static enum vgg_status subject_add(struct subjects *subjects, const struct vgg_d
     if (!item) return vgg_fail_memory("the list of devices to test", size);
     subjects->item = item;
     struct subject *subject = &item[subjects->count];
-    const struct vgg_engine_options options = { device->backend, index, isa, threads, 0 };
+    const struct vgg_engine_options options = {
+        .backend = device->backend, .device = index, .isa = isa, .threads = threads
+    };
     enum vgg_status status = vgg_backend_open(&subject->backend, &options);
     if (status != VGG_OK) return status;
     snprintf(subject->name, sizeof subject->name, "%s%s%s%s", device->name, isa ? " (" : "", isa ? isa : "",

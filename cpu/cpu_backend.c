@@ -85,6 +85,18 @@ static enum vgg_status isa_parse(enum cpu_isa *isa, const char *text)
     return vgg_fail(VGG_ERR_ARGUMENT, "isa %s: is not known; use auto, scalar, avx2, avx512 or neon", text);
 }
 
+static enum vgg_status conv_parse(enum cpu_conv_choice *choice, const char *text)
+{
+    static const char *const name[] = { "auto", "direct", "winograd", "winograd2", "winograd4", "winograd6" };
+    *choice = CPU_CONV_AUTO;
+    for (size_t i = 0; text && i < sizeof name / sizeof *name; i++) {
+        if (strcmp(text, name[i]) != 0) continue;
+        *choice = (enum cpu_conv_choice)i;
+        return VGG_OK;
+    }
+    return text ? vgg_fail(VGG_ERR_ARGUMENT, "conv %s: is not known; use auto, direct or winograd", text) : VGG_OK;
+}
+
 static void cpu_close(struct vgg_backend *backend)
 {
     struct cpu *cpu = (struct cpu *)backend;
@@ -100,6 +112,8 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     *out = NULL;
     enum cpu_isa isa;
     enum vgg_status status = isa_parse(&isa, options->isa);
+    enum cpu_conv_choice conv;
+    if (status == VGG_OK) status = conv_parse(&conv, options->conv);
     if (status != VGG_OK) return status;
     if (options->device > 0) return vgg_fail(VGG_ERR_MISSING, "cpu device %d: there is only device 0", options->device);
     if (options->threads < 0 || options->threads > MAX_THREADS)
@@ -110,6 +124,7 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     cpu->base.vtable = &cpu_backend_vtable;
     device_fill(&cpu->base.device);
     cpu->isa = isa;
+    cpu->conv = conv;
     cpu->threads = options->threads ? options->threads : cpu->base.device.threads;
     cpu->base.device.threads = cpu->threads;
     cpu_kernels_fill(&cpu->kernels, isa);

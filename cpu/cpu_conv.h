@@ -8,7 +8,12 @@
 #include "cpu/cpu_gemm.h"
 
 /* Packed forms of weights, as cpu_pack_get numbers them. */
-enum cpu_pack_form { CPU_PACK_CONV, CPU_PACK_CONV_TURNED };
+enum cpu_pack_form {
+    CPU_PACK_CONV,
+    CPU_PACK_CONV_TURNED,
+    CPU_PACK_WINOGRAD = 10 /* + m */,
+    CPU_PACK_WINOGRAD_TURNED = 20
+};
 
 enum vgg_status cpu_conv_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
                              const struct cpu_gemm *gemm);

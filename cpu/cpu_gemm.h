@@ -23,6 +23,10 @@ typedef void cpu_gemm_rows_fn(float *c, size_t ldc, const float *const *a, size_
 typedef void cpu_gemm_cols_fn(float *c, size_t ldc, const float *a, const size_t *at, const float *b, size_t b_step,
                               int segments, int k, int m);
 
+/* c[r][j] = sum over i < k of a[i * lda + r] * b[i * ldb + j] for r < m, j < CPU_NR: both operands [k][channels], read
+ * where they lie; m = CPU_MR or CPU_MR_NARROW; rows of c CPU_NR apart; b and c 32-byte aligned. */
+typedef void cpu_gemm_outer_fn(float *c, const float *a, size_t lda, const float *b, size_t ldb, int k, int m);
+
 /* Writes a finished block c (rows x CPU_NR, row after row) as `cols` <= CPU_NR columns of y (rows ldy apart).
  * bias (CPU_NR floats) or mask (laid out as y: what is written is 0 where mask <= 0) may be NULL; relu: max(0, .),
  * which keeps a NaN. */
@@ -50,6 +54,7 @@ typedef void cpu_gemm_stream_fn(float *c, size_t ldc, const float *a, size_t lda
 struct cpu_gemm {
     cpu_gemm_rows_fn *rows;
     cpu_gemm_cols_fn *cols;
+    cpu_gemm_outer_fn *outer;
     cpu_gemm_store_fn *store;
     cpu_gemm_pool_fn *pool;
     cpu_gemm_dot_fn *dot;

@@ -16,14 +16,15 @@ size_t harness_targets(struct harness_target target[HARNESS_MAX_TARGETS])
     cr_assert_eq(vgg_backend_devices(&device, &devices), VGG_OK);
     for (size_t i = 0; i < devices; i++) {
         bool cpu = !strcmp(device[i].backend, "cpu");
-        for (int level = cpu ? 0 : 1; level < 2; level++) {
+        for (int level = cpu ? 0 : 2; level < 3; level++) {
             cr_assert_lt(count, (size_t)HARNESS_MAX_TARGETS);
             struct harness_target *t = &target[count++];
-            *t = (struct harness_target) { .scalar = level == 0 };
+            *t = (struct harness_target) { .scalar = level == 0, .winograd = cpu && level == 2 };
             snprintf(t->backend, sizeof t->backend, "%s", device[i].backend);
             snprintf(t->device, sizeof t->device, "%d", device[i].index);
             snprintf(t->isa, sizeof t->isa, "%s", level ? "auto" : "scalar");
-            snprintf(t->name, sizeof t->name, "%s (%s)", device[i].name, t->isa);
+            snprintf(t->conv, sizeof t->conv, "%s", level == 2 ? "auto" : "direct");
+            snprintf(t->name, sizeof t->name, "%s (%s)", device[i].name, level == 1 ? t->conv : t->isa);
         }
     }
     free(device);
@@ -34,7 +35,9 @@ size_t harness_targets(struct harness_target target[HARNESS_MAX_TARGETS])
 void harness_open(struct harness *harness, const struct harness_target *target)
 {
     *harness = (struct harness) { .name = target->name };
-    struct vgg_engine_options options = { .backend = target->backend, .device = target->device, .isa = target->isa };
+    struct vgg_engine_options options = {
+        .backend = target->backend, .device = target->device, .isa = target->isa, .conv = target->conv
+    };
     cr_assert_eq(vgg_backend_open(&harness->backend, &options), VGG_OK, "%s does not open", target->name);
     cr_assert_str_eq(harness->backend->device.backend, target->backend);
 }

@@ -10,13 +10,15 @@
 /* One way of running operations: a device, and for the CPU the highest ISA level allowed. */
 struct harness_target {
     char name[160]; /* for messages */
-    char backend[16], device[16], isa[16];
-    bool scalar; /* the plain C reference: slow */
+    char backend[16], device[16], isa[16], conv[16];
+    bool scalar;   /* the plain C reference: slow */
+    bool winograd; /* sums whose exact value is 0 may come out as rounding errors of the tensor's scale */
 };
 
 enum { HARNESS_MAX_TARGETS = 16, HARNESS_MAX_VIEWS = 64 };
 
-/* Every device of every backend, as vgg_backend_devices lists them; the CPU twice, as "scalar" and "auto". */
+/* Every device of every backend, as vgg_backend_devices lists them; the CPU three times, as "scalar", "direct" and
+ * "auto". */
 size_t harness_targets(struct harness_target target[HARNESS_MAX_TARGETS]);
 
 /* An opened backend and its arenas. */

@@ -2,358 +2,11 @@
  * bias, ReLU, pooling and masks, guard bands, planted extremes, changed weights, and the same bits for any thread
  * count. */
 #include <criterion/criterion.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "core/backend.h"
-#include "core/rng.h"
-#include "cpu/cpu_kernels.h"
-
-enum { GUARD = 512, MAX_VIEWS = 8 };
-
-/* How test data is drawn: uniform reals, small whole numbers (sums are exact, maxima tie), reals with extremes. */
-enum data { REALS, WHOLE, EXTREMES };
-
-/* One operation with host copies of its arenas before the run. */
-struct trial {
-    struct vgg_op op;
-    size_t size[VGG_ARENA_COUNT];
-    char *memory[VGG_ARENA_COUNT];
-    int seed;
-};
-
-static struct vgg_view place(struct trial *t, enum vgg_arena arena, enum vgg_type type, int n, int h, int w, int c)
-{
-    struct vgg_view view = { .arena = arena, .type = type, .n = n, .h = h, .w = w, .c = c };
-    view.offset = (t->size[arena] + GUARD + VGG_VIEW_ALIGN - 1) / VGG_VIEW_ALIGN * VGG_VIEW_ALIGN;
-    t->size[arena] = view.offset + vgg_view_size(&view) + GUARD;
-    return view;
-}
-
-static void *at(const struct trial *t, const struct vgg_view *view)
-{
-    return view->n ? t->memory[view->arena] + view->offset : NULL;
-}
-
-/* Everything is poisoned with NaN patterns; fill() then gives the inputs values. */
-static void trial_allocate(struct trial *t)
-{
-    for (int a = 0; a < VGG_ARENA_COUNT; a++) {
-        t->memory[a] = t->size[a] ? malloc(t->size[a]) : NULL;
-        if (t->memory[a]) memset(t->memory[a], 0xFF, t->size[a]);
-    }
-}
-
-static void trial_free(struct trial *t)
-{
-    for (int a = 0; a < VGG_ARENA_COUNT; a++)
-        free(t->memory[a]);
-}
-
-static void fill(struct trial *t, const struct vgg_view *view, enum data data)
-{
-    float *to = at(t, view);
-    for (size_t i = 0; to && i < vgg_view_count(view); i++) {
-        uint32_t r = vgg_rng_u32((uint64_t)t->seed, VGG_RNG_INIT, view->offset, i);
-        to[i] = (float)(r >> 8) * 0x1p-23f - 1;
-        if (data == WHOLE) to[i] = (float)((int)(r >> 8) % 3 - 1);
-        if (data == EXTREMES && r % 61 < 5) to[i] = (const float[]) { 0, -0.0f, 1e15f, -1e15f, 1e-18f }[r % 61];
-    }
-}
-
-/* Runs t with `threads` threads; out: new arenas after the run. */
-static void trial_run(struct trial *out, const struct trial *t, const char *isa, int threads)
-{
-    struct vgg_engine_options options = { .backend = "cpu", .isa = isa, .threads = threads };
-    struct vgg_backend *backend;
-    cr_assert_eq(vgg_backend_open(&backend, &options), VGG_OK);
-    struct vgg_list list = { .op = &t->op, .count = 1 };
-    struct vgg_step step = { .loss_scale = 1 };
-    *out = *t;
-    for (int a = 0; a < VGG_ARENA_COUNT; a++) {
-        if (!t->size[a]) continue;
-        cr_assert_eq(vgg_buf_create(backend, &list.arena[a], t->size[a]), VGG_OK);
-        if (t->op.w.n && a == VGG_ARENA_PARAM) { /* other weights first: what was packed from them must not stay */
-            cr_assert_eq(vgg_buf_upload(list.arena[a], 0, t->memory[VGG_ARENA_ACT],
-                                        t->size[a] < t->size[VGG_ARENA_ACT] ? t->size[a] : t->size[VGG_ARENA_ACT]),
-                         VGG_OK);
-        }
-    }
-    if (t->op.w.n) cr_assert_eq(vgg_backend_run(backend, &list, &step), VGG_OK);
-    for (int a = 0; a < VGG_ARENA_COUNT; a++)
-        if (t->size[a]) cr_assert_eq(vgg_buf_upload(list.arena[a], 0, t->memory[a], t->size[a]), VGG_OK);
-    cr_assert_eq(vgg_backend_run(backend, &list, &step), VGG_OK);
-    for (int a = 0; a < VGG_ARENA_COUNT; a++) {
-        out->memory[a] = t->size[a] ? malloc(t->size[a]) : NULL;
-        if (t->size[a]) cr_assert_eq(vgg_buf_download(list.arena[a], 0, out->memory[a], t->size[a]), VGG_OK);
-        vgg_buf_destroy(list.arena[a]);
-    }
-    vgg_backend_close(backend);
-}
-
-/* All bytes outside the views that the operation writes are as they were. */
-static void guards_check(const struct trial *out, const struct trial *t, const char *what)
-{
-    const struct vgg_op *op = &t->op;
-    const struct vgg_view *written[] = { &op->y, &op->arg, &op->dx, &op->dw, &op->db };
-    for (int a = 0; a < VGG_ARENA_COUNT; a++)
-        for (size_t i = 0; i < t->size[a]; i++) {
-            bool mine = false;
-            for (size_t v = 0; v < sizeof written / sizeof *written; v++)
-                mine |= written[v]->n && written[v]->arena == (enum vgg_arena)a && i >= written[v]->offset &&
-                        i < written[v]->offset + vgg_view_size(written[v]);
-            if (!mine) cr_assert_eq(out->memory[a][i], t->memory[a][i], "%s: byte %zu of arena %d", what, i, a);
-        }
-}
-
-/* A sum in double with the sum of its terms' magnitudes. */
-struct sum {
-    double value, scale;
-    int terms;
-};
-
-static void add(struct sum *s, double a, double b)
-{
-    s->value += a * b;
-    s->scale += fabs(a * b);
-    s->terms++;
-}
-
-/* (n + 3) 2^-24 of the magnitudes: n terms, bias, the order of the sum; denormals count as zero. */
-static double bound_of(const struct sum *s)
-{
-    return (s->terms + 3) * 0x1p-24 * s->scale + 1e-37;
-}
-
-/* One output of a convolution without ReLU. turned: the gradient of the input. */
-static struct sum conv_sum(const float *x, const float *w, const float *b, int h, int wd, int cin, int cout, int i,
-                           int y, int x0, int k, bool turned)
-{
-    struct sum s = { 0 };
-    for (int ty = -1; ty <= 1; ty++)
-        for (int tx = -1; tx <= 1; tx++) {
-            if (y + ty < 0 || y + ty >= h || x0 + tx < 0 || x0 + tx >= wd) continue;
-            const float *pixel =
-                x + (((size_t)i * (size_t)h + (size_t)(y + ty)) * (size_t)wd + (size_t)(x0 + tx)) * (size_t)cin;
-            int tap = (ty + 1) * 3 + tx + 1;
-            for (int c = 0; c < cin; c++)
-                add(&s, pixel[c],
-                    turned ? w[((8 - tap) * cout + k) * cin + c]
-                           : w[((size_t)tap * (size_t)cin + (size_t)c) * (size_t)cout + (size_t)k]);
-        }
-    if (b) add(&s, b[k], 1);
-    return s;
-}
-
-static double relu(double v)
-{
-    return 0 > v ? 0 : v;
-}
-
-struct shape {
-    int n, h, w, cin, cout;
-};
-
-static void forward_check(const struct trial *t, const struct trial *out, const char *what)
-{
-    const struct vgg_op *op = &t->op;
-    bool pool = op->flags & VGG_OP_POOL;
-    const float *y = at(out, &op->y);
-    const uint8_t *arg = at(out, &op->arg);
-    for (size_t o = 0; o < vgg_view_count(&op->y); o++) {
-        int k = (int)(o % (size_t)op->y.c), px = (int)(o / (size_t)op->y.c % (size_t)op->y.w);
-        int py = (int)(o / (size_t)op->y.c / (size_t)op->y.w % (size_t)op->y.h);
-        int i = (int)(o / (size_t)op->y.c / (size_t)op->y.w / (size_t)op->y.h);
-        double best = -INFINITY, bound = 0, value[4] = { 0 };
-        int first = 0;
-        for (int q = 0; q < (pool ? 4 : 1); q++) {
-            struct sum s = conv_sum(at(t, &op->x), at(t, &op->w), at(t, &op->b), op->x.h, op->x.w, op->x.c, op->w.c, i,
-                                    pool ? 2 * py + q / 2 : py, pool ? 2 * px + q % 2 : px, k, false);
-            value[q] = op->flags & VGG_OP_RELU ? relu(s.value) : s.value;
-            if (value[q] > best) best = value[q], first = q;
-            bound = fmax(bound, bound_of(&s));
-        }
-        cr_assert(fabs(y[o] - best) <= bound, "%s: y[%zu] = %g, not %g within %g", what, o, y[o], best, bound);
-        if (!arg) continue;
-        cr_assert(arg[o] < 4 && value[arg[o]] >= best - 2 * bound, "%s: arg[%zu] = %d, not %d", what, o, arg[o], first);
-        if (t->seed % 2) /* whole numbers: exact */
-            cr_assert_eq(arg[o], first, "%s: arg[%zu] = %d, first maximum at %d", what, o, arg[o], first);
-    }
-}
-
-static void data_check(const struct trial *t, const struct trial *out, const char *what)
-{
-    const struct vgg_op *op = &t->op;
-    const float *dx = at(out, &op->dx), *x = at(t, &op->x);
-    for (size_t o = 0; o < vgg_view_count(&op->dx); o++) {
-        size_t pixel = o / (size_t)op->dx.c;
-        struct sum s = conv_sum(at(t, &op->dy), at(t, &op->w), NULL, op->dy.h, op->dy.w, op->dy.c, op->dx.c,
-                                (int)(pixel / (size_t)op->dx.w / (size_t)op->dx.h),
-                                (int)(pixel / (size_t)op->dx.w % (size_t)op->dx.h), (int)(pixel % (size_t)op->dx.w),
-                                (int)(o % (size_t)op->dx.c), true);
-        double value = !x || x[o] > 0 ? s.value : 0;
-        cr_assert(fabs(dx[o] - value) <= bound_of(&s), "%s: dx[%zu] = %g, not %g within %g", what, o, dx[o], value,
-                  bound_of(&s));
-    }
-}
-
-static void weight_check(const struct trial *t, const struct trial *out, const char *what)
-{
-    const struct vgg_op *op = &t->op;
-    int h = op->x.h, w = op->x.w, cin = op->x.c, cout = op->dy.c;
-    const float *x = at(t, &op->x), *dy = at(t, &op->dy), *dw = at(out, &op->dw), *db = at(out, &op->db);
-    const float *dw0 = at(t, &op->dw), *db0 = at(t, &op->db);
-    for (int tap = 0; tap < 9; tap++)
-        for (int c = 0; c < cin; c++)
-            for (int k = 0; k < cout; k++) {
-                size_t o = ((size_t)tap * (size_t)cin + (size_t)c) * (size_t)cout + (size_t)k;
-                struct sum s = { 0 };
-                for (int p = 0; p < op->x.n * h * w; p++) {
-                    int px = p % w + tap % 3 - 1, py = p / w % h + tap / 3 - 1;
-                    if (px < 0 || px >= w || py < 0 || py >= h) continue;
-                    size_t q = (size_t)(p + (tap / 3 - 1) * w + tap % 3 - 1);
-                    add(&s, x[q * (size_t)cin + (size_t)c], dy[(size_t)p * (size_t)cout + (size_t)k]);
-                }
-                add(&s, dw0[o], 1);
-                cr_assert(fabs(dw[o] - s.value) <= bound_of(&s), "%s: dw[%zu] = %g, not %g within %g", what, o, dw[o],
-                          s.value, bound_of(&s));
-            }
-    for (int k = 0; db && k < cout; k++) {
-        struct sum s = { 0 };
-        for (int p = 0; p < op->x.n * h * w; p++)
-            add(&s, dy[(size_t)p * (size_t)cout + (size_t)k], 1);
-        add(&s, db0[k], 1);
-        cr_assert(fabs(db[k] - s.value) <= bound_of(&s), "%s: db[%d] = %g, not %g", what, k, db[k], s.value);
-    }
-}
-
-static struct sum dense_sum(const struct trial *t, const struct vgg_op *op, size_t row, size_t column, bool data)
-{
-    struct sum s = { 0 };
-    size_t in = (size_t)op->w.w, out = (size_t)op->w.c;
-    const float *w = at(t, &op->w);
-    if (data) {
-        const float *dy = at(t, &op->dy);
-        for (size_t j = 0; j < out; j++)
-            add(&s, dy[row * out + j], w[column * out + j]);
-    } else {
-        const float *x = at(t, &op->x);
-        for (size_t j = 0; j < in; j++)
-            add(&s, x[row * in + j], w[j * out + column]);
-        add(&s, ((const float *)at(t, &op->b))[column], 1);
-    }
-    return s;
-}
-
-static void dense_check(const struct trial *t, const struct trial *o, const char *what)
-{
-    const struct vgg_op *op = &t->op;
-    const float *y = at(o, &op->y), *dx = at(o, &op->dx), *dw = at(o, &op->dw), *x = at(t, &op->x),
-                *dy = at(t, &op->dy);
-    for (size_t i = 0; y && i < vgg_view_count(&op->y); i++) {
-        struct sum s = dense_sum(t, op, i / (size_t)op->w.c, i % (size_t)op->w.c, false);
-        double value = op->flags & VGG_OP_RELU ? relu(s.value) : s.value;
-        cr_assert(fabs(y[i] - value) <= bound_of(&s), "%s: y[%zu] = %g, not %g", what, i, y[i], value);
-    }
-    for (size_t i = 0; dx && i < vgg_view_count(&op->dx); i++) {
-        struct sum s = dense_sum(t, op, i / (size_t)op->w.w, i % (size_t)op->w.w, true);
-        double value = !x || x[i] > 0 ? s.value : 0;
-        cr_assert(fabs(dx[i] - value) <= bound_of(&s), "%s: dx[%zu] = %g, not %g", what, i, dx[i], value);
-    }
-    for (size_t i = 0; dw && i < vgg_view_count(&op->dw); i++) {
-        size_t in = (size_t)op->dw.w, out = (size_t)op->dw.c;
-        struct sum s = { 0 };
-        for (size_t r = 0; r < (size_t)op->dy.n; r++)
-            add(&s, x[r * in + i / out], dy[r * out + i % out]);
-        add(&s, ((const float *)at(t, &op->dw))[i], 1);
-        cr_assert(fabs(dw[i] - s.value) <= bound_of(&s), "%s: dw[%zu] = %g, not %g", what, i, dw[i], s.value);
-    }
-    const float *db = at(o, &op->db);
-    for (size_t k = 0; db && k < (size_t)op->db.c; k++) {
-        struct sum s = { 0 };
-        for (size_t r = 0; r < (size_t)op->dy.n; r++)
-            add(&s, dy[r * (size_t)op->dw.c + k], 1);
-        add(&s, ((const float *)at(t, &op->db))[k], 1);
-        cr_assert(fabs(db[k] - s.value) <= bound_of(&s), "%s: db[%zu] = %g, not %g", what, k, db[k], s.value);
-    }
-}
-
-/* Places the views of an operation, fills the inputs, runs and checks it. */
-static void trial_check(enum vgg_op_kind kind, unsigned flags, bool arg, struct shape s, enum data data,
-                        const char *isa)
-{
-    struct trial t = { .op = { .kind = kind, .flags = flags },
-                       .seed = 2 * (s.n + s.h + s.cin + s.cout) + (data == WHOLE) };
-    struct vgg_op *op = &t.op;
-    bool dense = kind >= VGG_OP_DENSE, pool = flags & VGG_OP_POOL, mask = flags & VGG_OP_RELU;
-    struct vgg_view w = dense ? place(&t, VGG_ARENA_PARAM, VGG_F32, 1, 1, s.cin, s.cout)
-                              : place(&t, VGG_ARENA_PARAM, VGG_F32, 3, 3, s.cin, s.cout);
-    struct vgg_view b = place(&t, VGG_ARENA_PARAM, VGG_F32, 1, 1, 1, s.cout);
-    struct vgg_view x = place(&t, VGG_ARENA_ACT, VGG_F32, s.n, s.h, s.w, s.cin);
-    struct vgg_view y = place(&t, VGG_ARENA_ACT, VGG_F32, s.n, pool ? s.h / 2 : s.h, pool ? s.w / 2 : s.w, s.cout);
-    switch (kind) {
-    case VGG_OP_CONV:
-    case VGG_OP_DENSE:
-        op->x = x, op->w = w, op->b = b, op->y = y;
-        if (arg) op->arg = place(&t, VGG_ARENA_ACT, VGG_U8, y.n, y.h, y.w, y.c);
-        break;
-    case VGG_OP_CONV_BWD_DATA:
-    case VGG_OP_DENSE_BWD_DATA:
-        op->dy = y, op->w = w, op->dx = place(&t, VGG_ARENA_ACT, VGG_F32, s.n, s.h, s.w, s.cin);
-        if (mask) op->x = x;
-        break;
-    default:
-        op->x = x, op->dy = y, op->dw = w, op->db = b;
-        op->dw.arena = op->db.arena = VGG_ARENA_GRAD;
-        t.size[VGG_ARENA_GRAD] = t.size[VGG_ARENA_PARAM];
-        break;
-    }
-    trial_allocate(&t);
-    const struct vgg_view *inputs[] = { &op->x, &op->w, &op->b, &op->dy, &op->dw, &op->db };
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-        fill(&t, inputs[i], data);
-    char what[128];
-    snprintf(what, sizeof what, "%s %s flags %u data %d, %dx%dx%dx%d to %d", isa, vgg_op_name(kind), flags, (int)data,
-             s.n, s.h, s.w, s.cin, s.cout);
-    struct trial out, again;
-    trial_run(&out, &t, isa, 2);
-    if (dense)
-        dense_check(&t, &out, what);
-    else if (kind == VGG_OP_CONV)
-        forward_check(&t, &out, what);
-    else if (kind == VGG_OP_CONV_BWD_DATA)
-        data_check(&t, &out, what);
-    else
-        weight_check(&t, &out, what);
-    guards_check(&out, &t, what);
-    for (int threads = 1; threads <= 7; threads += 2) {
-        trial_run(&again, &t, isa, threads);
-        for (int a = 0; a < VGG_ARENA_COUNT; a++)
-            if (t.size[a])
-                cr_assert_eq(memcmp(again.memory[a], out.memory[a], t.size[a]), 0, "%s: %d threads differ from 2", what,
-                             threads);
-        trial_free(&again);
-    }
-    trial_free(&out);
-    trial_free(&t);
-}
-
-static const char *const levels[] = { "avx2", "avx512", "neon" };
-
-/* Calls `check` with every level above plain C that this machine has, or skips. */
-static void levels_each(void (*check)(const char *isa))
-{
-    const enum cpu_isa isa[] = { CPU_ISA_AVX2, CPU_ISA_AVX512, CPU_ISA_NEON };
-    int found = 0;
-    for (size_t i = 0; i < sizeof isa / sizeof *isa; i++)
-        if (cpu_isa_found(isa[i])) found++, check(levels[i]);
-    if (!found) cr_skip_test("no ISA level above plain C on this machine");
-}
+#include "conv_trial.h"
 
 /* Single elements, whole and ragged tiles, primes, rows longer than a block, layers of VGG networks. */
-static const struct shape shapes[] = {
+static const struct trial_shape shapes[] = {
     { 1, 1, 1, 1, 1 },      { 1, 2, 2, 3, 16 },    { 2, 2, 3, 4, 15 },   { 1, 5, 7, 3, 64 },   { 2, 7, 5, 17, 19 },
     { 3, 3, 2, 6, 17 },     { 1, 13, 11, 31, 33 }, { 5, 2, 2, 64, 64 },  { 1, 3, 601, 3, 5 },  { 2, 9, 9, 128, 16 },
     { 1, 14, 14, 512, 16 }, { 1, 4, 14, 16, 512 }, { 1, 37, 38, 8, 12 }, { 1, 6, 224, 3, 64 }, { 1, 5, 112, 64, 32 },
@@ -363,63 +16,65 @@ enum { SHAPES = sizeof shapes / sizeof *shapes };
 static void forward_all(const char *isa)
 {
     for (int i = 0; i < SHAPES; i++) {
-        trial_check(VGG_OP_CONV, 0, false, shapes[i], REALS, isa);
-        trial_check(VGG_OP_CONV, VGG_OP_RELU, false, shapes[i], EXTREMES, isa);
+        trial_check(VGG_OP_CONV, 0, false, shapes[i], TRIAL_REALS, isa, "direct", NULL);
+        trial_check(VGG_OP_CONV, VGG_OP_RELU, false, shapes[i], TRIAL_EXTREMES, isa, "direct", NULL);
         if (shapes[i].h < 2 || shapes[i].w < 2) continue;
-        trial_check(VGG_OP_CONV, VGG_OP_POOL, true, shapes[i], REALS, isa);
-        trial_check(VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, true, shapes[i], WHOLE, isa);
-        trial_check(VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, false, shapes[i], EXTREMES, isa);
+        trial_check(VGG_OP_CONV, VGG_OP_POOL, true, shapes[i], TRIAL_REALS, isa, "direct", NULL);
+        trial_check(VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, true, shapes[i], TRIAL_WHOLE, isa, "direct", NULL);
+        trial_check(VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, false, shapes[i], TRIAL_EXTREMES, isa, "direct", NULL);
     }
 }
 
 static void data_all(const char *isa)
 {
     for (int i = 0; i < SHAPES; i++) {
-        trial_check(VGG_OP_CONV_BWD_DATA, 0, false, shapes[i], REALS, isa);
-        trial_check(VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false, shapes[i], EXTREMES, isa);
+        trial_check(VGG_OP_CONV_BWD_DATA, 0, false, shapes[i], TRIAL_REALS, isa, "direct", NULL);
+        trial_check(VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false, shapes[i], TRIAL_EXTREMES, isa, "direct", NULL);
     }
 }
 
 static void weight_all(const char *isa)
 {
     for (int i = 0; i < SHAPES; i++)
-        trial_check(VGG_OP_CONV_BWD_WEIGHT, 0, false, shapes[i], i % 2 ? EXTREMES : REALS, isa);
+        trial_check(VGG_OP_CONV_BWD_WEIGHT, 0, false, shapes[i], i % 2 ? TRIAL_EXTREMES : TRIAL_REALS, isa, "direct",
+                    NULL);
 }
 
 static void dense_all(const char *isa)
 {
-    static const struct shape dense[] = {
+    static const struct trial_shape dense[] = {
         { 1, 1, 1, 1, 1 },     { 1, 1, 1, 7, 3 },    { 2, 1, 1, 8, 8 },      { 7, 1, 1, 17, 16 },
         { 6, 1, 1, 64, 513 },  { 1, 1, 1, 3001, 1 }, { 5, 1, 1, 300, 10 },   { 13, 1, 1, 101, 31 },
         { 3, 2, 2, 16, 1030 }, { 32, 1, 1, 256, 1 }, { 1, 1, 1, 1025, 700 },
     };
     for (size_t i = 0; i < sizeof dense / sizeof *dense; i++) {
-        struct shape s = dense[i];
+        struct trial_shape s = dense[i];
         s.cin *= s.h * s.w, s.h = s.w = 1;
-        for (enum data data = REALS; data <= EXTREMES; data++) {
-            trial_check(VGG_OP_DENSE, data == REALS ? 0 : VGG_OP_RELU, false, s, data, isa);
-            trial_check(VGG_OP_DENSE_BWD_DATA, data == REALS ? 0 : VGG_OP_RELU, false, s, data, isa);
-            trial_check(VGG_OP_DENSE_BWD_WEIGHT, 0, false, s, data, isa);
+        for (enum trial_data data = TRIAL_REALS; data <= TRIAL_EXTREMES; data++) {
+            trial_check(VGG_OP_DENSE, data == TRIAL_REALS ? 0 : VGG_OP_RELU, false, s, data, isa, "direct", NULL);
+            trial_check(VGG_OP_DENSE_BWD_DATA, data == TRIAL_REALS ? 0 : VGG_OP_RELU, false, s, data, isa, "direct",
+                        NULL);
+            trial_check(VGG_OP_DENSE_BWD_WEIGHT, 0, false, s, data, isa, "direct", NULL);
         }
     }
 }
 
 Test(cpu_conv, forward)
 {
-    levels_each(forward_all);
+    trial_levels(forward_all);
 }
 
 Test(cpu_conv, backward_data)
 {
-    levels_each(data_all);
+    trial_levels(data_all);
 }
 
 Test(cpu_conv, backward_weight)
 {
-    levels_each(weight_all);
+    trial_levels(weight_all);
 }
 
 Test(cpu_conv, dense)
 {
-    levels_each(dense_all);
+    trial_levels(dense_all);
 }

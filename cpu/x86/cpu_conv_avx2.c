@@ -1,19 +1,26 @@
 /* cpu_conv_avx2.c: convolutions and dense layers on the AVX2 micro-kernels. */
 #include "cpu/cpu_conv.h"
 #include "cpu/cpu_dense.h"
+#include "cpu/cpu_winograd.h"
 
 enum vgg_status cpu_conv_avx2(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
 {
+    int m = cpu_winograd_choose(cpu, op);
+    if (m) return cpu_winograd_run(cpu, op, args, &cpu_gemm_avx2, &cpu_winograd_avx2[m / 2 - 1]);
     return cpu_conv_run(cpu, op, args, &cpu_gemm_avx2);
 }
 
 enum vgg_status cpu_conv_bwd_data_avx2(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
 {
+    int m = cpu_winograd_choose(cpu, op);
+    if (m) return cpu_winograd_bwd_data_run(cpu, op, args, &cpu_gemm_avx2, &cpu_winograd_avx2[m / 2 - 1]);
     return cpu_conv_bwd_data_run(cpu, op, args, &cpu_gemm_avx2);
 }
 
 enum vgg_status cpu_conv_bwd_weight_avx2(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
 {
+    int m = cpu_winograd_choose(cpu, op);
+    if (m) return cpu_winograd_bwd_weight_run(cpu, op, args, &cpu_gemm_avx2, &cpu_winograd_avx2[m / 2 - 1]);
     return cpu_conv_bwd_weight_run(cpu, op, args, &cpu_gemm_avx2);
 }
 

@@ -88,6 +88,33 @@ static void gemm_cols(float *c, size_t ldc, const float *a, const size_t *at, co
         cols_tile(c, ldc, a, at, b, b_step, segments, k, CPU_MR_NARROW);
 }
 
+/* The outer-product form for a constant m. */
+static inline __attribute__((always_inline)) void outer_tile(float *c, const float *a, size_t lda, const float *b,
+                                                             size_t ldb, int k, int m)
+{
+    __m256 acc[CPU_MR][2];
+    tile_load(acc, c, CPU_NR, m, false);
+#pragma GCC unroll 2
+    for (int i = 0; i < k; i++, a += lda, b += ldb) {
+        __m256 b0 = _mm256_load_ps(b), b1 = _mm256_load_ps(b + 8);
+#pragma GCC unroll 6
+        for (int r = 0; r < m; r++) {
+            __m256 v = _mm256_broadcast_ss(a + r);
+            acc[r][0] = _mm256_fmadd_ps(v, b0, acc[r][0]);
+            acc[r][1] = _mm256_fmadd_ps(v, b1, acc[r][1]);
+        }
+    }
+    tile_store(c, CPU_NR, acc, m);
+}
+
+static void gemm_outer(float *c, const float *a, size_t lda, const float *b, size_t ldb, int k, int m)
+{
+    if (m == CPU_MR)
+        outer_tile(c, a, lda, b, ldb, k, CPU_MR);
+    else
+        outer_tile(c, a, lda, b, ldb, k, CPU_MR_NARROW);
+}
+
 /* A mask of the first `count` of 8 lanes. */
 static inline __m256i lanes(int count)
 {
@@ -276,6 +303,7 @@ static void gemm_stream(float *c, size_t ldc, const float *a, size_t lda, const 
 const struct cpu_gemm cpu_gemm_avx2 = {
     .rows = gemm_rows,
     .cols = gemm_cols,
+    .outer = gemm_outer,
     .store = gemm_store,
     .pool = gemm_pool,
     .dot = gemm_dot,
