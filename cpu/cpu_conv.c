@@ -5,7 +5,13 @@
 #include <omp.h>
 #include <string.h>
 
-enum { TAPS = 9, MAX_ROWS = 192 };
+enum {
+    TAPS = 9,
+    MAX_ROWS = 192,
+    FIRST_DEPTH =
+        3, /* channels of images: the three taps of a row are read as one stretch, from a copy with a border */
+    FIRST_STRETCH = 3 * FIRST_DEPTH
+};
 
 /* One product. Rows are the n h w pixels, or with pool 4 rows a window; depth and cols are channels. */
 struct product {
@@ -16,6 +22,7 @@ struct product {
     float *y;
     uint8_t *arg;
     bool relu, pool;
+    bool border; /* a is a copy with a pixel of zeros around each image */
 };
 
 static int panels_of(int cols)
@@ -66,7 +73,29 @@ static void pack_backward(struct cpu *cpu, float *packed, const float *w, int de
         }
 }
 
-/* table[tap * stride + r] = where row first + r lies for each tap; zeros outside the image and from `rows` on. */
+/* One row of a table: a pointer for each tap of the pixel (y, x), zeros outside the image; not a row: only zeros. */
+static void pointers_inner(const float **table, int stride, const struct product *p, int64_t image, int y, int x,
+                           bool row)
+{
+    const float *pixel = p->a + ((image * p->h + y) * p->w + x) * p->depth;
+    for (int tap = 0; tap < TAPS; tap++) {
+        int dx = tap % 3 - 1, dy = tap / 3 - 1;
+        bool inside = row && x + dx >= 0 && x + dx < p->w && y + dy >= 0 && y + dy < p->h;
+        table[tap * stride] = inside ? pixel + ((int64_t)dy * p->w + dx) * p->depth : p->zero;
+    }
+}
+
+/* The same for images with a border: a pointer for each row of taps; not a row: whatever may be read. */
+static void pointers_first(const float **table, int stride, const struct product *p, int64_t image, int y, int x,
+                           bool row)
+{
+    int64_t line = (int64_t)(p->w + 2) * FIRST_DEPTH;
+    const float *pixel = row ? p->a + (image * (p->h + 2) + y) * line + (int64_t)x * FIRST_DEPTH : p->a;
+    for (int dy = 0; dy < 3; dy++)
+        table[dy * stride] = row ? pixel + dy * line : pixel;
+}
+
+/* Fills a table of `padded` rows (stride pointers from one tap to the next), `rows` of them rows of the product. */
 static void table_fill(const float **table, int stride, const struct product *p, int64_t first, int rows, int padded)
 {
     int wide = p->pool ? p->w / 2 : p->w, high = p->pool ? p->h / 2 : p->h;
@@ -76,12 +105,7 @@ static void table_fill(const float **table, int stride, const struct product *p,
     for (int r = 0; r < padded; r++) {
         int px = x, py = y, q = r & 3;
         if (p->pool) px = 2 * x + (q & 1), py = 2 * y + (q >> 1);
-        const float *pixel = p->a + ((image * p->h + py) * p->w + px) * p->depth;
-        for (int tap = 0; tap < TAPS; tap++) {
-            int dx = tap % 3 - 1, dy = tap / 3 - 1;
-            bool inside = r < rows && px + dx >= 0 && px + dx < p->w && py + dy >= 0 && py + dy < p->h;
-            table[tap * stride + r] = inside ? pixel + ((int64_t)dy * p->w + dx) * p->depth : p->zero;
-        }
+        (p->border ? pointers_first : pointers_inner)(table + r, stride, p, image, py, px, r < rows);
         if (p->pool && q != 3) continue;
         if (++x == wide) {
             x = 0;
@@ -95,6 +119,10 @@ static void block_multiply(float *c, const float *const *table, int stride, int 
                            int panel)
 {
     const float *b = p->packed + (size_t)panel * TAPS * (size_t)p->depth * CPU_NR;
+    for (int r = 0; p->border && r < padded; r += CPU_MR)
+        p->gemm->rows(c + r * CPU_NR, CPU_NR, table + r, (size_t)stride, 0, b, (size_t)FIRST_STRETCH * CPU_NR, 3,
+                      FIRST_STRETCH, false);
+    if (p->border) return;
     int limit = p->gemm->k_block, taps = 3 * p->depth <= limit ? 3 : 1;
     int pieces = (p->depth + limit - 1) / limit, piece = (p->depth + pieces - 1) / pieces;
     for (int tap = 0; tap < TAPS; tap += taps)
@@ -189,6 +217,21 @@ static enum vgg_status weights_get(struct cpu *cpu, struct product *p, const str
     return VGG_OK;
 }
 
+/* Copies images with a border of zeros. */
+static void images_copy(const struct cpu *cpu, float *to, const struct product *p)
+{
+    size_t line = (size_t)(p->w + 2) * FIRST_DEPTH, width = (size_t)p->w * FIRST_DEPTH;
+    int high = p->h + 2;
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (int64_t i = 0; i < (int64_t)p->n * high; i++) {
+        float *row = to + (size_t)i * line;
+        int y = (int)(i % high) - 1;
+        memset(row, 0, line * sizeof *row);
+        if (y < 0 || y >= p->h) continue;
+        memcpy(row + FIRST_DEPTH, p->a + ((size_t)(i / high) * (size_t)p->h + (size_t)y) * width, width * sizeof *row);
+    }
+}
+
 enum vgg_status cpu_conv_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
                              const struct cpu_gemm *gemm)
 {
@@ -196,6 +239,13 @@ enum vgg_status cpu_conv_run(struct cpu *cpu, const struct vgg_op *op, const str
     p.a = args->x, p.y = args->y, p.arg = args->arg;
     p.relu = op->flags & VGG_OP_RELU, p.pool = op->flags & VGG_OP_POOL;
     enum vgg_status status = weights_get(cpu, &p, args, CPU_PACK_CONV);
+    if (status == VGG_OK && p.depth == FIRST_DEPTH) {
+        void *copy;
+        size_t pixels = (size_t)p.n * (size_t)(p.h + 2) * (size_t)(p.w + 2);
+        status = cpu_scratch(cpu, &copy, pixels * FIRST_DEPTH * sizeof(float));
+        if (status == VGG_OK) images_copy(cpu, copy, &p);
+        p.a = copy, p.border = true;
+    }
     if (status == VGG_OK && op->y.n && op->y.h && op->y.w) product_run(cpu, &p);
     return status;
 }

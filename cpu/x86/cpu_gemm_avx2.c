@@ -29,6 +29,8 @@ static inline __attribute__((always_inline)) void tile_store(float *c, size_t ld
 static void gemm_rows(float *c, size_t ldc, const float *const *a, size_t a_step, size_t a_skip, const float *b,
                       size_t b_step, int segments, int k, bool accumulate)
 {
+    /* Packed panels follow each other: what comes after this block of B is wanted next. */
+    size_t ahead = (size_t)segments * (size_t)k * CPU_NR;
     __m256 acc[CPU_MR][2];
     if (accumulate)
         tile_load(acc, c, ldc, CPU_MR, true);
@@ -40,6 +42,7 @@ static void gemm_rows(float *c, size_t ldc, const float *const *a, size_t a_step
 #pragma GCC unroll 2
         for (size_t i = 0; i < (size_t)k; i++, bi += CPU_NR) {
             __m256 b0 = _mm256_load_ps(bi), b1 = _mm256_load_ps(bi + 8), v;
+            _mm_prefetch((const char *)(bi + ahead), _MM_HINT_T1);
             v = _mm256_broadcast_ss(a0 + i);
             acc[0][0] = _mm256_fmadd_ps(v, b0, acc[0][0]), acc[0][1] = _mm256_fmadd_ps(v, b1, acc[0][1]);
             v = _mm256_broadcast_ss(a1 + i);
