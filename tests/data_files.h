@@ -2,7 +2,9 @@
 #ifndef TESTS_DATA_FILES_H
 #define TESTS_DATA_FILES_H
 
+#ifndef TESTS_PLAIN_H
 #include <criterion/criterion.h>
+#endif
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

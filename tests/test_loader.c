@@ -1,4 +1,8 @@
 /* Batches: order, shuffling, resuming, damaged items, shutting down. Run it under ThreadSanitizer too. */
+#if defined(__SANITIZE_THREAD__)
+#include "plain.h"
+#endif
+
 #include "data_files.h"
 
 #include "core/loader.h"
