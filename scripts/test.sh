@@ -137,9 +137,9 @@ run_asan() {
 }
 
 run_tsan() {
-    local targets=(test_loader)
+    local targets=(loader_threads)
     build tsan -DVGG16_SANITIZE=thread || return 0
-    TSAN_OPTIONS=log_path=$PWD/build/tsan/report run_tests tsan -R '^test_loader$'
+    TSAN_OPTIONS=log_path=$PWD/build/tsan/report run_tests tsan -R '^loader_threads$'
 }
 
 # block LANGUAGE [TEXT]: the first fenced block of that language in README.md, that holds TEXT.
