@@ -217,6 +217,8 @@ const struct cli_option cli_augment_options[] = {
 static const char *const backend_names[] = { "auto", "cpu", "vulkan", NULL };
 static const char *const isa_names[] = { "auto", "scalar", "avx2", "avx512", "neon", NULL };
 
+static const char *const conv_names[] = { "auto", "direct", "winograd", NULL };
+
 /* A choice that the library takes as a word. */
 static const char *read_word(const struct cli_option *option, const char *text, void *target)
 {
@@ -246,6 +248,13 @@ const struct cli_option cli_common_options[] = {
       .choices = isa_names,
       .range = "one of auto, scalar, avx2, avx512, neon",
       .offset = offsetof(struct cli_common, engine.isa) },
+    { .name = "conv",
+      .value = "HOW",
+      .help = "CPU convolutions: direct, winograd, or auto, the faster one for each layer (default auto)",
+      .read = read_word,
+      .choices = conv_names,
+      .range = "one of auto, direct, winograd",
+      .offset = offsetof(struct cli_common, engine.conv) },
     { .name = "threads",
       .value = "N",
       .help = "CPU threads (default: VGG16_THREADS, else OMP_NUM_THREADS, else all processors)",
