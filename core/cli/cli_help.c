@@ -69,11 +69,13 @@ static void program_help(void)
         0, 0);
 }
 
-static const char data_help[] =
-    "DATA is a folder with one subfolder per class (classes in the order of their names); a folder of images, one "
-    "image, "
-    "or a .txt file with an image path a line (no labels); a .safetensors file with x (N,H,W,3 float32 or uint8; or "
-    "features) and y (N, int64); or idx:IMAGES,LABELS (MNIST's format, gzip or not).";
+static const char data_help[] = "DATA is a folder with one subfolder per class (classes in the order of their names); "
+                                "a folder of images, one image, or a "
+                                ".txt file with an image path a line (no labels); a .safetensors file with x (N,H,W,3 "
+                                "float32 or uint8; or features) and y "
+                                "(N, int64); or idx:IMAGES,LABELS (MNIST's format, gzip or not). At its end, "
+                                "?classes=0,3,5 keeps these classes and "
+                                "?per_class=N the first N of each; both join by &.";
 
 void cli_help(const struct cli_command *command)
 {

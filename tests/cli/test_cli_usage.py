@@ -9,7 +9,7 @@ from cli_support import PROGRAM, Program, write_folder
 COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "convert", "selftest"]
 
 # Every option of every command, as scripts may use them.
-COMMON = "backend device isa threads memory seed json quiet verbose help version"
+COMMON = "backend conv device isa threads memory seed json quiet verbose help version"
 IMAGES = "preprocess resize crop skip-bad"
 OPTIONS = {
     "devices": "",
