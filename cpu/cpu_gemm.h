@@ -24,8 +24,10 @@ typedef void cpu_gemm_cols_fn(float *c, size_t ldc, const float *a, const size_t
                               int segments, int k, int m);
 
 /* c[r][j] = sum over i < k of a[i * lda + r] * b[i * ldb + j] for r < m, j < CPU_NR: both operands [k][channels], read
- * where they lie; m = CPU_MR or CPU_MR_NARROW; rows of c CPU_NR apart; b and c 32-byte aligned. */
-typedef void cpu_gemm_outer_fn(float *c, const float *a, size_t lda, const float *b, size_t ldb, int k, int m);
+ * where they lie; m = CPU_MR or CPU_MR_NARROW; rows of c CPU_NR apart; b and c 32-byte aligned. What stands a_next and
+ * b_next floats behind each row is asked for ahead (with m = CPU_MR; readable or not; 0 and 0: nothing). */
+typedef void cpu_gemm_outer_fn(float *c, const float *a, size_t lda, size_t a_next, const float *b, size_t ldb,
+                               size_t b_next, int k, int m);
 
 /* Writes a finished block c (rows x CPU_NR, row after row) as `cols` <= CPU_NR columns of y (rows ldy apart).
  * bias (CPU_NR floats) or mask (laid out as y: what is written is 0 where mask <= 0) may be NULL; relu: max(0, .),

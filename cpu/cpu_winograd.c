@@ -8,10 +8,11 @@
 #include "cpu/cpu_conv.h"
 
 enum {
-    OWN_BYTES = 3 << 20,     /* filters up to here: every thread works on blocks of its own */
-    OWN_BLOCK = 1 << 20,     /* bytes of such a block */
-    SHARED_BLOCK = 12 << 20, /* bytes of a block that all threads work on together */
-    LANE = 16,               /* floats of a cache line */
+    OWN_BYTES = 3 << 20,    /* filters up to here: every thread works on blocks of its own */
+    OWN_BLOCK = 1 << 20,    /* bytes of such a block */
+    SHARED_LEAST = 3 << 20, /* bytes of a block that all threads work on together: a third of the filters', which are */
+    SHARED_MOST = 12 << 20, /* read once a block, within these limits */
+    LANE = 16,              /* floats of a cache line */
 };
 
 /* One convolution in the transformed domain. */
@@ -164,9 +165,10 @@ static enum vgg_status job_run(struct cpu *cpu, struct job *job)
     int64_t tiles = (int64_t)job->n * job->high * job->wide;
     job->v_row = (size_t)job->cin + LANE, job->m_row = (size_t)job->cout + LANE;
     job->u_plane = filter_plane(job->cin, job->cout);
-    bool own = job->u_plane * (size_t)job->points * sizeof(float) <= OWN_BYTES;
-    size_t limit = own ? OWN_BLOCK : SHARED_BLOCK,
-           tile = (job->v_row + job->m_row) * (size_t)job->points * sizeof(float);
+    size_t filters = job->u_plane * (size_t)job->points * sizeof(float);
+    bool own = filters <= OWN_BYTES;
+    size_t shared = filters / 3 < SHARED_LEAST ? SHARED_LEAST : filters / 3 > SHARED_MOST ? SHARED_MOST : filters / 3;
+    size_t limit = own ? OWN_BLOCK : shared, tile = (job->v_row + job->m_row) * (size_t)job->points * sizeof(float);
     int most = (int)(limit / tile) / CPU_MR * CPU_MR;
     if (most < CPU_MR) most = CPU_MR;
     int64_t blocks = (tiles + most - 1) / most;

@@ -179,6 +179,8 @@ static const struct trial_shape shapes[] = {
     { 2, 37, 38, 16, 16 }, { 1, 9, 9, 64, 80 }, { 7, 4, 4, 16, 16 },   { 1, 3, 2, 512, 16 },  { 1, 6, 5, 16, 272 },
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
+/* Filters that all threads share, and more tiles than one of their blocks holds. */
+static const struct trial_shape shared = { 5, 14, 14, 192, 128 };
 static const char *const tiles[] = { "winograd2", "winograd4", "winograd6" };
 
 static void forward_all(const char *isa)
@@ -193,9 +195,8 @@ static void forward_all(const char *isa)
             trial_check(VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, true, shapes[i], TRIAL_WHOLE, isa, tiles[f],
                         product_bound);
         }
-    tile_m = 4; /* more tiles than one block of all threads holds */
-    trial_check(VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, true, (struct trial_shape) { 1, 99, 97, 64, 80 }, TRIAL_REALS,
-                isa, tiles[1], product_bound);
+    tile_m = 4;
+    trial_check(VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, true, shared, TRIAL_REALS, isa, tiles[1], product_bound);
 }
 
 static void data_all(const char *isa)
@@ -206,6 +207,8 @@ static void data_all(const char *isa)
             trial_check(VGG_OP_CONV_BWD_DATA, 0, false, shapes[i], TRIAL_EXTREMES, isa, tiles[f], product_bound);
             trial_check(VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false, shapes[i], TRIAL_REALS, isa, tiles[f], product_bound);
         }
+    tile_m = 4;
+    trial_check(VGG_OP_CONV_BWD_DATA, 0, false, shared, TRIAL_REALS, isa, tiles[1], product_bound);
 }
 
 static void weight_all(const char *isa)

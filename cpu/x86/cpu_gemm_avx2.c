@@ -91,15 +91,20 @@ static void gemm_cols(float *c, size_t ldc, const float *a, const size_t *at, co
         cols_tile(c, ldc, a, at, b, b_step, segments, k, CPU_MR_NARROW);
 }
 
-/* The outer-product form for a constant m. */
-static inline __attribute__((always_inline)) void outer_tile(float *c, const float *a, size_t lda, const float *b,
-                                                             size_t ldb, int k, int m)
+/* The outer-product form for a constant m; ahead: the next operands are asked for. */
+static inline __attribute__((always_inline)) void outer_tile(float *c, const float *a, size_t lda, size_t a_next,
+                                                             const float *b, size_t ldb, size_t b_next, int k, int m,
+                                                             bool ahead)
 {
     __m256 acc[CPU_MR][2];
     tile_load(acc, c, CPU_NR, m, false);
 #pragma GCC unroll 2
     for (int i = 0; i < k; i++, a += lda, b += ldb) {
         __m256 b0 = _mm256_load_ps(b), b1 = _mm256_load_ps(b + 8);
+        if (ahead) {
+            _mm_prefetch((const char *)(a + a_next), _MM_HINT_T0);
+            _mm_prefetch((const char *)(b + b_next), _MM_HINT_T0);
+        }
 #pragma GCC unroll 6
         for (int r = 0; r < m; r++) {
             __m256 v = _mm256_broadcast_ss(a + r);
@@ -110,12 +115,15 @@ static inline __attribute__((always_inline)) void outer_tile(float *c, const flo
     tile_store(c, CPU_NR, acc, m);
 }
 
-static void gemm_outer(float *c, const float *a, size_t lda, const float *b, size_t ldb, int k, int m)
+static void gemm_outer(float *c, const float *a, size_t lda, size_t a_next, const float *b, size_t ldb, size_t b_next,
+                       int k, int m)
 {
-    if (m == CPU_MR)
-        outer_tile(c, a, lda, b, ldb, k, CPU_MR);
+    if (m != CPU_MR)
+        outer_tile(c, a, lda, 0, b, ldb, 0, k, CPU_MR_NARROW, false);
+    else if (a_next || b_next)
+        outer_tile(c, a, lda, a_next, b, ldb, b_next, k, CPU_MR, true);
     else
-        outer_tile(c, a, lda, b, ldb, k, CPU_MR_NARROW);
+        outer_tile(c, a, lda, 0, b, ldb, 0, k, CPU_MR, false);
 }
 
 /* A mask of the first `count` of 8 lanes. */

@@ -166,14 +166,17 @@ static inline __attribute__((always_inline)) void adjoint_1d(__m256 *o, const __
     }
 }
 
-/* 16 channels at a time: both halves of a cache line are used while it is there. */
+/* 16 channels at a time: both halves of a cache line are used while it is there. The pixels that the tile to the right
+ * adds are asked for ahead (where there is none, in vain). */
 static inline __attribute__((always_inline)) void input_2d(float *v, size_t plane, const float *const *pixel,
                                                            int channels, int m)
 {
     int t = m + 2;
     for (int c = 0; c < channels; c += 16) {
         __m256 mid[2][CPU_WINOGRAD_MAX_T][CPU_WINOGRAD_MAX_T], d[CPU_WINOGRAD_MAX_T], o[CPU_WINOGRAD_MAX_T];
-        for (int j = 0; j < t; j++)
+        for (int j = 0; j < t; j++) {
+            for (int i = 0; i < t && j >= 2; i++)
+                _mm_prefetch((const char *)(pixel[i * t + j] + m * channels + c), _MM_HINT_T0);
 #pragma GCC unroll 2
             for (int half = 0; half < 2; half++) {
 #pragma GCC unroll 8
@@ -184,6 +187,7 @@ static inline __attribute__((always_inline)) void input_2d(float *v, size_t plan
                 for (int i = 0; i < t; i++)
                     mid[half][i][j] = o[i];
             }
+        }
         for (int i = 0; i < t; i++)
 #pragma GCC unroll 2
             for (int half = 0; half < 2; half++) {
