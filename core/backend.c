@@ -8,8 +8,17 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "cpu/cpu_backend.h"
+#ifdef VGG16_VULKAN
+#include "vk/vk_backend.h"
+#endif
 
-static const struct vgg_backend_vtable *const registry[] = { &cpu_backend_vtable, NULL };
+static const struct vgg_backend_vtable *const registry[] = {
+    &cpu_backend_vtable,
+#ifdef VGG16_VULKAN
+    &vk_backend_vtable,
+#endif
+    NULL,
+};
 
 const struct vgg_backend_vtable *const *vgg_backend_registry(void)
 {

@@ -1,0 +1,101 @@
+/* params.h: what C and GLSL must agree on: binding numbers, push constants, the parameters of a step. Only 4-byte
+ * scalars, so that both lay the structures out alike. Every push constant block begins with the number of the first
+ * element of each binding (in 4-byte words). */
+#ifndef COMMON_PARAMS_H
+#define COMMON_PARAMS_H
+
+#ifndef VULKAN
+#include <stdint.h>
+typedef uint32_t uint;
+#endif
+
+/* Storage buffers 0..3, the uniform buffer after them. */
+#define VK_BINDINGS 4
+#define VK_PUSH_SIZE 96
+#define VK_ADAM_SLOTS 64
+
+/* What changes from run to run of a recorded list. */
+struct vk_step {
+    uint seed_low, seed_high, step_low, step_high;
+    uint first;
+    float loss_scale, learning_rate;
+    uint unused;
+    /* adam[4 slot] = 1 / (1 - beta1^t), [4 slot + 1] = 1 / (1 - beta2^t); in GLSL an array of vec4 */
+#ifdef VULKAN
+    vec4 adam[VK_ADAM_SLOTS];
+#else
+    float adam[VK_ADAM_SLOTS][4];
+#endif
+};
+
+/* A part of an image tensor: `images` whole ones (rows = h, y0 = 0) or `rows` rows of one from row y0 on. The binding
+ * of the tensor that is read with a halo begins at row x0 of h and has x_rows rows an image. */
+struct vk_push_conv {
+    uint base[4];
+    int images, rows, w, h, y0, x0, x_rows;
+    int ci, co; /* channels summed over, channels made */
+    int bias;   /* word of the bias in the weights' binding */
+};
+
+/* Kernel gradient in parts of `per_part` pixels: workgroup z makes part first_part + z. */
+struct vk_push_wgrad {
+    uint base[4];
+    int images, rows, w, h, y0, x0, x_rows;
+    int ci, co;
+    int per_part, first_part;
+};
+
+/* c[m][n] (+)= sum over k of a b; part z of the sum covers k from z per_part on and is written `part_size` words on. */
+struct vk_push_gemm {
+    uint base[4];
+    int m, n, k;
+    int lda, ldb, ldc;
+    int per_part;
+    uint part_size;
+};
+
+/* out[i] = [out[i] +] sum of parts in order [+ bias[i % n]] [relu]. */
+struct vk_push_reduce {
+    uint base[4];
+    uint count, parts, part_size, n;
+};
+
+/* Sums of columns of rows x c: part z covers per_part rows. */
+struct vk_push_colsum {
+    uint base[4];
+    uint rows, c, per_part;
+};
+
+/* Pooling 2x2: `count` elements of what is written; in_rows of an image in the unpooled binding. */
+struct vk_push_pool {
+    uint base[4];
+    uint count;
+    uint in_rows, w, oh, ow, c;
+};
+
+/* Global pooling: `images` of `pixels` pixels of c channels. */
+struct vk_push_gpool {
+    uint base[4];
+    uint images, pixels, c;
+};
+
+/* Elements index.. of a view of n x per_image elements. */
+struct vk_push_dropout {
+    uint base[4];
+    uint count, index_low, index_high, per_image;
+    uint threshold, layer;
+    float rate;
+};
+
+struct vk_push_rows {
+    uint base[4];
+    uint rows, c, weighted;
+};
+
+struct vk_push_update {
+    uint base[4];
+    uint count, slot;
+    float momentum, rho, beta1, beta2, epsilon, weight_decay;
+};
+
+#endif

@@ -1,0 +1,12 @@
+# cmake -DOUTPUT=x.c "-DMODULES=a.spv;b.spv" -P embed.cmake: SPIR-V modules as arrays in C, and their list.
+set(text "#include \"vk/vk_pipe.h\"\n")
+set(list "")
+foreach(module ${MODULES})
+  get_filename_component(name ${module} NAME_WE)
+  file(READ ${module} hex HEX)
+  string(REGEX REPLACE "(..)(..)(..)(..)" "0x\\4\\3\\2\\1," words "${hex}")
+  string(APPEND text "\nstatic const uint32_t ${name}[] = { ${words} };\n")
+  string(APPEND list "    { \"${name}\", ${name}, sizeof ${name} },\n")
+endforeach()
+string(APPEND text "\nconst struct vk_shader vk_shader_list[] = {\n${list}    { 0 },\n};\n")
+file(WRITE ${OUTPUT} "${text}")

@@ -1,0 +1,120 @@
+/* gemm.comp: c = a b for dense layers. a is [m][k] (A_K: contiguous along k) or [k][m], b is [n][k] (B_K) or [k][n].
+ * Part z of a split sum goes to its own copy of c. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#include "common/params.h"
+#include "common/tile.glsl"
+#include "common/positive.glsl"
+
+layout(constant_id = 6) const bool A_VEC = false; /* four neighbours of a can be loaded at once, also of b and c */
+layout(constant_id = 7) const bool B_VEC = false;
+layout(constant_id = 8) const bool C_VEC = false;
+layout(constant_id = 9) const bool A_K = true;
+layout(constant_id = 10) const bool B_K = false;
+layout(constant_id = 11) const bool ADD = false;  /* c += */
+layout(constant_id = 12) const bool BIAS = false; /* binding 3 is a bias of n values */
+layout(constant_id = 13) const bool RELU = false;
+layout(constant_id = 14) const bool MASK = false; /* binding 3 has the shape of c: c = 0 where it is not > 0 */
+
+layout(push_constant) uniform Push { vk_push_gemm p; };
+layout(binding = 0) readonly buffer A { float a[]; };
+layout(binding = 0) readonly buffer A4 { vec4 a4[]; };
+layout(binding = 1) readonly buffer B { float b[]; };
+layout(binding = 1) readonly buffer B4 { vec4 b4[]; };
+layout(binding = 2) buffer C { float c[]; };
+layout(binding = 2) buffer C4 { vec4 c4[]; };
+layout(binding = 3) readonly buffer Extra { float extra[]; };
+layout(binding = 3) readonly buffer Extra4 { vec4 extra4[]; };
+
+/* Four elements of a along its contiguous side, from (m, k) on. */
+vec4 a_at(int m, int k, int k_end)
+{
+    int at = int(p.base[0]) + (A_K ? m * p.lda + k : k * p.lda + m);
+    if (A_VEC) return m < p.m && k < k_end ? a4[at / 4] : vec4(0);
+    vec4 v = vec4(0);
+    [[unroll]] for (int s = 0; s < 4; s++) {
+        if (A_K ? m < p.m && k + s < k_end : m + s < p.m && k < k_end) v[s] = a[at + s];
+    }
+    return v;
+}
+
+vec4 b_at(int n, int k, int k_end)
+{
+    int at = int(p.base[1]) + (B_K ? n * p.ldb + k : k * p.ldb + n);
+    if (B_VEC) return n < p.n && k < k_end ? b4[at / 4] : vec4(0);
+    vec4 v = vec4(0);
+    [[unroll]] for (int s = 0; s < 4; s++) {
+        if (B_K ? n < p.n && k + s < k_end : n + s < p.n && k < k_end) v[s] = b[at + s];
+    }
+    return v;
+}
+
+void load(int m0, int n0, int k0, int k_end)
+{
+    [[unroll]] for (int i = 0; i < A_LOADS; i++) {
+        int l = int(gl_LocalInvocationIndex) + i * THREADS;
+        if (l >= BM * BK / 4) break;
+        if (A_K) {
+            tile_a_put_k(l / (BK / 4), l % (BK / 4) * 4, a_at(m0 + l / (BK / 4), k0 + l % (BK / 4) * 4, k_end));
+        } else {
+            int k = l / (BM / 4), m = l % (BM / 4);
+            tile_a[k * A_STRIDE + m] = a_at(m0 + 4 * m, k0 + k, k_end);
+        }
+    }
+    [[unroll]] for (int i = 0; i < B_LOADS; i++) {
+        int l = int(gl_LocalInvocationIndex) + i * THREADS;
+        if (l >= BN * BK / 4) break;
+        if (B_K) {
+            tile_b_put_k(l / (BK / 4), l % (BK / 4) * 4, b_at(n0 + l / (BK / 4), k0 + l % (BK / 4) * 4, k_end));
+        } else {
+            int k = l / (BN / 4), n = l % (BN / 4);
+            tile_b[k * B_STRIDE + n] = b_at(n0 + 4 * n, k0 + k, k_end);
+        }
+    }
+}
+
+float finish(float v, float old, float extra_value)
+{
+    if (ADD) v += old;
+    if (BIAS) v += extra_value;
+    if (RELU) v = max(v, 0.0);
+    if (MASK) v = positive(floatBitsToInt(extra_value)) ? v : 0.0;
+    return v;
+}
+
+void store(int m, int n, int part, vec4 v)
+{
+    int row = m * p.ldc + n, at = int(p.base[2]) + part * int(p.part_size) + row;
+    int other = int(p.base[3]) + (BIAS ? n : row);
+    if (C_VEC) {
+        vec4 old = ADD ? c4[at / 4] : vec4(0), e = BIAS || MASK ? extra4[other / 4] : vec4(0);
+        [[unroll]] for (int s = 0; s < 4; s++) v[s] = finish(v[s], old[s], e[s]);
+        c4[at / 4] = v;
+        return;
+    }
+    [[unroll]] for (int s = 0; s < 4; s++) {
+        if (n + s >= p.n) break;
+        float old = ADD ? c[at + s] : 0.0, e = BIAS || MASK ? extra[other + s] : 0.0;
+        c[at + s] = finish(v[s], old, e);
+    }
+}
+
+void main()
+{
+    int m0 = int(gl_WorkGroupID.y) * BM, n0 = int(gl_WorkGroupID.x) * BN, z = int(gl_WorkGroupID.z);
+    int begin = z * p.per_part, end = min(begin + p.per_part, p.k);
+    acc_clear();
+    for (int k0 = begin; k0 < end; k0 += BK) {
+        load(m0, n0, k0, end);
+        barrier();
+        tile_multiply();
+        barrier();
+    }
+    [[unroll]] for (int i = 0; i < TM; i++) {
+        [[unroll]] for (int j = 0; j < TN / 4; j++) {
+            int m = m0 + acc_row(i), n = n0 + acc_column(j);
+            if (m < p.m && n < p.n) store(m, n, z, acc[i][j]);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+#include "vk/vk_conv.h"
+
+#include "core/log.h"
+#include "vk/vk_tile.h"
+
+/* Predicted seconds that one dispatch may take. */
+static const double DISPATCH_SECONDS = 0.05;
+
+static struct vk_conv describe(const struct vgg_op *op)
+{
+    bool forward = op->kind == VGG_OP_CONV;
+    return (struct vk_conv) { .op = op,
+                              .x = forward ? &op->x : &op->dy,
+                              .out = forward ? &op->y : &op->dx,
+                              .co = forward ? op->w.c : op->dx.c,
+                              .transposed = !forward,
+                              .relu = op->flags & VGG_OP_RELU,
+                              .pool = op->flags & VGG_OP_POOL,
+                              .arg = op->arg.n != 0 };
+}
+
+struct vk_cut vk_conv_cut(const struct vk *vk, const struct vk_conv *conv)
+{
+    size_t w = (size_t)conv->x->w, c = (size_t)(conv->x->c > conv->co ? conv->x->c : conv->co);
+    double row_flops = 18.0 * (double)w * conv->x->c * conv->co;
+    /* Whole pooled rows; an odd last row is computed with them, then dropped. */
+    int h = conv->pool ? conv->x->h / 2 * 2 : conv->x->h;
+    return (struct vk_cut) { .n = conv->x->n,
+                             .h = h,
+                             .x_h = conv->x->h,
+                             .row_bytes = 4 * w * c,
+                             .halo = 2,
+                             .quantum = conv->pool ? 2 : 1,
+                             .images = 1,
+                             .most_rows = (size_t)(DISPATCH_SECONDS * vk->rate / row_flops) + 1 };
+}
+
+/* The kernel and its bias in one binding: a shader has four, and a fused pool needs two for its outputs. */
+static struct vk_bind bind_weights(const struct vk_rec *rec, const struct vgg_op *op, int *bias)
+{
+    size_t begin = op->w.offset, end = begin + vgg_view_size(&op->w);
+    if (op->kind == VGG_OP_CONV) {
+        size_t bias_end = op->b.offset + vgg_view_size(&op->b);
+        if (op->b.offset < begin) begin = op->b.offset;
+        if (bias_end > end) end = bias_end;
+        *bias = (int)((op->b.offset - begin) / 4);
+    }
+    return (struct vk_bind) { rec->arena[op->w.arena], begin, end - begin, false };
+}
+
+static bool weights_fit(const struct vk *vk, const struct vgg_op *op)
+{
+    struct vk_rec none = { 0 };
+    int bias;
+    if (op->kind == VGG_OP_CONV && op->b.arena != op->w.arena) return false;
+    return bind_weights(&none, op, &bias).size <= vk->limits.range;
+}
+
+bool vk_conv_supports(const struct vk *vk, const struct vgg_op *op)
+{
+    if (op->kind == VGG_OP_CONV_BWD_WEIGHT) {
+        struct vk_cut cut = { .n = op->x.n,
+                              .h = op->x.h,
+                              .row_bytes = 4 * (size_t)op->x.w * (size_t)(op->x.c > op->dy.c ? op->x.c : op->dy.c),
+                              .halo = 2,
+                              .quantum = 1 };
+        return vk_chunk_possible(vk, &cut) && vgg_view_size(&op->dw) <= vk_ops_scratch_size(vk);
+    }
+    struct vk_conv conv = describe(op);
+    struct vk_cut cut = vk_conv_cut(vk, &conv);
+    size_t map = 4 * (size_t)op->x.h * (size_t)op->x.w * (size_t)conv.co;
+    bool apart = conv.pool && conv.co % 4;
+    return vk_chunk_possible(vk, &cut) && weights_fit(vk, op) && (!apart || 4 * map <= vk_ops_scratch_size(vk));
+}
+
+struct vk_bind vk_conv_bind_rows(const struct vk_rec *rec, const struct vgg_view *view, const struct vk_part *part,
+                                 int y0, int rows, bool write)
+{
+    size_t unit = view->type == VGG_F32 ? 4 : 1, row = unit * (size_t)view->w * (size_t)view->c;
+    size_t offset = ((size_t)part->n0 * (size_t)view->h + (size_t)y0) * row;
+    size_t count = part->images > 1 ? (size_t)part->images * (size_t)view->h : (size_t)rows;
+    return vk_ops_bind(rec, view, offset, count * row, write);
+}
+
+/* Forward with a pool whose channels are no multiple of four: the whole map in scratch, then pool.comp. */
+static enum vgg_status lower_pool_apart(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
+{
+    enum vgg_status status;
+    struct vgg_op conv = *op, pool = { .kind = VGG_OP_POOL2, .layer = op->layer };
+    size_t image = 4 * (size_t)op->x.h * (size_t)op->x.w * (size_t)op->w.c;
+    size_t pooled = vgg_view_count(&op->y) / (size_t)op->y.n;
+    size_t step = vk_ops_scratch_size(vk) / image;
+    if (op->arg.n && pooled % 4 && step < (size_t)op->x.n) step = step / 4 * 4;
+    if (step == 0) return vgg_fail(VGG_ERR_UNSUPPORTED, "vulkan: a map of %zu bytes is too large to pool", image);
+    CHECK(vk_ops_scratch(vk));
+    rec->arena[VK_ARENA_SCRATCH] = vk->scratch;
+    for (size_t n0 = 0; n0 < (size_t)op->x.n; n0 += step) {
+        int images = (size_t)op->x.n - n0 < step ? op->x.n - (int)n0 : (int)step;
+        conv.flags &= ~(unsigned)VGG_OP_POOL;
+        conv.arg.n = 0;
+        conv.x.n = images;
+        conv.x.offset = op->x.offset + n0 * 4 * vgg_view_count(&op->x) / (size_t)op->x.n;
+        conv.y = op->x;
+        conv.y.arena = (enum vgg_arena)VK_ARENA_SCRATCH;
+        conv.y.offset = 0;
+        conv.y.n = images;
+        conv.y.c = op->w.c;
+        pool.x = conv.y;
+        pool.y = op->y;
+        pool.y.n = images;
+        pool.y.offset += n0 * 4 * pooled;
+        pool.arg = op->arg;
+        if (op->arg.n) pool.arg.n = images;
+        pool.arg.offset += n0 * pooled;
+        CHECK(vk_conv_lower(vk, rec, &conv));
+        CHECK(vk_pool_lower(vk, rec, &pool));
+    }
+fail:
+    return status;
+}
+
+/* What one workgroup of the shader chosen makes: bm pixels (or rows of the kernel) of bn channels. */
+struct block {
+    int bm, bn;
+};
+
+/* conv.comp with the largest tile that suits and the driver takes, conv_lane.comp on devices of CPU type. */
+static enum vgg_status choose_shader(struct vk *vk, const struct vk_conv *conv, struct block *block,
+                                     VkPipeline *pipeline)
+{
+    size_t pixels = (size_t)conv->x->n * (size_t)conv->x->h * (size_t)conv->x->w, co = (size_t)conv->co;
+    int tm, tn;
+    if (vk_tile_lanes(vk, pixels, co, &tm, &tn)) {
+        struct vk_variant lane = {
+            "conv_lane", 6, { (uint32_t)tm, (uint32_t)tn, conv->transposed, conv->relu, conv->pool, conv->arg }
+        };
+        enum vgg_status status = vk_pipe_get(vk, &lane, pipeline);
+        *block = (struct block) { tm, 8 * tn };
+        if (status != VGG_ERR_UNSUPPORTED) return status;
+    }
+    struct vk_variant variant = { "conv", 12, { 0 } };
+    const struct vk_tile *tile;
+    variant.spec[6] = conv->x->c % 16 == 0;
+    variant.spec[7] = conv->co % 4 == 0;
+    variant.spec[8] = conv->transposed;
+    variant.spec[9] = conv->relu;
+    variant.spec[10] = conv->pool;
+    variant.spec[11] = conv->arg;
+    /* The thin tile is for dense layers: convolutions have the pixels for more. */
+    enum vgg_status status =
+        vk_tile_pipe(vk, &variant, vk_tile_choose(vk, pixels > 9 ? pixels : 9, co), &tile, pipeline);
+    *block = (struct block) { tile->bm, tile->bn };
+    return status;
+}
+
+struct vk_push_conv vk_conv_push(const struct vk_conv *conv, const struct vk_part *part)
+{
+    return (struct vk_push_conv) { .images = part->images,
+                                   .rows = part->rows,
+                                   .w = conv->x->w,
+                                   .h = conv->x->h,
+                                   .y0 = part->y0,
+                                   .x0 = part->x0,
+                                   .x_rows = part->images > 1 ? conv->x->h : part->x_rows,
+                                   .ci = conv->x->c,
+                                   .co = conv->co };
+}
+
+static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op,
+                                  const struct vk_conv *conv, const struct block *block, VkPipeline pipeline,
+                                  const struct vk_part *part)
+{
+    const struct vgg_view *x = conv->x;
+    struct vk_call call = { .pipeline = pipeline };
+    struct vk_push_conv push = vk_conv_push(conv, part);
+    int divide = conv->pool ? 2 : 1;
+    call.bind[0] = vk_conv_bind_rows(rec, x, part, part->x0, part->x_rows, false);
+    call.bind[1] = bind_weights(rec, op, &push.bias);
+    call.bind[2] = vk_conv_bind_rows(rec, conv->out, part, part->y0 / divide, part->rows / divide, true);
+    if (conv->arg) call.bind[3] = vk_conv_bind_rows(rec, &op->arg, part, part->y0 / 2, part->rows / 2, true);
+    if (conv->transposed && conv->relu)
+        call.bind[3] = vk_conv_bind_rows(rec, &op->x, part, part->y0, part->rows, false);
+    int pixels = conv->pool ? part->images * (part->rows / 2) * (x->w / 2) * 4 : part->images * part->rows * x->w;
+    call.groups[0] = (uint32_t)((pixels + block->bm - 1) / block->bm);
+    call.groups[1] = (uint32_t)((conv->co + block->bn - 1) / block->bn);
+    call.groups[2] = 1;
+    call.flops = 18.0 * pixels * x->c * conv->co;
+    return vk_rec_add(vk, rec, &call, &push, sizeof push);
+}
+
+enum vgg_status vk_conv_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
+{
+    enum vgg_status status = VGG_OK;
+    struct vk_conv conv = describe(op);
+    if (conv.pool && conv.co % 4) return lower_pool_apart(vk, rec, op);
+    if (vk_wino_wanted(vk, &conv)) {
+        status = vk_wino_lower(vk, rec, &conv);
+        if (status != VGG_ERR_UNSUPPORTED) return status;
+    }
+    struct vk_cut cut = vk_conv_cut(vk, &conv);
+    struct block block;
+    VkPipeline pipeline;
+    CHECK(choose_shader(vk, &conv, &block, &pipeline));
+    for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
+        CHECK(lower_part(vk, rec, op, &conv, &block, pipeline, &part));
+    }
+fail:
+    return status;
+}
+
+static enum vgg_status choose_wgrad(struct vk *vk, const struct vgg_op *op, struct block *block, VkPipeline *pipeline)
+{
+    size_t rows = 9 * (size_t)op->x.c, co = (size_t)op->dy.c;
+    int tm, tn;
+    if (vk_tile_lanes(vk, rows, co, &tm, &tn)) {
+        struct vk_variant lane = { "wgrad_lane", 2, { (uint32_t)tm, (uint32_t)tn } };
+        enum vgg_status status = vk_pipe_get(vk, &lane, pipeline);
+        *block = (struct block) { tm, 8 * tn };
+        if (status != VGG_ERR_UNSUPPORTED) return status;
+    }
+    struct vk_variant variant = { "wgrad", 8, { 0 } };
+    const struct vk_tile *tile;
+    variant.spec[6] = op->x.c % 4 == 0;
+    variant.spec[7] = op->dy.c % 4 == 0;
+    enum vgg_status status = vk_tile_pipe(vk, &variant, vk_tile_choose(vk, rows, co), &tile, pipeline);
+    *block = (struct block) { tile->bm, tile->bn };
+    return status;
+}
+
+/* Adds the kernel's gradient over one part of the images to dw, and the bias's to db. */
+static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op,
+                                        const struct vk_part *part)
+{
+    enum vgg_status status;
+    const struct vgg_view *x = &op->x, *dy = &op->dy;
+    size_t count = vgg_view_count(&op->dw), rows = 9 * (size_t)x->c, co = (size_t)dy->c;
+    size_t pixels = (size_t)part->images * (size_t)part->rows * (size_t)x->w;
+    struct vk_call call = { 0 };
+    struct block block;
+    CHECK(choose_wgrad(vk, op, &block, &call.pipeline));
+    size_t across = (rows + (size_t)block.bm - 1) / (size_t)block.bm,
+           down = (co + (size_t)block.bn - 1) / (size_t)block.bn;
+    /* Enough parts to fill the device and to keep sums short; a function of the shape only. */
+    size_t parts = 512 / (across * down), room = vk_ops_scratch_size(vk) / (4 * count);
+    if (parts > pixels / 256) parts = pixels / 256;
+    if (parts < pixels / 8192) parts = pixels / 8192;
+    if (vk->limits.split) parts = (size_t)vk->limits.split;
+    if (parts > room) parts = room;
+    if (parts < 1) parts = 1;
+    size_t per_part = ((pixels + parts - 1) / parts + 15) / 16 * 16;
+    parts = (pixels + per_part - 1) / per_part;
+    struct vk_push_wgrad push = { .images = part->images,
+                                  .rows = part->rows,
+                                  .w = x->w,
+                                  .h = x->h,
+                                  .y0 = part->y0,
+                                  .x0 = part->x0,
+                                  .x_rows = part->images > 1 ? x->h : part->x_rows,
+                                  .ci = x->c,
+                                  .co = dy->c,
+                                  .per_part = (int)per_part };
+    CHECK(vk_ops_scratch(vk));
+    call.bind[0] = vk_conv_bind_rows(rec, x, part, part->x0, part->x_rows, false);
+    call.bind[1] = vk_conv_bind_rows(rec, dy, part, part->y0, part->rows, false);
+    call.bind[2] = vk_ops_scratch_bind(vk, 4 * parts * count, true);
+    /* As many parts in one dispatch as its time allows. */
+    double flops = 18.0 * (double)per_part * x->c * dy->c;
+    size_t step = (size_t)(DISPATCH_SECONDS * vk->rate / flops) + 1;
+    for (size_t z = 0; z < parts; z += step) {
+        size_t now = parts - z < step ? parts - z : step;
+        push.first_part = (int)z;
+        call.groups[0] = (uint32_t)across;
+        call.groups[1] = (uint32_t)down;
+        call.groups[2] = (uint32_t)now;
+        call.flops = flops * (double)now;
+        CHECK(vk_rec_add(vk, rec, &call, &push, sizeof push));
+    }
+    CHECK(vk_ops_reduce(vk, rec, vk_ops_bind(rec, &op->dw, 0, 4 * count, true), NULL, count, parts, true, false, 1));
+    CHECK(vk_ops_colsum(vk, rec, call.bind[1], vk_ops_bind(rec, &op->db, 0, 4 * co, true), pixels, co));
+fail:
+    return status;
+}
+
+enum vgg_status vk_wgrad_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
+{
+    enum vgg_status status = VGG_OK;
+    struct vk_cut cut = { .n = op->x.n,
+                          .h = op->x.h,
+                          .row_bytes = 4 * (size_t)op->x.w * (size_t)(op->x.c > op->dy.c ? op->x.c : op->dy.c),
+                          .halo = 2,
+                          .quantum = 1 };
+    for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);)
+        CHECK(lower_wgrad_part(vk, rec, op, &part));
+fail:
+    return status;
+}

@@ -1,0 +1,29 @@
+/* vk_conv.h: what the ways of computing a convolution share. */
+#ifndef VK_CONV_H
+#define VK_CONV_H
+
+#include "vk/vk_chunk.h"
+#include "vk/vk_ops.h"
+
+/* One convolution, forward or with respect to the input. */
+struct vk_conv {
+    const struct vgg_op *op;
+    const struct vgg_view *x, *out; /* read with a halo; written */
+    int co;                         /* channels made */
+    bool transposed, relu, pool, arg;
+};
+
+/* Bytes of rows [y0, y0 + rows) of image part->n0, or of all rows of part->images images. */
+struct vk_bind vk_conv_bind_rows(const struct vk_rec *rec, const struct vgg_view *view, const struct vk_part *part,
+                                 int y0, int rows, bool write);
+/* The rows to make, whole pooled ones. */
+struct vk_cut vk_conv_cut(const struct vk *vk, const struct vk_conv *conv);
+/* The description of a part as the shaders take it; the bias is left to the caller. */
+struct vk_push_conv vk_conv_push(const struct vk_conv *conv, const struct vk_part *part);
+
+/* Is Winograd's way shorter here, and is there the scratch for it? */
+bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv);
+/* VGG_ERR_UNSUPPORTED, with nothing recorded, when the driver refuses one of its shaders. */
+enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv);
+
+#endif

@@ -1,0 +1,177 @@
+#include "vk/vk_device.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "vk/vk_mem.h"
+#include "vk/vk_pipe.h"
+#include "vk/vk_rec.h"
+
+/* Waits are cut into slices so that a signal handler's wish is seen, and given up after this long without an answer. */
+enum { SLICE_MS = 100, PATIENCE_S = 600 };
+
+enum vgg_status vk_device_status(struct vk *vk, VkResult result, const char *what)
+{
+    switch (result) {
+    case VK_SUCCESS:
+    case VK_INCOMPLETE: return VGG_OK;
+    case VK_ERROR_DEVICE_LOST:
+        if (vk->lost) return VGG_ERR_DEVICE_LOST;
+        vk->lost = true;
+        vk->lib.fn.DeviceWaitIdle(vk->device); /* whatever still runs is over before its objects go */
+        return vgg_fail(VGG_ERR_DEVICE_LOST,
+                        "%s: the device was lost in %s; start again, with a smaller --batch or with --backend cpu",
+                        vk->gpu.properties.deviceName, what);
+    case VK_ERROR_OUT_OF_HOST_MEMORY: return vgg_fail(VGG_ERR_MEMORY, "%s: out of host memory", what);
+    case VK_ERROR_OUT_OF_DEVICE_MEMORY:
+        return vgg_fail(VGG_ERR_MEMORY, "%s: %s is out of memory; use a smaller --batch", what,
+                        vk->gpu.properties.deviceName);
+    default:
+        return vgg_fail(VGG_ERR_DEVICE, "%s: %s reports error %d; try another --device or --backend cpu", what,
+                        vk->gpu.properties.deviceName, (int)result);
+    }
+}
+
+enum vgg_status vk_device_wait(struct vk *vk, uint64_t ticket)
+{
+    if (vk->lost) return VGG_ERR_DEVICE_LOST;
+    VkSemaphoreWaitInfo info = { .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+                                 .semaphoreCount = 1,
+                                 .pSemaphores = &vk->timeline,
+                                 .pValues = &ticket };
+    struct timespec begin, now;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (;;) {
+        VkResult result = vk->lib.fn.WaitSemaphores(vk->device, &info, SLICE_MS * 1000000ull);
+        if (result != VK_TIMEOUT) return vk_device_status(vk, result, "vkWaitSemaphores");
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec - begin.tv_sec > PATIENCE_S) {
+            vk->lost = true;
+            return vgg_fail(VGG_ERR_DEVICE_LOST, "%s: no answer for %d s; use --backend cpu",
+                            vk->gpu.properties.deviceName, (int)PATIENCE_S);
+        }
+    }
+}
+
+static size_t env_size(const char *name, size_t fallback)
+{
+    const char *text = getenv(name);
+    return text && *text ? (size_t)strtoull(text, NULL, 0) : fallback;
+}
+
+static void read_limits(struct vk *vk)
+{
+    const VkPhysicalDeviceLimits *l = &vk->gpu.properties.limits;
+    struct vk_limits *limits = &vk->limits;
+    size_t range = env_size("VGG16_VK_RANGE", l->maxStorageBufferRange);
+    limits->range = range < l->maxStorageBufferRange ? range : l->maxStorageBufferRange;
+    if (limits->range > (1u << 30)) limits->range = 1u << 30; /* element numbers stay far inside 32 bits */
+    limits->range &= ~(size_t)(VGG_VIEW_ALIGN - 1);
+    limits->align = l->minStorageBufferOffsetAlignment < 4 ? 4 : (size_t)l->minStorageBufferOffsetAlignment;
+    limits->groups = 65535;
+    limits->invocations = l->maxComputeWorkGroupInvocations;
+    if (limits->invocations > l->maxComputeWorkGroupSize[0]) limits->invocations = l->maxComputeWorkGroupSize[0];
+    limits->shared = l->maxComputeSharedMemorySize;
+    limits->split = (int)env_size("VGG16_VK_SPLIT", 0);
+    limits->tile = (int)env_size("VGG16_VK_TILE", (size_t)-1);
+    limits->staging = env_size("VGG16_VK_STAGING", 0) != 0;
+    static const double rates[] = { 2e12, 2e11, 2e11, 1e11, 1e10 };
+    vk->rate = rates[vk->gpu.class];
+}
+
+static enum vgg_status create_device(struct vk *vk)
+{
+    float priority = 1;
+    VkDeviceQueueCreateInfo queue = { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                      .queueFamilyIndex = vk->gpu.family,
+                                      .queueCount = 1,
+                                      .pQueuePriorities = &priority };
+    VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES, .timelineSemaphore = VK_TRUE
+    };
+    const char *portability = "VK_KHR_portability_subset";
+    VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                                .pNext = &timeline,
+                                .queueCreateInfoCount = 1,
+                                .pQueueCreateInfos = &queue,
+                                .enabledExtensionCount = vk->gpu.portability_subset ? 1 : 0,
+                                .ppEnabledExtensionNames = &portability };
+    VkResult result = vk->lib.fn.CreateDevice(vk->gpu.physical, &info, NULL, &vk->device);
+    if (result != VK_SUCCESS) {
+        vk->device = NULL;
+        return vk_device_status(vk, result, "vkCreateDevice");
+    }
+    if (!vk_lib_device(&vk->lib.fn, vk->device)) return VGG_ERR_UNSUPPORTED;
+    vk->lib.fn.GetDeviceQueue(vk->device, vk->gpu.family, 0, &vk->queue);
+    return VGG_OK;
+}
+
+static enum vgg_status create_objects(struct vk *vk)
+{
+    VkSemaphoreTypeCreateInfo type = { .sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
+                                       .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE };
+    VkSemaphoreCreateInfo semaphore = { .sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type };
+    VkResult result = vk->lib.fn.CreateSemaphore(vk->device, &semaphore, NULL, &vk->timeline);
+    if (result != VK_SUCCESS) return vk_device_status(vk, result, "vkCreateSemaphore");
+    VkCommandPoolCreateInfo pool = { .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                     .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
+                                     .queueFamilyIndex = vk->gpu.family };
+    result = vk->lib.fn.CreateCommandPool(vk->device, &pool, NULL, &vk->pool);
+    return vk_device_status(vk, result, "vkCreateCommandPool");
+}
+
+static enum vgg_status choose_gpu(struct vk *vk, int index)
+{
+    struct vk_gpu *list = NULL;
+    size_t count = 0;
+    enum vgg_status status = vk_gpu_list(&vk->lib, &list, &count);
+    if (status == VGG_OK && count == 0) {
+        status = vgg_fail(VGG_ERR_MISSING, "vulkan: no device found; install a Vulkan driver or use --backend cpu");
+    } else if (status == VGG_OK && (index < -1 || index >= (int)count)) {
+        status = vgg_fail(VGG_ERR_MISSING, "vulkan: there is no device %d; see `vgg16 devices`", index);
+    }
+    if (status == VGG_OK) vk->gpu = list[index < 0 ? 0 : index];
+    free(list);
+    return status;
+}
+
+enum vgg_status vk_device_open(struct vk **out, int index)
+{
+    enum vgg_status status;
+    *out = NULL;
+    struct vk *vk = vgg_mem_calloc(1, sizeof *vk);
+    if (!vk) return vgg_fail_memory("the Vulkan device", sizeof *vk);
+    vk_lib_open(&vk->lib);
+    CHECK(choose_gpu(vk, index));
+    read_limits(vk);
+    CHECK(create_device(vk));
+    CHECK(create_objects(vk));
+    CHECK(vk_pipe_init(vk));
+    vk_gpu_info(&vk->base.device, &vk->gpu);
+    *out = vk;
+    return VGG_OK;
+fail:
+    vk_device_close(vk);
+    return status;
+}
+
+void vk_device_close(struct vk *vk)
+{
+    if (!vk) return;
+    struct vk_fn *fn = &vk->lib.fn;
+    if (vk->device && fn->DestroyDevice) {
+        if (vk->queue) fn->DeviceWaitIdle(vk->device);
+        while (vk->recs)
+            vk_rec_destroy(vk, vk->recs);
+        vk_mem_finish(vk);
+        vk_pipe_finish(vk);
+        if (vk->pool) fn->DestroyCommandPool(vk->device, vk->pool, NULL);
+        if (vk->timeline) fn->DestroySemaphore(vk->device, vk->timeline, NULL);
+        fn->DestroyDevice(vk->device, NULL);
+    }
+    vk_lib_close(&vk->lib);
+    free(vk);
+}

@@ -1,0 +1,179 @@
+#include "vk/vk_gpu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+
+static enum vk_class class_of(VkPhysicalDeviceType type)
+{
+    switch (type) {
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: return VK_CLASS_DISCRETE;
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: return VK_CLASS_INTEGRATED;
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return VK_CLASS_VIRTUAL;
+    case VK_PHYSICAL_DEVICE_TYPE_CPU: return VK_CLASS_CPU;
+    default: return VK_CLASS_OTHER;
+    }
+}
+
+/* First queue family with compute, one without graphics preferred on discrete GPUs only where nothing else exists:
+ * the universal queue is the one every driver tests best. */
+static bool choose_family(const struct vk_lib *lib, struct vk_gpu *gpu)
+{
+    VkQueueFamilyProperties list[32];
+    uint32_t count = sizeof list / sizeof *list;
+    lib->fn.GetPhysicalDeviceQueueFamilyProperties(gpu->physical, &count, list);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!(list[i].queueFlags & VK_QUEUE_COMPUTE_BIT) || !list[i].queueCount) continue;
+        gpu->family = i;
+        gpu->timestamp_bits = list[i].timestampValidBits;
+        return true;
+    }
+    return false;
+}
+
+static void read_extensions(const struct vk_lib *lib, struct vk_gpu *gpu, bool *budget)
+{
+    uint32_t count = 0;
+    *budget = false;
+    if (lib->fn.EnumerateDeviceExtensionProperties(gpu->physical, NULL, &count, NULL) != VK_SUCCESS) return;
+    VkExtensionProperties *list = vgg_mem_calloc(count, sizeof *list);
+    if (!list) return;
+    lib->fn.EnumerateDeviceExtensionProperties(gpu->physical, NULL, &count, list);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!strcmp(list[i].extensionName, "VK_KHR_portability_subset")) gpu->portability_subset = true;
+        if (!strcmp(list[i].extensionName, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME)) *budget = true;
+    }
+    free(list);
+}
+
+/* The largest device-local heap; what the driver says is free, or else a fraction that leaves room for others. A
+ * CPU-type device's heap is a number, not a chip: the fraction is larger. */
+static void read_memory(const struct vk_lib *lib, struct vk_gpu *gpu, bool has_budget)
+{
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT
+    };
+    VkPhysicalDeviceMemoryProperties2 memory = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
+                                                 .pNext = has_budget ? &budget : NULL };
+    lib->fn.GetPhysicalDeviceMemoryProperties2(gpu->physical, &memory);
+    gpu->memory = memory.memoryProperties;
+    uint64_t largest = 0;
+    for (uint32_t i = 0; i < gpu->memory.memoryHeapCount; i++) {
+        const VkMemoryHeap *heap = &gpu->memory.memoryHeaps[i];
+        if (!(heap->flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) || heap->size <= largest) continue;
+        largest = heap->size;
+        if (has_budget && budget.heapBudget[i] > budget.heapUsage[i]) {
+            gpu->budget = budget.heapBudget[i] - budget.heapUsage[i];
+        } else if (gpu->class == VK_CLASS_CPU) {
+            gpu->budget = largest / 10 * 9;
+        } else {
+            gpu->budget = largest >= (4ull << 30) ? largest / 10 * 7 : largest / 2;
+        }
+    }
+}
+
+/* Fills *gpu; false when the device cannot run this backend. */
+static bool read_gpu(const struct vk_lib *lib, struct vk_gpu *gpu, VkPhysicalDevice physical)
+{
+    VkPhysicalDeviceSubgroupProperties subgroup = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES };
+    VkPhysicalDeviceDriverProperties driver = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
+                                                .pNext = &subgroup };
+    VkPhysicalDeviceMaintenance3Properties maintenance = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES, .pNext = &driver
+    };
+    VkPhysicalDeviceIDProperties id = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
+                                        .pNext = &maintenance };
+    VkPhysicalDeviceProperties2 properties = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id };
+    memset(gpu, 0, sizeof *gpu);
+    gpu->physical = physical;
+    lib->fn.GetPhysicalDeviceProperties2(physical, &properties);
+    gpu->properties = properties.properties;
+    if (gpu->properties.apiVersion < VK_API_VERSION_1_2) {
+        vgg_log(VGG_LOG_DEBUG, "vulkan: %s offers less than Vulkan 1.2", gpu->properties.deviceName);
+        return false;
+    }
+    gpu->class = class_of(gpu->properties.deviceType);
+    gpu->driver_id = driver.driverID;
+    snprintf(gpu->driver, sizeof gpu->driver, "%.60s %.60s", driver.driverName, driver.driverInfo);
+    memcpy(gpu->uuid, id.deviceUUID, sizeof gpu->uuid);
+    const VkSubgroupFeatureFlags passing = VK_SUBGROUP_FEATURE_BALLOT_BIT | VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
+    gpu->lanes = gpu->class == VK_CLASS_CPU && subgroup.subgroupSize == 8 &&
+                 (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
+                 (subgroup.supportedOperations & passing) == passing;
+    gpu->max_allocation = maintenance.maxMemoryAllocationSize;
+    bool has_budget;
+    read_extensions(lib, gpu, &has_budget);
+    read_memory(lib, gpu, has_budget);
+    return choose_family(lib, gpu) && gpu->properties.limits.maxPerStageDescriptorStorageBuffers >= 4;
+}
+
+static bool same_uuid(const struct vk_gpu *a, const struct vk_gpu *b)
+{
+    static const uint8_t zero[VK_UUID_SIZE];
+    return memcmp(a->uuid, zero, sizeof zero) && !memcmp(a->uuid, b->uuid, sizeof a->uuid);
+}
+
+/* Inserts in order of class; among equals the loader's order stands. */
+static void insert(struct vk_gpu *list, size_t *count, const struct vk_gpu *gpu)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (same_uuid(&list[i], gpu)) {
+            vgg_log(VGG_LOG_DEBUG, "vulkan: %s appears twice; the driver %s serves it", gpu->properties.deviceName,
+                    list[i].driver);
+            return;
+        }
+    }
+    size_t at = *count;
+    while (at > 0 && list[at - 1].class > gpu->class) {
+        list[at] = list[at - 1];
+        at--;
+    }
+    list[at] = *gpu;
+    (*count)++;
+}
+
+enum vgg_status vk_gpu_list(const struct vk_lib *lib, struct vk_gpu **out, size_t *count)
+{
+    *out = NULL;
+    *count = 0;
+    if (!lib->instance) return VGG_OK;
+    uint32_t found = 0;
+    VkResult result = lib->fn.EnumeratePhysicalDevices(lib->instance, &found, NULL);
+    if (result != VK_SUCCESS || found == 0) return VGG_OK;
+    VkPhysicalDevice *physical = vgg_mem_calloc(found, sizeof *physical);
+    struct vk_gpu *list = vgg_mem_calloc(found, sizeof *list);
+    if (!physical || !list) {
+        free(physical);
+        free(list);
+        return vgg_fail_memory("the list of Vulkan devices", found * sizeof *list);
+    }
+    result = lib->fn.EnumeratePhysicalDevices(lib->instance, &found, physical);
+    for (uint32_t i = 0; (result == VK_SUCCESS || result == VK_INCOMPLETE) && i < found; i++) {
+        struct vk_gpu gpu;
+        if (read_gpu(lib, &gpu, physical[i])) insert(list, count, &gpu);
+    }
+    free(physical);
+    if (*count == 0) {
+        free(list);
+        list = NULL;
+    }
+    *out = list;
+    return VGG_OK;
+}
+
+void vk_gpu_info(struct vgg_device_info *info, const struct vk_gpu *gpu)
+{
+    static const char *const types[] = { "discrete", "integrated", "virtual", "other", "cpu" };
+    memset(info, 0, sizeof *info);
+    snprintf(info->backend, sizeof info->backend, "vulkan");
+    snprintf(info->name, sizeof info->name, "%.127s", gpu->properties.deviceName);
+    snprintf(info->type, sizeof info->type, "%s", types[gpu->class]);
+    snprintf(info->driver, sizeof info->driver, "%.127s", gpu->driver);
+    for (size_t i = 0; i < VK_UUID_SIZE; i++)
+        snprintf(info->uuid + 2 * i, 3, "%02x", gpu->uuid[i]);
+    info->memory = gpu->budget;
+    if (gpu->class == VK_CLASS_CPU) snprintf(info->reason, sizeof info->reason, "runs on the CPU: only when asked for");
+}

@@ -1,0 +1,34 @@
+/* vk_gpu.h: the physical devices that Vulkan offers, in order of preference, each GPU once. */
+#ifndef VK_GPU_H
+#define VK_GPU_H
+
+#include "vk/vk_load.h"
+
+/* What tile choice and work budgets distinguish. */
+enum vk_class { VK_CLASS_DISCRETE, VK_CLASS_INTEGRATED, VK_CLASS_VIRTUAL, VK_CLASS_OTHER, VK_CLASS_CPU };
+
+struct vk_gpu {
+    VkPhysicalDevice physical;
+    enum vk_class class;
+    VkPhysicalDeviceProperties properties;
+    VkDriverId driver_id;
+    char driver[128]; /* name and version in words */
+    uint8_t uuid[VK_UUID_SIZE];
+    VkPhysicalDeviceMemoryProperties memory;
+    uint64_t max_allocation; /* bytes in one VkDeviceMemory */
+    uint64_t budget;         /* bytes that this process may use */
+    uint32_t family;         /* of the queue that computes */
+    uint32_t timestamp_bits; /* 0: that queue has no timestamps */
+    bool portability_subset; /* must then be enabled */
+    bool lanes;              /* of CPU type with subgroups of 8 that pass values on: common/lane.glsl */
+};
+
+/* Lists the devices that can run this backend (Vulkan 1.2, a compute queue, four storage buffers): discrete first, then
+ * integrated, virtual, other, CPU; a GPU that two drivers offer appears once. *out by malloc, NULL without any. */
+enum vgg_status vk_gpu_list(const struct vk_lib *lib, struct vk_gpu **out, size_t *count);
+
+/* What `devices` shows of one; the reason is left to the dispatcher, except that CPU-type devices explain themselves.
+ */
+void vk_gpu_info(struct vgg_device_info *info, const struct vk_gpu *gpu);
+
+#endif

@@ -1,0 +1,43 @@
+/* vk_ops.h: from operations to dispatches. */
+#ifndef VK_OPS_H
+#define VK_OPS_H
+
+#include "vk/vk_rec.h"
+
+/* Adds the dispatches of one operation to a recording. */
+enum vgg_status vk_ops_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
+/* False where a tensor cannot be cut to what one binding may cover. */
+bool vk_ops_supports(const struct vk *vk, const struct vgg_op *op);
+
+/* The kinds by file. */
+enum vgg_status vk_conv_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
+bool vk_conv_supports(const struct vk *vk, const struct vgg_op *op);
+enum vgg_status vk_wgrad_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
+enum vgg_status vk_dense_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
+bool vk_dense_supports(const struct vk *vk, const struct vgg_op *op);
+enum vgg_status vk_pool_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
+bool vk_pool_supports(const struct vk *vk, const struct vgg_op *op);
+enum vgg_status vk_loss_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
+
+/* ---- what they share ---- */
+
+/* `size` bytes from byte `offset` of a view on; an empty binding for an absent view. */
+struct vk_bind vk_ops_bind(const struct vk_rec *rec, const struct vgg_view *view, size_t offset, size_t size,
+                           bool write);
+/* The scratch buffer (made when first asked for): partial sums use its first vk_ops_scratch_size bytes, column sums
+ * the VK_OPS_COLUMNS part after them. */
+enum vgg_status vk_ops_scratch(struct vk *vk);
+size_t vk_ops_scratch_size(const struct vk *vk);
+struct vk_bind vk_ops_scratch_bind(const struct vk *vk, size_t size, bool write);
+
+/* A dispatch of a shader of flat.glsl over `count` items. */
+enum vgg_status vk_ops_flat(struct vk *vk, struct vk_rec *rec, const struct vk_variant *variant, struct vk_call *call,
+                            const void *push, size_t push_size, size_t count);
+/* out[count] = [out +] `parts` sums in scratch, `part_size` words apart, in order; bias may be NULL. */
+enum vgg_status vk_ops_reduce(struct vk *vk, struct vk_rec *rec, struct vk_bind out, const struct vk_bind *bias,
+                              size_t count, size_t parts, bool add, bool relu, size_t n);
+/* out[c] += sums of the columns of x (rows x c). */
+enum vgg_status vk_ops_colsum(struct vk *vk, struct vk_rec *rec, struct vk_bind x, struct vk_bind out, size_t rows,
+                              size_t c);
+
+#endif

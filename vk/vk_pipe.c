@@ -1,0 +1,154 @@
+#include "vk/vk_pipe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "shaders/common/params.h"
+#include "vk/vk_cache.h"
+
+struct vk_pipe {
+    struct vk_pipe *next;
+    struct vk_variant variant;
+    VkPipeline pipeline; /* NULL: refused */
+};
+
+static enum vgg_status create_layouts(struct vk *vk)
+{
+    VkDescriptorSetLayoutBinding bindings[VK_BINDINGS + 1];
+    memset(bindings, 0, sizeof bindings);
+    for (uint32_t i = 0; i <= VK_BINDINGS; i++) {
+        bindings[i].binding = i;
+        bindings[i].descriptorType =
+            i < VK_BINDINGS ? VK_DESCRIPTOR_TYPE_STORAGE_BUFFER : VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER;
+        bindings[i].descriptorCount = 1;
+        bindings[i].stageFlags = VK_SHADER_STAGE_COMPUTE_BIT;
+    }
+    VkDescriptorSetLayoutCreateInfo set = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+                                            .bindingCount = VK_BINDINGS + 1,
+                                            .pBindings = bindings };
+    VkResult result = vk->lib.fn.CreateDescriptorSetLayout(vk->device, &set, NULL, &vk->set_layout);
+    if (result != VK_SUCCESS) return vk_device_status(vk, result, "vkCreateDescriptorSetLayout");
+    VkPushConstantRange push = { .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = VK_PUSH_SIZE };
+    VkPipelineLayoutCreateInfo layout = { .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                          .setLayoutCount = 1,
+                                          .pSetLayouts = &vk->set_layout,
+                                          .pushConstantRangeCount = 1,
+                                          .pPushConstantRanges = &push };
+    result = vk->lib.fn.CreatePipelineLayout(vk->device, &layout, NULL, &vk->layout);
+    return vk_device_status(vk, result, "vkCreatePipelineLayout");
+}
+
+static enum vgg_status create_cache(struct vk *vk)
+{
+    void *data = NULL;
+    size_t size = 0;
+    vk_cache_load(vk, &data, &size);
+    VkPipelineCacheCreateInfo info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
+                                       .initialDataSize = size,
+                                       .pInitialData = data };
+    VkResult result = vk->lib.fn.CreatePipelineCache(vk->device, &info, NULL, &vk->cache);
+    free(data);
+    return vk_device_status(vk, result, "vkCreatePipelineCache");
+}
+
+enum vgg_status vk_pipe_init(struct vk *vk)
+{
+    enum vgg_status status;
+    CHECK(create_layouts(vk));
+    CHECK(create_cache(vk));
+fail:
+    return status;
+}
+
+static void save_cache(struct vk *vk)
+{
+    size_t size = 0;
+    if (vk->lib.fn.GetPipelineCacheData(vk->device, vk->cache, &size, NULL) != VK_SUCCESS || size == 0) return;
+    void *data = vgg_mem_calloc(size, 1);
+    if (data && vk->lib.fn.GetPipelineCacheData(vk->device, vk->cache, &size, data) == VK_SUCCESS) {
+        vk_cache_save(vk, data, size);
+    }
+    free(data);
+}
+
+void vk_pipe_finish(struct vk *vk)
+{
+    if (vk->cache && vk->cache_dirty && !vk->lost) save_cache(vk);
+    while (vk->pipes) {
+        struct vk_pipe *pipe = vk->pipes;
+        vk->pipes = pipe->next;
+        if (pipe->pipeline) vk->lib.fn.DestroyPipeline(vk->device, pipe->pipeline, NULL);
+        free(pipe);
+    }
+    if (vk->cache) vk->lib.fn.DestroyPipelineCache(vk->device, vk->cache, NULL);
+    if (vk->layout) vk->lib.fn.DestroyPipelineLayout(vk->device, vk->layout, NULL);
+    if (vk->set_layout) vk->lib.fn.DestroyDescriptorSetLayout(vk->device, vk->set_layout, NULL);
+}
+
+static const struct vk_shader *find_shader(const char *name)
+{
+    const struct vk_shader *shader = vk_shader_list;
+    while (shader->name && strcmp(shader->name, name) != 0)
+        shader++;
+    return shader->name ? shader : NULL;
+}
+
+static VkResult create_pipeline(struct vk *vk, const struct vk_variant *variant, VkPipeline *out)
+{
+    const struct vk_shader *shader = find_shader(variant->shader);
+    VkSpecializationMapEntry entry[VK_SPEC_MAX];
+    for (uint32_t i = 0; i < VK_SPEC_MAX; i++)
+        entry[i] = (VkSpecializationMapEntry) { i, 4 * i, 4 };
+    VkSpecializationInfo spec = { (uint32_t)variant->count, entry, 4 * (size_t)variant->count, variant->spec };
+    VkShaderModuleCreateInfo code = { .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+                                      .codeSize = shader->size,
+                                      .pCode = shader->code };
+    VkShaderModule module;
+    *out = NULL;
+    VkResult result = vk->lib.fn.CreateShaderModule(vk->device, &code, NULL, &module);
+    if (result != VK_SUCCESS) return result;
+    VkComputePipelineCreateInfo info = { .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+                                         .stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                                                    .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                                                    .module = module,
+                                                    .pName = "main",
+                                                    .pSpecializationInfo = &spec },
+                                         .layout = vk->layout };
+    result = vk->lib.fn.CreateComputePipelines(vk->device, vk->cache, 1, &info, NULL, out);
+    if (result != VK_SUCCESS) *out = NULL;
+    vk->lib.fn.DestroyShaderModule(vk->device, module, NULL);
+    return result;
+}
+
+static bool same(const struct vk_variant *a, const struct vk_variant *b)
+{
+    return a->count == b->count && !strcmp(a->shader, b->shader) && !memcmp(a->spec, b->spec, 4 * (size_t)a->count);
+}
+
+enum vgg_status vk_pipe_get(struct vk *vk, const struct vk_variant *variant, VkPipeline *out)
+{
+    struct vk_pipe *pipe = vk->pipes;
+    while (pipe && !same(&pipe->variant, variant))
+        pipe = pipe->next;
+    if (!pipe) {
+        pipe = vgg_mem_calloc(1, sizeof *pipe);
+        if (!pipe) return vgg_fail_memory("a Vulkan pipeline", sizeof *pipe);
+        pipe->variant = *variant;
+        VkResult result = create_pipeline(vk, variant, &pipe->pipeline);
+        if (result == VK_ERROR_DEVICE_LOST) {
+            free(pipe);
+            return vk_device_status(vk, result, "vkCreateComputePipelines");
+        }
+        if (result != VK_SUCCESS) {
+            vgg_log(VGG_LOG_DEBUG, "%s: refuses a variant of shader %s (error %d)", vk->gpu.properties.deviceName,
+                    variant->shader, (int)result);
+        }
+        vk->cache_dirty = true;
+        pipe->next = vk->pipes;
+        vk->pipes = pipe;
+    }
+    *out = pipe->pipeline;
+    return pipe->pipeline ? VGG_OK : VGG_ERR_UNSUPPORTED;
+}

@@ -1,0 +1,33 @@
+/* vk_pipe.h: compute pipelines, made when first needed from the SPIR-V in the program, kept, and cached on disk. */
+#ifndef VK_PIPE_H
+#define VK_PIPE_H
+
+#include "vk/vk_device.h"
+
+enum { VK_SPEC_MAX = 16 };
+
+/* One module as the build embeds it; the build writes the list, NULL name last. */
+struct vk_shader {
+    const char *name; /* of shaders/NAME.comp */
+    const uint32_t *code;
+    size_t size; /* bytes */
+};
+extern const struct vk_shader vk_shader_list[];
+
+/* A module and its specialisation constants: spec[i] is constant_id i. */
+struct vk_variant {
+    const char *shader;
+    int count;
+    uint32_t spec[VK_SPEC_MAX];
+};
+
+/* Layouts and the disk cache. */
+enum vgg_status vk_pipe_init(struct vk *vk);
+/* Writes the disk cache when something was added. */
+void vk_pipe_finish(struct vk *vk);
+
+/* The pipeline of a variant. VGG_ERR_UNSUPPORTED, logged at debug level only, when the driver refuses it: the caller
+ * tries a smaller one. */
+enum vgg_status vk_pipe_get(struct vk *vk, const struct vk_variant *variant, VkPipeline *out);
+
+#endif

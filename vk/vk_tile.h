@@ -1,0 +1,31 @@
+/* vk_tile.h: which tile of the matrix product a device gets for a shape. */
+#ifndef VK_TILE_H
+#define VK_TILE_H
+
+#include "vk/vk_pipe.h"
+
+/* Constants 0..5 of shaders/common/tile.glsl. A thread makes tm x tn elements. */
+struct vk_tile {
+    int threads, bm, bn, bk, tm, tn;
+};
+
+enum { VK_TILE_COUNT = 7 };
+const struct vk_tile *vk_tile_at(int index);
+
+/* Does the device have the threads and the shared memory? */
+bool vk_tile_fits(const struct vk *vk, int index);
+
+/* The tile for an m x n product: as large as leaves every part of the device something to do. Depends on the shape and
+ * the device only, so that sums do not change from run to run. */
+int vk_tile_choose(const struct vk *vk, size_t m, size_t n);
+
+/* Tile of common/lane.glsl for an m x n product: rows and groups of eight columns; false where devices of another kind,
+ * or a forced tile, want common/tile.glsl. */
+bool vk_tile_lanes(const struct vk *vk, size_t m, size_t n, int *tm, int *tn);
+
+/* Sets constants 0..5 of a variant and gets its pipeline, from `index` on to the next smaller tile whenever the driver
+ * refuses one. *tile is the tile it became. */
+enum vgg_status vk_tile_pipe(struct vk *vk, struct vk_variant *variant, int index, const struct vk_tile **tile,
+                             VkPipeline *pipeline);
+
+#endif
