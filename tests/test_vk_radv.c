@@ -1,0 +1,204 @@
+/* Every shader through the compiler of real GPUs (RADV without a GPU): no spilled register, at most 128 vector
+ * registers and 32 KiB of shared memory; in the inner loops of the matrix products at least 65 % of the instructions
+ * multiply and add. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vk/vk_gpu.h"
+#include "vk/vk_pipe.h"
+#include "vk/vk_tile.h"
+#include "vk_driver.h"
+
+/* A device that reports on its pipelines; the fields of struct vk that vk_pipe_init needs. */
+static struct vk device;
+static PFN_vkGetPipelineExecutableStatisticsKHR get_statistics;
+static PFN_vkGetPipelineExecutableInternalRepresentationsKHR get_code;
+
+static void open_device(const char *family)
+{
+    struct vk_gpu *list;
+    size_t count;
+    vk_driver_radv(family);
+    vk_lib_open(&device.lib);
+    if (!device.lib.instance || vk_gpu_list(&device.lib, &list, &count) != VGG_OK || count == 0) {
+        cr_skip_test("RADV offers no device without a GPU here");
+    }
+    device.gpu = list[0];
+    free(list);
+    const char *extension = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
+    float priority = 1;
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR feature = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
+        .pipelineExecutableInfo = VK_TRUE
+    };
+    VkDeviceQueueCreateInfo queue = { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                      .queueFamilyIndex = device.gpu.family,
+                                      .queueCount = 1,
+                                      .pQueuePriorities = &priority };
+    VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                                .pNext = &feature,
+                                .queueCreateInfoCount = 1,
+                                .pQueueCreateInfos = &queue,
+                                .enabledExtensionCount = 1,
+                                .ppEnabledExtensionNames = &extension };
+    cr_assert_eq(device.lib.fn.CreateDevice(device.gpu.physical, &info, NULL, &device.device), VK_SUCCESS);
+    cr_assert(vk_lib_device(&device.lib.fn, device.device));
+    cr_assert_eq(vk_pipe_init(&device), VGG_OK);
+    get_statistics = (PFN_vkGetPipelineExecutableStatisticsKHR)device.lib.fn.GetDeviceProcAddr(
+        device.device, "vkGetPipelineExecutableStatisticsKHR");
+    get_code = (PFN_vkGetPipelineExecutableInternalRepresentationsKHR)device.lib.fn.GetDeviceProcAddr(
+        device.device, "vkGetPipelineExecutableInternalRepresentationsKHR");
+}
+
+static void close_device(void)
+{
+    vk_pipe_finish(&device);
+    device.lib.fn.DestroyDevice(device.device, NULL);
+    vk_lib_close(&device.lib);
+}
+
+static VkPipeline create(const struct vk_variant *variant)
+{
+    const struct vk_shader *shader = vk_shader_list;
+    while (strcmp(shader->name, variant->shader) != 0)
+        shader++;
+    VkSpecializationMapEntry entry[VK_SPEC_MAX];
+    for (uint32_t i = 0; i < VK_SPEC_MAX; i++)
+        entry[i] = (VkSpecializationMapEntry) { i, 4 * i, 4 };
+    VkSpecializationInfo spec = { (uint32_t)variant->count, entry, sizeof variant->spec, variant->spec };
+    VkShaderModuleCreateInfo code = { .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+                                      .codeSize = shader->size,
+                                      .pCode = shader->code };
+    VkShaderModule module;
+    cr_assert_eq(device.lib.fn.CreateShaderModule(device.device, &code, NULL, &module), VK_SUCCESS);
+    VkComputePipelineCreateInfo info = { .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+                                         .flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR |
+                                                  VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR,
+                                         .stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                                                    .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                                                    .module = module,
+                                                    .pName = "main",
+                                                    .pSpecializationInfo = &spec },
+                                         .layout = device.layout };
+    VkPipeline pipeline;
+    cr_assert_eq(device.lib.fn.CreateComputePipelines(device.device, NULL, 1, &info, NULL, &pipeline), VK_SUCCESS);
+    device.lib.fn.DestroyShaderModule(device.device, module, NULL);
+    return pipeline;
+}
+
+/* Share of multiply-adds in the basic block that holds most of them. */
+static double fma_share(VkPipeline pipeline)
+{
+    VkPipelineExecutableInfoKHR info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR,
+                                         .pipeline = pipeline };
+    VkPipelineExecutableInternalRepresentationKHR ir[8];
+    uint32_t count = 8;
+    memset(ir, 0, sizeof ir);
+    for (int i = 0; i < 8; i++)
+        ir[i].sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INTERNAL_REPRESENTATION_KHR;
+    get_code(device.device, &info, &count, ir);
+    for (uint32_t i = 0; i < count; i++) {
+        ir[i].pData = calloc(1, ir[i].dataSize + 1);
+        cr_assert(ir[i].pData);
+    }
+    get_code(device.device, &info, &count, ir);
+    char *text = ir[count - 1].pData; /* the last is the assembly */
+    long fma = 0, all = 0, best_fma = 0, best_all = 1;
+    for (char *rest, *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        while (*line == ' ' || *line == '\t')
+            line++;
+        bool block = strncmp(line, "BB", 2) == 0;
+        if (!block) all += line[0] == 'v' || line[0] == 's' || line[0] == 'd' || line[0] == 'b' || line[0] == 'g';
+        if (!strncmp(line, "v_fma", 5) || !strncmp(line, "v_mac_f32", 9) || !strncmp(line, "v_mad_f32", 9)) fma++;
+        if (fma > best_fma) best_fma = fma;
+        if (fma == best_fma && fma) best_all = all;
+        if (block) fma = all = 0;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        free(ir[i].pData);
+    return (double)best_fma / (double)best_all;
+}
+
+static void check(const char *family, const struct vk_variant *variant, bool product)
+{
+    VkPipeline pipeline = create(variant);
+    VkPipelineExecutableInfoKHR info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR,
+                                         .pipeline = pipeline };
+    VkPipelineExecutableStatisticKHR value[64];
+    uint32_t count = 64;
+    memset(value, 0, sizeof value);
+    for (int i = 0; i < 64; i++)
+        value[i].sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR;
+    get_statistics(device.device, &info, &count, value);
+    unsigned long long registers = 0, spilled = 0, shared = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!strcmp(value[i].name, "VGPRs")) registers = value[i].value.u64;
+        if (strstr(value[i].name, "Spilled")) spilled += value[i].value.u64;
+        if (!strcmp(value[i].name, "LDS size")) shared = value[i].value.u64;
+    }
+    double share = product ? fma_share(pipeline) : 1;
+    if (product) {
+        fprintf(stderr, "%s %s %ux%u %ux%u: %llu registers, %llu bytes shared, %.0f %% multiply-adds\n", family,
+                variant->shader, variant->spec[1], variant->spec[2], variant->spec[4], variant->spec[5], registers,
+                shared, 100 * share);
+    }
+    cr_expect_gt(registers, 0u);
+    cr_expect_eq(spilled, 0u, "%s %s spills", family, variant->shader);
+    cr_expect_leq(registers, 128u, "%s %s: %llu registers", family, variant->shader, registers);
+    cr_expect_leq(shared, 32768u);
+    cr_expect_geq(share, 0.65, "%s %s: %.2f", family, variant->shader, share);
+    device.lib.fn.DestroyPipeline(device.device, pipeline, NULL);
+}
+
+/* The tiles that a discrete GPU gets for VGG16's layers. */
+static const int tiles[] = { 0, 1, 2 };
+
+static void check_family(const char *family)
+{
+    static const struct vk_variant products[] = {
+        { "conv", 12, { [6] = 1, [7] = 1, [9] = 1 } },                     /* forward, ReLU */
+        { "conv", 12, { [6] = 1, [7] = 1, [9] = 1, [10] = 1, [11] = 1 } }, /* and pool with argmax */
+        { "conv", 12, { [6] = 1, [7] = 1, [8] = 1, [9] = 1 } },            /* input gradient, mask */
+        { "wgrad", 8, { [6] = 1, [7] = 1 } },
+        { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [9] = 1, [12] = 1, [13] = 1 } }, /* dense forward */
+        { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [9] = 1, [10] = 1, [14] = 1 } }, /* input gradient */
+        { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [11] = 1 } },                    /* kernel gradient */
+    };
+    open_device(family);
+    for (const struct vk_shader *shader = vk_shader_list; shader->name; shader++) {
+        struct vk_variant plain = { shader->name, 0, { 0 } };
+        if (strstr(shader->name, "_lane")) continue; /* for devices of CPU type only */
+        check(family, &plain, false);
+    }
+    for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
+        for (size_t t = 0; t < sizeof tiles / sizeof *tiles; t++) {
+            struct vk_variant variant = products[i];
+            const struct vk_tile *tile = vk_tile_at(tiles[t]);
+            variant.spec[0] = (uint32_t)tile->threads;
+            variant.spec[1] = (uint32_t)tile->bm;
+            variant.spec[2] = (uint32_t)tile->bn;
+            variant.spec[3] = (uint32_t)tile->bk;
+            variant.spec[4] = (uint32_t)tile->tm;
+            variant.spec[5] = (uint32_t)tile->tn;
+            check(family, &variant, true);
+        }
+    }
+    close_device();
+}
+
+Test(vk_radv, rdna3)
+{
+    check_family("gfx1100");
+}
+
+Test(vk_radv, rdna2)
+{
+    check_family("navi21");
+}
+
+Test(vk_radv, gcn)
+{
+    check_family("vega10");
+}
