@@ -284,6 +284,11 @@ fail:
 enum vgg_status vk_wgrad_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
     enum vgg_status status = VGG_OK;
+    const struct vk_conv conv = { .op = op, .x = &op->x, .out = &op->dy, .co = op->dy.c };
+    if (vk_wino_wanted(vk, &conv)) {
+        status = vk_wino_lower_wgrad(vk, rec, &conv);
+        if (status != VGG_ERR_UNSUPPORTED) return status;
+    }
     struct vk_cut cut = { .n = op->x.n,
                           .h = op->x.h,
                           .row_bytes = 4 * (size_t)op->x.w * (size_t)(op->x.c > op->dy.c ? op->x.c : op->dy.c),

@@ -25,5 +25,7 @@ struct vk_push_conv vk_conv_push(const struct vk_conv *conv, const struct vk_par
 bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv);
 /* VGG_ERR_UNSUPPORTED, with nothing recorded, when the driver refuses one of its shaders. */
 enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv);
+/* The same for the gradient of the kernel, dw +=; conv->out is dy. */
+enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv);
 
 #endif

@@ -92,13 +92,15 @@ static enum vgg_status create_device(struct vk *vk)
     VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES, .timelineSemaphore = VK_TRUE
     };
+    const VkPhysicalDeviceFeatures features = { .shaderInt64 = vk->gpu.lanes };
     const char *portability = "VK_KHR_portability_subset";
     VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                 .pNext = &timeline,
                                 .queueCreateInfoCount = 1,
                                 .pQueueCreateInfos = &queue,
                                 .enabledExtensionCount = vk->gpu.portability_subset ? 1 : 0,
-                                .ppEnabledExtensionNames = &portability };
+                                .ppEnabledExtensionNames = &portability,
+                                .pEnabledFeatures = &features };
     VkResult result = vk->lib.fn.CreateDevice(vk->gpu.physical, &info, NULL, &vk->device);
     if (result != VK_SUCCESS) {
         vk->device = NULL;

@@ -99,8 +99,10 @@ static bool read_gpu(const struct vk_lib *lib, struct vk_gpu *gpu, VkPhysicalDev
     gpu->driver_id = driver.driverID;
     snprintf(gpu->driver, sizeof gpu->driver, "%.60s %.60s", driver.driverName, driver.driverInfo);
     memcpy(gpu->uuid, id.deviceUUID, sizeof gpu->uuid);
+    VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2 };
+    lib->fn.GetPhysicalDeviceFeatures2(physical, &features);
     const VkSubgroupFeatureFlags passing = VK_SUBGROUP_FEATURE_BALLOT_BIT | VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
-    gpu->lanes = gpu->class == VK_CLASS_CPU && subgroup.subgroupSize == 8 &&
+    gpu->lanes = gpu->class == VK_CLASS_CPU && features.features.shaderInt64 && subgroup.subgroupSize == 8 &&
                  (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
                  (subgroup.supportedOperations & passing) == passing;
     gpu->max_allocation = maintenance.maxMemoryAllocationSize;

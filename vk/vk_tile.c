@@ -53,7 +53,7 @@ int vk_tile_choose(const struct vk *vk, size_t m, size_t n)
 bool vk_tile_lanes(const struct vk *vk, size_t m, size_t n, int *tm, int *tn)
 {
     if (!vk->gpu.lanes || vk->limits.tile >= 0) return false;
-    *tm = m > 16 ? 64 : 8;
+    *tm = m > 24 ? 64 : 8;
     *tn = n > 16 ? 4 : 1;
     return true;
 }

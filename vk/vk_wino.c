@@ -47,6 +47,16 @@ bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
     return even && worth && vk_tile_lanes(vk, 64, 64, &tm, &tn) && tile_rows(vk, conv) > 0;
 }
 
+/* Tile of the products: pairs of rows where v is read across (multiples of 16), wide where there are columns for it. */
+static void choose_tile(size_t m, size_t n, bool transposed, int *tm, int *tn)
+{
+    size_t by_64 = (m + 63) / 64 * 64, by_56 = (m + 55) / 56 * 56;
+    *tm = m > 24 ? 64 : 16;
+    /* 56 suits maps of 56, 28 and 14 pixels a side. */
+    if (m > 24 && !transposed && by_56 < by_64) *tm = 56;
+    *tn = n > 32 ? 8 : 4;
+}
+
 struct pipes {
     VkPipeline weight, input, product, output;
     int tm, tn;
@@ -55,10 +65,11 @@ struct pipes {
 static enum vgg_status get_pipes(struct vk *vk, const struct vk_conv *conv, struct pipes *pipes)
 {
     enum vgg_status status;
-    vk_tile_lanes(vk, tiles_of(conv->x->n, conv->x->h, conv->x->w), (size_t)conv->co, &pipes->tm, &pipes->tn);
+    size_t tiles = tiles_of(conv->x->n, conv->x->h, conv->x->w);
+    choose_tile(tiles, (size_t)conv->co, false, &pipes->tm, &pipes->tn);
     struct vk_variant weight = { "wino_weight", 1, { conv->transposed } };
     struct vk_variant input = { "wino_input", 0, { 0 } };
-    struct vk_variant product = { "wino_lane", 2, { (uint32_t)pipes->tm, (uint32_t)pipes->tn } };
+    struct vk_variant product = { "wino_lane", 3, { (uint32_t)pipes->tm, (uint32_t)pipes->tn, false } };
     struct vk_variant output = { "wino_output", 4, { conv->transposed, conv->relu, conv->pool, conv->arg } };
     CHECK(vk_pipe_get(vk, &weight, &pipes->weight));
     CHECK(vk_pipe_get(vk, &input, &pipes->input));
@@ -119,17 +130,23 @@ fail:
     return status;
 }
 
+/* Whole images when their rows of tiles fit, else parts that begin with a row of tiles: by the shape alone. */
+static struct vk_cut wino_cut(const struct vk *vk, const struct vk_conv *conv)
+{
+    struct vk_cut cut = vk_conv_cut(vk, conv);
+    size_t down = (size_t)((cut.h + 3) / 4), fit = tile_rows(vk, conv);
+    cut.quantum = 4;
+    cut.most_rows = fit >= down ? fit / down * (size_t)conv->x->h : 4 * fit + 2;
+    return cut;
+}
+
 enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv)
 {
     enum vgg_status status;
     struct pipes pipes;
     CHECK(get_pipes(vk, conv, &pipes));
     CHECK(vk_ops_scratch(vk));
-    struct vk_cut cut = vk_conv_cut(vk, conv);
-    size_t down = (size_t)((cut.h + 3) / 4), fit = tile_rows(vk, conv);
-    /* Whole images when their rows of tiles fit, else parts that begin with a row of tiles. */
-    cut.quantum = 4;
-    cut.most_rows = fit >= down ? fit / down * (size_t)conv->x->h : 4 * fit + 2;
+    struct vk_cut cut = wino_cut(vk, conv);
     size_t ci = (size_t)conv->x->c, co = (size_t)conv->co;
     struct vk_push_conv push = { .ci = (int)ci, .co = (int)co };
     struct vk_call weight = { .bind = { vk_ops_bind(rec, &conv->op->w, 0, 4 * 9 * ci * co, false),
@@ -137,6 +154,62 @@ enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk
     CHECK(add_flat(vk, rec, &weight, pipes.weight, &push, ci * co, 200));
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         CHECK(lower_part(vk, rec, conv, &pipes, &part));
+    }
+fail:
+    return status;
+}
+
+static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
+                                        const struct pipes *pipes, const struct vk_part *part)
+{
+    enum vgg_status status;
+    size_t tiles = tiles_of(part->images, part->rows, conv->x->w), ci = (size_t)conv->x->c, co = (size_t)conv->co;
+    struct layout layout = layout_of(conv, tiles);
+    struct vk_push_conv push = vk_conv_push(conv, part);
+
+    struct vk_call input = { .bind = { vk_conv_bind_rows(rec, conv->x, part, part->x0, part->x_rows, false),
+                                       scratch(vk, layout.u, layout.v, true) } };
+    CHECK(add_flat(vk, rec, &input, pipes->input, &push, tiles * ci, 200));
+    struct vk_call dy = { .bind = { vk_conv_bind_rows(rec, conv->out, part, part->y0, part->rows, false),
+                                    scratch(vk, layout.u + layout.v, layout.m, true) } };
+    CHECK(add_flat(vk, rec, &dy, pipes->output, &push, tiles * co, 200));
+
+    struct vk_push_gemm gemm = { .m = (int)ci, .n = (int)co, .k = (int)tiles };
+    struct vk_call product = {
+        .pipeline = pipes->product,
+        .bind = { scratch(vk, layout.u, layout.v, false), scratch(vk, layout.u + layout.v, layout.m, false),
+                  scratch(vk, 0, layout.u, true) },
+        .groups = { (uint32_t)((ci + (size_t)pipes->tm - 1) / (size_t)pipes->tm),
+                    (uint32_t)((co + 8 * (size_t)pipes->tn - 1) / (8 * (size_t)pipes->tn)), POINTS },
+        .flops = 2.0 * POINTS * (double)tiles * (double)ci * (double)co
+    };
+    CHECK(vk_rec_add(vk, rec, &product, &gemm, sizeof gemm));
+
+    struct vk_call dw = { .bind = { scratch(vk, 0, layout.u, false),
+                                    vk_ops_bind(rec, &conv->op->dw, 0, 4 * 9 * ci * co, true) } };
+    CHECK(add_flat(vk, rec, &dw, pipes->weight, &push, ci * co, 200));
+fail:
+    return status;
+}
+
+enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv)
+{
+    enum vgg_status status;
+    struct pipes pipes;
+    choose_tile((size_t)conv->x->c, (size_t)conv->co, true, &pipes.tm, &pipes.tn);
+    struct vk_variant input = { "wino_input", 0, { 0 } }, dy = { "wino_dy", 0, { 0 } }, dw = { "wino_dw", 0, { 0 } };
+    struct vk_variant product = { "wino_lane", 3, { (uint32_t)pipes.tm, (uint32_t)pipes.tn, true } };
+    CHECK(vk_pipe_get(vk, &input, &pipes.input));
+    CHECK(vk_pipe_get(vk, &dy, &pipes.output));
+    CHECK(vk_pipe_get(vk, &product, &pipes.product));
+    CHECK(vk_pipe_get(vk, &dw, &pipes.weight));
+    CHECK(vk_ops_scratch(vk));
+    struct vk_cut cut = wino_cut(vk, conv);
+    for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
+        CHECK(lower_wgrad_part(vk, rec, conv, &pipes, &part));
+        struct vk_bind dy_part = vk_conv_bind_rows(rec, conv->out, &part, part.y0, part.rows, false);
+        size_t co = (size_t)conv->co, pixels = (size_t)part.images * (size_t)part.rows * (size_t)conv->x->w;
+        CHECK(vk_ops_colsum(vk, rec, dy_part, vk_ops_bind(rec, &conv->op->db, 0, 4 * co, true), pixels, co));
     }
 fail:
     return status;

@@ -29,3 +29,21 @@ void wino_output(out float y[4], float m0, float m1, float m2, float m3, float m
     y[2] = s12 + 4.0 * s34;
     y[3] = d12 + 8.0 * d34 + m5;
 }
+
+/* The transposes of wino_output and wino_kernel, for the gradient of the kernel. */
+void wino_output_bwd(out float t[6], float d0, float d1, float d2, float d3)
+{
+    t[0] = d0;
+    t[1] = (d0 + d2) + (d1 + d3);
+    t[2] = (d0 + d2) - (d1 + d3);
+    t[3] = (d0 + 4.0 * d2) + (2.0 * d1 + 8.0 * d3);
+    t[4] = (d0 + 4.0 * d2) - (2.0 * d1 + 8.0 * d3);
+    t[5] = d3;
+}
+
+void wino_kernel_bwd(out float g[3], float u0, float u1, float u2, float u3, float u4, float u5)
+{
+    g[0] = 0.25 * u0 - (1.0 / 6.0) * (u1 + u2) + (1.0 / 24.0) * (u3 + u4);
+    g[1] = (1.0 / 6.0) * (u2 - u1) + (1.0 / 12.0) * (u3 - u4);
+    g[2] = (1.0 / 6.0) * ((u3 + u4) - (u1 + u2)) + u5;
+}

@@ -1,0 +1,31 @@
+/* wino_dw.comp: dw += the kernel's gradient, from Winograd's domain u[36][ci][co]; one thread a pair of channels; the
+ * transpose of wino_weight.comp. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#include "common/params.h"
+#include "common/flat.glsl"
+#include "common/wino.glsl"
+
+layout(push_constant) uniform Push { vk_push_conv p; };
+layout(binding = 0) readonly buffer U { float u[]; };
+layout(binding = 1) buffer Dw { float dw[]; };
+
+void main()
+{
+    int pairs = p.ci * p.co;
+    for (uint i = flat_first(); i < uint(pairs); i += flat_step()) {
+        float columns[6][3];
+        [[unroll]] for (int k = 0; k < 6; k++) {
+            int at = int(p.base[0]) + int(i) + k * pairs;
+            wino_kernel_bwd(columns[k], u[at], u[at + 6 * pairs], u[at + 12 * pairs], u[at + 18 * pairs],
+                            u[at + 24 * pairs], u[at + 30 * pairs]);
+        }
+        [[unroll]] for (int r = 0; r < 3; r++) {
+            float g[3];
+            wino_kernel_bwd(g, columns[0][r], columns[1][r], columns[2][r], columns[3][r], columns[4][r],
+                            columns[5][r]);
+            [[unroll]] for (int k = 0; k < 3; k++) dw[int(p.base[1]) + (3 * r + k) * pairs + int(i)] += g[k];
+        }
+    }
+}
