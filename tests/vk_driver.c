@@ -96,11 +96,11 @@ const char *vk_driver_validate(bool gpu_assisted)
                "{\"name\": \"VK_EXT_layer_settings\", \"spec_version\": \"2\"}]}}\n");
     snprintf(settings, sizeof settings,
              "%s"
-             "khronos_validation.report_flags = error,warn\n"
              "khronos_validation.debug_action = VK_DBG_LAYER_ACTION_LOG_MSG\n"
              "khronos_validation.log_filename = %s\n",
              gpu_assisted ? "khronos_validation.validate_core = false\nkhronos_validation.gpuav_enable = true\n"
-                          : "khronos_validation.validate_sync = true\n",
+                            "khronos_validation.report_flags = error\n" /* it warns of what it adjusts */
+                          : "khronos_validation.validate_sync = true\nkhronos_validation.report_flags = error,warn\n",
              log);
     write_file(path, sizeof path, "vk_layer_settings.txt", settings);
     setenv("VK_LAYER_SETTINGS_PATH", path, 1);
