@@ -42,8 +42,8 @@ bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
     const struct vgg_view *x = conv->x;
     int tm, tn;
     bool even = x->c % 2 == 0 && conv->co % 4 == 0;
-    /* The transforms pay off on large maps, and on small ones of many channels; below 128 pixels not at all. Where little is
-     * gained the direct sums stay: their rounding errors are a few times smaller. */
+    /* The transforms pay off on large maps, and on small ones of many channels; below 128 pixels not at all. Where
+     * little is gained the direct sums stay: their rounding errors are a few times smaller. */
     size_t pixels = (size_t)x->h * (size_t)x->w;
     bool worth = pixels >= 3000 || (pixels >= 128 && x->c >= 256);
     bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8;
