@@ -53,6 +53,7 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
     struct vgg_net_io io = { .n = batch.count, .x = batch.x, .t = t->t, .w = t->w, .y = t->y, .loss = t->loss };
     struct vgg_step step = { .seed = t->o.seed, .step = s->step, .learning_rate = (float)rate };
     CHECK(vgg_net_train(t->net, &io, &step));
+    if (t->o.cpu_on_device_lost && !t->own) CHECK(vgg_trainer_fetch(t));
     size_t outputs = vgg_net_output(t->net);
     for (int i = 0; i < batch.count; i++) {
         if (!isfinite(t->loss[i])) {
@@ -122,9 +123,8 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
 static enum vgg_status store(struct vgg_trainer *t)
 {
     enum vgg_status status = VGG_OK;
-    CHECK(vgg_net_get_params(t->net, t->model->params));
+    CHECK(vgg_trainer_fetch(t));
     if (!t->o.checkpoint) return VGG_OK;
-    CHECK(vgg_net_get_moments(t->net, t->arrays.moments));
     CHECK(vgg_checkpoint_write(t->o.checkpoint, &t->state, &t->arrays, t->settings));
 fail:
     return status;
@@ -173,6 +173,24 @@ fail:
     return status;
 }
 
+/* After the loss of a device: the state is that of the last completed step, and with cpu_on_device_lost so are the
+ * parameters and moments on the host. */
+static enum vgg_status device_lost(struct vgg_trainer *t)
+{
+    const struct vgg_train_state *s = &t->state;
+    if (!t->o.cpu_on_device_lost || t->own) {
+        return vgg_fail(
+            VGG_ERR_DEVICE_LOST, "the device was lost in epoch %d after step %llu%s", s->epoch + 1,
+            (unsigned long long)s->epoch_step,
+            t->o.checkpoint
+                ? "; the last checkpoint is whole: go on by --resume, with --backend cpu if it is lost again"
+                : "; next time give --checkpoint DIR, or --on-device-lost cpu");
+    }
+    vgg_log(VGG_LOG_WARNING, "the device was lost in epoch %d after step %llu; training goes on with the CPU",
+            s->epoch + 1, (unsigned long long)s->epoch_step);
+    return vgg_trainer_move_to_cpu(t);
+}
+
 enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, const struct vgg_data *data,
                           const struct vgg_data *validation, const struct vgg_train_options *options)
 {
@@ -181,8 +199,11 @@ enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, co
     if (options->epochs == 0) return VGG_OK;
     CHECK(vgg_trainer_init(&t, data, validation));
     bool stop = t.o.early_stop > 0 && t.state.waited >= t.o.early_stop;
-    while (t.state.epoch < t.o.epochs && !stop)
-        CHECK(train_epoch(&t, &stop));
+    while (t.state.epoch < t.o.epochs && !stop) {
+        status = train_epoch(&t, &stop);
+        if (status == VGG_ERR_DEVICE_LOST) status = device_lost(&t);
+        if (status != VGG_OK) goto fail;
+    }
     if (stop)
         vgg_log(VGG_LOG_INFO, "stopped after epoch %d: no better loss for %d epochs", t.state.epoch, t.state.waited);
     CHECK(vgg_net_get_params(t.net, model->params));

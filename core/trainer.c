@@ -266,10 +266,33 @@ fail:
     return status;
 }
 
+enum vgg_status vgg_trainer_fetch(struct vgg_trainer *t)
+{
+    enum vgg_status status = vgg_net_get_params(t->net, t->model->params);
+    return status == VGG_OK ? vgg_net_get_moments(t->net, t->arrays.moments) : status;
+}
+
+enum vgg_status vgg_trainer_move_to_cpu(struct vgg_trainer *t)
+{
+    enum vgg_status status = VGG_OK;
+    vgg_loader_destroy(t->loader);
+    vgg_net_destroy(t->net);
+    t->loader = NULL;
+    t->net = NULL;
+    CHECK(vgg_engine_create(&t->own, &(struct vgg_engine_options) { .backend = "cpu" }));
+    t->engine = t->own;
+    CHECK(create_net(t));
+    CHECK(vgg_net_set_moments(t->net, t->arrays.moments));
+    CHECK(create_loader(t));
+fail:
+    return status;
+}
+
 void vgg_trainer_finish(struct vgg_trainer *t)
 {
     vgg_loader_destroy(t->loader);
     vgg_net_destroy(t->net);
+    vgg_engine_destroy(t->own);
     vgg_frozen_finish(&t->frozen);
     vgg_frozen_finish(&t->frozen_validation);
     free(t->state.history);

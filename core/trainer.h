@@ -10,6 +10,7 @@ enum { VGG_TRAINER_SETTINGS = 1024 };
 
 struct vgg_trainer {
     struct vgg_engine *engine;
+    struct vgg_engine *own; /* the CPU's, made when `engine` was lost; else NULL */
     struct vgg_model *model;
     struct vgg_train_options o;        /* defaults filled in */
     const struct vgg_data *data;       /* what the network is fed: the caller's, or frozen features */
@@ -32,6 +33,10 @@ struct vgg_trainer {
  * checkpoint when asked to. t->engine, model and o are given, the rest zero. On failure vgg_trainer_finish still has to
  * be called. */
 enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation);
+/* Puts network and loader anew on the CPU, from the parameters in the model and the moments in t->arrays. */
+enum vgg_status vgg_trainer_move_to_cpu(struct vgg_trainer *t);
+/* Copies parameters and moments to the host. */
+enum vgg_status vgg_trainer_fetch(struct vgg_trainer *t);
 void vgg_trainer_finish(struct vgg_trainer *t);
 
 #endif

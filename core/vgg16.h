@@ -281,10 +281,12 @@ struct vgg_train_options {
     bool balanced;       /* class weights N / (classes * N_c) */
     int early_stop; /* stop after so many epochs without a lower val_loss (loss without validation data); 0: never */
     bool no_shuffle;
-    uint64_t seed;          /* of order, augmentation and dropout */
-    const char *checkpoint; /* folder for checkpoints after each epoch and on interruption; NULL: none */
-    bool resume;            /* go on from the newest valid checkpoint in that folder, if there is one */
-    const char *log_csv;    /* history as Keras' CSVLogger writes it: epoch,accuracy,learning_rate,loss,val_... */
+    uint64_t seed;           /* of order, augmentation and dropout */
+    const char *checkpoint;  /* folder for checkpoints after each epoch and on interruption; NULL: none */
+    bool cpu_on_device_lost; /* go on with the CPU from the last completed step when a GPU is lost (copies what trains
+                                to the host after each step); else the call fails with VGG_ERR_DEVICE_LOST */
+    bool resume;             /* go on from the newest valid checkpoint in that folder, if there is one */
+    const char *log_csv;     /* history as Keras' CSVLogger writes it: epoch,accuracy,learning_rate,loss,val_... */
     vgg_progress_fn *progress;
     vgg_epoch_fn *on_epoch;
     void *user; /* handed to both */

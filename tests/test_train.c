@@ -327,6 +327,71 @@ Test(train, reused_frozen_features_change_nothing)
     vgg_model_destroy(run);
 }
 
+/* The CPU backend's functions, until its device is lost at the submit number `lost_at`. */
+static struct vgg_backend_vtable losing;
+static const struct vgg_backend_vtable *real;
+static int submits, lost_at;
+
+static enum vgg_status losing_submit(struct vgg_backend *backend, const struct vgg_list *list,
+                                     const struct vgg_step *step, double *seconds, uint64_t *ticket)
+{
+    return ++submits >= lost_at ? VGG_ERR_DEVICE_LOST : real->submit(backend, list, step, seconds, ticket);
+}
+
+static enum vgg_status losing_download(struct vgg_buf *buf, size_t offset, void *data, size_t size)
+{
+    return submits >= lost_at ? VGG_ERR_DEVICE_LOST : real->download(buf, offset, data, size);
+}
+
+static enum vgg_status train_losing(struct vgg_model *model, const struct vgg_train_options *options)
+{
+    struct vgg_engine *engine;
+    struct vgg_data *data;
+    struct vgg_engine_options engine_options = { .backend = "cpu" };
+    cr_assert_eq(vgg_engine_create(&engine, &engine_options), VGG_OK);
+    cr_assert_eq(vgg_data_open(&data, images), VGG_OK);
+    real = engine->backend->vtable;
+    losing = *real;
+    losing.submit = losing_submit;
+    losing.download = losing_download;
+    engine->backend->vtable = &losing;
+    submits = 0;
+    enum vgg_status status = vgg_train(engine, model, data, data, options);
+    vgg_data_destroy(data);
+    vgg_engine_destroy(engine);
+    return status;
+}
+
+Test(train, lost_device_goes_on_with_the_cpu_or_says_how)
+{
+    struct vgg_train_options options = new_options();
+    options.trainable = "block5";
+    options.epochs = 2;
+    struct vgg_model *straight = new_model();
+    cr_assert_eq(train_on(straight, &options, 0, 0), VGG_OK);
+    options.cpu_on_device_lost = true;
+    int tried[] = { 5, 7, 12, 16 }; /* among others a first step, a middle one, a validation */
+    for (int i = 0; i < 4; i++) {
+        struct vgg_model *model = new_model();
+        lost_at = tried[i];
+        cr_assert_eq(train_losing(model, &options), VGG_OK);
+        assert_same(straight, model);
+        vgg_model_destroy(model);
+    }
+    options.cpu_on_device_lost = false;
+    options.checkpoint = checkpoints;
+    struct vgg_model *stopped = new_model(), *resumed = new_model();
+    lost_at = 16;
+    cr_assert_eq(train_losing(stopped, &options), VGG_ERR_DEVICE_LOST);
+    cr_assert(strstr(last_error, "--resume"), "%s", last_error);
+    options.resume = true;
+    cr_assert_eq(train_on(resumed, &options, 0, 0), VGG_OK);
+    assert_same(straight, resumed);
+    vgg_model_destroy(stopped);
+    vgg_model_destroy(resumed);
+    vgg_model_destroy(straight);
+}
+
 Test(train, loss_that_is_no_number_stops_and_says_so)
 {
     struct vgg_train_options options = new_options();

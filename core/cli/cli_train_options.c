@@ -6,6 +6,7 @@
 
 static const char *const optimizer_names[] = { "rmsprop", "sgd", "adam", "adamw", NULL }; /* as enum vgg_optimizer */
 static const char *const class_weight_names[] = { "none", "balanced", NULL };
+static const char *const on_device_lost_names[] = { "stop", "cpu", NULL };
 
 /* constant, cosine, or step:EVERY:FACTOR. */
 static const char *read_schedule(const struct cli_option *option, const char *text, void *target)
@@ -165,6 +166,13 @@ static const struct cli_option step_options[] = {
       .help = "folder for a checkpoint after each epoch and on Ctrl-C (default: none)",
       .read = cli_read_text,
       .offset = offsetof(struct cli_train, checkpoint) },
+    { .name = "on-device-lost",
+      .value = "HOW",
+      .help = "when a GPU is lost: stop, or go on with the CPU from the last completed step (default stop)",
+      .read = cli_read_choice,
+      .choices = on_device_lost_names,
+      .range = "one of stop, cpu",
+      .offset = offsetof(struct cli_train, on_device_lost) },
     { .name = "resume",
       .help = "go on from the newest checkpoint in --checkpoint DIR, if there is one",
       .read = cli_read_flag,
@@ -234,6 +242,7 @@ struct vgg_train_options cli_train_options(const struct cli *cli, const struct c
         .no_shuffle = o->no_shuffle,
         .seed = cli->common.seed,
         .checkpoint = o->checkpoint,
+        .cpu_on_device_lost = o->on_device_lost == 1,
         .resume = o->resume,
         .log_csv = o->log,
     };
