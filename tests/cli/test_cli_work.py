@@ -406,7 +406,7 @@ class Pull(Program):
 
 class Selftest(Program):
     def test_json(self):
-        result = self.json("selftest", timeout=300)
+        result = self.json("selftest", "--backend", "cpu", timeout=300)
         self.assertEqual(result["failed"], 0)
         self.assertEqual(result["count"], len(result["results"]))
         self.assertGreater(result["count"], 10)
