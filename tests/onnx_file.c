@@ -58,6 +58,12 @@ static bool next(struct field *f)
     return true;
 }
 
+/* The end of a field's bytes; NULL when it is a number. */
+static const unsigned char *end_of(const struct field *f)
+{
+    return f->bytes ? f->bytes + f->size : NULL;
+}
+
 static float float_at(const unsigned char *bytes)
 {
     float value;
@@ -90,7 +96,7 @@ static void read_tensor(struct onnx_tensor *tensor, const unsigned char *bytes, 
     for (struct field f = message(bytes, size); next(&f);) {
         if (f.number == TENSOR_TYPE) type = (int)f.value;
         if (f.number != TENSOR_DIMS) continue;
-        const unsigned char *at = f.bytes, *end = f.bytes + f.size;
+        const unsigned char *at = f.bytes, *end = end_of(&f);
         do { /* packed, or one a field */
             cr_assert_lt(tensor->rank, ONNX_MAX_RANK);
             int64_t dim = (int64_t)(f.bytes ? read_varint(&at, end) : f.value);
@@ -107,7 +113,7 @@ static void read_tensor(struct onnx_tensor *tensor, const unsigned char *bytes, 
         if (f.number == TENSOR_RAW) fill_raw(tensor, type, f.bytes, f.size);
         for (size_t i = 0; f.number == TENSOR_FLOATS && i < f.size / 4; i++)
             if (floats < tensor->count) tensor->values[floats++] = float_at(f.bytes + 4 * i);
-        const unsigned char *at = f.bytes, *end = f.bytes + f.size;
+        const unsigned char *at = f.bytes, *end = end_of(&f);
         while (f.number == TENSOR_INT64S && wholes < tensor->count) {
             tensor->values[wholes++] = (double)(int64_t)(f.bytes ? read_varint(&at, end) : f.value);
             if (at == end) break;
@@ -204,7 +210,7 @@ int64_t onnx_int(const struct onnx_case *c, const char *name, int index, int64_t
     while (next(&a)) {
         if (a.number == ATTRIBUTE_I) return (int64_t)a.value;
         if (a.number != ATTRIBUTE_INTS) continue;
-        const unsigned char *at = a.bytes, *end = a.bytes + a.size;
+        const unsigned char *at = a.bytes, *end = end_of(&a);
         do {
             int64_t value = (int64_t)(a.bytes ? read_varint(&at, end) : a.value);
             if (i++ == index) return value;
