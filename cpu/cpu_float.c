@@ -48,10 +48,13 @@ void cpu_float_enter(struct cpu *cpu)
         cpu->fp_saved[omp_get_thread_num()] = word;
         float_set(word | FLUSH);
     }
+    /* libomp gives the caller its own word back when a region ends, and the caller's to the others when one begins. */
+    float_set(float_get() | FLUSH);
 }
 
 void cpu_float_leave(struct cpu *cpu)
 {
 #pragma omp parallel num_threads(cpu->threads)
     float_set(cpu->fp_saved[omp_get_thread_num()]);
+    float_set(cpu->fp_saved[0]);
 }
