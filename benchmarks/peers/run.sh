@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh [-n ROUNDS] [-t THREADS] [CASE...]: this engine and PyTorch on the same work, turn about in one run, since a machine's
-# speed drifts with its neighbours. Prints the medians over the rounds and their ratio; every measurement goes to
-# build/peers.jsonl. Cases: those of benchmarks/bench_net.c.
+# speed drifts with its neighbours. Prints the medians over the rounds, and the median of the rounds' own ratios; every
+# measurement goes to build/peers.jsonl. Cases: those of benchmarks/bench_net.c.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -40,6 +40,7 @@ for line in open(sys.argv[1]):
     rates.setdefault(row["case"], {}).setdefault(row["engine"], []).append(row["images_per_second"])
 print(f"{'images per second':18} {'vgg16':>10} {'PyTorch':>10} {'ratio':>8}")
 for case, engines in rates.items():
-    ours, theirs = (statistics.median(engines[name]) for name in ("vgg16", "pytorch"))
-    print(f"{case:18} {ours:10.2f} {theirs:10.2f} {ours / theirs:8.2f}")
+    ours, theirs = engines["vgg16"], engines["pytorch"]
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs))
+    print(f"{case:18} {statistics.median(ours):10.2f} {statistics.median(theirs):10.2f} {ratio:8.2f}")
 EOF
