@@ -1,31 +1,36 @@
-/* wino_dw.comp: dw += the kernel's gradient, from Winograd's domain u[36][ci][co]; one thread a pair of channels; the
+/* wino_dw.comp: dw += the kernel's gradient, from Winograd's domain u[36][ci][co]; one thread two neighbours of co; the
  * transpose of wino_weight.comp. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
+#include "common/pair.glsl"
 #include "common/flat.glsl"
 #include "common/wino.glsl"
 
 layout(push_constant) uniform Push { vk_push_conv p; };
-layout(binding = 0) readonly buffer U { float u[]; };
-layout(binding = 1) buffer Dw { float dw[]; };
+layout(binding = 0) readonly buffer U { uint64_t u[]; };
+layout(binding = 1) buffer Dw { uint64_t dw[]; };
 
 void main()
 {
-    int pairs = p.ci * p.co;
+    int pairs = p.ci * p.co / 2, u_base = int(p.base[0]) / 2, dw_base = int(p.base[1]) / 2;
     for (uint i = flat_first(); i < uint(pairs); i += flat_step()) {
-        float columns[6][3];
+        vec2 columns[6][3];
         [[unroll]] for (int k = 0; k < 6; k++) {
-            int at = int(p.base[0]) + int(i) + k * pairs;
-            wino_kernel_bwd(columns[k], u[at], u[at + 6 * pairs], u[at + 12 * pairs], u[at + 18 * pairs],
-                            u[at + 24 * pairs], u[at + 30 * pairs]);
+            int at = u_base + int(i) + k * pairs;
+            wino_kernel_bwd(columns[k], pair(u[at]), pair(u[at + 6 * pairs]), pair(u[at + 12 * pairs]),
+                            pair(u[at + 18 * pairs]), pair(u[at + 24 * pairs]), pair(u[at + 30 * pairs]));
         }
         [[unroll]] for (int r = 0; r < 3; r++) {
-            float g[3];
+            vec2 g[3];
             wino_kernel_bwd(g, columns[0][r], columns[1][r], columns[2][r], columns[3][r], columns[4][r],
                             columns[5][r]);
-            [[unroll]] for (int k = 0; k < 3; k++) dw[int(p.base[1]) + (3 * r + k) * pairs + int(i)] += g[k];
+            [[unroll]] for (int k = 0; k < 3; k++) {
+                int at = dw_base + (3 * r + k) * pairs + int(i);
+                dw[at] = pair_word(pair(dw[at]) + g[k]);
+            }
         }
     }
 }

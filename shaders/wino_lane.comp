@@ -8,17 +8,13 @@
 #extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
 #include "common/lane.glsl"
+#include "common/pair.glsl"
 
 layout(constant_id = 2) const bool TRANSPOSED = false;
 layout(push_constant) uniform Push { vk_push_gemm p; };
 layout(binding = 0) readonly buffer V { uint64_t v[]; };
 layout(binding = 1) readonly buffer U { uint64_t u[]; };
 layout(binding = 2) writeonly buffer M { float m[]; };
-
-vec2 pair(uint64_t word)
-{
-    return uintBitsToFloat(unpackUint2x32(word));
-}
 
 int column[TN / 2]; /* pairs to the lane's columns 16 j + 2 lane, + 1 */
 

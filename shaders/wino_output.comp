@@ -3,7 +3,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
+#include "common/pair.glsl"
 #include "common/flat.glsl"
 #include "common/positive.glsl"
 #include "common/wino.glsl"
@@ -13,57 +15,65 @@ layout(constant_id = 1) const bool RELU = false;
 layout(constant_id = 2) const bool POOL = false;
 layout(constant_id = 3) const bool ARG = false;
 layout(push_constant) uniform Push { vk_push_conv p; };
-layout(binding = 0) readonly buffer M { float m[]; };
-layout(binding = 1) readonly buffer Bias { float bias[]; };
-layout(binding = 2) writeonly buffer Y { float y[]; };
-layout(binding = 3) readonly buffer Mask { int mask[]; };
+layout(binding = 0) readonly buffer M { uint64_t m[]; };
+layout(binding = 1) readonly buffer Bias { uint64_t bias[]; };
+layout(binding = 2) writeonly buffer Y { uint64_t y[]; };
+layout(binding = 3) readonly buffer Mask { uint64_t mask[]; };
 layout(binding = 3) writeonly buffer Arg { uint arg[]; };
 
-/* The 4x4 pixels of one channel. */
-void untransform(out float pixels[4][4], int tiles, int tile, int n)
+/* The 4x4 pixels of two channels. */
+void untransform(out vec2 pixels[4][4], int tiles, int tile, int n)
 {
-    float columns[6][4];
-    int at = int(p.base[0]) + tile * p.co + n, next = tiles * p.co;
+    vec2 columns[6][4];
+    int at = (int(p.base[0]) + tile * p.co + n) / 2, next = tiles * p.co / 2;
     [[unroll]] for (int k = 0; k < 6; k++) {
-        wino_output(columns[k], m[at + k * next], m[at + (6 + k) * next], m[at + (12 + k) * next],
-                    m[at + (18 + k) * next], m[at + (24 + k) * next], m[at + (30 + k) * next]);
+        wino_output(columns[k], pair(m[at + k * next]), pair(m[at + (6 + k) * next]), pair(m[at + (12 + k) * next]),
+                    pair(m[at + (18 + k) * next]), pair(m[at + (24 + k) * next]), pair(m[at + (30 + k) * next]));
     }
-    float add = TRANSPOSED ? 0.0 : bias[p.bias + n];
+    vec2 add = TRANSPOSED ? vec2(0) : pair(bias[(int(p.base[1]) + n) / 2]);
     [[unroll]] for (int r = 0; r < 4; r++) {
         wino_output(pixels[r], columns[0][r], columns[1][r], columns[2][r], columns[3][r], columns[4][r],
                     columns[5][r]);
         [[unroll]] for (int k = 0; k < 4; k++) {
             pixels[r][k] += add;
-            if (RELU && !TRANSPOSED) pixels[r][k] = max(pixels[r][k], 0.0);
+            if (RELU && !TRANSPOSED) pixels[r][k] = max(pixels[r][k], vec2(0));
         }
     }
 }
 
-void store(float pixels[4][4], int image, int row, int column, int n)
+void store(vec2 pixels[4][4], int image, int row, int column, int n)
 {
     [[unroll]] for (int r = 0; r < 4; r++) {
         [[unroll]] for (int k = 0; k < 4; k++) {
             if (row + r >= p.rows || column + k >= p.w) continue;
             int at = ((image * p.rows + row + r) * p.w + column + k) * p.co + n;
-            bool keep = !(TRANSPOSED && RELU) || positive(mask[int(p.base[3]) + at]);
-            y[int(p.base[2]) + at] = keep ? pixels[r][k] : 0.0;
+            vec2 v = pixels[r][k];
+            if (TRANSPOSED && RELU) {
+                ivec2 bits = ivec2(unpackUint2x32(mask[(int(p.base[3]) + at) / 2]));
+                v = mix(vec2(0), v, bvec2(positive(bits.x), positive(bits.y)));
+            }
+            y[(int(p.base[2]) + at) / 2] = pair_word(v);
         }
     }
 }
 
-/* Maxima of the tile's quads; which: their places, a byte for channel s in each. */
-void store_pooled(float pixels[4][4], int image, int row, int column, int n, int s, inout uint which[4])
+/* Maxima of the tile's quads; which: their places, a byte for each of channels s, s + 1. */
+void store_pooled(vec2 pixels[4][4], int image, int row, int column, int n, int s, inout uint which[4])
 {
     [[unroll]] for (int q = 0; q < 4; q++) {
         int r = q / 2 * 2, k = q % 2 * 2;
-        float best = pixels[r][k];
-        uint place = 0u;
-        if (pixels[r][k + 1] > best) best = pixels[r][k + 1], place = 1u;
-        if (pixels[r + 1][k] > best) best = pixels[r + 1][k], place = 2u;
-        if (pixels[r + 1][k + 1] > best) best = pixels[r + 1][k + 1], place = 3u;
-        which[q] |= place << 8 * s;
+        vec2 best = pixels[r][k];
+        uvec2 place = uvec2(0u);
+        [[unroll]] for (int o = 1; o < 4; o++) {
+            vec2 other = pixels[r + o / 2][k + o % 2];
+            bvec2 more = greaterThan(other, best);
+            best = mix(best, other, more);
+            place = mix(place, uvec2(o), more);
+        }
+        which[q] |= place.x << 8 * s | place.y << 8 * s + 8;
         if (row + r + 1 >= p.rows || column + k + 1 >= p.w) continue;
-        y[int(p.base[2]) + ((image * (p.rows / 2) + (row + r) / 2) * (p.w / 2) + (column + k) / 2) * p.co + n] = best;
+        int at = ((image * (p.rows / 2) + (row + r) / 2) * (p.w / 2) + (column + k) / 2) * p.co + n;
+        y[(int(p.base[2]) + at) / 2] = pair_word(best);
     }
 }
 
@@ -74,8 +84,8 @@ void main()
         int n = int(i) % groups * 4, tile = int(i) / groups, image = tile / across / down;
         int column = tile % across * 4, row = tile / across % down * 4;
         uint which[4] = uint[4](0u, 0u, 0u, 0u);
-        [[unroll]] for (int s = 0; s < 4; s++) {
-            float pixels[4][4];
+        [[unroll]] for (int s = 0; s < 4; s += 2) {
+            vec2 pixels[4][4];
             untransform(pixels, tiles, tile, n + s);
             if (POOL) {
                 store_pooled(pixels, image, row, column, n + s, s, which);

@@ -1,34 +1,39 @@
-/* wino_weight.comp: kernels to Winograd's domain: u[36][ci][co], one thread a pair of channels. */
+/* wino_weight.comp: kernels to Winograd's domain: u[36][ci][co], one thread two neighbours of co. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
+#include "common/pair.glsl"
 #include "common/flat.glsl"
 #include "common/wino.glsl"
 
 layout(constant_id = 0) const bool TRANSPOSED = false; /* w is [tap][co][ci], taps in reverse */
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 0) readonly buffer W { float w[]; };
-layout(binding = 1) writeonly buffer U { float u[]; };
+layout(binding = 0) readonly buffer W2 { uint64_t w2[]; };
+layout(binding = 1) writeonly buffer U { uint64_t u[]; };
 
-float weight(int tap, int c, int n)
+vec2 weight(int tap, int c, int n)
 {
-    return w[int(p.base[0]) + (TRANSPOSED ? ((8 - tap) * p.co + n) * p.ci + c : (tap * p.ci + c) * p.co + n)];
+    if (!TRANSPOSED) return pair(w2[(int(p.base[0]) + (tap * p.ci + c) * p.co + n) / 2]);
+    int at = int(p.base[0]) + ((8 - tap) * p.co + n) * p.ci + c;
+    return vec2(w[at], w[at + p.ci]);
 }
 
 void main()
 {
-    for (uint i = flat_first(); i < uint(p.ci * p.co); i += flat_step()) {
-        int c = int(i) / p.co, n = int(i) % p.co;
-        float columns[3][6];
+    for (uint i = flat_first(); i < uint(p.ci * p.co / 2); i += flat_step()) {
+        int c = int(i) / (p.co / 2), n = int(i) % (p.co / 2) * 2;
+        vec2 columns[3][6];
         [[unroll]] for (int x = 0; x < 3; x++) {
             wino_kernel(columns[x], weight(x, c, n), weight(3 + x, c, n), weight(6 + x, c, n));
         }
         [[unroll]] for (int row = 0; row < 6; row++) {
-            float t[6];
+            vec2 t[6];
             wino_kernel(t, columns[0][row], columns[1][row], columns[2][row]);
             [[unroll]] for (int x = 0; x < 6; x++) {
-                u[int(p.base[1]) + ((6 * row + x) * p.ci + c) * p.co + n] = t[x];
+                u[(int(p.base[1]) + ((6 * row + x) * p.ci + c) * p.co + n) / 2] = pair_word(t[x]);
             }
         }
     }

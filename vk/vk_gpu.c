@@ -7,6 +7,9 @@
 #include "core/log.h"
 #include "core/mem.h"
 
+/* What the backend needs beside the arenas: scratch, staging, recordings. */
+static const uint64_t RESERVE = 128 << 20;
+
 static enum vk_class class_of(VkPhysicalDeviceType type)
 {
     switch (type) {
@@ -176,6 +179,6 @@ void vk_gpu_info(struct vgg_device_info *info, const struct vk_gpu *gpu)
     snprintf(info->driver, sizeof info->driver, "%.127s", gpu->driver);
     for (size_t i = 0; i < VK_UUID_SIZE; i++)
         snprintf(info->uuid + 2 * i, 3, "%02x", gpu->uuid[i]);
-    info->memory = gpu->budget;
+    info->memory = gpu->budget > 2 * RESERVE ? gpu->budget - RESERVE : gpu->budget / 2;
     if (gpu->class == VK_CLASS_CPU) snprintf(info->reason, sizeof info->reason, "runs on the CPU: only when asked for");
 }
