@@ -40,7 +40,8 @@ void main()
     int out_base = int(p.base[2]) + z * 9 * p.ci * p.co;
     [[unroll]] for (int i = 0; i < TM; i++) {
         [[unroll]] for (int j = 0; j < TN; j++) {
-            if (m0 + i < 9 * p.ci && n0 + LANES * j < p.co) part[out_base + (m0 + i) * p.co + n0 + LANES * j] = acc[i][j];
+            int n = n0 + LANES * j;
+            if (m0 + i < 9 * p.ci && n < p.co) part[out_base + (m0 + i) * p.co + n] = acc[i][j];
         }
     }
 }

@@ -32,7 +32,9 @@ void main()
         [[unroll]] for (int r = 0; r < 6; r++) {
             vec2 t[6];
             wino_output_bwd(t, columns[0][r], columns[1][r], columns[2][r], columns[3][r]);
-            [[unroll]] for (int k = 0; k < 6; k++) d[(int(p.base[1]) + ((6 * r + k) * tiles + tile) * p.co + n) / 2] = pair_word(t[k]);
+            [[unroll]] for (int k = 0; k < 6; k++) {
+                d[(int(p.base[1]) + ((6 * r + k) * tiles + tile) * p.co + n) / 2] = pair_word(t[k]);
+            }
         }
     }
 }

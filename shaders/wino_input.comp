@@ -1,4 +1,5 @@
-/* wino_input.comp: tiles of 6x6, four apart, to Winograd's domain: v[36][tiles][ci], one thread a tile and two channels. */
+/* wino_input.comp: tiles of 6x6, four apart, to Winograd's domain: v[36][tiles][ci], one thread a tile and two
+ * channels. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

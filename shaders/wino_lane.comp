@@ -1,6 +1,6 @@
-/* wino_lane.comp: the 36 products of Winograd's domain on devices of CPU type: m[z] = v[z] u[z] for workgroup z, v[z] being
- * [m][k], or [k][m] when TRANSPOSED. Two neighbours are loaded at once, as one 64-bit word; m (k when not TRANSPOSED) and
- * n are even. */
+/* wino_lane.comp: the 36 products of Winograd's domain on devices of CPU type: m[z] = v[z] u[z] for workgroup z, v[z]
+ * being [m][k], or [k][m] when TRANSPOSED. Two neighbours are loaded at once, as one 64-bit word; m (k when not
+ * TRANSPOSED) and n are even. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

@@ -1,5 +1,5 @@
-/* wino_output.comp: products m[36][tiles][co] back to tiles of 4x4 pixels, with the epilogues of conv.comp; one thread a
- * tile and four channels. */
+/* wino_output.comp: products m[36][tiles][co] back to tiles of 4x4 pixels, with the epilogues of conv.comp; one thread
+ * a tile and four channels. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

@@ -1,5 +1,5 @@
-/* flat.glsl: threads of a shader that walks over a flat range: for (uint i = flat_first(); i < count; i += flat_step()).
- */
+/* flat.glsl: threads of a shader that walks over a flat range:
+ * for (uint i = flat_first(); i < count; i += flat_step()). */
 layout(local_size_x = 128) in;
 
 uint flat_first()

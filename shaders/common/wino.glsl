@@ -1,4 +1,5 @@
-/* wino.glsl: the three transforms of Winograd's F(4x4, 3x3) along one axis, two channels at once, interpolation points 0, 1, -1, 2, -2.
+/* wino.glsl: the transforms of Winograd's F(4x4, 3x3) along one axis, two channels at once, and their transposes;
+ * interpolation points 0, 1, -1, 2, -2.
  * Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016. */
 
 void wino_kernel(out vec2 t[6], vec2 g0, vec2 g1, vec2 g2)
