@@ -6,16 +6,17 @@
 #   clang    the same as release by clang
 #   asan     every test under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
 #   tsan     the loader under ThreadSanitizer
+#   neon     the NEON kernels, built for aarch64 and run under qemu
 # Builds go to build/PART. VGG16_TEST_DATA=FOLDER: photos and weights that are not in the repository; tests that need
 # them skip by name without it. Exit code 0: nothing failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(format release install clang asan tsan)
+[ $# -gt 0 ] || parts=(format release install clang asan tsan neon)
 for part in "${parts[@]}"; do
     case $part in
-    format | release | install | clang | asan | tsan) ;;
+    format | release | install | clang | asan | tsan | neon) ;;
     *)
         echo "test.sh: no part '$part'; see the head of scripts/test.sh" >&2
         exit 2
@@ -140,6 +141,15 @@ run_tsan() {
     local targets=(loader_threads)
     build tsan -DVGG16_SANITIZE=thread || return 0
     TSAN_OPTIONS=log_path=$PWD/build/tsan/report run_tests tsan -R '^loader_threads$'
+}
+
+run_neon() {
+    local part_passed=0 part_failed=0 sources=(tests/neon/neon_kernels.c cpu/arm/*_neon.c cpu/cpu_ref_pool.c
+        cpu/cpu_ref_pointwise.c cpu/cpu_ref_update.c)
+    check neon "the kernels build for aarch64" aarch64-linux-gnu-gcc -static -std=gnu11 -O3 -ffp-contract=off -D_GNU_SOURCE \
+        -Wall -Wextra -Wpedantic -Wshadow -Werror -I. "${sources[@]}" -lm -o "$work/neon"
+    check neon "they agree with plain C bit for bit" qemu-aarch64 "$work/neon"
+    count neon $part_passed $part_failed 0
 }
 
 # block LANGUAGE [TEXT]: the first fenced block of that language in README.md, that holds TEXT.
