@@ -132,9 +132,15 @@ run_clang() {
 run_asan() {
     build asan -DVGG16_SANITIZE=address,undefined || return 0
     # A size that malloc refuses is a failure to be told, as without the sanitizer.
-    ASAN_OPTIONS=log_path=$PWD/build/asan/report:detect_stack_use_after_return=1:allocator_may_return_null=1 \
-        UBSAN_OPTIONS=print_stacktrace=1:log_path=$PWD/build/asan/report \
-        LSAN_OPTIONS=suppressions=$PWD/scripts/lsan.supp:print_suppressions=0 run_tests asan
+    local -x UBSAN_OPTIONS=print_stacktrace=1:log_path=$PWD/build/asan/report \
+        LSAN_OPTIONS=suppressions=$PWD/scripts/lsan.supp:print_suppressions=0 \
+        ASAN_OPTIONS=log_path=$PWD/build/asan/report:detect_stack_use_after_return=1:allocator_may_return_null=1
+    # Vulkan's drivers keep memory when they are unloaded, with no name left to suppress it by: leaks are looked for
+    # where there is none.
+    VK_ICD_FILENAMES=/dev/null run_tests asan -E '^test_vk_'
+    [ -x build/asan/tests/test_vk_ops ] || return 0
+    started=$SECONDS
+    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run_tests asan -R '^test_vk_'
 }
 
 run_tsan() {
