@@ -140,19 +140,6 @@ void vgg_net_destroy(struct vgg_net *net)
     free(net);
 }
 
-int vgg_net_batch(const struct vgg_net *net)
-{
-    return net->spec.batch;
-}
-
-uint64_t vgg_net_memory(const struct vgg_net *net)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < VGG_ARENA_COUNT; i++)
-        sum += net->arena[i] ? net->arena[i]->size : 0;
-    return sum;
-}
-
 size_t vgg_net_output(const struct vgg_net *net)
 {
     return net->output;

@@ -15,8 +15,6 @@ struct vgg_net;
 enum vgg_status vgg_net_create(struct vgg_net **out, struct vgg_backend *backend, const struct vgg_plan_spec *spec,
                                int evaluate_first, uint64_t memory);
 void vgg_net_destroy(struct vgg_net *net);
-int vgg_net_batch(const struct vgg_net *net);       /* images at once */
-uint64_t vgg_net_memory(const struct vgg_net *net); /* bytes of all arenas */
 /* Values of one image's output: pooled or plain features, or probabilities. */
 size_t vgg_net_output(const struct vgg_net *net);
 /* The moments' arena in bytes (0: the optimiser has none). */
