@@ -1,51 +1,10 @@
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/cli/cli_options.h"
-
-const struct cli_command *const cli_commands[] = {
-    &cli_devices,  &cli_summary, &cli_pull,    &cli_extract,  &cli_train,
-    &cli_evaluate, &cli_predict, &cli_convert, &cli_selftest, NULL,
-};
-
-enum { LINE = 1024 };
-
-enum vgg_status cli_fail(struct cli *cli, enum vgg_status status, const char *format, ...)
-{
-    char line[LINE];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    cli_progress_log(&cli->progress, VGG_LOG_ERROR, line);
-    return status;
-}
-
-enum vgg_status cli_usage(struct cli *cli, const char *format, ...)
-{
-    char line[LINE];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    return cli_fail(cli, VGG_ERR_ARGUMENT, "%s; see vgg16 %s%s--help", line, cli->command ? cli->command->name : "",
-                    cli->command ? " " : "");
-}
-
-void cli_note(struct cli *cli, const char *format, ...)
-{
-    if (cli->common.quiet) return;
-    char line[LINE];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    cli_progress_log(&cli->progress, VGG_LOG_INFO, line);
-}
 
 /* What was written to stdout must have arrived: a full disk or a closed pipe is a failure. */
 static enum vgg_status finish_stdout(struct cli *cli)
