@@ -25,6 +25,7 @@ static const char *const names[VGG_OP_KIND_COUNT] = {
     [VGG_OP_SIGMOID] = "SIGMOID",
     [VGG_OP_SOFTMAX_XENT] = "SOFTMAX_XENT",
     [VGG_OP_SIGMOID_XENT] = "SIGMOID_XENT",
+    [VGG_OP_FMA] = "FMA",
     [VGG_OP_SGD] = "SGD",
     [VGG_OP_RMSPROP] = "RMSPROP",
     [VGG_OP_ADAM] = "ADAM",
@@ -187,6 +188,8 @@ static const char *check_kind(const struct vgg_op *op)
     case VGG_OP_SIGMOID: return same(&op->y, &op->x) ? NULL : "y must have the shape of x";
     case VGG_OP_SOFTMAX_XENT:
     case VGG_OP_SIGMOID_XENT: return check_loss(op);
+    case VGG_OP_FMA:
+        return op->rounds < 1 ? "rounds must be 1 or more" : same(&op->y, &op->x) ? NULL : "y must have the shape of x";
     case VGG_OP_SGD:
     case VGG_OP_RMSPROP:
     case VGG_OP_ADAM:
@@ -196,15 +199,59 @@ static const char *check_kind(const struct vgg_op *op)
     return "no such operation";
 }
 
+const struct vgg_view *vgg_op_view(const struct vgg_op *op, enum vgg_op_view view)
+{
+    const struct vgg_view *const all[VGG_OP_VIEW_COUNT] = {
+        [VGG_OP_X] = &op->x,     [VGG_OP_W] = &op->w,   [VGG_OP_B] = &op->b,   [VGG_OP_Y] = &op->y,
+        [VGG_OP_ARG] = &op->arg, [VGG_OP_DX] = &op->dx, [VGG_OP_DW] = &op->dw, [VGG_OP_DB] = &op->db,
+        [VGG_OP_DY] = &op->dy,   [VGG_OP_T] = &op->t,   [VGG_OP_SW] = &op->sw, [VGG_OP_LOSS] = &op->loss,
+        [VGG_OP_M] = &op->m,     [VGG_OP_V] = &op->v,
+    };
+    return all[view];
+}
+
+enum vgg_op_role vgg_op_role(const struct vgg_op *op, enum vgg_op_view view)
+{
+    if (!present(vgg_op_view(op, view))) return VGG_OP_ABSENT;
+    bool update = op->kind >= VGG_OP_SGD, unpool = op->kind == VGG_OP_POOL2_BWD;
+    bool masked =
+        op->kind == VGG_OP_CONV_BWD_DATA || op->kind == VGG_OP_DENSE_BWD_DATA || op->kind == VGG_OP_AVGPOOL_BWD;
+    if (!(op->flags & VGG_OP_RELU) && ((masked && view == VGG_OP_X) || (unpool && view == VGG_OP_Y))) {
+        return VGG_OP_ABSENT; /* a plan may name the mask where none is wanted */
+    }
+    switch (view) {
+    case VGG_OP_W:
+    case VGG_OP_M:
+    case VGG_OP_V: return update ? VGG_OP_UPDATES : VGG_OP_READS;
+    case VGG_OP_DW:
+    case VGG_OP_DB: return update ? VGG_OP_READS : VGG_OP_UPDATES;
+    case VGG_OP_Y:
+    case VGG_OP_ARG: return unpool ? VGG_OP_READS : VGG_OP_WRITES;
+    case VGG_OP_DX:
+    case VGG_OP_LOSS: return VGG_OP_WRITES;
+    default: return VGG_OP_READS;
+    }
+}
+
+double vgg_op_bytes(const struct vgg_op *op)
+{
+    double bytes = 0;
+    for (int i = 0; i < VGG_OP_VIEW_COUNT; i++) {
+        enum vgg_op_role role = vgg_op_role(op, (enum vgg_op_view)i);
+        double times = role == VGG_OP_ABSENT ? 0 : role == VGG_OP_UPDATES ? 2 : 1;
+        bytes += times * (double)vgg_view_size(vgg_op_view(op, (enum vgg_op_view)i));
+    }
+    return bytes;
+}
+
 /* The views that an operation of this kind cannot do without are checked by shape; absent ones have n = 0 and fail. */
 bool vgg_op_check(const struct vgg_op *op, const size_t arena_size[VGG_ARENA_COUNT], const char **why)
 {
-    const struct vgg_view *views[] = { &op->x,  &op->w,  &op->b, &op->y,  &op->arg,  &op->dx, &op->dw,
-                                       &op->db, &op->dy, &op->t, &op->sw, &op->loss, &op->m,  &op->v };
     *why = check_kind(op);
-    for (size_t i = 0; !*why && i < sizeof views / sizeof *views; i++) {
-        if (!inside(views[i], arena_size)) *why = "a tensor is empty, misaligned or outside its arena";
-        if (views[i]->type != VGG_F32 && views[i] != &op->arg) *why = "only arg may hold bytes";
+    for (int i = 0; !*why && i < VGG_OP_VIEW_COUNT; i++) {
+        const struct vgg_view *view = vgg_op_view(op, (enum vgg_op_view)i);
+        if (!inside(view, arena_size)) *why = "a tensor is empty, misaligned or outside its arena";
+        if (view->type != VGG_F32 && i != VGG_OP_ARG) *why = "only arg may hold bytes";
     }
     return !*why;
 }
@@ -222,6 +269,7 @@ double vgg_op_flops(const struct vgg_op *op)
     case VGG_OP_POOL2:
     case VGG_OP_AVGPOOL:
     case VGG_OP_GMAXPOOL: return (double)vgg_view_count(x);
+    case VGG_OP_FMA: return 2.0 * op->rounds * (double)vgg_view_count(x);
     case VGG_OP_SGD:
     case VGG_OP_RMSPROP:
     case VGG_OP_ADAM:

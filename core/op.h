@@ -53,6 +53,8 @@ enum vgg_op_kind {
                             onehot(t)); t (n 1 1 1): class numbers as floats; sw, loss: n 1 1 1; sw absent: 1 */
     VGG_OP_SIGMOID_XENT, /* y = sigmoid(x), c = 1; loss = sw (max(x,0) - x t + log1p(exp(-|x|))); dx = sw loss_scale (y
                             - t) */
+    VGG_OP_FMA, /* y = x after `rounds` times v = 0.75 v + 0.25, which settles at 1; y may be x. In no network: what a
+                   device reaches here is its peak of fused multiply-adds */
     VGG_OP_SGD, /* the four updates: w, dw flat ranges of one count; m, v: moments where needed, flat, same count */
     VGG_OP_RMSPROP,
     VGG_OP_ADAM,
@@ -76,9 +78,30 @@ struct vgg_op {
     unsigned flags;
     int layer;  /* index in the architecture; dropout's key and the name in prints and profiles */
     float rate; /* dropout, 0 <= rate < 1 */
+    int rounds; /* VGG_OP_FMA, 1 or more */
     struct vgg_view x, w, b, y, arg, dx, dw, db, dy, t, sw, loss, m, v;
     struct vgg_hyper hyper;
 };
+
+/* The views of an operation by number, and what the operation does with each. */
+enum vgg_op_view {
+    VGG_OP_X,
+    VGG_OP_W,
+    VGG_OP_B,
+    VGG_OP_Y,
+    VGG_OP_ARG,
+    VGG_OP_DX,
+    VGG_OP_DW,
+    VGG_OP_DB,
+    VGG_OP_DY,
+    VGG_OP_T,
+    VGG_OP_SW,
+    VGG_OP_LOSS,
+    VGG_OP_M,
+    VGG_OP_V,
+    VGG_OP_VIEW_COUNT
+};
+enum vgg_op_role { VGG_OP_ABSENT, VGG_OP_READS, VGG_OP_WRITES, VGG_OP_UPDATES };
 
 /* What changes from submission to submission while the list stays. */
 struct vgg_step {
@@ -96,6 +119,10 @@ size_t vgg_view_size(const struct vgg_view *view);  /* bytes */
 bool vgg_op_check(const struct vgg_op *op, const size_t arena_size[VGG_ARENA_COUNT], const char **why);
 /* Floating-point operations of one execution (a multiplication and an addition are two). */
 double vgg_op_flops(const struct vgg_op *op);
+/* Bytes that one execution must move when every view is read or written once; those updated count twice. */
+double vgg_op_bytes(const struct vgg_op *op);
+const struct vgg_view *vgg_op_view(const struct vgg_op *op, enum vgg_op_view view);
+enum vgg_op_role vgg_op_role(const struct vgg_op *op, enum vgg_op_view view);
 /* One line without a newline: kind, flags, shapes. Returns what snprintf would. */
 int vgg_op_print(char *text, size_t size, const struct vgg_op *op);
 

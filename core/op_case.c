@@ -255,7 +255,7 @@ static enum vgg_status add_loss(struct vgg_op_case_list *list, const struct row_
     return add(list, &test, optional ? "weighted" : "");
 }
 
-/* ---- updates and zeroing ---- */
+/* ---- updates, zeroing and the peak ---- */
 
 struct update_variant {
     enum vgg_op_kind kind;
@@ -295,6 +295,16 @@ static enum vgg_status add_zero(struct vgg_op_case_list *list, enum vgg_arena ar
     return add(list, &test, "");
 }
 
+static enum vgg_status add_fma(struct vgg_op_case_list *list, int count, int rounds)
+{
+    struct vgg_op_case test = { .op = { .kind = VGG_OP_FMA, .rounds = rounds }, .large = count > 50000 };
+    test.op.x = act(&test, 1, 1, 1, count);
+    test.op.y = rounds % 2 ? act(&test, 1, 1, 1, count) : test.op.x;
+    char note[32];
+    snprintf(note, sizeof note, "%d rounds", rounds);
+    return add(list, &test, note);
+}
+
 enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list)
 {
     enum vgg_status status;
@@ -326,6 +336,7 @@ enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list)
             CHECK(add_update(list, &update_variants[j], counts[i]));
         CHECK(add_zero(list, VGG_ARENA_GRAD, counts[i]));
         CHECK(add_zero(list, VGG_ARENA_ACT, counts[i]));
+        CHECK(add_fma(list, counts[i], 1 + (int)i));
     }
     return VGG_OK;
 fail:

@@ -9,46 +9,20 @@
 
 enum { GUARD = 0xA5 };
 
-/* What an operation does with one of its views. */
-enum role { ABSENT, READ, WRITE, UPDATE };
+static const char *const view_names[VGG_OP_VIEW_COUNT] = { "x",  "w",  "b", "y",  "arg",  "dx", "dw",
+                                                           "db", "dy", "t", "sw", "loss", "m",  "v" };
 
-enum view_name { X, W, B, Y, ARG, DX, DW, DB, DY, T, SW, LOSS, M, V, VIEW_COUNT };
-
-static const char *const view_names[VIEW_COUNT] = { "x",  "w",  "b", "y",  "arg",  "dx", "dw",
-                                                    "db", "dy", "t", "sw", "loss", "m",  "v" };
-
-static void views_of(const struct vgg_view *view[VIEW_COUNT], const struct vgg_op *op)
+static void views_of(const struct vgg_view *view[VGG_OP_VIEW_COUNT], const struct vgg_op *op)
 {
-    const struct vgg_view *const all[VIEW_COUNT] = { &op->x,  &op->w,  &op->b, &op->y,  &op->arg,  &op->dx, &op->dw,
-                                                     &op->db, &op->dy, &op->t, &op->sw, &op->loss, &op->m,  &op->v };
-    memcpy(view, all, sizeof all);
-}
-
-static enum role role_of(const struct vgg_op *op, enum view_name name)
-{
-    const struct vgg_view *view[VIEW_COUNT];
-    views_of(view, op);
-    bool update = op->kind >= VGG_OP_SGD, unpool = op->kind == VGG_OP_POOL2_BWD;
-    if (!view[name]->n) return ABSENT;
-    switch (name) {
-    case W:
-    case M:
-    case V: return update ? UPDATE : READ;
-    case DW:
-    case DB: return update ? READ : UPDATE;
-    case Y:
-    case ARG: return unpool ? READ : WRITE;
-    case DX:
-    case LOSS: return WRITE;
-    default: return READ;
-    }
+    for (int name = 0; name < VGG_OP_VIEW_COUNT; name++)
+        view[name] = vgg_op_view(op, (enum vgg_op_view)name);
 }
 
 /* ---- inputs ---- */
 
 /* 64 bits for each element of each view. Source of the mixer: Steele, Lea, Flood, "Fast splittable pseudorandom number
  * generators", OOPSLA 2014. */
-static uint64_t mix(enum view_name name, uint64_t index)
+static uint64_t mix(enum vgg_op_view name, uint64_t index)
 {
     uint64_t z = ((uint64_t)name << 40 | index) * 0x9E3779B97F4A7C15u + 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
@@ -83,19 +57,19 @@ static float planted(enum vgg_op_kind kind, uint32_t choice)
     }
 }
 
-static float value_of(const struct vgg_op *op, enum view_name name, uint64_t i)
+static float value_of(const struct vgg_op *op, enum vgg_op_view name, uint64_t i)
 {
     uint64_t bits = mix(name, i);
     float u = (float)(bits >> 40) * 0x1p-23f - 1; /* in [-1, 1) */
     uint32_t chance = (uint32_t)bits;
     switch (name) {
-    case T:
+    case VGG_OP_T:
         if (op->kind == VGG_OP_SIGMOID_XENT) return (float)(chance & 1);
         return (float)(chance % (uint32_t)op->x.c);
-    case SW: return 1 + u / 2;
-    case V: return (1 + u) * 0.01f;
-    case B:
-    case M: return u;
+    case VGG_OP_SW: return 1 + u / 2;
+    case VGG_OP_V: return (1 + u) * 0.01f;
+    case VGG_OP_B:
+    case VGG_OP_M: return u;
     default: break;
     }
     if (chance % 16 == 0) return planted(op->kind, chance >> 4 & 7);
@@ -105,15 +79,15 @@ static float value_of(const struct vgg_op *op, enum view_name name, uint64_t i)
     return ties ? rintf(u * 8) / 8 : u;
 }
 
-static void fill_view(unsigned char *arena, const struct vgg_op *op, const struct vgg_view *view, enum view_name name,
-                      enum role role)
+static void fill_view(unsigned char *arena, const struct vgg_op *op, const struct vgg_view *view, enum vgg_op_view name,
+                      enum vgg_op_role role)
 {
     size_t count = vgg_view_count(view);
     for (size_t i = 0; i < count; i++) {
         if (view->type == VGG_U8) {
-            arena[view->offset + i] = role == WRITE ? 0xEE : (unsigned char)(mix(name, i) & 3);
+            arena[view->offset + i] = role == VGG_OP_WRITES ? 0xEE : (unsigned char)(mix(name, i) & 3);
         } else {
-            float value = role == WRITE ? NAN : value_of(op, name, i);
+            float value = role == VGG_OP_WRITES ? NAN : value_of(op, name, i);
             memcpy(arena + view->offset + i * sizeof value, &value, sizeof value);
         }
     }
@@ -132,14 +106,14 @@ enum vgg_status vgg_op_case_memory_init(struct vgg_op_case_memory *memory, const
         }
         memset(memory->arena[i], GUARD, size);
     }
-    const struct vgg_view *view[VIEW_COUNT];
+    const struct vgg_view *view[VGG_OP_VIEW_COUNT];
     views_of(view, &test->op);
     /* Outputs first: an operation in place reads what it overwrites. */
     for (int pass = 0; pass < 2; pass++) {
-        for (int name = 0; name < VIEW_COUNT; name++) {
-            enum role role = role_of(&test->op, (enum view_name)name);
-            if (role == ABSENT || (role == WRITE) != (pass == 0)) continue;
-            fill_view(memory->arena[view[name]->arena], &test->op, view[name], (enum view_name)name, role);
+        for (int name = 0; name < VGG_OP_VIEW_COUNT; name++) {
+            enum vgg_op_role role = vgg_op_role(&test->op, (enum vgg_op_view)name);
+            if (role == VGG_OP_ABSENT || (role == VGG_OP_WRITES) != (pass == 0)) continue;
+            fill_view(memory->arena[view[name]->arena], &test->op, view[name], (enum vgg_op_view)name, role);
         }
     }
     return VGG_OK;
@@ -186,15 +160,16 @@ struct rule {
  * scale); a wrong index errs by more than 1e-2. Dense layers: sums of up to 25088 products. Selections are exact.
  * Exponentials: an argument of up to 100 in size rounds by 4e-6. Updates: a few roundings, divisions and roots, which
  * GPUs may take to 3 units in the last place. */
-static struct rule rule_of(const struct vgg_op *op, enum view_name name)
+static struct rule rule_of(const struct vgg_op *op, enum vgg_op_view name)
 {
     switch (op->kind) {
-    case VGG_OP_CONV: return (struct rule) { name == ARG ? 2e-3 : 1e-4, 1 };
+    case VGG_OP_CONV: return (struct rule) { name == VGG_OP_ARG ? 2e-3 : 1e-4, 1 };
     case VGG_OP_CONV_BWD_DATA:
     case VGG_OP_CONV_BWD_WEIGHT: return (struct rule) { 1e-4, 1 };
     case VGG_OP_DENSE:
     case VGG_OP_DENSE_BWD_DATA:
     case VGG_OP_DENSE_BWD_WEIGHT: return (struct rule) { 2e-5, 1 };
+    case VGG_OP_FMA:
     case VGG_OP_AVGPOOL: return (struct rule) { 1e-6, 1 };
     case VGG_OP_AVGPOOL_BWD:
     case VGG_OP_DROPOUT:
@@ -245,24 +220,24 @@ static double error_of_bytes(const unsigned char *expected, const unsigned char 
     return (double)differ / (double)count;
 }
 
-static bool is_output(const struct vgg_op *op, enum view_name name)
+static bool is_output(const struct vgg_op *op, enum vgg_op_view name)
 {
-    enum role role = role_of(op, name);
-    return role == WRITE || role == UPDATE;
+    enum vgg_op_role role = vgg_op_role(op, name);
+    return role == VGG_OP_WRITES || role == VGG_OP_UPDATES;
 }
 
 /* Compares what lies outside of all outputs, which no operation may change. */
 static bool rest_is_same(const struct vgg_op_case *test, const struct vgg_op_case_memory *a,
                          const struct vgg_op_case_memory *b, int arena)
 {
-    const struct vgg_view *view[VIEW_COUNT];
+    const struct vgg_view *view[VGG_OP_VIEW_COUNT];
     views_of(view, &test->op);
     size_t at = 0, size = test->arena_size[arena];
     while (at < size) {
         /* The next output at or after `at`. */
         size_t begin = size, end = size;
-        for (int name = 0; name < VIEW_COUNT; name++) {
-            if (!is_output(&test->op, (enum view_name)name) || (int)view[name]->arena != arena) continue;
+        for (int name = 0; name < VGG_OP_VIEW_COUNT; name++) {
+            if (!is_output(&test->op, (enum vgg_op_view)name) || (int)view[name]->arena != arena) continue;
             if (view[name]->offset < at || view[name]->offset >= begin) continue;
             begin = view[name]->offset, end = begin + vgg_view_size(view[name]);
         }
@@ -275,14 +250,14 @@ static bool rest_is_same(const struct vgg_op_case *test, const struct vgg_op_cas
 bool vgg_op_case_check(const struct vgg_op_case *test, const struct vgg_op_case_memory *expected,
                        const struct vgg_op_case_memory *got, struct vgg_op_case_error *error)
 {
-    const struct vgg_view *view[VIEW_COUNT];
+    const struct vgg_view *view[VGG_OP_VIEW_COUNT];
     views_of(view, &test->op);
     bool passed = true;
     *error = (struct vgg_op_case_error) { .what = "nothing" };
-    for (int name = 0; name < VIEW_COUNT; name++) {
-        if (!is_output(&test->op, (enum view_name)name)) continue;
+    for (int name = 0; name < VGG_OP_VIEW_COUNT; name++) {
+        if (!is_output(&test->op, (enum vgg_op_view)name)) continue;
         const unsigned char *e = expected->arena[view[name]->arena], *g = got->arena[view[name]->arena];
-        struct rule rule = rule_of(&test->op, (enum view_name)name);
+        struct rule rule = rule_of(&test->op, (enum vgg_op_view)name);
         double worst = view[name]->type == VGG_U8 ? error_of_bytes(e, g, view[name])
                                                   : error_of_floats(e, g, view[name], rule.floor);
         bool good = worst <= rule.bound;

@@ -90,6 +90,6 @@ cpu_loop_fn cpu_pool2_run, cpu_pool2_bwd_run, cpu_avgpool_run, cpu_avgpool_bwd_r
     cpu_gmaxpool_bwd_run;
 cpu_loop_fn cpu_zero_run, cpu_dropout_run, cpu_dropout_bwd_run, cpu_softmax_run, cpu_sigmoid_run, cpu_softmax_xent_run,
     cpu_sigmoid_xent_run;
-cpu_loop_fn cpu_update_run;
+cpu_loop_fn cpu_update_run, cpu_fma_run;
 
 #endif

@@ -22,6 +22,7 @@ static const struct cpu_kernels plain = {
     .rmsprop = cpu_rmsprop_update_c,
     .adam = cpu_adam_update_c,
     .adamw = cpu_adamw_update_c,
+    .fma = cpu_fma_c,
 };
 
 #if defined(__x86_64__)
@@ -48,6 +49,7 @@ static void override_avx2(struct cpu_kernels *k)
     k->dense = cpu_dense_avx2;
     k->dense_bwd_data = cpu_dense_bwd_data_avx2;
     k->dense_bwd_weight = cpu_dense_bwd_weight_avx2;
+    k->fma = cpu_fma_avx2;
 }
 #elif defined(__aarch64__)
 static void override_neon(struct cpu_kernels *k)
@@ -63,6 +65,7 @@ static void override_neon(struct cpu_kernels *k)
     k->rmsprop = cpu_rmsprop_update_neon;
     k->adam = cpu_adam_update_neon;
     k->adamw = cpu_adamw_update_neon;
+    k->fma = cpu_fma_neon;
 }
 #endif
 
@@ -71,6 +74,7 @@ void cpu_kernels_fill(struct cpu_kernels *kernels, enum cpu_isa isa)
     *kernels = plain;
 #if defined(__x86_64__)
     if (isa == CPU_ISA_AVX2 || isa == CPU_ISA_AVX512) override_avx2(kernels);
+    if (isa == CPU_ISA_AVX512) kernels->fma = cpu_fma_avx512;
 #elif defined(__aarch64__)
     if (isa == CPU_ISA_NEON) override_neon(kernels);
 #else

@@ -65,6 +65,10 @@ struct cpu_update {
 typedef void cpu_update_fn(float *w, float *m, float *v, const float *dw, size_t count,
                            const struct cpu_update *update);
 
+/* y[i] = x[i] after `rounds` times v = 0.75 v + 0.25; y may be x. Vector versions fuse and keep as many sums under way
+ * as registers hold, so that their rate is the processor's peak. Within 4 units in the last place of 1 + |x|. */
+typedef void cpu_fma_fn(float *y, const float *x, size_t count, int rounds);
+
 struct cpu_kernels {
     cpu_op_fn *conv, *conv_bwd_data, *conv_bwd_weight;
     cpu_op_fn *dense, *dense_bwd_data, *dense_bwd_weight;
@@ -79,6 +83,7 @@ struct cpu_kernels {
     cpu_softmax_xent_fn *softmax_xent;
     cpu_sigmoid_xent_fn *sigmoid_xent;
     cpu_update_fn *sgd, *rmsprop, *adam, *adamw;
+    cpu_fma_fn *fma;
 };
 
 /* The plain C versions. */
@@ -95,6 +100,7 @@ cpu_sigmoid_fn cpu_sigmoid_c;
 cpu_softmax_xent_fn cpu_softmax_xent_c;
 cpu_sigmoid_xent_fn cpu_sigmoid_xent_c;
 cpu_update_fn cpu_sgd_update_c, cpu_rmsprop_update_c, cpu_adam_update_c, cpu_adamw_update_c;
+cpu_fma_fn cpu_fma_c;
 
 /* AVX2, in cpu/x86. */
 cpu_pool2_row_fn cpu_pool2_row_avx2;
@@ -110,6 +116,7 @@ cpu_sigmoid_xent_fn cpu_sigmoid_xent_avx2;
 cpu_update_fn cpu_sgd_update_avx2, cpu_rmsprop_update_avx2, cpu_adam_update_avx2, cpu_adamw_update_avx2;
 cpu_op_fn cpu_conv_avx2, cpu_conv_bwd_data_avx2, cpu_conv_bwd_weight_avx2;
 cpu_op_fn cpu_dense_avx2, cpu_dense_bwd_data_avx2, cpu_dense_bwd_weight_avx2;
+cpu_fma_fn cpu_fma_avx2, cpu_fma_avx512;
 
 /* NEON, in cpu/arm. Exponentials stay plain C: they are few. */
 cpu_pool2_row_fn cpu_pool2_row_neon;
@@ -119,6 +126,7 @@ cpu_avgpool_bwd_fn cpu_avgpool_bwd_neon;
 cpu_gmaxpool_bwd_fn cpu_gmaxpool_bwd_neon;
 cpu_dropout_fn cpu_dropout_neon;
 cpu_update_fn cpu_sgd_update_neon, cpu_rmsprop_update_neon, cpu_adam_update_neon, cpu_adamw_update_neon;
+cpu_fma_fn cpu_fma_neon;
 
 /* Levels in the order in which they override each other. */
 enum cpu_isa { CPU_ISA_SCALAR, CPU_ISA_AVX2, CPU_ISA_AVX512, CPU_ISA_NEON, CPU_ISA_COUNT };

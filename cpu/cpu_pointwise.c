@@ -86,3 +86,12 @@ void cpu_sigmoid_xent_run(struct cpu *cpu, const struct vgg_op *op, const struct
         cpu->kernels.sigmoid_xent(a->y + i, a->loss + i, a->dx ? a->dx + i : NULL, a->x + i, a->t + i,
                                   a->sw ? a->sw + i : NULL, step->loss_scale, piece_size(count, i));
 }
+
+void cpu_fma_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a, const struct vgg_step *step)
+{
+    (void)step;
+    size_t count = vgg_view_count(&op->x);
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (size_t i = 0; i < count; i += PIECE)
+        cpu->kernels.fma(a->y + i, a->x + i, piece_size(count, i), op->rounds);
+}

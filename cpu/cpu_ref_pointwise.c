@@ -67,3 +67,19 @@ void cpu_sigmoid_xent_c(float *y, float *loss, float *dx, const float *x, const 
         if (dx) dx[i] = (float)(weight * (double)scale * (p - (double)t[i]));
     }
 }
+
+void cpu_fma_c(float *y, const float *x, size_t count, int rounds)
+{
+    enum { TOGETHER = 32 };
+    for (size_t begin = 0; begin < count; begin += TOGETHER) {
+        size_t n = count - begin < TOGETHER ? count - begin : TOGETHER;
+        float v[TOGETHER] = { 0 };
+        for (size_t i = 0; i < n; i++)
+            v[i] = x[begin + i];
+        for (int r = 0; r < rounds; r++)
+            for (size_t i = 0; i < TOGETHER; i++)
+                v[i] = 0.75f * v[i] + 0.25f;
+        for (size_t i = 0; i < n; i++)
+            y[begin + i] = v[i];
+    }
+}

@@ -210,6 +210,30 @@ Test(cpu_kernels, dropout)
     each_level(dropout);
 }
 
+/* ---- the peak ---- */
+
+static void fma_peak(const struct cpu_kernels *k, const char *isa)
+{
+    static const size_t counts[] = { 0, 1, 31, 95, 96, 97, 191, 192, 255, 256, 300, 1000 };
+    for (size_t s = 0; s < sizeof counts / sizeof *counts; s++) {
+        for (int rounds = 1; rounds < 40; rounds += 1 + rounds / 2) {
+            struct band b[] = { band_random(counts[s], 12, 3, false), band_new(counts[s]), band_new(counts[s]) };
+            for (size_t i = 0; i < counts[s]; i++) /* (x - 1) 0.75^rounds + 1 */
+                b[1].data[i] = (float)(1 + ((double)b[0].data[i] - 1) * pow(0.75, rounds));
+            k->fma(b[2].data, b[0].data, counts[s], rounds);
+            close_to(&b[1], &b[2], 0x1p-21, 0x1p-21, isa, counts[s]);
+            k->fma(b[0].data, b[0].data, counts[s], rounds);
+            same_bits(&b[2], &b[0], isa, counts[s]);
+            release(b, 3);
+        }
+    }
+}
+
+Test(cpu_kernels, fma)
+{
+    each_level(fma_peak);
+}
+
 /* ---- exponentials ---- */
 
 /* exp of an argument of size a is off by a 2^-24 more when the argument was rounded. */

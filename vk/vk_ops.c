@@ -49,7 +49,7 @@ enum vgg_status vk_ops_flat(struct vk *vk, struct vk_rec *rec, const struct vk_v
     size_t groups = (count + FLAT_THREADS - 1) / FLAT_THREADS;
     call->groups[0] = groups < vk->limits.groups ? (uint32_t)groups : vk->limits.groups;
     call->groups[1] = call->groups[2] = 1;
-    call->flops = 8.0 * (double)count;
+    if (call->flops == 0) call->flops = 8.0 * (double)count;
     return vk_rec_add(vk, rec, call, push, push_size);
 }
 
@@ -140,6 +140,25 @@ fail:
     return status;
 }
 
+static enum vgg_status lower_fma(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
+{
+    enum { GROUP = FLAT_THREADS * VK_FMA_SUMS };
+    struct vk_variant variant = { "peak", 0, { 0 } };
+    enum vgg_status status = VGG_OK;
+    size_t count = vgg_view_count(&op->x), part = flat_part(vk), most = (size_t)vk->limits.groups * GROUP;
+    if (part > most) part = most; /* no thread takes a second turn */
+    for (size_t at = 0; at < count; at += part) {
+        size_t now = count - at < part ? count - at : part;
+        struct vk_push_fma push = { .count = (uint32_t)now, .rounds = (uint32_t)op->rounds };
+        struct vk_call call = { .bind = { vk_ops_bind(rec, &op->x, 4 * at, 4 * now, false),
+                                          vk_ops_bind(rec, &op->y, 4 * at, 4 * now, true) },
+                                .flops = 2.0 * op->rounds * (double)now };
+        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, (now + VK_FMA_SUMS - 1) / VK_FMA_SUMS));
+    }
+fail:
+    return status;
+}
+
 static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
     const struct vgg_hyper *hyper = &op->hyper;
@@ -194,6 +213,7 @@ enum vgg_status vk_ops_lower(struct vk *vk, struct vk_rec *rec, const struct vgg
     case VGG_OP_SIGMOID:
     case VGG_OP_SOFTMAX_XENT:
     case VGG_OP_SIGMOID_XENT: return vk_loss_lower(vk, rec, op);
+    case VGG_OP_FMA: return lower_fma(vk, rec, op);
     case VGG_OP_SGD:
     case VGG_OP_RMSPROP:
     case VGG_OP_ADAM:

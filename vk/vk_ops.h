@@ -30,7 +30,7 @@ enum vgg_status vk_ops_scratch(struct vk *vk);
 size_t vk_ops_scratch_size(const struct vk *vk);
 struct vk_bind vk_ops_scratch_bind(const struct vk *vk, size_t size, bool write);
 
-/* A dispatch of a shader of flat.glsl over `count` items. */
+/* A dispatch of a shader of flat.glsl over `count` items; call->flops 0: some operations an item. */
 enum vgg_status vk_ops_flat(struct vk *vk, struct vk_rec *rec, const struct vk_variant *variant, struct vk_call *call,
                             const void *push, size_t push_size, size_t count);
 /* out[count] = [out +] `parts` sums in scratch, `part_size` words apart, in order; bias may be NULL. */

@@ -92,6 +92,13 @@ struct vk_push_rows {
     uint rows, c, weighted;
 };
 
+/* Each thread takes VK_FMA_SUMS elements. */
+#define VK_FMA_SUMS 12
+struct vk_push_fma {
+    uint base[4];
+    uint count, rounds;
+};
+
 struct vk_push_update {
     uint base[4];
     uint count, slot;

@@ -1,5 +1,6 @@
-/* Every NEON kernel against plain C, bit for bit, in a program of its own: it is built for aarch64 and run by an
- * emulator where the processor is another. Prints a line for each kernel; exit code 1 when one differs. */
+/* Every NEON kernel against plain C, bit for bit except where products are fused, in a program of its own: it is built
+ * for aarch64 and run by an emulator where the processor is another. Prints a line for each kernel; exit code 1 when
+ * one differs. */
 #include <stdio.h>
 #include <string.h>
 
@@ -115,11 +116,30 @@ static void check_update(const char *name, cpu_update_fn *plain, cpu_update_fn *
     report(name, differs);
 }
 
+/* Fused or rounded twice: within a few units in the last place. */
+static void check_fma(void)
+{
+    static float x[MOST], y[2][MOST + GUARD];
+    int differs = 0;
+    for (size_t i = 0; i < MOST; i++)
+        x[i] = 4.0f * vgg_rng_uniform(1, VGG_RNG_INIT, 5, i) - 2.0f;
+    for (size_t count = 0; count <= MOST; count += 12) {
+        memset(y, 0x5A, sizeof y);
+        cpu_fma_c(y[0], x, count, 7);
+        cpu_fma_neon(y[1], x, count, 7);
+        for (size_t i = 0; i < count; i++)
+            differs |= !(y[0][i] - y[1][i] < 2e-6f && y[1][i] - y[0][i] < 2e-6f);
+        differs |= memcmp(y[0] + count, y[1] + count, GUARD * sizeof(float)) != 0;
+    }
+    report("fma", differs);
+}
+
 int main(void)
 {
     check_pool();
     check_global_pool();
     check_dropout();
+    check_fma();
     check_update("sgd_update", cpu_sgd_update_c, cpu_sgd_update_neon);
     check_update("rmsprop_update", cpu_rmsprop_update_c, cpu_rmsprop_update_neon);
     check_update("adam_update", cpu_adam_update_c, cpu_adam_update_neon);
