@@ -158,7 +158,8 @@ static enum vgg_status choose_layout(enum vgg_weights_layout *layout, const stru
     return VGG_OK;
 }
 
-enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_weights_layout layout)
+enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_weights_layout layout,
+                                    enum vgg_weights_precision precision)
 {
     enum vgg_status status;
     struct vgg_weights *weights = NULL;
@@ -182,7 +183,7 @@ enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_we
         status = vgg_fail_memory("metadata", 0);
         goto fail;
     }
-    CHECK(vgg_weights_write(out, layout, copy.layer, copy.count, h, w, meta));
+    CHECK(vgg_weights_write(out, layout, precision, copy.layer, copy.count, h, w, meta));
 fail:
     free(meta);
     copy_finish(&copy);

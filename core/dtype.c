@@ -33,6 +33,36 @@ static float float_of_half(uint16_t half)
     return sign ? -subnormal : subnormal;
 }
 
+/* binary32 to binary16. False: finite, but rounds to more than 65504. */
+static bool half_of_float(uint16_t *half, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    if (magnitude >= 0x7f800000) {
+        uint32_t quiet = magnitude > 0x7f800000 ? 0x200 : 0;
+        *half = (uint16_t)(sign | 0x7c00 | quiet | (magnitude >> 13 & 1023));
+        return true;
+    }
+    if (magnitude < 0x38800000) { /* subnormal: 1/2 has the same unit in the last place, so that the sum rounds right */
+        float sum = float_of_bits(magnitude) + 0.5f;
+        memcpy(&bits, &sum, sizeof bits);
+        *half = (uint16_t)(sign | (bits - 0x3f000000));
+        return true;
+    }
+    magnitude += 0xfff + (magnitude >> 13 & 1);
+    *half = (uint16_t)(sign | (magnitude - (112u << 23)) >> 13);
+    return magnitude < 0x47800000;
+}
+
+size_t vgg_dtype_to_f16(uint16_t *dst, const float *src, size_t count)
+{
+    size_t i = 0;
+    while (i < count && half_of_float(&dst[i], src[i]))
+        i++;
+    return i;
+}
+
 void vgg_dtype_to_f32(float *dst, const void *src, enum vgg_dtype dtype, size_t count)
 {
     const unsigned char *at = src;

@@ -86,8 +86,8 @@ enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
     };
     int h, w, c;
     vgg_arch_shape(arch, arch->base - 1, &h, &w, &c);
-    enum vgg_status status =
-        vgg_weights_write(path, VGG_WEIGHTS_KERAS_SAFETENSORS, layers, (size_t)arch->count, h, w, meta);
+    enum vgg_status status = vgg_weights_write(path, VGG_WEIGHTS_KERAS_SAFETENSORS, VGG_WEIGHTS_F32, layers,
+                                               (size_t)arch->count, h, w, meta);
     free(classes);
     return status;
 }

@@ -48,5 +48,8 @@ enum vgg_status vgg_st_write(const char *path, const struct vgg_st_tensor *tenso
 size_t vgg_dtype_size(enum vgg_dtype dtype);
 /* count elements of any dtype as fp32 (F16, BF16 exactly; F64, I64, I32 rounded). src may be unaligned. */
 void vgg_dtype_to_f32(float *dst, const void *src, enum vgg_dtype dtype, size_t count);
+/* count values as F16, rounded to nearest, ties to even; infinities and NaNs stay. Returns how many could be stored:
+ * less than count when src[result] is finite and beyond F16's range. */
+size_t vgg_dtype_to_f16(uint16_t *dst, const float *src, size_t count);
 
 #endif

@@ -329,9 +329,16 @@ enum vgg_weights_layout {
     VGG_WEIGHTS_TORCHVISION,
     VGG_WEIGHTS_KERAS_SAFETENSORS,
 };
+enum vgg_weights_precision {
+    VGG_WEIGHTS_F32,
+    VGG_WEIGHTS_F16, /* half the size; rounded to nearest, ties to even: by at most 2^-11 of a value, or 2^-25 below
+                        2^-14 */
+};
 /* Converts between the three layouts; a model's own head is carried over under its Keras names (h5, Keras safetensors)
- * or as classifier.0, .3, .6 ... (torchvision: a Sequential of Linear, ReLU, Dropout). */
-VGG_API enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_weights_layout layout);
+ * or as classifier.0, .3, .6 ... (torchvision: a Sequential of Linear, ReLU, Dropout). F16 is for safetensors only; a
+ * weight beyond its range (65504) is VGG_ERR_NUMERIC. */
+VGG_API enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_weights_layout layout,
+                                            enum vgg_weights_precision precision);
 /* name: "vgg16" or "vgg16-notop". Finds the file where Keras, PyTorch or Hugging Face keep theirs, else downloads it
  * into $XDG_CACHE_HOME/vgg16, with its digest verified. An interrupted download goes on where it stopped. The
  * environment variable VGG16_MIRROR names another address (https or http) of the folder that holds Keras' files. *out

@@ -37,10 +37,10 @@ struct vgg_weights_layer {
     const float *kernel, *bias; /* NULL: a layer without parameters (written to Keras' layer_names) */
 };
 /* Writes layers in network order. `meta`: key, value pairs ended by NULL; kept by safetensors, in HDF5 as root
- * attributes. */
+ * attributes. F16: see vgg_weights_convert. */
 enum vgg_status vgg_weights_write(const char *path, enum vgg_weights_layout layout,
-                                  const struct vgg_weights_layer *layers, size_t count, int feature_h, int feature_w,
-                                  const char *const *meta);
+                                  enum vgg_weights_precision precision, const struct vgg_weights_layer *layers,
+                                  size_t count, int feature_h, int feature_w, const char *const *meta);
 
 /* Where "imagenet" is on this machine (with or without the top), or VGG_ERR_MISSING without a message. *out by malloc.
  * top: true wants fc1, fc2 and predictions too. */

@@ -15,7 +15,8 @@ struct draft {
     float **turned; /* copies in PyTorch's order */
     struct vgg_st_meta *meta;
     size_t meta_count;
-    char *dense; /* names of classifier.0, .3, ... */
+    char *dense;    /* names of classifier.0, .3, ... */
+    uint16_t *half; /* the values of all tensors as F16 */
 };
 
 static void draft_finish(struct draft *draft, size_t layer_count)
@@ -27,6 +28,7 @@ static void draft_finish(struct draft *draft, size_t layer_count)
     free(draft->name);
     free(draft->meta);
     free(draft->dense);
+    free(draft->half);
 }
 
 static size_t kernel_count(const struct vgg_weights_layer *layer)
@@ -155,8 +157,33 @@ static void draft_keras(struct draft *draft, const struct vgg_weights_layer *lay
     }
 }
 
-static enum vgg_status write_safetensors(const char *path, bool torch, const struct vgg_weights_layer *layers,
-                                         size_t count, int feature_h, int feature_w, const char *const *meta)
+/* Replaces the drafted values by copies in F16. */
+static enum vgg_status draft_halve(struct draft *draft, const char *path)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < draft->count; i++)
+        total += draft->tensor[i].size / sizeof(float);
+    uint16_t *to = draft->half = vgg_mem_calloc(total, sizeof *to);
+    if (!to) return vgg_fail_memory(path, total * sizeof *to);
+    for (size_t i = 0; i < draft->count; i++) {
+        struct vgg_st_tensor *tensor = &draft->tensor[i];
+        const float *values = tensor->data;
+        size_t count = tensor->size / sizeof *values, done = vgg_dtype_to_f16(to, values, count);
+        if (done < count) {
+            return vgg_fail(VGG_ERR_NUMERIC, "%s: %s holds %g, which F16 cannot; keep F32", path, tensor->name,
+                            (double)values[done]);
+        }
+        tensor->dtype = VGG_DTYPE_F16;
+        tensor->data = to;
+        tensor->size = count * sizeof *to;
+        to += count;
+    }
+    return VGG_OK;
+}
+
+static enum vgg_status write_safetensors(const char *path, bool torch, enum vgg_weights_precision precision,
+                                         const struct vgg_weights_layer *layers, size_t count, int feature_h,
+                                         int feature_w, const char *const *meta)
 {
     enum vgg_status status;
     size_t pairs = 0;
@@ -181,6 +208,7 @@ static enum vgg_status write_safetensors(const char *path, bool torch, const str
     } else {
         draft_keras(&draft, layers, count);
     }
+    if (precision == VGG_WEIGHTS_F16) CHECK(draft_halve(&draft, path));
     CHECK(vgg_st_write(path, draft.tensor, draft.count, draft.meta, draft.meta_count));
 fail:
     draft_finish(&draft, count);
@@ -188,14 +216,19 @@ fail:
 }
 
 enum vgg_status vgg_weights_write(const char *path, enum vgg_weights_layout layout,
-                                  const struct vgg_weights_layer *layers, size_t count, int feature_h, int feature_w,
-                                  const char *const *meta)
+                                  enum vgg_weights_precision precision, const struct vgg_weights_layer *layers,
+                                  size_t count, int feature_h, int feature_w, const char *const *meta)
 {
     switch (layout) {
-    case VGG_WEIGHTS_KERAS_H5: return vgg_weights_write_h5(path, layers, count, meta);
-    case VGG_WEIGHTS_TORCHVISION: return write_safetensors(path, true, layers, count, feature_h, feature_w, meta);
+    case VGG_WEIGHTS_KERAS_H5:
+        if (precision != VGG_WEIGHTS_F32) {
+            return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: HDF5 weights are written as F32; F16 needs .safetensors", path);
+        }
+        return vgg_weights_write_h5(path, layers, count, meta);
+    case VGG_WEIGHTS_TORCHVISION:
+        return write_safetensors(path, true, precision, layers, count, feature_h, feature_w, meta);
     case VGG_WEIGHTS_KERAS_SAFETENSORS:
-        return write_safetensors(path, false, layers, count, feature_h, feature_w, meta);
+        return write_safetensors(path, false, precision, layers, count, feature_h, feature_w, meta);
     case VGG_WEIGHTS_BY_EXTENSION: break;
     }
     return vgg_fail(VGG_ERR_ARGUMENT, "%s: no layout given to write weights in", path);

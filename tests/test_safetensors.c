@@ -178,3 +178,38 @@ Test(safetensors, other_types)
     vgg_dtype_to_f32(value, bytes + 1, VGG_DTYPE_U8, 1);
     cr_assert(value[0] == 200);
 }
+
+static uint16_t half_of(float value)
+{
+    uint16_t half = 0xffff;
+    cr_assert(vgg_dtype_to_f16(&half, &value, 1) == 1, "%g", (double)value);
+    return half;
+}
+
+static float value_of(unsigned half)
+{
+    uint16_t word = (uint16_t)half;
+    float value;
+    vgg_dtype_to_f32(&value, &word, VGG_DTYPE_F16, 1);
+    return value;
+}
+
+/* Every F16 comes back; everything between two neighbours goes to the nearer one, the middle to the even one. */
+Test(safetensors, rounding_to_f16)
+{
+    for (unsigned h = 0; h < 0x7c00; h++) {
+        float low = value_of(h), high = h == 0x7bff ? 65536.0f : value_of(h + 1), middle = (low + high) / 2;
+        cr_assert(half_of(low) == h && half_of(-low) == (h | 0x8000), "%x", h);
+        cr_assert(half_of(nextafterf(middle, 0)) == h, "%x: below the middle", h);
+        cr_assert(half_of(-nextafterf(middle, 0)) == (h | 0x8000), "%x: below the middle", h);
+        if (h == 0x7bff) continue;
+        cr_assert(half_of(middle) == h + (h & 1), "%x: the middle", h);
+        cr_assert(half_of(nextafterf(middle, INFINITY)) == h + 1, "%x: above the middle", h);
+    }
+    cr_assert(half_of(1e-30f) == 0 && half_of(-1e-40f) == 0x8000);
+    cr_assert(half_of(INFINITY) == 0x7c00 && half_of(-INFINITY) == 0xfc00);
+    cr_assert(isnan(value_of(half_of(NAN))));
+    uint16_t halves[3];
+    cr_assert(vgg_dtype_to_f16(halves, (const float[]) { 1, 65520, 2 }, 3) == 1);
+    cr_assert(vgg_dtype_to_f16(halves, (const float[]) { 1, 2, -1e30f }, 3) == 2);
+}

@@ -5,9 +5,10 @@
 
 enum layout { LAYOUT_AUTO, LAYOUT_KERAS, LAYOUT_TORCHVISION };
 static const char *const layout_names[] = { "auto", "keras", "torchvision", NULL };
+static const char *const dtype_names[] = { "f32", "f16", NULL }; /* as enum vgg_weights_precision */
 
 struct convert {
-    int layout;
+    int layout, dtype;
 };
 
 static const struct cli_option convert_options[] = {
@@ -20,6 +21,13 @@ static const struct cli_option convert_options[] = {
       .choices = layout_names,
       .range = "one of auto, keras, torchvision",
       .offset = offsetof(struct convert, layout) },
+    { .name = "dtype",
+      .value = "NAME",
+      .help = "f32, or f16: weights rounded to 11 bits in half the space, in .safetensors only (default f32)",
+      .read = cli_read_choice,
+      .choices = dtype_names,
+      .range = "one of f32, f16",
+      .offset = offsetof(struct convert, dtype) },
     { 0 },
 };
 
@@ -37,6 +45,9 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (h5 && o->layout == LAYOUT_TORCHVISION) {
         return cli_usage(cli, "--layout torchvision: needs an OUT that ends in .safetensors, not %s", out);
     }
+    if (h5 && o->dtype == VGG_WEIGHTS_F16) {
+        return cli_usage(cli, "--dtype f16: needs an OUT that ends in .safetensors, not %s", out);
+    }
     enum vgg_weights_layout layout = VGG_WEIGHTS_BY_EXTENSION;
     if (h5) layout = VGG_WEIGHTS_KERAS_H5;
     if (!h5 && o->layout == LAYOUT_KERAS) layout = VGG_WEIGHTS_KERAS_SAFETENSORS;
@@ -44,7 +55,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     enum vgg_status status = cli_output_check(cli, out, false);
     if (status != VGG_OK) return status;
     cli_signals_catch(); /* one step: the first signal lets it end, so that nothing half-written stays */
-    status = vgg_weights_convert(in, out, layout);
+    status = vgg_weights_convert(in, out, layout, (enum vgg_weights_precision)o->dtype);
     if (status != VGG_OK || !cli->common.json) return status;
     cJSON *json = cJSON_CreateObject();
     cli_json_text(json, "input", in);

@@ -21,7 +21,7 @@ OPTIONS = {
     f"log augment {IMAGES}",
     "evaluate": f"model output batch {IMAGES}",
     "predict": f"model top batch {IMAGES}",
-    "convert": "layout",
+    "convert": "layout dtype",
     "selftest": "",
 }
 
@@ -131,6 +131,7 @@ class Usage(Program):
                 self.usage(re.escape(f"--{name} {value}: must be {rule}"), "train", "d", f"--{name}={value}")
         self.usage("--top 0: must be a whole number from 1", "predict", "i", "--top", "0")
         self.usage("--pooling sum: must be one of none, avg, max", "extract", "d", "--pooling", "sum")
+        self.usage("--dtype bf16: must be one of f32, f16", "convert", "a", "b", "--dtype", "bf16")
         self.usage("--layout onnx: must be one of auto, keras, torchvision", "convert", "a", "b", "--layout", "onnx")
 
     def test_contradictions(self):
@@ -149,6 +150,7 @@ class Usage(Program):
         self.usage("extension must be .npy, .h5, .safetensors or .csv", "extract", "d", "-o", "f.txt")
         self.usage("extension must be .h5 or .safetensors", "convert", "a", "b.onnx")
         self.usage("--layout torchvision: needs an OUT", "convert", "a", "b.h5", "--layout", "torchvision")
+        self.usage("--dtype f16: needs an OUT", "convert", "a", "b.h5", "--dtype", "f16")
 
     def test_environment(self):
         self.usage("VGG16_THREADS=many: must be a whole number from 1", "devices", env={"VGG16_THREADS": "many"})
