@@ -1,6 +1,5 @@
 #include "core/model.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,7 @@
 #include "core/data.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/rng.h"
+#include "core/model_init.h"
 #include "core/weights.h"
 
 enum { DEFAULT_SIZE = 224, MESSAGE = 768 };
@@ -16,49 +15,6 @@ enum { DEFAULT_SIZE = 224, MESSAGE = 768 };
 static float *param(const struct vgg_model *model, const struct vgg_view *view)
 {
     return model->params + view->offset / sizeof(float);
-}
-
-/* ---- random weights ---- */
-
-/* Fills kernel[0..count) with standard normal numbers times `scale`, four from each block of the layer's stream by the
- * transform of Box and Muller; block i gives elements 4 i to 4 i + 3 whatever the number of threads. */
-static void fill_normal(float *kernel, size_t count, float scale, uint64_t seed, uint64_t layer)
-{
-#pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < count; i += 4) {
-        for (size_t k = 0; k < 4 && i + k < count; k += 2) {
-            double u = 1.0 - (double)vgg_rng_uniform(seed, VGG_RNG_INIT, layer, i + k);
-            double v = (double)vgg_rng_uniform(seed, VGG_RNG_INIT, layer, i + k + 1);
-            double radius = (double)scale * sqrt(-2.0 * log(u)), angle = 6.283185307179586 * v;
-            kernel[i + k] = (float)(radius * cos(angle));
-            if (i + k + 1 < count) kernel[i + k + 1] = (float)(radius * sin(angle));
-        }
-    }
-}
-
-/* Convolutions: normal with variance 2 / fan-in. Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV
- * 2015. Dense layers: uniform within sqrt(6 / (in + out)), Keras' default. Source: Glorot and Bengio, AISTATS 2010. */
-static void init_layer(struct vgg_model *model, int index, uint64_t seed)
-{
-    const struct vgg_layer *layer = &model->arch.layer[index];
-    size_t count = vgg_view_count(&layer->kernel);
-    float *kernel = param(model, &layer->kernel);
-    if (layer->kind == VGG_LAYER_CONV) {
-        fill_normal(kernel, count, sqrtf(2.0f / (9.0f * (float)layer->kernel.w)), seed, (uint64_t)index);
-    } else {
-        float limit = sqrtf(6.0f / (float)(layer->kernel.w + layer->kernel.c));
-        for (size_t i = 0; i < count; i++) {
-            kernel[i] = limit * (2.0f * vgg_rng_uniform(seed, VGG_RNG_INIT, (uint64_t)index, i) - 1.0f);
-        }
-    }
-    memset(param(model, &layer->bias), 0, vgg_view_size(&layer->bias));
-}
-
-static void init_layers(struct vgg_model *model, int from, int to, uint64_t seed)
-{
-    for (int i = from; i < to; i++) {
-        if (model->arch.layer[i].kernel.n) init_layer(model, i, seed);
-    }
 }
 
 /* ---- weights from a file ---- */
@@ -76,7 +32,17 @@ static void layer_shape(const struct vgg_layer *layer, int *rank, int shape[4])
     }
 }
 
-/* Names every layer of [from, to) that the file lacks in one line. */
+/* A convolution that a shallower network of the family does without: layers above the first of a block, as wide as the
+ * one below. */
+static bool may_grow(const struct vgg_model *model, int index, const struct vgg_weights *weights)
+{
+    const struct vgg_layer *layer = &model->arch.layer[index];
+    const char *held = vgg_weights_arch(weights);
+    return held && strcmp(held, model->arch.name) != 0 && layer->kind == VGG_LAYER_CONV &&
+           layer->kernel.w == layer->kernel.c && model->arch.layer[index - 1].kind == VGG_LAYER_CONV;
+}
+
+/* Names every layer of [from, to) that the file lacks in one line; those that may grow are not missed. */
 static enum vgg_status check_layers(const struct vgg_model *model, int from, int to, const struct vgg_weights *weights,
                                     const char *path)
 {
@@ -86,6 +52,7 @@ static enum vgg_status check_layers(const struct vgg_model *model, int from, int
         const struct vgg_layer *layer = &model->arch.layer[i];
         int rank, shape[4];
         if (layer->kernel.n == 0 || vgg_weights_shape(weights, layer->name, &rank, shape)) continue;
+        if (may_grow(model, i, weights)) continue;
         if (used < sizeof missing) {
             used +=
                 (size_t)snprintf(missing + used, sizeof missing - used, "%s%s/kernel", used ? ", " : "", layer->name);
@@ -106,6 +73,12 @@ static enum vgg_status read_layers(struct vgg_model *model, int from, int to, co
         const struct vgg_layer *layer = &model->arch.layer[i];
         int rank, shape[4];
         if (layer->kernel.n == 0) continue;
+        if (!vgg_weights_shape(weights, layer->name, &rank, shape)) {
+            vgg_model_init_identity(model, i);
+            vgg_log(VGG_LOG_INFO, "weights: %s is not in %s, which holds a %s: it starts as the identity", layer->name,
+                    path, vgg_weights_arch(weights));
+            continue;
+        }
         layer_shape(layer, &rank, shape);
         status = vgg_weights_read(weights, layer->name, param(model, &layer->kernel), rank, shape,
                                   param(model, &layer->bias), h, w);
@@ -182,12 +155,12 @@ static enum vgg_status create(struct vgg_model **out, const struct vgg_model_opt
     CHECK(shape_model(model, arch ? arch : "vgg16", h, w, options->last, options->head));
     model->preprocess = options->preprocess;
     if (random) {
-        init_layers(model, 0, model->arch.count, options->seed);
+        vgg_model_init(model, 0, model->arch.count, options->seed);
         CHECK(copy_text(&model->source, "random"));
         if (model->preprocess == VGG_PREPROCESS_DEFAULT) model->preprocess = VGG_PREPROCESS_RESCALE;
     } else {
         CHECK(read_layers(model, 0, head_too ? model->arch.count : model->arch.base, weights, path));
-        if (!head_too) init_layers(model, model->arch.base, model->arch.count, options->seed);
+        if (!head_too) vgg_model_init(model, model->arch.base, model->arch.count, options->seed);
         CHECK(copy_text(&model->source, path));
         if (model->preprocess == VGG_PREPROCESS_DEFAULT) model->preprocess = vgg_weights_preprocess(weights);
     }

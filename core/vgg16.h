@@ -179,7 +179,8 @@ VGG_API const char *vgg_data_path(const struct vgg_data *data, size_t index); /*
 /* ---- models ---------------------------------------------------------------------------------------------------- */
 
 struct vgg_model_options {
-    const char *arch;    /* "vgg11", "vgg13", "vgg16", "vgg19"; NULL: what the weights hold, else vgg16 */
+    const char *arch;    /* "vgg11", "vgg13", "vgg16", "vgg19"; NULL: what the weights hold, else vgg16. Deeper than
+                            the weights' own: the convolutions that they lack start as the identity */
     const char *weights; /* a file, "imagenet", "starter", "random"; NULL: imagenet if it is here, else starter */
     const char *head;    /* NULL: no head; "top": fc1, fc2, predictions; or layers on top of block5_pool:
                             "flatten,dense:256:relu,dropout:0.5,dense:1:sigmoid", "gap,dense:10:softmax", "gmp,..." */

@@ -18,7 +18,9 @@ const struct cli_option cli_network_options[] = {
       .offset = offsetof(struct cli_network, weights) },
     { .name = "arch",
       .value = "NAME",
-      .help = "vgg11, vgg13, vgg16 or vgg19 (default: what the weights hold, else vgg16)",
+      .help =
+          "vgg11, vgg13, vgg16 or vgg19; convolutions that shallower weights lack start as the identity (default: what "
+          "the weights hold, else vgg16)",
       .read = cli_read_choice,
       .choices = cli_arch_names,
       .range = "one of vgg11, vgg13, vgg16, vgg19",
