@@ -115,15 +115,21 @@ static enum vgg_status find_weights(char **path, bool *random, const char *wante
     *path = NULL;
     *random = wanted && strcmp(wanted, "random") == 0;
     if (*random) return VGG_OK;
-    if (wanted && strcmp(wanted, "starter") == 0) {
-        return vgg_fail(VGG_ERR_MISSING,
-                        "starter weights are not part of this build; take --weights FILE, imagenet or random");
-    }
+    if (wanted && strcmp(wanted, "starter") == 0) return vgg_weights_need_starter(path);
     if (wanted && strcmp(wanted, "imagenet") != 0) {
         *path = vgg_mem_strdup(wanted);
         return *path ? VGG_OK : vgg_fail_memory("a path", strlen(wanted));
     }
     enum vgg_status status = vgg_weights_find(path, top);
+    if (status == VGG_ERR_MISSING && !wanted && !top) {
+        status = vgg_weights_starter(path);
+        if (status == VGG_OK) {
+            vgg_log(VGG_LOG_WARNING,
+                    "no ImageNet weights on this machine: using the starter weights, trained on CIFAR-10's ten classes "
+                    "at 32x32; `vgg16 pull vgg16-notop` gets better ones");
+        }
+        if (status != VGG_ERR_MISSING) return status;
+    }
     if (status == VGG_ERR_MISSING) {
         return vgg_fail(status,
                         "no ImageNet weights on this machine; get them by `vgg16 pull vgg16%s`, or take --weights FILE "
@@ -132,6 +138,14 @@ static enum vgg_status find_weights(char **path, bool *random, const char *wante
     }
     if (status == VGG_OK) vgg_log(VGG_LOG_INFO, "weights: ImageNet, from %s", *path);
     return status;
+}
+
+/* The input size: what is asked for, else what the weights' file says of itself, else 224. */
+static int input_size(int wanted, const struct vgg_weights *weights, const char *key)
+{
+    const char *told = weights && !wanted ? vgg_weights_meta(weights, key) : NULL;
+    if (told) wanted = atoi(told);
+    return wanted > 0 ? wanted : DEFAULT_SIZE;
 }
 
 /* head_too: the head's weights come from the file as well. */
@@ -151,7 +165,7 @@ static enum vgg_status create(struct vgg_model **out, const struct vgg_model_opt
         const char *held = vgg_weights_arch(weights);
         if (!arch) arch = held;
     }
-    int h = options->height ? options->height : DEFAULT_SIZE, w = options->width ? options->width : DEFAULT_SIZE;
+    int h = input_size(options->height, weights, "height"), w = input_size(options->width, weights, "width");
     CHECK(shape_model(model, arch ? arch : "vgg16", h, w, options->last, options->head));
     model->preprocess = options->preprocess;
     if (random) {

@@ -126,7 +126,7 @@ static enum vgg_status read_classes(struct vgg_model *model, const char *json, c
     return status;
 }
 
-enum vgg_status vgg_model_load(struct vgg_model **out, const char *path)
+static enum vgg_status load(struct vgg_model **out, const char *path)
 {
     enum vgg_status status = VGG_OK;
     struct vgg_weights *weights = NULL;
@@ -156,5 +156,16 @@ fail:
     vgg_weights_close(weights);
     vgg_model_destroy(*out);
     *out = NULL;
+    return status;
+}
+
+enum vgg_status vgg_model_load(struct vgg_model **out, const char *path)
+{
+    char *starter;
+    *out = NULL;
+    if (strcmp(path, "starter") != 0) return load(out, path);
+    enum vgg_status status = vgg_weights_need_starter(&starter);
+    if (status == VGG_OK) status = load(out, starter);
+    free(starter);
     return status;
 }

@@ -181,10 +181,12 @@ VGG_API const char *vgg_data_path(const struct vgg_data *data, size_t index); /*
 struct vgg_model_options {
     const char *arch;    /* "vgg11", "vgg13", "vgg16", "vgg19"; NULL: what the weights hold, else vgg16. Deeper than
                             the weights' own: the convolutions that they lack start as the identity */
-    const char *weights; /* a file, "imagenet", "starter", "random"; NULL: imagenet if it is here, else starter */
+    const char *weights; /* a file, "imagenet", "starter", "random"; NULL: imagenet if it is here, else starter. The
+                            starter weights are a small model trained on CIFAR-10 at 32x32, installed with the library;
+                            the environment variable VGG16_STARTER names another place of their file. */
     const char *head;    /* NULL: no head; "top": fc1, fc2, predictions; or layers on top of block5_pool:
                             "flatten,dense:256:relu,dropout:0.5,dense:1:sigmoid", "gap,dense:10:softmax", "gmp,..." */
-    int height, width;   /* input size, 32 or more; 0: 224 */
+    int height, width;   /* input size, 32 or more; 0: what the weights' file says they were trained at, else 224 */
     const char *last;    /* layer up to which weights must be there; NULL: all. Layers above it are left out. */
     enum vgg_preprocess preprocess;
     uint64_t seed; /* of random weights: He normal for convolutions, Glorot uniform for dense layers, zero biases */
@@ -192,7 +194,7 @@ struct vgg_model_options {
 
 struct vgg_model;
 VGG_API enum vgg_status vgg_model_create(struct vgg_model **out, const struct vgg_model_options *options);
-/* Reads what vgg_model_save wrote. */
+/* Reads what vgg_model_save wrote; "starter" is the starter weights with their head of ten classes. */
 VGG_API enum vgg_status vgg_model_load(struct vgg_model **out, const char *path);
 /* Writes a safetensors file: tensors with Keras names and layouts, metadata with architecture, head, class names, input
  * size and preprocessing. Written aside, synced, renamed. */

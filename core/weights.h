@@ -45,6 +45,12 @@ enum vgg_status vgg_weights_write(const char *path, enum vgg_weights_layout layo
 /* Where "imagenet" is on this machine (with or without the top), or VGG_ERR_MISSING without a message. *out by malloc.
  * top: true wants fc1, fc2 and predictions too. */
 enum vgg_status vgg_weights_find(char **out, bool top);
+/* Where the starter weights are: the file that $VGG16_STARTER names, else share/vgg16 below the prefix that the library
+ * or the program that holds it stands in, wherever that was moved to, else the data folder of `cmake --install`.
+ * VGG_ERR_MISSING without a message. *out by malloc. */
+enum vgg_status vgg_weights_starter(char **out);
+/* The same with a message. */
+enum vgg_status vgg_weights_need_starter(char **out);
 /* The 1000 ImageNet class names, index 0..999; NULL outside. */
 const char *vgg_imagenet_class(int label);
 

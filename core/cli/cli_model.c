@@ -11,9 +11,9 @@ const char *const cli_arch_names[] = { "", "vgg11", "vgg13", "vgg16", "vgg19", N
 const struct cli_option cli_network_options[] = {
     { .name = "weights",
       .value = "W",
-      .help =
-          "a file (Keras .h5, .safetensors, or a model), imagenet (what `vgg16 pull` finds), starter, or random (He "
-          "normal, from --seed) (default: imagenet if it is on this machine, else starter)",
+      .help = "a file (Keras .h5, .safetensors, or a model), imagenet (what `vgg16 pull` finds), starter (small, comes "
+              "with the program), or random (He normal, from --seed) (default: imagenet if it is on this machine, else "
+              "starter)",
       .read = cli_read_text,
       .offset = offsetof(struct cli_network, weights) },
     { .name = "arch",
@@ -27,7 +27,8 @@ const struct cli_option cli_network_options[] = {
       .offset = offsetof(struct cli_network, arch) },
     { .name = "size",
       .value = "SIZE",
-      .help = "input size: one number, or HEIGHTxWIDTH (default 224)",
+      .help = "input size: one number, or HEIGHTxWIDTH (default: what the weights were trained at if they are a model "
+              "or starter, else 224)",
       .read = cli_read_size,
       .offset = offsetof(struct cli_network, size) },
     { 0 },
@@ -37,7 +38,9 @@ const struct cli_option cli_model_option[] = {
     { .name = "model",
       .letter = 'm',
       .value = "MODEL",
-      .help = "what `vgg16 train` wrote; or weights with their top: a file, or imagenet (required)",
+      .help = "what `vgg16 train` wrote, or starter (ten kinds of animals and vehicles); or weights with their top: a "
+              "file, "
+              "or imagenet (required)",
       .read = cli_read_text },
     { 0 },
 };
@@ -52,15 +55,17 @@ void cli_model_tell(struct cli *cli, const struct cli_network *network, const st
     if (!network->weights) cli_note(cli, "weights: %s", vgg_model_weights(model));
 }
 
+/* Words that name no model. */
 static bool is_keyword(const char *weights)
 {
-    return strcmp(weights, "imagenet") == 0 || strcmp(weights, "starter") == 0 || strcmp(weights, "random") == 0;
+    return strcmp(weights, "imagenet") == 0 || strcmp(weights, "random") == 0;
 }
 
 enum vgg_status cli_model_open(struct cli *cli, struct vgg_model **out, const char *path,
                                const struct vgg_model_options *options)
 {
     *out = NULL;
+    if (strcmp(path, "starter") == 0) return vgg_model_load(out, path);
     if (!is_keyword(path)) {
         if (access(path, R_OK) != 0) {
             return cli_fail(cli, VGG_ERR_IO, "%s: cannot be opened: no readable file of that name; check the path",
