@@ -23,6 +23,7 @@ struct cpu {
     enum cpu_isa isa;
     enum cpu_conv_choice conv;
     int threads;
+    size_t l1; /* bytes of a core's first-level data cache */
     struct cpu_kernels kernels;
     uint64_t generation; /* last one given out */
     void *scratch;
@@ -71,6 +72,14 @@ enum vgg_status cpu_pack_get(struct cpu *cpu, const struct cpu_args *args, int f
                              bool *valid);
 /* Drops what was packed from weights in these bytes; NULL and 0: everything. */
 void cpu_pack_drop(struct cpu *cpu, const void *data, size_t size);
+
+/* The depth of a product whose panels of weights take half of this processor's first-level cache, from the depth for a
+ * cache of 32 KiB: a multiple of 32. */
+static inline int cpu_k_block(const struct cpu *cpu, int depth)
+{
+    int scaled = (int)((size_t)depth * cpu->l1 / (32 << 10)) / 32 * 32;
+    return scaled > 32 ? scaled : 32;
+}
 
 /* ---- cpu_float.c ---- */
 

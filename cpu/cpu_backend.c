@@ -40,6 +40,13 @@ static uint64_t memory_available(void)
     return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
 }
 
+/* Bytes of the first-level data cache; what the system does not tell, or what cannot be, counts as 32 KiB. */
+static size_t cache_first(void)
+{
+    long size = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+    return size >= 8 << 10 && size <= 1 << 20 ? (size_t)size : 32 << 10;
+}
+
 static int thread_default(void)
 {
     int threads = omp_get_max_threads();
@@ -125,6 +132,7 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     device_fill(&cpu->base.device);
     cpu->isa = isa;
     cpu->conv = conv;
+    cpu->l1 = cache_first();
     cpu->threads = options->threads ? options->threads : cpu->base.device.threads;
     cpu->base.device.threads = cpu->threads;
     cpu_kernels_fill(&cpu->kernels, isa);

@@ -23,6 +23,7 @@ struct product {
     uint8_t *arg;
     bool relu, pool;
     bool border; /* a is a copy with a pixel of zeros around each image */
+    int k_block;
 };
 
 static int panels_of(int cols)
@@ -95,8 +96,8 @@ static void pointers_first(const float **table, int stride, const struct product
         table[dy * stride] = row ? pixel + dy * line : pixel;
 }
 
-/* Fills a table of `padded` rows (stride pointers from one tap to the next), `rows` of them rows of the product. */
-static void table_fill(const float **table, int stride, const struct product *p, int64_t first, int rows, int padded)
+/* Fills a table of `padded` rows (MAX_ROWS pointers from one tap to the next), `rows` of them rows of the product. */
+static void table_fill(const float **table, const struct product *p, int64_t first, int rows, int padded)
 {
     int wide = p->pool ? p->w / 2 : p->w, high = p->pool ? p->h / 2 : p->h;
     int64_t unit = p->pool ? first / 4 : first;
@@ -105,7 +106,7 @@ static void table_fill(const float **table, int stride, const struct product *p,
     for (int r = 0; r < padded; r++) {
         int px = x, py = y, q = r & 3;
         if (p->pool) px = 2 * x + (q & 1), py = 2 * y + (q >> 1);
-        (p->border ? pointers_first : pointers_inner)(table + r, stride, p, image, py, px, r < rows);
+        (p->border ? pointers_first : pointers_inner)(table + r, MAX_ROWS, p, image, py, px, r < rows);
         if (p->pool && q != 3) continue;
         if (++x == wide) {
             x = 0;
@@ -114,25 +115,37 @@ static void table_fill(const float **table, int stride, const struct product *p,
     }
 }
 
-/* c = the rows of a table times one panel of weights, depth blocked so that a block of the panel stays in cache. */
-static void block_multiply(float *c, const float *const *table, int stride, int padded, const struct product *p,
-                           int panel)
+/* c (+)= the rows of a table, from a_skip on, times one panel of weights or two; c: panels MAX_ROWS rows apart. */
+static void rows_multiply(float *c, const float *const *table, size_t a_skip, int padded, const struct product *p,
+                          const float *b, size_t b_step, int panels, int segments, int k, bool accumulate)
+{
+    if (panels == 1) {
+        for (int r = 0; r < padded; r += CPU_MR)
+            p->gemm->rows(c + r * CPU_NR, CPU_NR, table + r, MAX_ROWS, a_skip, b, b_step, segments, k, accumulate);
+        return;
+    }
+    size_t b_panel = TAPS * (size_t)p->depth * CPU_NR;
+    for (int r = 0; r < padded; r += 2 * CPU_MR)
+        p->gemm->wide(c + r * CPU_NR, CPU_NR, (size_t)MAX_ROWS * CPU_NR, table + r, MAX_ROWS, a_skip, b, b_step,
+                      b_panel, segments, k, padded - r < 2 * CPU_MR ? CPU_MR : 2 * CPU_MR, accumulate);
+}
+
+/* c = the rows of a table times one panel of weights or two, depth blocked so that a block of them stays in cache. */
+static void block_multiply(float *c, const float *const *table, int padded, const struct product *p, int panel,
+                           int panels)
 {
     const float *b = p->packed + (size_t)panel * TAPS * (size_t)p->depth * CPU_NR;
-    for (int r = 0; p->border && r < padded; r += CPU_MR)
-        p->gemm->rows(c + r * CPU_NR, CPU_NR, table + r, (size_t)stride, 0, b, (size_t)FIRST_STRETCH * CPU_NR, 3,
-                      FIRST_STRETCH, false);
-    if (p->border) return;
-    int limit = p->gemm->k_block, taps = 3 * p->depth <= limit ? 3 : 1;
+    if (p->border) {
+        rows_multiply(c, table, 0, padded, p, b, (size_t)FIRST_STRETCH * CPU_NR, panels, 3, FIRST_STRETCH, false);
+        return;
+    }
+    int limit = p->k_block, taps = 3 * p->depth <= limit ? 3 : 1;
     int pieces = (p->depth + limit - 1) / limit, piece = (p->depth + pieces - 1) / pieces;
     for (int tap = 0; tap < TAPS; tap += taps)
-        for (int skip = 0; skip < p->depth; skip += piece) {
-            int k = p->depth - skip < piece ? p->depth - skip : piece;
-            for (int r = 0; r < padded; r += CPU_MR)
-                p->gemm->rows(c + r * CPU_NR, CPU_NR, table + tap * stride + r, (size_t)stride, (size_t)skip,
-                              b + ((size_t)tap * (size_t)p->depth + (size_t)skip) * CPU_NR, (size_t)p->depth * CPU_NR,
-                              taps, k, tap || skip);
-        }
+        for (int skip = 0; skip < p->depth; skip += piece)
+            rows_multiply(c, table + tap * MAX_ROWS, (size_t)skip, padded, p,
+                          b + ((size_t)tap * (size_t)p->depth + (size_t)skip) * CPU_NR, (size_t)p->depth * CPU_NR,
+                          panels, taps, p->depth - skip < piece ? p->depth - skip : piece, tap || skip);
 }
 
 /* Finishes a block and writes it. */
@@ -163,8 +176,9 @@ static int panel_ways(int threads, int blocks, int panels, size_t packed_bytes)
     return best;
 }
 
-static void product_run(struct cpu *cpu, const struct product *p)
+static void product_run(struct cpu *cpu, struct product *p)
 {
+    p->k_block = cpu_k_block(cpu, p->gemm->k_block);
     int64_t rows = p->pool ? (int64_t)p->n * (p->h / 2) * (p->w / 2) * 4 : (int64_t)p->n * p->h * p->w;
     int limit = p->gemm->row_block < MAX_ROWS ? p->gemm->row_block : MAX_ROWS, unit = p->pool ? 12 : CPU_MR;
     int blocks = (int)((rows + limit - 1) / limit);
@@ -175,19 +189,21 @@ static void product_run(struct cpu *cpu, const struct product *p)
     int parts = cpu->threads / ways;
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int share = 0; share < ways * parts; share++) {
-        _Alignas(64) float c[MAX_ROWS * CPU_NR];
+        _Alignas(64) float c[2 * MAX_ROWS * CPU_NR];
         const float *table[TAPS * MAX_ROWS];
         int panel0, panel1, block0, block1;
         cpu_share(panels, share % ways, ways, &panel0, &panel1);
         cpu_share(blocks, share / ways, parts, &block0, &block1);
-        for (int i = block0; i < block1; i++) {
-            int64_t first = (int64_t)i * block;
+        for (int index = block0; index < block1; index++) {
+            int64_t first = (int64_t)index * block;
             int count = rows - first < block ? (int)(rows - first) : block;
             int padded = (count + CPU_MR - 1) / CPU_MR * CPU_MR;
-            table_fill(table, MAX_ROWS, p, first, count, padded);
-            for (int panel = panel0; panel < panel1; panel++) {
-                block_multiply(c, table, MAX_ROWS, padded, p, panel);
-                block_store(c, p, first, count, panel);
+            table_fill(table, p, first, count, padded);
+            for (int panel = panel0, some; panel < panel1; panel += some) {
+                some = p->gemm->wide && panel1 - panel >= 2 ? 2 : 1;
+                block_multiply(c, table, padded, p, panel, some);
+                for (int i = 0; i < some; i++)
+                    block_store(c + i * MAX_ROWS * CPU_NR, p, first, count, panel + i);
             }
         }
     }

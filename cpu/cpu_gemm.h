@@ -17,6 +17,11 @@ enum { CPU_MR = 6, CPU_NR = 16, CPU_MR_NARROW = 4 };
 typedef void cpu_gemm_rows_fn(float *c, size_t ldc, const float *const *a, size_t a_step, size_t a_skip, const float *b,
                               size_t b_step, int segments, int k, bool accumulate);
 
+/* The same for two panels at once, b_panel apart in B and c_panel apart in c, and m = CPU_MR or 2 CPU_MR rows. */
+typedef void cpu_gemm_wide_fn(float *c, size_t ldc, size_t c_panel, const float *const *a, size_t a_step, size_t a_skip,
+                              const float *b, size_t b_step, size_t b_panel, int segments, int k, int m,
+                              bool accumulate);
+
 /* c[r][j] += sum over s, i of a[at[s] + i * m + r] * b[s * b_step + i * CPU_NR + j] for r < m, j < CPU_NR, s <
  * segments, i < k: A packed as [k][m], m = CPU_MR or CPU_MR_NARROW. The order and the bound are those of
  * cpu_gemm_rows_fn. */
@@ -29,6 +34,11 @@ typedef void cpu_gemm_cols_fn(float *c, size_t ldc, const float *a, const size_t
 typedef void cpu_gemm_outer_fn(float *c, const float *a, size_t lda, size_t a_next, const float *b, size_t ldb,
                                size_t b_next, int k, int m);
 
+/* The same for m = CPU_SQUARE rows: a whole square of channels at once. */
+enum { CPU_SQUARE = 16 };
+typedef void cpu_gemm_square_fn(float *c, const float *a, size_t lda, size_t a_next, const float *b, size_t ldb,
+                                size_t b_next, int k);
+
 /* Writes a finished block c (rows x CPU_NR, row after row) as `cols` <= CPU_NR columns of y (rows ldy apart).
  * bias (CPU_NR floats) or mask (laid out as y: what is written is 0 where mask <= 0) may be NULL; relu: max(0, .),
  * which keeps a NaN. */
@@ -40,8 +50,8 @@ typedef void cpu_gemm_store_fn(float *y, size_t ldy, const float *c, size_t rows
 typedef void cpu_gemm_pool_fn(float *y, uint8_t *arg, size_t ldy, const float *c, size_t windows, int cols,
                               const float *bias, bool relu);
 
-/* c[i][j] = sum over k of a[i * lda + k] * b[j * ldb + k] for i < m <= CPU_DOT_M, j < n <= CPU_DOT_N; 8 partial sums
- * along k, added at the end in a fixed order; accumulate: added to c. */
+/* c[i][j] = sum over k of a[i * lda + k] * b[j * ldb + k] for i < m <= CPU_DOT_M, j < n <= CPU_DOT_N; one
+ * partial sum a lane along k, added at the end in a fixed order; accumulate: added to c. */
 enum { CPU_DOT_M = 3, CPU_DOT_N = 4 };
 typedef void cpu_gemm_dot_fn(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb, size_t k,
                              int m, int n, bool accumulate);
@@ -55,16 +65,18 @@ typedef void cpu_gemm_stream_fn(float *c, size_t ldc, const float *a, size_t lda
 /* One ISA level's kernels with their block sizes. */
 struct cpu_gemm {
     cpu_gemm_rows_fn *rows;
+    cpu_gemm_wide_fn *wide; /* or NULL: rows serves */
     cpu_gemm_cols_fn *cols;
-    cpu_gemm_outer_fn *outer;
+    cpu_gemm_outer_fn *outer;   /* NULL where square serves */
+    cpu_gemm_square_fn *square; /* or NULL */
     cpu_gemm_store_fn *store;
     cpu_gemm_pool_fn *pool;
     cpu_gemm_dot_fn *dot;
     cpu_gemm_stream_fn *stream;
-    int k_block;   /* depth of a B panel that stays in the first-level cache */
+    int k_block;   /* depth of the B panels that a tile reads, in half of a first-level cache of 32 KiB */
     int row_block; /* rows of A (a multiple of 12: of CPU_MR and of a pool window) worked on at once */
 };
 
-extern const struct cpu_gemm cpu_gemm_avx2;
+extern const struct cpu_gemm cpu_gemm_avx2, cpu_gemm_avx512;
 
 #endif

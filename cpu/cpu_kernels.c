@@ -51,6 +51,32 @@ static void override_avx2(struct cpu_kernels *k)
     k->dense_bwd_weight = cpu_dense_bwd_weight_avx2;
     k->fma = cpu_fma_avx2;
 }
+
+static void override_avx512(struct cpu_kernels *k)
+{
+    k->pool2_row = cpu_pool2_row_avx512;
+    k->pool2_bwd_row = cpu_pool2_bwd_row_avx512;
+    k->avgpool = cpu_avgpool_avx512;
+    k->gmaxpool = cpu_gmaxpool_avx512;
+    k->avgpool_bwd = cpu_avgpool_bwd_avx512;
+    k->gmaxpool_bwd = cpu_gmaxpool_bwd_avx512;
+    k->dropout = cpu_dropout_avx512;
+    k->softmax = cpu_softmax_avx512;
+    k->sigmoid = cpu_sigmoid_avx512;
+    k->softmax_xent = cpu_softmax_xent_avx512;
+    k->sigmoid_xent = cpu_sigmoid_xent_avx512;
+    k->sgd = cpu_sgd_update_avx512;
+    k->rmsprop = cpu_rmsprop_update_avx512;
+    k->adam = cpu_adam_update_avx512;
+    k->adamw = cpu_adamw_update_avx512;
+    k->conv = cpu_conv_avx512;
+    k->conv_bwd_data = cpu_conv_bwd_data_avx512;
+    k->conv_bwd_weight = cpu_conv_bwd_weight_avx512;
+    k->dense = cpu_dense_avx512;
+    k->dense_bwd_data = cpu_dense_bwd_data_avx512;
+    k->dense_bwd_weight = cpu_dense_bwd_weight_avx512;
+    k->fma = cpu_fma_avx512;
+}
 #elif defined(__aarch64__)
 static void override_neon(struct cpu_kernels *k)
 {
@@ -73,8 +99,8 @@ void cpu_kernels_fill(struct cpu_kernels *kernels, enum cpu_isa isa)
 {
     *kernels = plain;
 #if defined(__x86_64__)
-    if (isa == CPU_ISA_AVX2 || isa == CPU_ISA_AVX512) override_avx2(kernels);
-    if (isa == CPU_ISA_AVX512) kernels->fma = cpu_fma_avx512;
+    if (isa == CPU_ISA_AVX2) override_avx2(kernels);
+    if (isa == CPU_ISA_AVX512) override_avx512(kernels);
 #elif defined(__aarch64__)
     if (isa == CPU_ISA_NEON) override_neon(kernels);
 #else

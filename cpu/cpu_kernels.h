@@ -116,7 +116,23 @@ cpu_sigmoid_xent_fn cpu_sigmoid_xent_avx2;
 cpu_update_fn cpu_sgd_update_avx2, cpu_rmsprop_update_avx2, cpu_adam_update_avx2, cpu_adamw_update_avx2;
 cpu_op_fn cpu_conv_avx2, cpu_conv_bwd_data_avx2, cpu_conv_bwd_weight_avx2;
 cpu_op_fn cpu_dense_avx2, cpu_dense_bwd_data_avx2, cpu_dense_bwd_weight_avx2;
-cpu_fma_fn cpu_fma_avx2, cpu_fma_avx512;
+cpu_fma_fn cpu_fma_avx2;
+
+/* AVX-512, in cpu/x86. */
+cpu_pool2_row_fn cpu_pool2_row_avx512;
+cpu_pool2_bwd_row_fn cpu_pool2_bwd_row_avx512;
+cpu_gpool_fn cpu_avgpool_avx512, cpu_gmaxpool_avx512;
+cpu_avgpool_bwd_fn cpu_avgpool_bwd_avx512;
+cpu_gmaxpool_bwd_fn cpu_gmaxpool_bwd_avx512;
+cpu_dropout_fn cpu_dropout_avx512;
+cpu_softmax_fn cpu_softmax_avx512;
+cpu_sigmoid_fn cpu_sigmoid_avx512;
+cpu_softmax_xent_fn cpu_softmax_xent_avx512;
+cpu_sigmoid_xent_fn cpu_sigmoid_xent_avx512;
+cpu_update_fn cpu_sgd_update_avx512, cpu_rmsprop_update_avx512, cpu_adam_update_avx512, cpu_adamw_update_avx512;
+cpu_op_fn cpu_conv_avx512, cpu_conv_bwd_data_avx512, cpu_conv_bwd_weight_avx512;
+cpu_op_fn cpu_dense_avx512, cpu_dense_bwd_data_avx512, cpu_dense_bwd_weight_avx512;
+cpu_fma_fn cpu_fma_avx512;
 
 /* NEON, in cpu/arm. Exponentials stay plain C: they are few. */
 cpu_pool2_row_fn cpu_pool2_row_neon;

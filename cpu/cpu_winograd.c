@@ -20,8 +20,9 @@ struct job {
     const struct cpu_gemm *gemm;
     const struct cpu_winograd_kernels *kernels;
     int points, n, h, w, cin, cout;
-    int high, wide;      /* tiles of one image */
-    int block;           /* tiles worked on at once */
+    int high, wide; /* tiles of one image */
+    int block;      /* tiles worked on at once */
+    int k_block;
     size_t v_row, m_row; /* floats of one tile's channels in a plane: padded, so that rows differ in their cache sets */
     size_t v_plane, m_plane, u_plane;
     const float *x, *u, *zero;
@@ -117,21 +118,27 @@ static void tile_output(const struct job *job, const float *m, int64_t index)
  * the first-level cache. */
 static void block_multiply(const struct job *job, float *m, const float *v, int tiles, int begin, int end)
 {
-    int panels = panels_of(job->cout), limit = job->gemm->k_block;
+    int panels = panels_of(job->cout), limit = job->k_block;
     int pieces = (job->cin + limit - 1) / limit, piece = (job->cin + pieces - 1) / pieces;
-    for (int i = begin; i < end; i++) {
+    for (int i = begin, some; i < end; i += some) {
         int q = i / panels, panel = i % panels;
+        some = job->gemm->wide && end - i >= 2 && panels - panel >= 2 ? 2 : 1;
         const float *b = job->u + (size_t)q * job->u_plane + (size_t)panel * (size_t)job->cin * CPU_NR;
         const float *a = v + (size_t)q * job->v_plane;
         float *c = m + (size_t)q * job->m_plane + (size_t)panel * CPU_NR;
         for (int skip = 0; skip < job->cin; skip += piece) {
             int k = job->cin - skip < piece ? job->cin - skip : piece;
-            for (int r = 0; r < tiles; r += CPU_MR) {
-                const float *row[CPU_MR];
-                for (int j = 0; j < CPU_MR; j++)
+            for (int r = 0, rows; r < tiles; r += rows) {
+                const float *row[2 * CPU_MR], *bk = b + (size_t)skip * CPU_NR;
+                float *to = c + (size_t)r * job->m_row;
+                rows = some == 2 && tiles - r > CPU_MR ? 2 * CPU_MR : CPU_MR;
+                for (int j = 0; j < rows; j++)
                     row[j] = a + (size_t)(r + j) * job->v_row;
-                job->gemm->rows(c + (size_t)r * job->m_row, job->m_row, row, 0, (size_t)skip, b + (size_t)skip * CPU_NR,
-                                0, 1, k, skip > 0);
+                if (some == 1)
+                    job->gemm->rows(to, job->m_row, row, 0, (size_t)skip, bk, 0, 1, k, skip > 0);
+                else
+                    job->gemm->wide(to, job->m_row, CPU_NR, row, 0, (size_t)skip, bk, 0, (size_t)job->cin * CPU_NR, 1,
+                                    k, rows, skip > 0);
             }
         }
     }
@@ -165,6 +172,7 @@ static enum vgg_status job_run(struct cpu *cpu, struct job *job)
     int64_t tiles = (int64_t)job->n * job->high * job->wide;
     job->v_row = (size_t)job->cin + LANE, job->m_row = (size_t)job->cout + LANE;
     job->u_plane = filter_plane(job->cin, job->cout);
+    job->k_block = cpu_k_block(cpu, job->gemm->k_block);
     size_t filters = job->u_plane * (size_t)job->points * sizeof(float);
     bool own = filters <= OWN_BYTES;
     size_t shared = filters / 3 < SHARED_LEAST ? SHARED_LEAST : filters / 3 > SHARED_MOST ? SHARED_MOST : filters / 3;

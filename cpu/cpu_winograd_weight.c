@@ -62,6 +62,10 @@ static void square_add(const struct job *job, float *u, int row, int col, int ti
     for (int q = 0; q < job->points; q++) {
         const float *a = job->v + (size_t)q * job->v_plane + row, *b = job->d + (size_t)q * job->d_plane + col;
         float *c = u + q * LANE * CPU_NR;
+        if (job->gemm->square) {
+            job->gemm->square(c, a, job->v_row, job->v_plane, b, job->d_row, job->d_plane, tiles);
+            continue;
+        }
         job->gemm->outer(c, a, job->v_row, job->v_plane, b, job->d_row, job->d_plane, tiles, CPU_MR);
         job->gemm->outer(c + CPU_MR * CPU_NR, a + CPU_MR, job->v_row, 0, b, job->d_row, 0, tiles, CPU_MR);
         job->gemm->outer(c + 2 * CPU_MR * CPU_NR, a + 2 * CPU_MR, job->v_row, 0, b, job->d_row, 0, tiles,
