@@ -7,16 +7,18 @@
 #   asan     every test under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
 #   tsan     the loader under ThreadSanitizer
 #   neon     the NEON kernels, built for aarch64 and run under qemu
+#   avx512   the AVX-512 kernels, their intrinsics emulated by SIMDe on AVX2: every test of kernels and operations
+#   baseline the program under qemu as a processor without AVX: no instruction of a higher level leaks out
 # Builds go to build/PART. VGG16_TEST_DATA=FOLDER: photos and weights that are not in the repository; tests that need
 # them skip by name without it. Exit code 0: nothing failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(format release install clang asan tsan neon)
+[ $# -gt 0 ] || parts=(format release install clang asan tsan neon avx512 baseline)
 for part in "${parts[@]}"; do
     case $part in
-    format | release | install | clang | asan | tsan | neon) ;;
+    format | release | install | clang | asan | tsan | neon | avx512 | baseline) ;;
     *)
         echo "test.sh: no part '$part'; see the head of scripts/test.sh" >&2
         exit 2
@@ -156,6 +158,42 @@ run_neon() {
         -Wall -Wextra -Wpedantic -Wshadow -Werror -I. "${sources[@]}" -lm -o "$work/neon"
     check neon "they agree with plain C bit for bit" qemu-aarch64 "$work/neon"
     count neon $part_passed $part_failed 0
+}
+
+# on_x86 PART: false, counted as skipped, on a processor of another kind.
+on_x86() {
+    [ "$(uname -m)" = x86_64 ] && return 0
+    echo "[SKIP] $1: this is no x86-64 processor"
+    count "$1" 0 0 1
+    return 1
+}
+
+run_avx512() {
+    on_x86 avx512 || return 0
+    local targets=(test_cpu_kernels test_cpu_conv test_cpu_winograd test_ops test_gradients)
+    build avx512 -DVGG16_EMULATE_AVX512=ON -DVGG16_VULKAN=OFF -DVGG16_BENCHMARKS=OFF || return 0
+    run_tests avx512 -R "^($(IFS='|' && echo "${targets[*]}"))\$"
+}
+
+# Nehalem has SSE4.2 and no AVX. Libraries choose by CPUID as the program does; an instruction that the processor lacks
+# ends the program by SIGILL.
+run_baseline() {
+    on_x86 baseline || return 0
+    local part_passed=0 part_failed=0 targets=(vgg16) data=$work/baseline
+    build release || return 0
+    old() { OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive qemu-x86_64 -cpu Nehalem build/release/vgg16 "$@"; }
+    check baseline "the old processor has the scalar level alone" grep "driver scalar," <(old devices)
+    mkdir -p "$data/a" "$data/b"
+    /usr/bin/python3 -c "
+from PIL import Image
+for i in range(4):
+    Image.effect_noise((40, 36), 50 + 40 * i).convert('RGB').save(f'$data/{\"ab\"[i % 2]}/{i}.png')"
+    check baseline "every kernel gives the reference's results" old selftest --backend cpu --quiet
+    check baseline "features are extracted" old extract "$data" --arch vgg11 --weights random --size 32 --output "$work/old.npy"
+    check baseline "a network is trained" old train "$data" --arch vgg11 --weights random --size 32 --trainable all \
+        --augment rotate=10,flip --optimizer adam --epochs 1 --batch 2 --output "$work/old.safetensors"
+    check baseline "it predicts" old predict --model "$work/old.safetensors" "$data/a/0.png"
+    count baseline $part_passed $part_failed 0
 }
 
 # block LANGUAGE [TEXT]: the first fenced block of that language in README.md, that holds TEXT.
