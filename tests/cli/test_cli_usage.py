@@ -6,7 +6,7 @@ import subprocess
 
 from cli_support import PROGRAM, Program, write_folder
 
-COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "convert", "selftest"]
+COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "convert", "bench", "selftest"]
 
 # Every option of every command, as scripts may use them.
 COMMON = "backend conv device isa threads memory seed json quiet verbose help version"
@@ -22,6 +22,7 @@ OPTIONS = {
     "evaluate": f"model output batch {IMAGES}",
     "predict": f"model top batch {IMAGES}",
     "convert": "layout dtype",
+    "bench": "on pass batch size layers repeats report compare arch head trainable",
     "selftest": "",
 }
 
@@ -63,7 +64,6 @@ class Usage(Program):
         self.usage("a command is missing")
         self.usage("trian: unknown command; did you mean train?", "trian")
         self.usage("swim: unknown command;", "swim")
-        self.usage("bench: unknown command;", "bench")
         self.usage("evaluate: unexpected argument", "devices", "evaluate")
 
     def test_unknown_options(self):
@@ -130,6 +130,14 @@ class Usage(Program):
             for value in wrong.split():
                 self.usage(re.escape(f"--{name} {value}: must be {rule}"), "train", "d", f"--{name}={value}")
         self.usage("--top 0: must be a whole number from 1", "predict", "i", "--top", "0")
+        for name, wrong, rule in (
+            ("batch", "0 1,,2 1, ,1 x 1,70000 " + ",".join(["1"] * 17), "up to 16 whole numbers from 1"),
+            ("size", "31 224, 224,x 224x 32x32x32", "up to 16 sizes"),
+            ("pass", "update forward, forward,all ,step", "a list of forward, backward and step"),
+            ("repeats", "0 x 10001", "a whole number from 1 to 10000"),
+        ):
+            for value in wrong.split():
+                self.usage(re.escape(f"--{name} {value}: must be {rule}"), "bench", f"--{name}={value}")
         self.usage("--pooling sum: must be one of none, avg, max", "extract", "d", "--pooling", "sum")
         self.usage("--dtype bf16: must be one of f32, f16", "convert", "a", "b", "--dtype", "bf16")
         self.usage("--layout onnx: must be one of auto, keras, torchvision", "convert", "a", "b", "--layout", "onnx")

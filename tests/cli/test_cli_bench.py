@@ -1,0 +1,154 @@
+"""vgg16 bench: table, JSON, report, comparison, interruption, on a network that runs in milliseconds."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+from cli_support import PROGRAM, Program
+
+SMALL = ["bench", "--arch", "vgg11", "--size", "32", "--repeats", "3"]
+TIMES = ["min", "q1", "median", "q3", "max"]
+RESULT = """device pass batch height width seconds runs first_seconds images_per_second flops bytes flops_per_second
+peak_share memory error error_bound others_share steal_share noise energy_joules layers""".split()
+LAYER = """name op stage seconds runs flops bytes intensity flops_per_second roof_flops_per_second
+roof_share""".split()
+DEVICE = """name backend device type driver isa conv threads memory peak_flops_per_second
+bandwidth_bytes_per_second""".split()
+
+
+class Bench(Program):
+    def setUp(self):
+        super().setUp()
+        self.env["OMP_WAIT_POLICY"] = "passive"
+
+    def read(self, name):
+        with open(self.path(name), encoding="utf-8") as f:
+            return f.read()
+
+    def check_times(self, row):
+        self.assertEqual(list(row["seconds"]), TIMES)
+        values = [row["seconds"][name] for name in TIMES]
+        self.assertEqual(values, sorted(values))
+        self.assertGreater(values[0], 0)
+
+    def test_schema(self):
+        told = self.json(*SMALL, "--on", "cpu:auto,cpu:auto:direct", "--pass", "forward,step", "--batch", "1,2", "--layers", timeout=300)
+        self.assertEqual(
+            list(told),
+            "schema schema_version version date machine network interrupted peak_resident devices results skipped".split(),
+        )
+        self.assertEqual((told["schema"], told["schema_version"]), ("vgg16-bench", 1))
+        self.assertRegex(told["date"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertEqual(told["network"], {"arch": "vgg11", "head": "gap,dense:10:softmax", "trainable": "all"})
+        self.assertGreater(told["machine"]["processors"], 0)
+        self.assertGreater(told["peak_resident"], 1 << 20)
+        self.assertFalse(told["interrupted"])
+        names = [d["name"] for d in told["devices"]]
+        self.assertRegex(" ".join(names), r"^cpu:\w+ cpu:\w+:direct$")
+        for device in told["devices"]:
+            self.assertEqual(list(device), DEVICE)
+            self.assertGreater(device["peak_flops_per_second"], 1e6)
+            self.assertGreater(device["bandwidth_bytes_per_second"], 1e6)
+        self.assertEqual(
+            [(r["batch"], r["pass"], r["device"]) for r in told["results"]],
+            [(b, p, d) for b in (1, 2) for p in ("forward", "step") for d in names],
+        )
+        for result in told["results"]:
+            self.check_result(result)
+        documented = self.read(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../benchmarks/README.md"))
+        for name in set(RESULT + LAYER + DEVICE + list(told)):
+            self.assertIn(f"`{name}`", documented)
+
+    def check_result(self, result):
+        self.assertEqual(list(result), RESULT)
+        self.check_times(result)
+        median = result["seconds"]["median"]
+        self.assertAlmostEqual(result["images_per_second"] * median, result["batch"], places=6)
+        self.assertAlmostEqual(result["flops_per_second"] * median / result["flops"], 1, places=6)
+        self.assertLessEqual(result["error"], result["error_bound"])
+        self.assertEqual(result["memory"]["gradients"] > 0, result["pass"] == "step")
+        self.assertAlmostEqual(sum(layer["flops"] for layer in result["layers"]) / result["flops"], 1, places=9)
+        self.assertAlmostEqual(sum(layer["bytes"] for layer in result["layers"]) / result["bytes"], 1, places=9)
+        for layer in result["layers"]:
+            self.assertEqual(list(layer), LAYER)
+            self.check_times(layer)
+            self.assertAlmostEqual(layer["intensity"] * layer["bytes"] / layer["flops"], 1, places=9)
+
+    def test_table_and_report(self):
+        text = self.succeed(*SMALL, "--on", "cpu", "--layers", "--report", "bench.html", "-q")
+        self.assertRegex(text, r"(?m)^Device +Name +Threads +Peak GFLOP/s +GB/s$")
+        for name in ("forward", "backward", "step"):
+            self.assertRegex(text, rf"(?m)^{name} +1 +32 cpu:\w+ +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+ +\d+% +\d+")
+        self.assertRegex(text, r"(?m)^    block5_conv2 +CONV_BWD_WEIGHT +[\d.]+ ")
+        self.assertRegex(text, r"(?m)^Most memory held by the process: \d+ MiB$")
+        page = self.read("bench.html")
+        self.assertTrue(page.startswith("<!DOCTYPE html>") or page.startswith("<!doctype html>"))
+        for words in ("Training step", "Roofline", "Share of the roof", "block5_conv2", "All results"):
+            self.assertIn(words, page)
+        self.assertGreater(page.count('<rect class="b"'), 2)
+        self.assertGreater(page.count('<rect class="h"'), 20)
+        self.assertNotRegex(page, r"<script|https?://(?!www\.w3\.org)")
+
+    def test_compare(self):
+        first = self.json(*SMALL, "--on", "cpu", "--pass", "forward", "--repeats", "9")
+        self.assertNotIn("comparison", first)
+
+        def against(factor):
+            old = json.loads(json.dumps(first))
+            for name in TIMES:
+                old["results"][0]["seconds"][name] *= factor
+            with open(self.path("old.json"), "w") as f:
+                json.dump(old, f)
+            return [*SMALL, "--on", "cpu", "--pass", "forward", "--repeats", "9", "--compare", "old.json"]
+
+        # A tenth of the time is beyond any machine's noise, and so is ten times as much.
+        slow = self.json(*against(0.05))["comparison"]
+        self.assertEqual((slow["slower"], slow["faster"]), (1, 0))
+        self.assertEqual(slow["changes"][0]["verdict"], "slower")
+        self.assertGreater(slow["changes"][0]["ratio"], 2)
+        text = self.succeed(*against(20))
+        self.assertRegex(text, r"(?m)^faster +[\d.]+x  forward +batch 1 at 32 on cpu:\w+: [\d.]+ ms, was [\d.]+ \(noise")
+        self.assertIn("0 slower, 1 faster, 0 of 1 within the noise", text)
+
+    def test_broken_old_file(self):
+        with open(self.path("old.json"), "w") as f:
+            f.write('{"schema": "something else"}')
+        self.fail_with(1, "old.json: is not what `vgg16 bench --json` writes", *SMALL, "--compare", "old.json")
+        self.fail_with(1, "none.json: cannot be opened", *SMALL, "--compare", "none.json")
+        self.fail_with(1, "there is no folder", *SMALL, "--report", "no/where.html")
+
+    def test_wrong_devices(self):
+        self.usage_or_fail("on gpu: must be all, cpu", *SMALL, "--on", "gpu")
+        self.usage_or_fail("vulkan:77: there is no such", *SMALL, "--on", "vulkan:77")
+        self.usage_or_fail("isa mmx: is not known", *SMALL, "--on", "cpu:mmx")
+
+    def usage_or_fail(self, pattern, *args):
+        self.fail_with((1, 2), pattern, *args)
+
+    def test_interrupt(self):
+        program = subprocess.Popen(
+            [PROGRAM, *SMALL, "--on", "cpu", "--pass", "forward", "--repeats", "10000", "--json", "--report", "r.html"],
+            cwd=self.folder,
+            env=dict(self.env, TERM="dumb"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        # Roofs and warm-up come first; a line of progress tells that runs are being timed.
+        started = time.monotonic()
+        for line in program.stderr:
+            if re.match(r"forward: ([3-9]|\d\d+)[0-9]*/", line) or time.monotonic() - started > 60:
+                break
+        time.sleep(1)
+        program.send_signal(signal.SIGINT)
+        out, _ = program.communicate(timeout=60)
+        self.assertEqual(program.returncode, 130)
+        told = json.loads(out)
+        self.assertTrue(told["interrupted"])
+        self.assertEqual(len(told["results"]), 1)
+        self.assertGreaterEqual(told["results"][0]["runs"], 3)
+        self.assertLess(told["results"][0]["runs"], 10000)
+        self.assertIn("interrupted", self.read("r.html"))
