@@ -212,14 +212,23 @@ same_symbols() {
 }
 
 run_install() {
-    local part_passed=0 part_failed=0 prefix=$work/prefix example=$work/example
-    local targets=(vgg16 vgg16_shared vgg16_static)
+    local part_passed=0 part_failed=0 prefix=$work/prefix example=$work/example page
+    local targets=(vgg16 vgg16_shared vgg16_static pages)
     build release || return 0
     check install "cmake --install" cmake --install build/release --prefix "$prefix"
     check install "the shared library shows what vgg16.h declares and nothing else" same_symbols "$prefix/lib/libvgg16.so"
     check install "the soname holds the major version" bash -c "objdump -p '$prefix/lib/libvgg16.so' | grep -q 'SONAME *libvgg16.so.1\$'"
     check install "the header compiles as C++" g++ -std=c++11 -Wall -Wextra -Werror -fsyntax-only -x c++ "$prefix/include/vgg16.h"
     check install "the installed program runs" "$prefix/bin/vgg16" --version
+    for page in man/man1/vgg16.1 bash-completion/completions/vgg16 zsh/site-functions/_vgg16; do
+        check install "share/$page is there" test -s "$prefix/share/$page"
+    done
+    if [ -e models/vgg16-cifar10.safetensors ]; then
+        check install "the installed program finds the starter weights" bash -o pipefail -c "env -u VGG16_STARTER '$prefix/bin/vgg16' summary starter | grep -q '$prefix/share/vgg16/'"
+        mv "$prefix" "$prefix.moved"
+        check install "and where its prefix was moved to" bash -o pipefail -c "env -u VGG16_STARTER '$prefix.moved/bin/vgg16' summary starter | grep -q '$prefix.moved/share/vgg16/'"
+        mv "$prefix.moved" "$prefix"
+    fi
 
     # The README's example, built by the README's own commands, on a picture with weights of the library's own making.
     mkdir -p "$example/cmake"

@@ -50,6 +50,17 @@ static void group_lines(const char *title, const struct cli_option *option)
         option_line(option);
 }
 
+const char cli_program_help[] =
+    "Results go to stdout, everything else to stderr. Exit status: 0 success, 1 the work failed, 2 wrong usage, 130 "
+    "interrupted: the first Ctrl-C stops after the current step and saves what was to be saved, the second ends at "
+    "once.";
+
+const char cli_data_help[] =
+    "DATA is a folder with one subfolder per class (classes in the order of their names); a folder of images, one "
+    "image, or a .txt file with an image path a line (no labels); a .safetensors file with x (N,H,W,3 float32 or "
+    "uint8; or features) and y (N, int64); or idx:IMAGES,LABELS (MNIST's format, gzip or not). At its end, "
+    "?classes=0,3,5 keeps these classes and ?per_class=N the first N of each; both join by &.";
+
 static void program_help(void)
 {
     puts("Usage: vgg16 COMMAND [OPTIONS] [ARGUMENTS]\n\n"
@@ -60,22 +71,9 @@ static void program_help(void)
         wrap(cli_commands[i]->purpose, 13, 13);
     }
     group_lines("Options of every command, before or after its name:", cli_common_options);
-    putchar('\n');
-    wrap(
-        "`vgg16 COMMAND --help` shows the command's own options. Results go to stdout, everything else to stderr. Exit "
-        "status: 0 success, 1 the work failed, 2 wrong usage, 130 interrupted: the first Ctrl-C stops after the "
-        "current "
-        "step and saves what was to be saved, the second ends at once.",
-        0, 0);
+    puts("\n`vgg16 COMMAND --help` shows the command's own options.");
+    wrap(cli_program_help, 0, 0);
 }
-
-static const char data_help[] = "DATA is a folder with one subfolder per class (classes in the order of their names); "
-                                "a folder of images, one image, or a "
-                                ".txt file with an image path a line (no labels); a .safetensors file with x (N,H,W,3 "
-                                "float32 or uint8; or features) and y "
-                                "(N, int64); or idx:IMAGES,LABELS (MNIST's format, gzip or not). At its end, "
-                                "?classes=0,3,5 keeps these classes and "
-                                "?per_class=N the first N of each; both join by &.";
 
 void cli_help(const struct cli_command *command)
 {
@@ -94,7 +92,7 @@ void cli_help(const struct cli_command *command)
     group_lines("Common options:", cli_common_options);
     if (command->data) {
         putchar('\n');
-        wrap(data_help, 0, 0);
+        wrap(cli_data_help, 0, 0);
     }
     putchar('\n');
     wrap(command->details, 0, 0);

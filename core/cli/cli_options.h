@@ -47,6 +47,8 @@ void cli_nearest_try(struct cli_nearest *nearest, const char *candidate);
  * (by malloc; NULL without a command) and moves the arguments to the front of argv, *count of them. */
 enum vgg_status cli_parse(struct cli *cli, int argc, char **argv, void **options, int *count);
 
+/* Paragraphs of the help: outputs and exit status; what DATA may be. */
+extern const char cli_program_help[], cli_data_help[];
 /* The help of the program (command NULL) or of one command, at most 80 columns wide, on stdout. */
 void cli_help(const struct cli_command *command);
 
