@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "core/log.h"
@@ -16,17 +17,19 @@ struct bench_case {
     const char *name;
     int size, batch;
     const char *trainable; /* NULL: features of block5_pool; else a whole step: forward, backward, update */
+    bool reused;           /* the step starts from kept features of the frozen layers */
     enum vgg_optimizer optimizer;
 };
 
 static const struct bench_case cases[] = {
-    { "extract-224-b1", 224, 1, NULL, VGG_OPTIMIZER_SGD },
-    { "extract-224-b8", 224, 8, NULL, VGG_OPTIMIZER_SGD },
-    { "extract-150-b8", 150, 8, NULL, VGG_OPTIMIZER_SGD },
-    { "extract-32-b64", 32, 64, NULL, VGG_OPTIMIZER_SGD },
-    { "block5-150-b20", 150, 20, "block5", VGG_OPTIMIZER_RMSPROP },
-    { "all-224-b8", 224, 8, "all", VGG_OPTIMIZER_SGD },
-    { "all-32-b64", 32, 64, "all", VGG_OPTIMIZER_SGD },
+    { "extract-224-b1", 224, 1, NULL, false, VGG_OPTIMIZER_SGD },
+    { "extract-224-b8", 224, 8, NULL, false, VGG_OPTIMIZER_SGD },
+    { "extract-150-b8", 150, 8, NULL, false, VGG_OPTIMIZER_SGD },
+    { "extract-32-b64", 32, 64, NULL, false, VGG_OPTIMIZER_SGD },
+    { "block5-150-b20", 150, 20, "block5", false, VGG_OPTIMIZER_RMSPROP },
+    { "block5-reused-150-b20", 150, 20, "block5", true, VGG_OPTIMIZER_RMSPROP },
+    { "all-224-b8", 224, 8, "all", false, VGG_OPTIMIZER_SGD },
+    { "all-32-b64", 32, 64, "all", false, VGG_OPTIMIZER_SGD },
 };
 
 enum { CASE_COUNT = sizeof cases / sizeof *cases, MAX_RUNS = 1000, MIN_RUNS = 3 };
@@ -68,20 +71,26 @@ static enum vgg_status run_case(const struct bench_case *c, struct vgg_backend *
     enum vgg_status status = VGG_OK;
     struct vgg_net *net = NULL;
     struct vgg_arch arch;
-    size_t count = (size_t)c->batch * 3 * (size_t)c->size * (size_t)c->size, runs = 0;
+    size_t count = 0, runs = 0;
+    int first, h, w, channels;
     float *x = NULL, *t = NULL, *y = NULL, *loss = NULL, *params = NULL;
     static double times[MAX_RUNS];
 
     CHECK(vgg_arch_base(&arch, "vgg16", c->size, c->size, NULL));
     if (c->trainable) CHECK(vgg_arch_head(&arch, "flatten,dense:256:relu,dense:1:sigmoid"));
+    int trainable = c->trainable ? vgg_arch_trainable(&arch, c->trainable) : arch.count;
+    first = c->reused ? trainable : 0;
+    vgg_arch_shape(&arch, first - 1, &h, &w, &channels);
+    count = (size_t)c->batch * (size_t)h * (size_t)w * (size_t)channels;
     struct vgg_plan_spec spec = { .arch = &arch,
                                   .batch = c->batch,
+                                  .first = first,
                                   .last = arch.count,
                                   .loss = c->trainable != NULL,
-                                  .trainable = c->trainable ? vgg_arch_trainable(&arch, c->trainable) : arch.count,
+                                  .trainable = trainable,
                                   .optimizer = c->optimizer,
                                   .hyper = { .momentum = 0.9f, .rho = 0.9f, .epsilon = 1e-7f } };
-    CHECK(vgg_net_create(&net, backend, &spec, 0, 0));
+    CHECK(vgg_net_create(&net, backend, &spec, first, 0));
     x = vgg_mem_calloc(count, sizeof *x);
     t = vgg_mem_calloc((size_t)c->batch, sizeof *t);
     y = vgg_mem_calloc((size_t)c->batch * vgg_net_output(net), sizeof *y);
@@ -109,9 +118,12 @@ static enum vgg_status run_case(const struct bench_case *c, struct vgg_backend *
     }
     qsort(times + 1, --runs, sizeof *times, compare);
     const double *sorted = times + 1;
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
     printf("{\"engine\": \"vgg16\", \"case\": \"%s\", \"ms\": %.2f, \"ms_min\": %.2f, \"ms_max\": %.2f, "
-           "\"images_per_second\": %.2f, \"runs\": %zu}\n",
-           c->name, 1e3 * sorted[runs / 2], 1e3 * sorted[0], 1e3 * sorted[runs - 1], c->batch / sorted[runs / 2], runs);
+           "\"images_per_second\": %.2f, \"runs\": %zu, \"peak_mib\": %ld}\n",
+           c->name, 1e3 * sorted[runs / 2], 1e3 * sorted[0], 1e3 * sorted[runs - 1], c->batch / sorted[runs / 2], runs,
+           usage.ru_maxrss >> 10);
     fflush(stdout);
 fail:
     vgg_net_destroy(net);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh [build|test|demo]...: installs the Debian or Ubuntu packages that a task needs; default: build.
+# setup.sh [build|test|demo|peers]...: installs the Debian or Ubuntu packages that a task needs; default: build.
 # Asks nothing, needs root or sudo only when a package is absent, and does nothing when all are there.
 set -euo pipefail
 
@@ -10,6 +10,9 @@ test=(git g++ libcriterion-dev clang libomp-dev libclang-rt-dev clang-format she
     python3-torch python3-h5py python3-numpy python3-pil python3-onnx libonnx-testdata dataset-fashion-mnist
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libsimde-dev mesa-vulkan-drivers chromium groff-base zsh)
 demo=(dataset-fashion-mnist ca-certificates)
+# Other engines to measure against; a Node.js that is not Debian's will do.
+peers=(python3-torch python3-onnx libdnnl-dev)
+command -v npm >/dev/null || peers+=(nodejs npm)
 
 wanted=("${build[@]}")
 for group in "${@:-build}"; do
@@ -17,8 +20,9 @@ for group in "${@:-build}"; do
     build) ;;
     test) wanted+=("${test[@]}") ;;
     demo) wanted+=("${demo[@]}") ;;
+    peers) wanted+=("${peers[@]}") ;;
     *)
-        echo "setup.sh: no group '$group'; there are build, test and demo" >&2
+        echo "setup.sh: no group '$group'; there are build, test, demo and peers" >&2
         exit 2
         ;;
     esac

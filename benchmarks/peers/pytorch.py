@@ -3,6 +3,7 @@
 on random weights and images. One JSON object a line and case on stdout."""
 import getopt
 import json
+import resource
 import sys
 import time
 
@@ -89,7 +90,7 @@ def main():
         median = times[len(times) // 2]
         print(json.dumps({"engine": "pytorch", "case": name, "ms": round(1e3 * median, 2), "ms_min": round(1e3 * times[0], 2),
                           "ms_max": round(1e3 * times[-1], 2), "images_per_second": round(batch / median, 2),
-                          "runs": len(times)}), flush=True)
+                          "runs": len(times), "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}), flush=True)
 
 
 if __name__ == "__main__":
