@@ -71,7 +71,7 @@ void vgg_html_image(struct vgg_html *page, const char *mime, const void *bytes, 
 
 /* ---- for authors of new marks ---- */
 
-/* Escaped text, and the same through printf (at most 1023 bytes at once, as with every printf here). */
+/* Escaped text, and the same with a format. Every text made from a format holds at most 1023 bytes. */
 void vgg_html_text(struct vgg_html *page, const char *text);
 void vgg_html_words(struct vgg_html *page, const char *format, ...) VGG_PRINTF(2, 3);
 /* As it stands: tags. Classes of the style: c0 ... c7 set the colour `var(--c)` of what is inside. */
