@@ -204,23 +204,3 @@ enum vgg_status vgg_checkpoint_read(bool *found, struct vgg_train_state *state, 
     list_free(entries, count);
     return status;
 }
-
-/* ---- history ---- */
-
-enum vgg_status vgg_checkpoint_csv(const char *path, const struct vgg_train_state *state, bool validation)
-{
-    struct vgg_file *file;
-    enum vgg_status status = vgg_file_create(&file, path);
-    if (status != VGG_OK) return status;
-    CHECK(vgg_file_printf(file, "epoch,accuracy,learning_rate,loss%s\n", validation ? ",val_accuracy,val_loss" : ""));
-    for (int i = 0; i < state->epoch; i++) {
-        const struct vgg_epoch *e = &state->history[i];
-        CHECK(vgg_file_printf(file, "%d,%.9g,%.9g,%.9g", e->epoch - 1, e->accuracy, e->learning_rate, e->loss));
-        if (validation) CHECK(vgg_file_printf(file, ",%.9g,%.9g", e->val_accuracy, e->val_loss));
-        CHECK(vgg_file_printf(file, "\n"));
-    }
-    return vgg_file_commit(file);
-fail:
-    vgg_file_abort(file);
-    return status;
-}

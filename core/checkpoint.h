@@ -33,7 +33,4 @@ enum vgg_status vgg_checkpoint_write(const char *folder, const struct vgg_train_
 enum vgg_status vgg_checkpoint_read(bool *found, struct vgg_train_state *state, const struct vgg_train_arrays *arrays,
                                     const char *folder, const char *settings, int epochs);
 
-/* Writes the history as Keras' CSVLogger does: epoch (from 0), then the sorted columns. */
-enum vgg_status vgg_checkpoint_csv(const char *path, const struct vgg_train_state *state, bool validation);
-
 #endif

@@ -221,8 +221,8 @@ static struct heat_room heat_measure(const struct vgg_chart_heat *chart)
     room.row_label = rows < longest ? rows : longest;
     room.column_label = columns < longest ? columns : longest;
     room.left = (double)room.row_label * letter + 12.0;
-    room.cell_width = fmax(fmin((room.width - room.left) / chart->columns, 110.0), 14.0);
-    room.cell_height = fmax(fmin(room.cell_width * 0.62, 44.0), chart->texts ? 22.0 : 14.0);
+    room.cell_width = fmax(fmin((room.width - room.left) / chart->columns, 150.0), 14.0);
+    room.cell_height = fmax(fmin(room.cell_width * 0.62, 48.0), chart->texts ? 22.0 : 14.0);
     room.texts = chart->texts && room.cell_width >= 34.0;
     room.slanted = (double)room.column_label * letter > room.cell_width - 4.0;
     room.top = room.slanted ? (double)room.column_label * letter * 0.72 + 14.0 : 20.0;

@@ -35,7 +35,7 @@ const char *const vgg_html_style[] = {
 
     /* Numbers, lists, tables. */
     "dl{margin:0}dd{margin:0}\n"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.2rem,1fr));gap:.9rem;margin-top:1.4rem}\n"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(7.6rem,1fr));gap:.9rem;margin-top:1.4rem}\n"
     ".tiles>div{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.6rem .95rem .7rem}\n"
     ".tiles dt{color:var(--soft);font-size:.85rem}\n"
     ".tiles dd{font-size:1.5rem;line-height:1.25;font-weight:600;font-variant-numeric:tabular-nums;"
@@ -44,7 +44,9 @@ const char *const vgg_html_style[] = {
     "border-top:1px solid var(--line)}\n"
     ".pairs>div:first-child{border-top:0}\n"
     ".pairs dt{color:var(--soft)}.pairs dd{overflow-wrap:anywhere}\n"
-    ".scroll{overflow-x:auto}\n"
+    ".scroll{overflow:auto;max-height:42rem}\n"
+    "pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,\"DejaVu Sans "
+    "Mono\",monospace}\n"
     "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\n"
     "th{color:var(--soft);font-weight:500;text-align:left;white-space:nowrap}\n"
     "th,td{padding:.28rem .8rem .28rem 0;border-bottom:1px solid var(--line)}\n"
@@ -73,17 +75,19 @@ const char *const vgg_html_style[] = {
     ".parts span{flex:1}.parts b{font-weight:500;font-variant-numeric:tabular-nums}\n"
     "@media (max-width:560px){svg:not(.fixed) text{font-size:14.5px}main{padding:1.3rem .8rem "
     "2rem}.card{padding:.75rem .8rem}"
-    "h1{font-size:1.45rem}.tiles{grid-template-columns:1fr 1fr;gap:.6rem}.tiles dd{font-size:1.25rem}}\n",
+    "h1{font-size:1.45rem}.tiles{grid-template-columns:1fr "
+    "1fr;gap:.6rem}.gallery{grid-template-columns:repeat(auto-fill,minmax(6.4rem,1fr))}.tiles dd{font-size:1.25rem}}\n",
 
     /* Pictures with words. */
-    ".gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.2rem,1fr));gap:.9rem .8rem;margin:.5rem 0 0;"
+    ".gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.4rem,1fr));gap:.9rem .8rem;margin:.5rem 0 0;"
     "padding:0;list-style:none}\n"
     ".gallery li{min-width:0;font-size:.85rem;line-height:1.35}\n"
     ".gallery img{display:block;width:100%;border-radius:7px;margin-bottom:.35rem;background:var(--grid)}\n"
-    ".gallery .name{color:var(--soft);overflow-wrap:anywhere;font-size:.78rem}\n"
+    ".gallery .name{color:var(--soft);overflow-wrap:anywhere;font-size:.78rem;display:-webkit-box;"
+    "-webkit-box-orient:vertical;-webkit-line-clamp:2;overflow:hidden}\n"
     ".right{color:var(--good)}.wrong{color:var(--bad)}\n"
     ".meter{display:block;height:4px;border-radius:2px;background:var(--grid);margin:.25rem 0 .2rem;overflow:hidden}\n"
     ".meter i{display:block;height:100%;background:currentColor}\n"
-    "@media print{body{font-size:12px}main{padding:0}.card,.tiles>div{break-inside:avoid}}\n",
+    "@media print{body{font-size:12px}main{padding:0}.scroll{max-height:none}.card,.tiles>div{break-inside:avoid}}\n",
     NULL,
 };

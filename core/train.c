@@ -1,16 +1,9 @@
 /* Training: the loop over epochs and steps around one network. */
 #include <math.h>
-#include <time.h>
 
+#include "core/history.h"
 #include "core/log.h"
 #include "core/trainer.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* The rate of update number `step`. */
 static double learning_rate(const struct vgg_trainer *t, uint64_t step)
@@ -40,10 +33,10 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
     enum vgg_status status = VGG_OK;
     struct vgg_train_state *s = &t->state;
     struct vgg_batch batch;
-    double begin = now();
+    double begin = vgg_trainer_clock();
     CHECK(vgg_loader_next(t->loader, &batch));
     if (batch.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "no image of the training data could be read"));
-    double loaded = now();
+    double loaded = vgg_trainer_clock();
     for (int i = 0; i < batch.count; i++) {
         int label = t->labels[batch.labels[i]];
         t->t[i] = (float)label;
@@ -55,6 +48,7 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
     CHECK(vgg_net_train(t->net, &io, &step));
     if (t->o.cpu_on_device_lost && !t->own) CHECK(vgg_trainer_fetch(t));
     size_t outputs = vgg_net_output(t->net);
+    double sum = 0.0;
     for (int i = 0; i < batch.count; i++) {
         if (!isfinite(t->loss[i])) {
             CHECK(vgg_fail(VGG_ERR_NUMERIC,
@@ -62,15 +56,17 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
                            s->epoch + 1, (unsigned long long)s->epoch_step + 1, rate,
                            t->o.checkpoint ? "; the last checkpoint is unharmed" : ""));
         }
-        s->loss += (double)t->loss[i];
+        sum += (double)t->loss[i];
         s->correct += vgg_model_predicted(t->model, t->y + (size_t)i * outputs) == t->labels[batch.labels[i]];
     }
+    if (t->tensorboard) CHECK(vgg_tensorboard_step(t->tensorboard, s->step, sum / batch.count));
+    s->loss += sum;
     s->images += (uint64_t)batch.count;
     s->epoch_step++, s->step++;
     s->pass = batch.pass, s->number = batch.number + 1;
     if (s->number == vgg_loader_batches(t->loader)) s->pass++, s->number = 0;
     e->seconds_load += loaded - begin;
-    e->seconds_train += now() - loaded;
+    e->seconds_train += vgg_trainer_clock() - loaded;
     if (!report(t)) status = VGG_INTERRUPTED;
 fail:
     return status;
@@ -98,7 +94,7 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
     struct validation v = { .trainer = t };
     e->val_loss = e->val_accuracy = (double)NAN;
     if (!t->validation) return VGG_OK;
-    double begin = now();
+    double begin = vgg_trainer_clock();
     struct vgg_pass pass = {
         .net = t->net,
         .data = t->validation,
@@ -115,7 +111,7 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
     enum vgg_status status = vgg_pass_run(&pass, add_validation, &v);
     e->val_loss = v.loss / v.images;
     e->val_accuracy = v.correct / v.images;
-    e->seconds_validate = now() - begin;
+    e->seconds_validate = vgg_trainer_clock() - begin;
     return status;
 }
 
@@ -123,10 +119,11 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
 static enum vgg_status store(struct vgg_trainer *t)
 {
     enum vgg_status status = VGG_OK;
+    double begin = vgg_trainer_clock();
     CHECK(vgg_trainer_fetch(t));
-    if (!t->o.checkpoint) return VGG_OK;
-    CHECK(vgg_checkpoint_write(t->o.checkpoint, &t->state, &t->arrays, t->settings));
+    if (t->o.checkpoint) CHECK(vgg_checkpoint_write(t->o.checkpoint, &t->state, &t->arrays, t->settings));
 fail:
+    t->seconds_save += vgg_trainer_clock() - begin;
     return status;
 }
 
@@ -148,7 +145,7 @@ static enum vgg_status train_epoch(struct vgg_trainer *t, bool *stop)
     enum vgg_status status = VGG_OK;
     struct vgg_train_state *s = &t->state;
     struct vgg_epoch e = { .epoch = s->epoch + 1 };
-    double begin = now();
+    double begin = vgg_trainer_clock();
     while (s->epoch_step < t->steps)
         CHECK(train_step(t, &e));
     e.loss = s->loss / (double)s->images;
@@ -156,13 +153,14 @@ static enum vgg_status train_epoch(struct vgg_trainer *t, bool *stop)
     e.images = s->images;
     e.learning_rate = learning_rate(t, s->step - 1);
     CHECK(validate(t, &e));
-    e.seconds = now() - begin;
+    e.seconds = vgg_trainer_clock() - begin;
     *stop = watch(t, &e);
     s->history[s->epoch++] = e;
     s->epoch_step = s->images = 0;
     s->loss = s->correct = 0.0;
     if (t->o.checkpoint) CHECK(store(t));
-    if (t->o.log_csv) CHECK(vgg_checkpoint_csv(t->o.log_csv, s, t->validation != NULL));
+    if (t->tensorboard) CHECK(vgg_tensorboard_epoch(t->tensorboard, &e));
+    if (t->o.log) CHECK(vgg_history_write(t->o.log, s->history, s->epoch, t->validation != NULL));
     if (t->o.on_epoch) t->o.on_epoch(t->o.user, &e);
 fail:
     /* What was done up to an interruption is kept; a step that failed is not. */
@@ -196,6 +194,7 @@ enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, co
 {
     enum vgg_status status = VGG_OK;
     struct vgg_trainer t = { .engine = engine, .model = model, .o = *options };
+    if (options->history) *options->history = (struct vgg_history) { 0 };
     if (options->epochs == 0) return VGG_OK;
     CHECK(vgg_trainer_init(&t, data, validation));
     bool stop = t.o.early_stop > 0 && t.state.waited >= t.o.early_stop;

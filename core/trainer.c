@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <zlib.h>
 
 #include "core/log.h"
@@ -12,7 +13,7 @@ enum { DEFAULT_BATCH = 20, FEATURE_BATCH = 32 };
 
 /* ---- options ---- */
 
-static void fill_defaults(struct vgg_train_options *o)
+void vgg_trainer_defaults(struct vgg_train_options *o)
 {
     static const float rates[] = { [VGG_OPTIMIZER_RMSPROP] = 2e-5f,
                                    [VGG_OPTIMIZER_SGD] = 0.01f,
@@ -219,7 +220,7 @@ static enum vgg_status create_loader(struct vgg_trainer *t)
 enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation)
 {
     enum vgg_status status = VGG_OK;
-    fill_defaults(&t->o);
+    vgg_trainer_defaults(&t->o);
     CHECK(check_options(&t->o));
     struct vgg_model *model = t->model;
     const struct vgg_arch *arch = &model->arch;
@@ -251,9 +252,11 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
                        t->o.trainable));
     }
     CHECK(set_class_weights(t, classes));
+    double begin = vgg_trainer_clock();
     bool random = t->first == 0 && vgg_augment_any(&t->o.augment);
     if (!random) CHECK(freeze(t, &t->data, &t->frozen, &t->first, end));
     CHECK(freeze(t, &t->validation, &t->frozen_validation, &t->validation_first, end));
+    t->seconds_features = vgg_trainer_clock() - begin;
     if (!validation) t->validation_first = t->first;
     CHECK(create_net(t));
     CHECK(create_buffers(t, arch->layer[arch->count - 1].c));
@@ -262,8 +265,17 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     describe(t);
     CHECK(start(t));
     CHECK(create_loader(t));
+    if (t->o.tensorboard && t->state.epoch < t->o.epochs)
+        CHECK(vgg_tensorboard_create(&t->tensorboard, t->o.tensorboard, validation != NULL));
 fail:
     return status;
+}
+
+double vgg_trainer_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 enum vgg_status vgg_trainer_fetch(struct vgg_trainer *t)
@@ -295,7 +307,13 @@ void vgg_trainer_finish(struct vgg_trainer *t)
     vgg_engine_destroy(t->own);
     vgg_frozen_finish(&t->frozen);
     vgg_frozen_finish(&t->frozen_validation);
-    free(t->state.history);
+    vgg_tensorboard_destroy(t->tensorboard);
+    if (t->o.history) {
+        *t->o.history =
+            (struct vgg_history) { t->state.history, (size_t)t->state.epoch, t->seconds_features, t->seconds_save };
+    } else {
+        free(t->state.history);
+    }
     free(t->arrays.moments);
     free(t->labels);
     free(t->validation_labels);

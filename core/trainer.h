@@ -5,6 +5,7 @@
 #include "core/checkpoint.h"
 #include "core/frozen.h"
 #include "core/pass.h"
+#include "core/tensorboard.h"
 
 enum { VGG_TRAINER_SETTINGS = 1024 };
 
@@ -26,9 +27,13 @@ struct vgg_trainer {
     struct vgg_train_arrays arrays;  /* params points into the model */
     int *labels, *validation_labels; /* the model's class of each class of the data */
     float *class_weight, *t, *w, *y, *loss;
+    struct vgg_tensorboard *tensorboard;   /* NULL: none */
+    double seconds_features, seconds_save; /* as in struct vgg_history */
     char settings[VGG_TRAINER_SETTINGS];
 };
 
+/* Puts the documented defaults where an option is zero. */
+void vgg_trainer_defaults(struct vgg_train_options *o);
 /* Checks and completes the options in t->o, computes frozen features, creates network and loader, goes on from a
  * checkpoint when asked to. t->engine, model and o are given, the rest zero. On failure vgg_trainer_finish still has to
  * be called. */
@@ -37,6 +42,9 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
 enum vgg_status vgg_trainer_move_to_cpu(struct vgg_trainer *t);
 /* Copies parameters and moments to the host. */
 enum vgg_status vgg_trainer_fetch(struct vgg_trainer *t);
+/* The history so far goes to the caller who asked for it; the rest is freed. */
 void vgg_trainer_finish(struct vgg_trainer *t);
+/* Seconds of a clock that only goes forward. */
+double vgg_trainer_clock(void);
 
 #endif

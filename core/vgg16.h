@@ -263,6 +263,15 @@ struct vgg_epoch {
 };
 typedef void vgg_epoch_fn(void *user, const struct vgg_epoch *epoch);
 
+/* What a training went through, the epochs before it was resumed included. */
+struct vgg_history {
+    struct vgg_epoch *epochs; /* count */
+    size_t count;
+    double seconds_features, seconds_save; /* of this call: computing frozen features, writing checkpoints */
+};
+/* Frees what a history holds and empties it; accepts a zeroed one. */
+VGG_API void vgg_history_finish(struct vgg_history *history);
+
 struct vgg_train_options {
     const char *trainable; /* "head" (NULL), "all", a block or a layer: that one and all above it */
     struct vgg_image_options images;
@@ -289,7 +298,13 @@ struct vgg_train_options {
     bool cpu_on_device_lost; /* go on with the CPU from the last completed step when a GPU is lost (copies what trains
                                 to the host after each step); else the call fails with VGG_ERR_DEVICE_LOST */
     bool resume;             /* go on from the newest valid checkpoint in that folder, if there is one */
-    const char *log_csv;     /* history as Keras' CSVLogger writes it: epoch,accuracy,learning_rate,loss,val_... */
+    const char *log;         /* file that holds the history after each epoch, resumed ones included. X.jsonl: a JSON
+                                object a line with the members of struct vgg_epoch, null for NAN. Else as Keras'
+                                CSVLogger: epoch (from 0),accuracy,learning_rate,loss,val_accuracy,val_loss */
+    const char *tensorboard; /* folder for event files as Keras' TensorBoard callback writes them: train/ with
+                                epoch_loss, epoch_accuracy, epoch_learning_rate and batch_loss of each step, validation/
+                                with epoch_loss and epoch_accuracy; epochs and steps from 0 */
+    struct vgg_history *history; /* NULL, or filled in the end, also after an interruption or a failure */
     vgg_progress_fn *progress;
     vgg_epoch_fn *on_epoch;
     void *user; /* handed to both */
@@ -323,6 +338,27 @@ VGG_API enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_eng
                                      const struct vgg_model *model, const struct vgg_data *data,
                                      const struct vgg_evaluate_options *options);
 VGG_API void vgg_evaluation_destroy(struct vgg_evaluation *evaluation);
+
+/* ---- reports --------------------------------------------------------------------------------------------------- */
+
+/* What a report shows; what is NULL is left out. Nothing is changed or kept. */
+struct vgg_report {
+    const char *command;    /* how it was started */
+    const char *data;       /* what the training data is called; without a training: what was evaluated */
+    const char *validation; /* what the validation data is called */
+    const struct vgg_engine *engine;
+    const struct vgg_model *model; /* required */
+    const struct vgg_train_options *training;
+    const struct vgg_history *history;
+    const struct vgg_evaluation *evaluation; /* with labels, of `evaluated`: the validation data after a training */
+    const struct vgg_data *evaluated;
+    const struct vgg_image_options *images; /* how images of `evaluated` were fitted: thumbnails are cut the same way */
+    bool interrupted;                       /* the training ended before its time */
+};
+/* Writes one HTML file that needs nothing else, no script and no network: curves of loss and accuracy, raw and
+ * smoothed, learning rate, time by phase, confusion matrix, precision, recall and F1 of each class, the images that the
+ * model is surest and least sure of with their probabilities, settings and layers. Written aside and renamed. */
+VGG_API enum vgg_status vgg_report_write(const char *path, const struct vgg_report *report);
 
 /* ---- weight files ---------------------------------------------------------------------------------------------- */
 

@@ -260,7 +260,7 @@ static enum vgg_status run(const char *trainable)
                                        .steps_per_epoch = 1,
                                        .batch = 2,
                                        .checkpoint = in_folder(checkpoint_path, "checkpoint"),
-                                       .log_csv = in_folder(csv_path, "history.csv") };
+                                       .log = in_folder(csv_path, "history.csv") };
     struct vgg_evaluate_options evaluate = { .images = images, .batch = 2 };
     enum vgg_status status = vgg_engine_create(&engine, &engine_options);
     if (!status) status = vgg_data_open(&data, in_folder(data_path, "data.safetensors"));

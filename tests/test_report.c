@@ -3,6 +3,7 @@
 
 #include "core/report_axis.h"
 #include "core/report_chart.h"
+#include "core/tensorboard.h"
 #include "tests/data_files.h"
 
 /* ---- axes ---- */
@@ -246,4 +247,20 @@ Test(report_page, whole_or_not_there)
     free(text);
     EXPECT_FAILURE(vgg_html_create(&page, "/nowhere/page.html", "t", NULL), VGG_ERR_IO, "/nowhere/page.html");
     cr_assert_null(page);
+}
+
+/* ---- event files ---- */
+
+/* RFC 3720, appendix B.4. */
+Test(report_events, checksums)
+{
+    uint8_t bytes[32] = { 0 };
+    cr_assert_eq(vgg_tensorboard_crc(bytes, 32), 0x8A9136AAu);
+    memset(bytes, 0xFF, sizeof bytes);
+    cr_assert_eq(vgg_tensorboard_crc(bytes, 32), 0x62A8AB43u);
+    for (int i = 0; i < 32; i++)
+        bytes[i] = (uint8_t)i;
+    cr_assert_eq(vgg_tensorboard_crc(bytes, 32), 0x46DD794Eu);
+    cr_assert_eq(vgg_tensorboard_crc("123456789", 9), 0xE3069283u);
+    cr_assert_eq(vgg_tensorboard_crc("", 0), 0u);
 }

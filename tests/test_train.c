@@ -180,11 +180,11 @@ Test(train, interrupted_at_any_step_it_goes_on_with_the_same_bits)
     snprintf(resumed_csv, sizeof resumed_csv, "%s/resumed.csv", folder);
     struct vgg_train_options options = new_options();
     options.trainable = "block5";
-    options.log_csv = straight_csv;
+    options.log = straight_csv;
     struct vgg_model *straight = new_model();
     cr_assert_eq(train_on(straight, &options, 0, 0), VGG_OK);
 
-    options.log_csv = resumed_csv;
+    options.log = resumed_csv;
     options.checkpoint = checkpoints;
     options.resume = true;
     options.progress = stop_after;

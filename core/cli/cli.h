@@ -68,6 +68,7 @@ struct cli {
     const struct cli_command *command; /* NULL until it is known */
     struct cli_common common;
     struct cli_progress progress;
+    const char *typed; /* the command line as a shell takes it; NULL without memory */
 };
 
 /* Prints "vgg16: LINE" to stderr, above a progress bar. cli_usage adds where the help is, and returns

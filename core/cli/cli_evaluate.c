@@ -9,7 +9,7 @@
 enum { WIDEST_MATRIX = 20 }; /* classes of a confusion matrix in text */
 
 struct evaluate {
-    const char *model, *output;
+    const char *model, *output, *report;
     struct vgg_image_options images;
     int batch;
 };
@@ -21,6 +21,11 @@ static const struct cli_option evaluate_options[] = {
       .help = "write path, label, predicted class and one probability per class of each image (default: none)",
       .read = cli_read_text,
       .offset = offsetof(struct evaluate, output) },
+    { .name = "report",
+      .value = "FILE.html",
+      .help = "a page with the confusion matrix, figures of each class, best and worst images (default: none)",
+      .read = cli_read_text,
+      .offset = offsetof(struct evaluate, report) },
     { .name = "batch",
       .value = "N",
       .help = "images at once (default 32, less where memory does not allow it)",
@@ -149,6 +154,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     };
     if (!o->model) return cli_usage(cli, "--model is missing");
     enum vgg_status status = o->output ? cli_output_check(cli, o->output, true) : VGG_OK;
+    if (status == VGG_OK && o->report) status = cli_output_check(cli, o->report, false);
     if (status == VGG_OK) status = vgg_data_open(&data, args[0]);
     if (status == VGG_OK && vgg_data_class_count(data) == 0) {
         status =
@@ -161,6 +167,17 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (status == VGG_OK) status = cli_work_status(vgg_evaluate(&evaluation, engine, model, data, &wanted));
     cli_progress_clear(&cli->progress);
     if (status == VGG_OK && o->output) status = write_csv(cli, o->output, model, data, evaluation);
+    if (status == VGG_OK && o->report) {
+        status = vgg_report_write(o->report, &(struct vgg_report) {
+                                                 .command = cli->typed,
+                                                 .data = args[0],
+                                                 .engine = engine,
+                                                 .model = model,
+                                                 .evaluation = evaluation,
+                                                 .evaluated = data,
+                                                 .images = &o->images,
+                                             });
+    }
     if (status == VGG_OK) {
         size_t skipped = vgg_data_count(data) - evaluation->count;
         if (cli->common.json) {

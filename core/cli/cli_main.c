@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/cli/cli_options.h"
+#include "core/cli/cli_report.h"
 
 /* What was written to stdout must have arrived: a full disk or a closed pipe is a failure. */
 static enum vgg_status finish_stdout(struct cli *cli)
@@ -50,6 +51,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a closed pipe and a limit on files show as errors of writing */
     signal(SIGXFSZ, SIG_IGN);
     cli_progress_init(&cli.progress, false);
+    char *typed = cli_report_command(argc, argv);
+    cli.typed = typed;
     enum vgg_status status = cli_parse(&cli, argc, argv, &options, &count);
     if (status == VGG_OK) status = run(&cli, options, argv, count);
     cli_progress_clear(&cli.progress);
@@ -60,5 +63,6 @@ int main(int argc, char **argv)
         cli_fail(&cli, status, "%s", vgg_status_text(status));
     }
     free(options);
+    free(typed);
     return exit_code(status);
 }

@@ -141,12 +141,17 @@ static void describe(const struct cli_progress *progress, const struct vgg_progr
         snprintf(right + used, right_size - (size_t)used, "  accuracy %.4f", report->accuracy);
 }
 
+int cli_progress_columns(void)
+{
+    struct winsize window;
+    bool told = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0;
+    return told ? window.ws_col : 80;
+}
+
 static void draw_bar(struct cli_progress *progress, const struct vgg_progress *report, const char *left,
                      const char *right)
 {
-    struct winsize window;
-    int columns = 80;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0) columns = window.ws_col;
+    int columns = cli_progress_columns();
     int width = columns - 6 - (int)strlen(left) - (int)strlen(right);
     if (width > 30) width = 30;
     erase(progress);

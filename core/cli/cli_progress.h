@@ -21,6 +21,8 @@ struct cli_progress {
 };
 
 void cli_progress_init(struct cli_progress *progress, bool quiet);
+/* Width of the terminal; 80 where it cannot be told. */
+int cli_progress_columns(void);
 /* Removes the bar, so that something else can be printed. */
 void cli_progress_clear(struct cli_progress *progress);
 /* vgg_progress_fn: `user` is a struct cli_progress. A bar with rate and time left on a terminal, else a line every few

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cli/cli_curves.h"
 #include "core/cli/cli_output.h"
 
 /* What one run of the command holds. */
@@ -16,6 +17,7 @@ struct session {
     struct vgg_data *all, *rest, *held_out, *separate; /* rest and held_out are parts of all */
     struct vgg_engine *engine;
     struct vgg_model *model;
+    struct vgg_history history;
 };
 
 /* ---- data ---- */
@@ -178,21 +180,68 @@ static enum vgg_status print_json(struct session *s, bool interrupted)
     return cli_json_print(s->cli, json);
 }
 
+static const struct vgg_data *validation_data(const struct session *s)
+{
+    return s->held_out ? s->held_out : s->separate;
+}
+
+/* The page about this run. The validation data is evaluated once more, by image; after an interruption that would make
+ * the user wait. */
+static enum vgg_status write_report(struct session *s, const struct vgg_train_options *options, bool interrupted)
+{
+    const struct cli_train *o = s->options;
+    enum vgg_status status = VGG_OK;
+    struct vgg_evaluation *evaluation = NULL;
+    const struct vgg_data *data = validation_data(s);
+    const struct vgg_evaluate_options wanted = {
+        .images = o->images, .batch = o->batch, .progress = cli_progress_report, .user = &s->cli->progress
+    };
+    char held[64];
+    snprintf(held, sizeof held, "%g of each class held out", (double)o->validation_split);
+    if (data && !interrupted) status = vgg_evaluate(&evaluation, s->engine, s->model, data, &wanted);
+    cli_progress_clear(&s->cli->progress);
+    if (status == VGG_OK) {
+        status = vgg_report_write(o->report, &(struct vgg_report) {
+                                                 .command = s->cli->typed,
+                                                 .data = s->source,
+                                                 .validation = o->validation ? o->validation
+                                                               : s->held_out ? held
+                                                                             : NULL,
+                                                 .engine = s->engine,
+                                                 .model = s->model,
+                                                 .training = options,
+                                                 .history = &s->history,
+                                                 .evaluation = evaluation,
+                                                 .evaluated = data,
+                                                 .images = &o->images,
+                                                 .interrupted = interrupted,
+                                             });
+    }
+    if (status == VGG_OK) cli_note(s->cli, "%s: the report", o->report);
+    vgg_evaluation_destroy(evaluation);
+    return cli_work_status(status);
+}
+
 /* Trains and saves; an interrupted training is saved as far as it came. */
 static enum vgg_status train(struct session *s)
 {
     struct vgg_train_options options = cli_train_options(s->cli, s->options);
     options.progress = on_progress;
     options.on_epoch = on_epoch;
+    options.history = &s->history;
     options.user = s;
     if (s->cli->common.json) s->epochs = cJSON_CreateArray();
     cli_signals_catch();
-    enum vgg_status trained =
-        vgg_train(s->engine, s->model, s->rest ? s->rest : s->all, s->held_out ? s->held_out : s->separate, &options);
+    enum vgg_status trained = vgg_train(s->engine, s->model, s->rest ? s->rest : s->all, validation_data(s), &options);
     cli_progress_clear(&s->cli->progress);
     if (trained != VGG_OK && trained != VGG_INTERRUPTED) return cli_work_status(trained);
     enum vgg_status status = vgg_model_save(s->model, s->options->output);
     if (status != VGG_OK) return status;
+    if (s->options->report) {
+        status = write_report(s, &options, trained == VGG_INTERRUPTED);
+        if (status != VGG_OK) return status;
+    }
+    cli_curves_print(s->cli, &s->history);
     if (trained == VGG_INTERRUPTED)
         cli_note(s->cli, "%s: holds the model as far as it was trained", s->options->output);
     if (s->cli->common.json) status = print_json(s, trained == VGG_INTERRUPTED);
@@ -207,6 +256,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     enum vgg_status status = cli_train_check(cli, o);
     if (status == VGG_OK) status = cli_output_check(cli, o->output, false);
     if (status == VGG_OK && o->log) status = cli_output_check(cli, o->log, false);
+    if (status == VGG_OK && o->report) status = cli_output_check(cli, o->report, false);
     if (status == VGG_OK) status = open_data(&s);
     if (status == VGG_OK) status = vgg_engine_create(&s.engine, &cli->common.engine);
     if (status == VGG_OK) status = o->from ? load_model(&s) : create_model(&s);
@@ -214,6 +264,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (status == VGG_OK) status = name_classes(&s);
     if (status == VGG_OK) status = train(&s);
     cJSON_Delete(s.epochs);
+    vgg_history_finish(&s.history);
     vgg_model_destroy(s.model);
     vgg_engine_destroy(s.engine);
     vgg_data_destroy(s.separate);
@@ -233,7 +284,8 @@ const struct cli_command cli_train = {
                "extracted with; the model holds the base too, so that it takes images afterwards. The default head for "
                "features pooled to one vector an image begins with gap; use gmp for --pooling max.\nOne line an epoch "
                "is printed: loss, accuracy, those of the validation data, time. After Ctrl-C the model is written as "
-               "far as it was trained. When the loss is no longer finite, no model is written.\nJSON: output, "
+               "far as it was trained. On a terminal the curves follow in the end. When the loss is no longer finite, "
+               "no model is written.\nJSON: output, "
                "interrupted, epochs: [{epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, images, seconds, "
                "seconds_load, seconds_train, seconds_validate}]",
     .needs = "DATA",

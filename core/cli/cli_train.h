@@ -17,7 +17,7 @@ struct cli_train {
     struct vgg_augment_options augment;
     struct cli_schedule schedule;
     const char *output, *from, *head, *layer, *trainable;
-    const char *validation, *checkpoint, *log;
+    const char *validation, *checkpoint, *log, *tensorboard, *report;
     float validation_split, learning_rate, momentum, weight_decay;
     int optimizer, class_weight, on_device_lost; /* indices of their choices */
     int epochs, steps_per_epoch, batch, early_stop;

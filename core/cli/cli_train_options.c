@@ -178,10 +178,23 @@ static const struct cli_option step_options[] = {
       .read = cli_read_flag,
       .offset = offsetof(struct cli_train, resume) },
     { .name = "log",
-      .value = "FILE.csv",
-      .help = "history of the epochs, as Keras' CSVLogger writes it (default: none)",
+      .value = "FILE",
+      .help = "history of the epochs, written after each: FILE.jsonl has a JSON object a line, with the members that "
+              "--json gives epochs; any other FILE is as Keras' CSVLogger writes it (default: none)",
       .read = cli_read_text,
       .offset = offsetof(struct cli_train, log) },
+    { .name = "tensorboard",
+      .value = "DIR",
+      .help = "event files for TensorBoard in DIR/train and DIR/validation, with the names that Keras gives; a resumed "
+              "run adds files (default: none)",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_train, tensorboard) },
+    { .name = "report",
+      .value = "FILE.html",
+      .help = "a page with curves, confusion matrix, best and worst validation images, and settings, written in the "
+              "end (default: none)",
+      .read = cli_read_text,
+      .offset = offsetof(struct cli_train, report) },
     { 0 },
 };
 
@@ -244,6 +257,7 @@ struct vgg_train_options cli_train_options(const struct cli *cli, const struct c
         .checkpoint = o->checkpoint,
         .cpu_on_device_lost = o->on_device_lost == 1,
         .resume = o->resume,
-        .log_csv = o->log,
+        .log = o->log,
+        .tensorboard = o->tensorboard,
     };
 }

@@ -18,8 +18,8 @@ OPTIONS = {
     "extract": f"output layer pooling batch weights arch size {IMAGES}",
     "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "
     "nesterov weight-decay schedule epochs steps-per-epoch batch class-weight early-stop no-shuffle checkpoint on-device-lost resume "
-    f"log augment {IMAGES}",
-    "evaluate": f"model output batch {IMAGES}",
+    f"log tensorboard report augment {IMAGES}",
+    "evaluate": f"model output report batch {IMAGES}",
     "predict": f"model top batch {IMAGES}",
     "convert": "layout dtype",
     "bench": "on pass batch size layers repeats report compare arch head trainable",
@@ -69,7 +69,7 @@ class Usage(Program):
     def test_unknown_options(self):
         self.usage("--bacth: unknown option; did you mean --batch?", "train", "d", "--bacth", "3")
         self.usage("--treads: unknown option; did you mean --threads?", "devices", "--treads=3")
-        self.usage("--tensorboard: unknown option", "train", "d", "--tensorboard", "x")
+        self.usage("--tensorboard: unknown option", "evaluate", "d", "--tensorboard", "x")
         self.usage("--batch: unknown option", "devices", "--batch", "3")
         self.usage("-x: unknown option", "devices", "-x")
         self.usage("--re: could be several", "train", "d", "--re")
