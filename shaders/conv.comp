@@ -26,22 +26,8 @@ layout(binding = 3) readonly buffer Mask4 { ivec4 mask4[]; };
 layout(binding = 3) writeonly buffer Arg { uint arg[]; };
 
 #include "common/pixel.glsl"
+#include "common/quad.glsl"
 #include "common/positive.glsl"
-
-int row_count;
-
-/* Pixel of row m; with POOL rows 4 q .. 4 q + 3 are the quad q in row order. */
-pixel row_pixel(int m)
-{
-    if (!POOL) return pixel_at(m);
-    int quad = m / 4, half_w = p.w / 2, half_rows = p.rows / 2;
-    int qy = quad / half_w;
-    pixel at;
-    at.x = 2 * (quad % half_w) + (m & 1);
-    at.image = qy / half_rows;
-    at.y = p.y0 + 2 * (qy - at.image * half_rows) + (m >> 1 & 1);
-    return at;
-}
 
 int a_offset[A_LOADS], a_valid[A_LOADS];
 
@@ -49,9 +35,9 @@ void rows_init(int m0)
 {
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int m = m0 + (int(gl_LocalInvocationIndex) + i * THREADS) / (BK / 4);
-        pixel at = row_pixel(m);
+        pixel at = quad_pixel(m);
         a_offset[i] = int(p.base[0]) + pixel_halo_offset(at);
-        a_valid[i] = m < row_count ? pixel_neighbours(at) : 0;
+        a_valid[i] = m < row_count() ? pixel_neighbours(at) : 0;
     }
 }
 
@@ -164,7 +150,6 @@ void store_quad(int quad, int n, vec4 v[4])
 void main()
 {
     int m0 = int(gl_WorkGroupID.x) * BM, n0 = int(gl_WorkGroupID.y) * BN;
-    row_count = POOL ? p.images * (p.rows / 2) * (p.w / 2) * 4 : p.images * p.rows * p.w;
     rows_init(m0);
     acc_clear();
     if (A_VEC) {
@@ -185,9 +170,9 @@ void main()
             }
             int m = m0 + acc_row(i);
             if (POOL) {
-                if (m < row_count) store_quad(m / 4, n, v);
+                if (m < row_count()) store_quad(m / 4, n, v);
             } else {
-                [[unroll]] for (int r = 0; r < 4; r++) if (m + r < row_count) store((m + r) * p.co + n, n, v[r]);
+                [[unroll]] for (int r = 0; r < 4; r++) if (m + r < row_count()) store((m + r) * p.co + n, n, v[r]);
             }
         }
     }

@@ -2,7 +2,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "common/params.h"
 #include "common/lane.glsl"
@@ -21,21 +20,7 @@ layout(binding = 3) readonly buffer Mask { int mask[]; };
 layout(binding = 3) writeonly buffer Arg { uint arg[]; };
 
 #include "common/pixel.glsl"
-
-int row_count;
-
-/* Pixel of row m; with POOL rows 4 q .. 4 q + 3 are the quad q in row order. */
-pixel row_pixel(int m)
-{
-    if (!POOL) return pixel_at(m);
-    int quad = m / 4, half_w = p.w / 2, half_rows = p.rows / 2;
-    int qy = quad / half_w;
-    pixel at;
-    at.x = 2 * (quad % half_w) + (m & 1);
-    at.image = qy / half_rows;
-    at.y = p.y0 + 2 * (qy - at.image * half_rows) + (m >> 1 & 1);
-    return at;
-}
+#include "common/quad.glsl"
 
 /* Word of the kernel for channel k = 0 of a tap and the lane's column n, and the words to the next channel. */
 int b_base(int tap, int n)
@@ -48,7 +33,7 @@ void multiply(int m0, int n0)
     int lane = int(gl_LocalInvocationIndex);
     int origin[TM / LANES], valid[TM / LANES];
     [[unroll]] for (int i = 0; i < TM / LANES; i++) {
-        pixel at = row_pixel(min(m0 + LANES * i + lane, row_count - 1));
+        pixel at = quad_pixel(min(m0 + LANES * i + lane, row_count() - 1));
         origin[i] = int(p.base[0]) + pixel_halo_offset(at);
         valid[i] = pixel_neighbours(at);
     }
@@ -81,7 +66,7 @@ void store_pooled(int quad, int n, float v[4])
         best = more ? v[q] : best;
         which = more ? uint(q) : which;
     }
-    bool ours = 4 * quad < row_count && n < p.co;
+    bool ours = 4 * quad < row_count() && n < p.co;
     if (ours) y[int(p.base[2]) + quad * p.co + n] = best;
     if (ARG) { /* four lanes make one word */
         uint word = which << 8 * (n & 3);
@@ -94,7 +79,6 @@ void store_pooled(int quad, int n, float v[4])
 void main()
 {
     int m0 = int(gl_WorkGroupID.x) * TM, n0 = int(gl_WorkGroupID.y) * LANES * TN + int(gl_LocalInvocationIndex);
-    row_count = POOL ? p.images * (p.rows / 2) * (p.w / 2) * 4 : p.images * p.rows * p.w;
     acc_clear();
     multiply(m0, n0);
     [[unroll]] for (int j = 0; j < TN; j++) {
@@ -111,7 +95,7 @@ void main()
                 continue;
             }
             [[unroll]] for (int r = 0; r < 4; r++) {
-                if (m0 + i + r >= row_count || n >= p.co) continue;
+                if (m0 + i + r >= row_count() || n >= p.co) continue;
                 int at = (m0 + i + r) * p.co + n;
                 bool keep = !(TRANSPOSED && RELU) || positive(mask[int(p.base[3]) + at]);
                 y[int(p.base[2]) + at] = keep ? v[r] : 0.0;

@@ -1,94 +1,53 @@
 /* wino_lane.comp: the 36 products of Winograd's domain on devices of CPU type: m[z] = v[z] u[z] for workgroup z, v[z]
- * being [m][k], or [k][m] when TRANSPOSED. Two neighbours are loaded at once, as one 64-bit word; m (k when not
- * TRANSPOSED) and n are even. */
+ * being [m][k], or [k][m] when TRANSPOSED; m (k when not TRANSPOSED) and n are multiples of 8. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_KHR_shader_subgroup_ballot : require
-#extension GL_ARB_gpu_shader_int64 : require
+#extension GL_KHR_shader_subgroup_shuffle : require
 #include "common/params.h"
-#include "common/lane.glsl"
-#include "common/pair.glsl"
+#include "common/texel.glsl"
 
 layout(constant_id = 2) const bool TRANSPOSED = false;
 layout(push_constant) uniform Push { vk_push_gemm p; };
-layout(binding = 0) readonly buffer V { uint64_t v[]; };
-layout(binding = 1) readonly buffer U { uint64_t u[]; };
-layout(binding = 2) writeonly buffer M { float m[]; };
+layout(binding = 2) writeonly buffer M { vec4 m[]; };
+layout(binding = VK_BINDING_TEXEL) uniform samplerBuffer v;
+layout(binding = VK_BINDING_TEXEL + 1) uniform samplerBuffer u;
 
-int column[TN / 2]; /* pairs to the lane's columns 16 j + 2 lane, + 1 */
-
-/* The lane's columns of row k of u. */
-void load_columns(out float b[TN], int k)
+/* Words k .. k + 7 of the sum for rows m .. m + 7; zero past the end. */
+void load_a(out float a[8], int base, int m, int k)
 {
-    [[unroll]] for (int j = 0; j < TN / 2; j++) {
-        vec2 two = pair(u[column[j] + k * (p.n / 2)]);
-        b[2 * j] = two.x;
-        b[2 * j + 1] = two.y;
+    int lane = int(gl_LocalInvocationIndex);
+    if (!TRANSPOSED) {
+        load_eight(a, v, base + min(m + lane, p.m - 1) * p.k + k);
+        return;
     }
-}
-
-/* Rows 8 i + lane; pairs along k. */
-void multiply(int base, int m0)
-{
-    int row[TM / LANES];
-    [[unroll]] for (int i = 0; i < TM / LANES; i++) {
-        row[i] = (base + min(m0 + LANES * i + int(gl_LocalInvocationIndex), p.m - 1) * p.k) / 2;
-    }
-    [[dont_unroll]] for (int k = 0; k < p.k / 2; k++) {
-        float b0[TN], b1[TN];
-        load_columns(b0, 2 * k);
-        load_columns(b1, 2 * k + 1);
-        [[unroll]] for (int i = 0; i < TM / LANES; i++) {
-            vec2 two = pair(v[row[i] + k]);
-            acc_rows(i, two.x, b0);
-            acc_rows(i, two.y, b1);
-        }
-    }
-}
-
-/* Rows 16 i + 2 lane, + 1: acc[16 i + lane] and acc[16 i + 8 + lane]. */
-void multiply_transposed(int base, int m0)
-{
-    int row[TM / LANES / 2];
-    [[unroll]] for (int i = 0; i < TM / LANES / 2; i++) {
-        row[i] = (base + min(m0 + 2 * LANES * i + 2 * int(gl_LocalInvocationIndex), p.m - 2)) / 2;
-    }
-    [[dont_unroll]] for (int k = 0; k < p.k; k++) {
-        float b[TN];
-        load_columns(b, k);
-        [[unroll]] for (int i = 0; i < TM / LANES / 2; i++) {
-            vec2 two = pair(v[row[i] + k * (p.m / 2)]);
-            acc_rows(2 * i, two.x, b);
-            acc_rows(2 * i + 1, two.y, b);
-        }
-    }
-}
-
-/* Row of the tile that acc[i] belongs to. */
-int acc_row(int i)
-{
-    return TRANSPOSED ? i / 16 * 16 + i % 8 * 2 + i / 8 % 2 : i;
+    load_eight(a, v, base + min(k + lane, p.k - 1) * p.m + min(m, p.m - 8));
+    [[unroll]] for (int i = 0; i < 8; i++) a[i] = k + lane < p.k ? a[i] : 0.0;
 }
 
 void main()
 {
     int z = int(gl_WorkGroupID.z), m0 = int(gl_WorkGroupID.x) * TM;
-    int n0 = int(gl_WorkGroupID.y) * LANES * TN + 2 * int(gl_LocalInvocationIndex);
-    [[unroll]] for (int j = 0; j < TN / 2; j++) {
-        column[j] = (int(p.base[1]) + z * p.k * p.n + min(n0 + 2 * LANES * j, p.n - 2)) / 2;
-    }
+    int n = (int(gl_WorkGroupID.y) * LANES + int(gl_LocalInvocationIndex)) * TN;
+    int a_base = int(p.base[0]) + z * p.m * p.k, b_base = int(p.base[1]) + z * p.k * p.n + min(n, p.n - TN);
     acc_clear();
-    int base = int(p.base[0]) + z * p.m * p.k;
-    if (TRANSPOSED) {
-        multiply_transposed(base, m0);
-    } else {
-        multiply(base, m0);
+    [[dont_unroll]] for (int k = 0; k < p.k; k += STEP) {
+        float b[STEP][TN];
+        [[unroll]] for (int s = 0; s < STEP; s++) {
+            load_columns(b[s], u, b_base + (TRANSPOSED ? min(k + s, p.k - 1) : k + s) * p.n);
+        }
+        [[unroll]] for (int i = 0; i < TM / LANES; i++) {
+            float a[8];
+            load_a(a, a_base, m0 + LANES * i, k);
+            acc_step(i, a, !TRANSPOSED, b);
+        }
     }
+    if (n >= p.n) return;
     [[unroll]] for (int i = 0; i < TM; i++) {
-        [[unroll]] for (int j = 0; j < TN; j++) {
-            int row = m0 + acc_row(i), n = n0 + 2 * LANES * (j / 2) + j % 2;
-            if (row < p.m && n < p.n) m[int(p.base[2]) + (z * p.m + row) * p.n + n] = acc[i][j];
+        if (m0 + i >= p.m) continue;
+        [[unroll]] for (int j = 0; j < TN; j += 4) {
+            m[(int(p.base[2]) + (z * p.m + m0 + i) * p.n + n + j) / 4] =
+                vec4(acc[i][j], acc[i][j + 1], acc[i][j + 2], acc[i][j + 3]);
         }
     }
 }

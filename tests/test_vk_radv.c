@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vk/vk_gpu.h"
+#include "vk/vk_conv.h"
 #include "vk/vk_pipe.h"
 #include "vk/vk_tile.h"
 #include "vk_driver.h"
@@ -152,6 +152,13 @@ static void check(const char *family, const struct vk_variant *variant, bool pro
     device.lib.fn.DestroyPipeline(device.device, pipeline, NULL);
 }
 
+/* Shaders for devices of CPU type: they count on subgroups of 8 that are whole workgroups, keep their tile in memory
+ * and would spill here. No GPU is given one: see no_gpu_gets_the_shaders_for_cpus. */
+static bool for_cpus_only(const char *shader)
+{
+    return strstr(shader, "_lane") || strstr(shader, "_texel") || !strncmp(shader, "wino_", 5);
+}
+
 /* The tiles that a discrete GPU gets for VGG16's layers. */
 static const int tiles[] = { 0, 1, 2 };
 
@@ -169,7 +176,7 @@ static void check_family(const char *family)
     open_device(family);
     for (const struct vk_shader *shader = vk_shader_list; shader->name; shader++) {
         struct vk_variant plain = { shader->name, 0, { 0 } };
-        if (strstr(shader->name, "_lane") || strstr(shader->name, "wino_")) continue; /* for devices of CPU type only */
+        if (for_cpus_only(shader->name)) continue;
         check(family, &plain, false);
     }
     for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
@@ -186,6 +193,30 @@ static void check_family(const char *family)
         }
     }
     close_device();
+}
+
+/* Whatever the class of a device that is no CPU, whatever the shape. */
+static void check_choice(const char *family)
+{
+    open_device(family);
+    cr_expect_neq(device.gpu.class, VK_CLASS_CPU);
+    cr_expect_not(device.gpu.lanes);
+    device.limits = (struct vk_limits) { .range = 1 << 27, .tile = -1, .invocations = 1024, .shared = 32768 };
+    for (int c = 8; c <= 512; c *= 2) {
+        struct vgg_op op = { .kind = VGG_OP_CONV };
+        struct vgg_view x = { .n = 1, .h = 224, .w = 224, .c = c };
+        struct vk_conv conv = { .op = &op, .x = &x, .out = &x, .co = c };
+        int tm, tn;
+        cr_expect_not(vk_tile_lanes(&device, (size_t)224 * 224, (size_t)c, &tm, &tn));
+        cr_expect_not(vk_wino_possible(&device, &conv));
+        cr_expect_not(vk_wino_wanted(&device, &conv));
+    }
+    close_device();
+}
+
+Test(vk_radv, no_gpu_gets_the_shaders_for_cpus)
+{
+    check_choice("gfx1100");
 }
 
 Test(vk_radv, rdna3)

@@ -122,20 +122,25 @@ fail:
 /* What one workgroup of the shader chosen makes: bm pixels (or rows of the kernel) of bn channels. */
 struct block {
     int bm, bn;
+    bool texels;
 };
 
-/* conv.comp with the largest tile that suits and the driver takes, conv_lane.comp on devices of CPU type. */
+/* conv.comp with the largest tile that suits and the driver takes; on devices of CPU type conv_texel.comp or, for odd
+ * channels, conv_lane.comp. */
 static enum vgg_status choose_shader(struct vk *vk, const struct vk_conv *conv, struct block *block,
                                      VkPipeline *pipeline)
 {
     size_t pixels = (size_t)conv->x->n * (size_t)conv->x->h * (size_t)conv->x->w, co = (size_t)conv->co;
     int tm, tn;
     if (vk_tile_lanes(vk, pixels, co, &tm, &tn)) {
-        struct vk_variant lane = {
-            "conv_lane", 6, { (uint32_t)tm, (uint32_t)tn, conv->transposed, conv->relu, conv->pool, conv->arg }
-        };
+        bool texels = conv->x->c % 8 == 0 && conv->co % 8 == 0;
+        if (texels) vk_tile_texel(pixels, co, &tm, &tn);
+        struct vk_variant lane = { texels ? "conv_texel" : "conv_lane",
+                                   6,
+                                   { (uint32_t)tm, (uint32_t)tn, conv->transposed, conv->relu, conv->pool,
+                                     conv->arg } };
         enum vgg_status status = vk_pipe_get(vk, &lane, pipeline);
-        *block = (struct block) { tm, 8 * tn };
+        *block = (struct block) { tm, 8 * tn, texels };
         if (status != VGG_ERR_UNSUPPORTED) return status;
     }
     struct vk_variant variant = { "conv", 12, { 0 } };
@@ -149,7 +154,7 @@ static enum vgg_status choose_shader(struct vk *vk, const struct vk_conv *conv, 
     /* The thin tile is for dense layers: convolutions have the pixels for more. */
     enum vgg_status status =
         vk_tile_pipe(vk, &variant, vk_tile_choose(vk, pixels > 9 ? pixels : 9, co), &tile, pipeline);
-    *block = (struct block) { tile->bm, tile->bn };
+    *block = (struct block) { tile->bm, tile->bn, false };
     return status;
 }
 
@@ -171,7 +176,7 @@ static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struc
                                   const struct vk_part *part)
 {
     const struct vgg_view *x = conv->x;
-    struct vk_call call = { .pipeline = pipeline };
+    struct vk_call call = { .pipeline = pipeline, .texels = block->texels };
     struct vk_push_conv push = vk_conv_push(conv, part);
     int divide = conv->pool ? 2 : 1;
     call.bind[0] = vk_conv_bind_rows(rec, x, part, part->x0, part->x_rows, false);
@@ -215,7 +220,7 @@ static enum vgg_status choose_wgrad(struct vk *vk, const struct vgg_op *op, stru
     if (vk_tile_lanes(vk, rows, co, &tm, &tn)) {
         struct vk_variant lane = { "wgrad_lane", 2, { (uint32_t)tm, (uint32_t)tn } };
         enum vgg_status status = vk_pipe_get(vk, &lane, pipeline);
-        *block = (struct block) { tm, 8 * tn };
+        *block = (struct block) { tm, 8 * tn, false };
         if (status != VGG_ERR_UNSUPPORTED) return status;
     }
     struct vk_variant variant = { "wgrad", 8, { 0 } };
@@ -223,7 +228,7 @@ static enum vgg_status choose_wgrad(struct vk *vk, const struct vgg_op *op, stru
     variant.spec[6] = op->x.c % 4 == 0;
     variant.spec[7] = op->dy.c % 4 == 0;
     enum vgg_status status = vk_tile_pipe(vk, &variant, vk_tile_choose(vk, rows, co), &tile, pipeline);
-    *block = (struct block) { tile->bm, tile->bn };
+    *block = (struct block) { tile->bm, tile->bn, false };
     return status;
 }
 
@@ -285,7 +290,7 @@ enum vgg_status vk_wgrad_lower(struct vk *vk, struct vk_rec *rec, const struct v
 {
     enum vgg_status status = VGG_OK;
     const struct vk_conv conv = { .op = op, .x = &op->x, .out = &op->dy, .co = op->dy.c };
-    if (vk_wino_wanted(vk, &conv)) {
+    if (vk_wino_possible(vk, &conv)) {
         status = vk_wino_lower_wgrad(vk, rec, &conv);
         if (status != VGG_ERR_UNSUPPORTED) return status;
     }

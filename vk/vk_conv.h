@@ -21,7 +21,9 @@ struct vk_cut vk_conv_cut(const struct vk *vk, const struct vk_conv *conv);
 /* The description of a part as the shaders take it; the bias is left to the caller. */
 struct vk_push_conv vk_conv_push(const struct vk_conv *conv, const struct vk_part *part);
 
-/* Is Winograd's way shorter here, and is there the scratch for it? */
+/* Has the device the shaders and the scratch for Winograd's way, and is the map large enough for its tiles? */
+bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv);
+/* Is it also shorter than the direct way? */
 bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv);
 /* VGG_ERR_UNSUPPORTED, with nothing recorded, when the driver refuses one of its shaders. */
 enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv);

@@ -71,6 +71,10 @@ static void read_limits(struct vk *vk)
     if (limits->range > (1u << 30)) limits->range = 1u << 30; /* element numbers stay far inside 32 bits */
     limits->range &= ~(size_t)(VGG_VIEW_ALIGN - 1);
     limits->align = l->minStorageBufferOffsetAlignment < 4 ? 4 : (size_t)l->minStorageBufferOffsetAlignment;
+    if (vk->gpu.lanes && limits->align < l->minTexelBufferOffsetAlignment) {
+        limits->align = (size_t)l->minTexelBufferOffsetAlignment;
+    }
+    if (vk->gpu.lanes && limits->align < 16) limits->align = 16; /* a texel */
     limits->groups = 65535;
     limits->invocations = l->maxComputeWorkGroupInvocations;
     if (limits->invocations > l->maxComputeWorkGroupSize[0]) limits->invocations = l->maxComputeWorkGroupSize[0];

@@ -6,6 +6,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/op.h"
 
 /* What the backend needs beside the arenas: scratch, staging, recordings. */
 static const uint64_t RESERVE = 128 << 20;
@@ -104,10 +105,12 @@ static bool read_gpu(const struct vk_lib *lib, struct vk_gpu *gpu, VkPhysicalDev
     memcpy(gpu->uuid, id.deviceUUID, sizeof gpu->uuid);
     VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2 };
     lib->fn.GetPhysicalDeviceFeatures2(physical, &features);
-    const VkSubgroupFeatureFlags passing = VK_SUBGROUP_FEATURE_BALLOT_BIT | VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
+    const VkPhysicalDeviceLimits *limits = &gpu->properties.limits;
     gpu->lanes = gpu->class == VK_CLASS_CPU && features.features.shaderInt64 && subgroup.subgroupSize == 8 &&
                  (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
-                 (subgroup.supportedOperations & passing) == passing;
+                 (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT) &&
+                 limits->maxTexelBufferElements >= limits->maxStorageBufferRange / 16 &&
+                 limits->minTexelBufferOffsetAlignment <= VGG_VIEW_ALIGN;
     gpu->max_allocation = maintenance.maxMemoryAllocationSize;
     bool has_budget;
     read_extensions(lib, gpu, &has_budget);

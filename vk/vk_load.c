@@ -43,6 +43,8 @@ static const struct entry device_list[] = {
     ENTRY(MapMemory),
     ENTRY(CreateBuffer),
     ENTRY(DestroyBuffer),
+    ENTRY(CreateBufferView),
+    ENTRY(DestroyBufferView),
     ENTRY(GetBufferMemoryRequirements),
     ENTRY(BindBufferMemory),
     ENTRY(CreateShaderModule),

@@ -34,6 +34,8 @@ struct vk_fn {
     PFN_vkMapMemory MapMemory;
     PFN_vkCreateBuffer CreateBuffer;
     PFN_vkDestroyBuffer DestroyBuffer;
+    PFN_vkCreateBufferView CreateBufferView;
+    PFN_vkDestroyBufferView DestroyBufferView;
     PFN_vkGetBufferMemoryRequirements GetBufferMemoryRequirements;
     PFN_vkBindBufferMemory BindBufferMemory;
     PFN_vkCreateShaderModule CreateShaderModule;

@@ -175,6 +175,7 @@ enum vgg_status vk_mem_create(struct vk *vk, struct vk_buf **out, size_t size, e
                                 .size = round_up(size ? size : 1, VGG_VIEW_ALIGN),
                                 .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_BUFFER_BIT |
                                          VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT };
+    if (vk->gpu.lanes) info.usage |= VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT;
     CHECK(vk_device_status(vk, vk->lib.fn.CreateBuffer(vk->device, &info, NULL, &buf->buffer), "vkCreateBuffer"));
     CHECK(place(vk, buf, kind));
     VkResult result = vk->lib.fn.BindBufferMemory(vk->device, buf->buffer, buf->block->memory, buf->offset);

@@ -16,17 +16,19 @@ struct vk_pipe {
 
 static enum vgg_status create_layouts(struct vk *vk)
 {
-    VkDescriptorSetLayoutBinding bindings[VK_BINDINGS + 1];
+    uint32_t count = vk->gpu.lanes ? VK_BINDING_TEXEL + VK_TEXELS : VK_BINDINGS + 1;
+    VkDescriptorSetLayoutBinding bindings[VK_BINDING_TEXEL + VK_TEXELS];
     memset(bindings, 0, sizeof bindings);
-    for (uint32_t i = 0; i <= VK_BINDINGS; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         bindings[i].binding = i;
-        bindings[i].descriptorType =
-            i < VK_BINDINGS ? VK_DESCRIPTOR_TYPE_STORAGE_BUFFER : VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER;
+        bindings[i].descriptorType = i < VK_BINDINGS    ? VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
+                                     : i == VK_BINDINGS ? VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER
+                                                        : VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
         bindings[i].descriptorCount = 1;
         bindings[i].stageFlags = VK_SHADER_STAGE_COMPUTE_BIT;
     }
     VkDescriptorSetLayoutCreateInfo set = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-                                            .bindingCount = VK_BINDINGS + 1,
+                                            .bindingCount = count,
                                             .pBindings = bindings };
     VkResult result = vk->lib.fn.CreateDescriptorSetLayout(vk->device, &set, NULL, &vk->set_layout);
     if (result != VK_SUCCESS) return vk_device_status(vk, result, "vkCreateDescriptorSetLayout");

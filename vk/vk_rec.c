@@ -105,50 +105,96 @@ enum vgg_status vk_rec_slot(struct vk_rec *rec, const struct vgg_hyper *hyper, u
     return VGG_OK;
 }
 
+/* The views of a call with texels, appended to rec->views. */
+static enum vgg_status create_views(struct vk *vk, struct vk_rec *rec, const struct vk_call *call)
+{
+    for (int i = 0; i < VK_TEXELS; i++) {
+        const struct vk_bind *bind = &call->bind[i];
+        VkBufferViewCreateInfo info = { .sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO,
+                                        .buffer = bind->buf->buffer,
+                                        .format = VK_FORMAT_R32G32B32A32_SFLOAT,
+                                        .offset = bind->offset,
+                                        .range = bind->size / 16 * 16 };
+        VkResult result = vk->lib.fn.CreateBufferView(vk->device, &info, NULL, &rec->views[rec->view_count]);
+        if (result != VK_SUCCESS) return vk_device_status(vk, result, "vkCreateBufferView");
+        rec->view_count++;
+    }
+    return VGG_OK;
+}
+
+static enum vgg_status create_pool(struct vk *vk, struct vk_rec *rec)
+{
+    uint32_t count = (uint32_t)rec->call_count, texels = 0;
+    for (uint32_t i = 0; i < count; i++)
+        texels += rec->calls[i].texels ? VK_TEXELS : 0;
+    VkDescriptorPoolSize sizes[3] = { { VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_BINDINGS * count },
+                                      { VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, count },
+                                      { VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, VK_TEXELS * count } };
+    VkDescriptorPoolCreateInfo pool = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                        .maxSets = count,
+                                        .poolSizeCount = vk->gpu.lanes ? 3 : 2,
+                                        .pPoolSizes = sizes };
+    if (texels) {
+        rec->views = vgg_mem_calloc(texels, sizeof(VkBufferView));
+        if (!rec->views) return vgg_fail_memory("a recording", texels * sizeof(VkBufferView));
+    }
+    return vk_device_status(vk, vk->lib.fn.CreateDescriptorPool(vk->device, &pool, NULL, &rec->sets),
+                            "vkCreateDescriptorPool");
+}
+
+/* Fills the set of call i. */
+static enum vgg_status write_set(struct vk *vk, struct vk_rec *rec, uint32_t i, VkDescriptorSet set)
+{
+    const struct vk_call *call = &rec->calls[i];
+    VkDescriptorBufferInfo ranges[VK_BINDINGS + 1];
+    VkWriteDescriptorSet writes[VK_BINDINGS + 2];
+    uint32_t count = VK_BINDINGS + 1;
+    for (uint32_t b = 0; b <= VK_BINDINGS; b++) {
+        bool uniform = b == VK_BINDINGS, used_here = !uniform && call->bind[b].buf;
+        const VkDescriptorBufferInfo unused = { rec->params->buffer, PARAMS_SIZE + i * VGG_VIEW_ALIGN, VGG_VIEW_ALIGN };
+        ranges[b] = uniform      ? (VkDescriptorBufferInfo) { rec->params->buffer, 0, sizeof(struct vk_step) }
+                    : !used_here ? unused
+                                 : (VkDescriptorBufferInfo) { call->bind[b].buf->buffer, call->bind[b].offset,
+                                                              call->bind[b].size };
+        writes[b] = (VkWriteDescriptorSet) { .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                             .dstSet = set,
+                                             .dstBinding = b,
+                                             .descriptorCount = 1,
+                                             .descriptorType = uniform ? VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER
+                                                                       : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                             .pBufferInfo = &ranges[b] };
+    }
+    if (call->texels) {
+        enum vgg_status status = create_views(vk, rec, call);
+        if (status != VGG_OK) return status;
+        writes[count++] = (VkWriteDescriptorSet) { .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                                   .dstSet = set,
+                                                   .dstBinding = VK_BINDING_TEXEL,
+                                                   .descriptorCount = VK_TEXELS, /* goes on in the next binding */
+                                                   .descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER,
+                                                   .pTexelBufferView = &rec->views[rec->view_count - VK_TEXELS] };
+    }
+    vk->lib.fn.UpdateDescriptorSets(vk->device, count, writes, 0, NULL);
+    return VGG_OK;
+}
+
 /* One descriptor set a dispatch. */
 static enum vgg_status create_sets(struct vk *vk, struct vk_rec *rec, VkDescriptorSet *sets)
 {
-    uint32_t count = (uint32_t)rec->call_count;
-    VkDescriptorPoolSize sizes[2] = { { VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_BINDINGS * count },
-                                      { VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, count } };
-    VkDescriptorPoolCreateInfo pool = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-                                        .maxSets = count,
-                                        .poolSizeCount = 2,
-                                        .pPoolSizes = sizes };
-    VkResult result = vk->lib.fn.CreateDescriptorPool(vk->device, &pool, NULL, &rec->sets);
-    if (result != VK_SUCCESS) return vk_device_status(vk, result, "vkCreateDescriptorPool");
-    for (uint32_t i = 0; i < count; i++) {
-        const struct vk_call *call = &rec->calls[i];
-        if (!call->pipeline) continue;
+    enum vgg_status status;
+    CHECK(create_pool(vk, rec));
+    for (uint32_t i = 0; i < rec->call_count; i++) {
+        if (!rec->calls[i].pipeline) continue;
         VkDescriptorSetAllocateInfo info = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
                                              .descriptorPool = rec->sets,
                                              .descriptorSetCount = 1,
                                              .pSetLayouts = &vk->set_layout };
-        result = vk->lib.fn.AllocateDescriptorSets(vk->device, &info, &sets[i]);
-        if (result != VK_SUCCESS) return vk_device_status(vk, result, "vkAllocateDescriptorSets");
-        VkDescriptorBufferInfo ranges[VK_BINDINGS + 1];
-        VkWriteDescriptorSet writes[VK_BINDINGS + 1];
-        uint32_t used = 0;
-        for (uint32_t b = 0; b <= VK_BINDINGS; b++) {
-            bool uniform = b == VK_BINDINGS, used_here = !uniform && call->bind[b].buf;
-            const VkDescriptorBufferInfo unused = { rec->params->buffer, PARAMS_SIZE + i * VGG_VIEW_ALIGN,
-                                                    VGG_VIEW_ALIGN };
-            ranges[used] = uniform      ? (VkDescriptorBufferInfo) { rec->params->buffer, 0, sizeof(struct vk_step) }
-                           : !used_here ? unused
-                                        : (VkDescriptorBufferInfo) { call->bind[b].buf->buffer, call->bind[b].offset,
-                                                                     call->bind[b].size };
-            writes[used] = (VkWriteDescriptorSet) { .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-                                                    .dstSet = sets[i],
-                                                    .dstBinding = b,
-                                                    .descriptorCount = 1,
-                                                    .descriptorType = uniform ? VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER
-                                                                              : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                                    .pBufferInfo = &ranges[used] };
-            used++;
-        }
-        vk->lib.fn.UpdateDescriptorSets(vk->device, used, writes, 0, NULL);
+        VkResult result = vk->lib.fn.AllocateDescriptorSets(vk->device, &info, &sets[i]);
+        CHECK(vk_device_status(vk, result, "vkAllocateDescriptorSets"));
+        CHECK(write_set(vk, rec, i, sets[i]));
     }
-    return VGG_OK;
+fail:
+    return status;
 }
 
 static enum vgg_status create_queries(struct vk *vk, struct vk_rec *rec)
@@ -294,6 +340,9 @@ void vk_rec_destroy(struct vk *vk, struct vk_rec *rec)
     if (rec->ticket && !vk->lost) vk_device_wait(vk, rec->ticket);
     if (rec->cmd_count && rec->cmds[0]) vk->lib.fn.FreeCommandBuffers(vk->device, vk->pool, rec->cmd_count, rec->cmds);
     if (rec->sets) vk->lib.fn.DestroyDescriptorPool(vk->device, rec->sets, NULL);
+    for (size_t i = 0; i < rec->view_count; i++)
+        vk->lib.fn.DestroyBufferView(vk->device, rec->views[i], NULL);
+    free(rec->views);
     if (rec->queries) vk->lib.fn.DestroyQueryPool(vk->device, rec->queries, NULL);
     vk_mem_destroy(vk, rec->params);
     free(rec->cmds);

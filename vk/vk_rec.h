@@ -22,6 +22,7 @@ struct vk_call {
         unsigned char bytes[VK_PUSH_SIZE];
     } push;
     uint32_t groups[3];
+    bool texels;  /* bind[0] and bind[1] are shown as texel buffers too; gpu.lanes only */
     double flops; /* predicted work */
     size_t op;    /* index of its operation, for times */
 };
@@ -36,6 +37,8 @@ struct vk_rec {
     struct vk_call *calls;                     /* only until emitted */
     size_t call_count, call_room, op;
     VkDescriptorPool sets;
+    VkBufferView *views; /* VK_TEXELS for each call with texels */
+    size_t view_count;
     VkCommandBuffer *cmds;
     uint32_t cmd_count;
     VkQueryPool queries; /* two for each operation when timed, else two for the whole */

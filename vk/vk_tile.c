@@ -50,6 +50,12 @@ int vk_tile_choose(const struct vk *vk, size_t m, size_t n)
     return m <= 32 && vk_tile_fits(vk, LOW) ? LOW : vk_tile_fits(vk, NARROW) && m * n >= 4096 ? NARROW : SMALLEST;
 }
 
+void vk_tile_texel(size_t m, size_t n, int *tm, int *tn)
+{
+    *tm = m > 8 ? 16 : 8;
+    *tn = n > 32 ? 8 : 4;
+}
+
 bool vk_tile_lanes(const struct vk *vk, size_t m, size_t n, int *tm, int *tn)
 {
     if (!vk->gpu.lanes || vk->limits.tile >= 0) return false;

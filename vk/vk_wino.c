@@ -37,27 +37,21 @@ static size_t tile_rows(const struct vk *vk, const struct vk_conv *conv)
     return room > row.u ? (room - row.u) / (row.v + row.m) : 0;
 }
 
-bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
+bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv)
 {
     const struct vgg_view *x = conv->x;
     int tm, tn;
-    bool even = x->c % 2 == 0 && conv->co % 4 == 0;
-    /* The transforms pay off on large maps, and on small ones of many channels; below 128 pixels not at all. Where
-     * little is gained the direct sums stay: their rounding errors are a few times smaller. */
-    size_t pixels = (size_t)x->h * (size_t)x->w;
-    bool worth = pixels >= 3000 || (pixels >= 128 && x->c >= 256);
-    bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8;
-    return even && worth && wide && vk_tile_lanes(vk, 64, 64, &tm, &tn) && tile_rows(vk, conv) > 0;
+    bool eights = x->c % 8 == 0 && conv->co % 8 == 0;
+    bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8 && x->h * x->w >= 128;
+    return eights && wide && vk_tile_lanes(vk, 64, 64, &tm, &tn) && tile_rows(vk, conv) > 0;
 }
 
-/* Tile of the products: pairs of rows where v is read across (multiples of 16), wide where there are columns for it. */
-static void choose_tile(size_t m, size_t n, bool transposed, int *tm, int *tn)
+bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
 {
-    size_t by_64 = (m + 63) / 64 * 64, by_56 = (m + 55) / 56 * 56;
-    *tm = m > 24 ? 64 : 16;
-    /* 56 suits maps of 56, 28 and 14 pixels a side. */
-    if (m > 24 && !transposed && by_56 < by_64) *tm = 56;
-    *tn = n > 32 ? 8 : 4;
+    /* The transforms cost as much as they save on small maps and few channels; there the direct sums stay: their
+     * rounding errors are a few times smaller. */
+    bool worth = conv->x->h * conv->x->w >= 400 && conv->x->c * conv->co >= 64 * 128;
+    return worth && vk_wino_possible(vk, conv);
 }
 
 struct pipes {
@@ -69,7 +63,7 @@ static enum vgg_status get_pipes(struct vk *vk, const struct vk_conv *conv, stru
 {
     enum vgg_status status;
     size_t tiles = tiles_of(conv->x->n, conv->x->h, conv->x->w);
-    choose_tile(tiles, (size_t)conv->co, false, &pipes->tm, &pipes->tn);
+    vk_tile_texel(tiles, (size_t)conv->co, &pipes->tm, &pipes->tn);
     struct vk_variant weight = { "wino_weight", 1, { conv->transposed } };
     struct vk_variant input = { "wino_input", 0, { 0 } };
     struct vk_variant product = { "wino_lane", 3, { (uint32_t)pipes->tm, (uint32_t)pipes->tn, false } };
@@ -113,6 +107,7 @@ static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struc
 
     struct vk_push_gemm gemm = { .m = (int)tiles, .n = (int)co, .k = (int)ci };
     struct vk_call product = { .pipeline = pipes->product,
+                               .texels = true,
                                .bind = { scratch(vk, layout.u, layout.v, false), scratch(vk, 0, layout.u, false),
                                          scratch(vk, layout.u + layout.v, layout.m, true) },
                                .groups = { (uint32_t)((tiles + (size_t)pipes->tm - 1) / (size_t)pipes->tm),
@@ -180,6 +175,7 @@ static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const
     struct vk_push_gemm gemm = { .m = (int)ci, .n = (int)co, .k = (int)tiles };
     struct vk_call product = {
         .pipeline = pipes->product,
+        .texels = true,
         .bind = { scratch(vk, layout.u, layout.v, false), scratch(vk, layout.u + layout.v, layout.m, false),
                   scratch(vk, 0, layout.u, true) },
         .groups = { (uint32_t)((ci + (size_t)pipes->tm - 1) / (size_t)pipes->tm),
@@ -199,7 +195,7 @@ enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const str
 {
     enum vgg_status status;
     struct pipes pipes;
-    choose_tile((size_t)conv->x->c, (size_t)conv->co, true, &pipes.tm, &pipes.tn);
+    vk_tile_texel((size_t)conv->x->c, (size_t)conv->co, &pipes.tm, &pipes.tn);
     struct vk_variant input = { "wino_input", 0, { 0 } }, dy = { "wino_dy", 0, { 0 } }, dw = { "wino_dw", 0, { 0 } };
     struct vk_variant product = { "wino_lane", 3, { (uint32_t)pipes.tm, (uint32_t)pipes.tn, true } };
     CHECK(vk_pipe_get(vk, &input, &pipes.input));

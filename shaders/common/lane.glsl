@@ -18,15 +18,8 @@ void acc_clear()
 /* acc += a b^T for one k: `a` of the rows 8 i .. 8 i + 7 by lane, b of the lane's columns. */
 void acc_rows(int i, float a, float b[TN])
 {
-    float row[LANES];
-    row[0] = subgroupBroadcast(a, 0);
-    row[1] = subgroupBroadcast(a, 1);
-    row[2] = subgroupBroadcast(a, 2);
-    row[3] = subgroupBroadcast(a, 3);
-    row[4] = subgroupBroadcast(a, 4);
-    row[5] = subgroupBroadcast(a, 5);
-    row[6] = subgroupBroadcast(a, 6);
-    row[7] = subgroupBroadcast(a, 7);
-    [[unroll]] for (int l = 0; l < LANES; l++)
-        [[unroll]] for (int j = 0; j < TN; j++) acc[LANES * i + l][j] = fma(row[l], b[j], acc[LANES * i + l][j]);
+    [[unroll]] for (int l = 0; l < LANES; l++) {
+        float row = subgroupShuffle(a, uint(l)); /* one instruction where a broadcast would look for an active lane */
+        [[unroll]] for (int j = 0; j < TN; j++) acc[LANES * i + l][j] = fma(row, b[j], acc[LANES * i + l][j]);
+    }
 }

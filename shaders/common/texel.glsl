@@ -1,0 +1,48 @@
+/* texel.glsl: lane.glsl for operands that lie in texel buffers as well: four words at a time at a price that a storage
+ * buffer asks for one. Sums go by eight, in registers; the tile is small enough for the code of one step to stay in the
+ * instruction cache. Columns and words of the sum come in eights. */
+
+const int LANES = 8;
+layout(local_size_x = 8) in;
+layout(constant_id = 0) const int TM = 16; /* rows, a multiple of 8 */
+layout(constant_id = 1) const int TN = 8;  /* columns TN lane .. TN lane + TN - 1 belong to that lane; a multiple of 4 */
+const int STEP = 8;                        /* words of the sum at a time */
+
+float acc[TM][TN];
+
+void acc_clear()
+{
+    [[unroll]] for (int i = 0; i < TM; i++)
+        [[unroll]] for (int j = 0; j < TN; j++) acc[i][j] = 0.0;
+}
+
+/* Eight words from word `at`, a multiple of four, on. */
+void load_eight(out float t[8], samplerBuffer from, int at)
+{
+    vec4 low = texelFetch(from, at >> 2), high = texelFetch(from, (at >> 2) + 1);
+    t = float[8](low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w);
+}
+
+/* The lane's columns of one row, from word `at` on. */
+void load_columns(out float b[TN], samplerBuffer from, int at)
+{
+    [[unroll]] for (int j = 0; j < TN; j += 4) {
+        vec4 four = texelFetch(from, (at + j) >> 2);
+        [[unroll]] for (int c = 0; c < 4; c++) b[j + c] = four[c];
+    }
+}
+
+/* acc += a b for rows 8 i .. 8 i + 7 and eight words of the sum. rows: a holds the words of the lane's row, else the rows
+ * of the lane's word. */
+void acc_step(int i, float a[8], const bool rows, float b[STEP][TN])
+{
+    [[unroll]] for (int l = 0; l < LANES; l++) {
+        float word[STEP];
+        [[unroll]] for (int s = 0; s < STEP; s++) word[s] = subgroupShuffle(a[rows ? s : l], uint(rows ? l : s));
+        [[unroll]] for (int j = 0; j < TN; j++) {
+            float sum = acc[LANES * i + l][j];
+            [[unroll]] for (int s = 0; s < STEP; s++) sum = fma(word[s], b[s][j], sum);
+            acc[LANES * i + l][j] = sum;
+        }
+    }
+}
