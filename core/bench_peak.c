@@ -2,8 +2,11 @@
 
 #include "core/clock.h"
 
-static const double long_enough = 0.02; /* seconds: starting a run costs nothing then */
-enum { RUNS = 6, MOST_ROUNDS = 1 << 20 };
+/* Runs of this many seconds: starting one costs nothing then. */
+static const double long_enough = 0.02, too_long = 0.5;
+/* The best of so many runs, and of as many more as take `patience` seconds. llvmpipe ends loops after 65535 turns. */
+static const double patience = 0.25;
+enum { RUNS = 6, MOST_ROUNDS = 1 << 15 };
 
 /* Seconds of one operation that works on one arena. */
 static enum vgg_status run(double *seconds, struct vgg_backend *backend, struct vgg_buf *buf, const struct vgg_op *op)
@@ -19,13 +22,29 @@ static enum vgg_status run(double *seconds, struct vgg_backend *backend, struct 
 /* The shortest of several runs after one that warms up. */
 static enum vgg_status fastest(double *best, struct vgg_backend *backend, struct vgg_buf *buf, const struct vgg_op *op)
 {
-    for (int i = 0; i <= RUNS; i++) {
-        double seconds;
-        enum vgg_status status = run(&seconds, backend, buf, op);
-        if (status != VGG_OK) return status;
-        if (i == 1 || (i > 1 && seconds < *best)) *best = seconds;
+    double begin = vgg_clock_seconds(), seconds;
+    enum vgg_status status = run(best, backend, buf, op);
+    for (int i = 0; status == VGG_OK && (i < RUNS || vgg_clock_seconds() - begin < patience); i++) {
+        status = run(&seconds, backend, buf, op);
+        if (i == 0 || seconds < *best) *best = seconds;
     }
-    return VGG_OK;
+    return status;
+}
+
+/* Doubles the rounds until a run is long and more rounds bring no more: reading and writing the values no longer
+ * shows. */
+static enum vgg_status settle_rounds(struct vgg_backend *backend, struct vgg_buf *buf, struct vgg_op *op)
+{
+    double seconds, rate = 0;
+    enum vgg_status status = run(&seconds, backend, buf, op);
+    for (; status == VGG_OK; op->rounds *= 2) {
+        status = run(&seconds, backend, buf, op);
+        double now = vgg_op_flops(op) / seconds;
+        bool settled = seconds >= long_enough && now < 1.05 * rate;
+        if (settled || seconds >= too_long || op->rounds >= MOST_ROUNDS) break;
+        rate = now;
+    }
+    return status;
 }
 
 enum vgg_status vgg_bench_peak(struct vgg_backend *backend, double *flops)
@@ -34,16 +53,12 @@ enum vgg_status vgg_bench_peak(struct vgg_backend *backend, double *flops)
     enum { UNIT = 3 * 16384, UNITS = 64 };
     int threads = backend->device.threads > 0 ? backend->device.threads : 1;
     int units = (UNITS + threads - 1) / threads * threads;
-    struct vgg_op op = { .kind = VGG_OP_FMA, .rounds = 16 };
+    struct vgg_op op = { .kind = VGG_OP_FMA, .rounds = 64 };
     op.x = op.y = (struct vgg_view) { .arena = VGG_ARENA_ACT, .n = 1, .h = 1, .w = units, .c = UNIT };
     struct vgg_buf *buf;
     double seconds;
     enum vgg_status status = vgg_buf_create(backend, &buf, vgg_view_size(&op.x));
-    if (status == VGG_OK) status = run(&seconds, backend, buf, &op);
-    for (; status == VGG_OK && op.rounds < MOST_ROUNDS; op.rounds *= 2) {
-        status = run(&seconds, backend, buf, &op);
-        if (seconds >= long_enough) break;
-    }
+    if (status == VGG_OK) status = settle_rounds(backend, buf, &op);
     if (status == VGG_OK) status = fastest(&seconds, backend, buf, &op);
     if (status == VGG_OK) *flops = vgg_op_flops(&op) / seconds;
     vgg_buf_destroy(buf);

@@ -19,7 +19,13 @@ void main()
         uint i = flat_first() + k * flat_step();
         v[k / 4][k % 4] = i < p.count ? x[p.base[0] + i] : 0.0;
     }
-    for (uint r = 0u; r < p.rounds; r++) {
+    /* Several rounds a turn: a turn of a loop is dear on devices of CPU type. */
+    uint rounds = p.rounds;
+    for (; rounds >= 8u; rounds -= 8u) {
+        [[unroll]] for (int r = 0; r < 8; r++)
+            [[unroll]] for (int k = 0; k < SUMS; k++) v[k] = fma(v[k], vec4(0.75), vec4(0.25));
+    }
+    for (; rounds > 0u; rounds--) {
         [[unroll]] for (int k = 0; k < SUMS; k++) v[k] = fma(v[k], vec4(0.75), vec4(0.25));
     }
     [[unroll]] for (int k = 0; k < VK_FMA_SUMS; k++) {
