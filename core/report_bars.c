@@ -8,7 +8,7 @@
 
 enum { COLOURS = 8, NARROW = 520, WIDE = 1080 };
 
-static const double letter = 7.5; /* a letter's width on a narrow screen, in units of the drawing */
+static const double letter = 8.5; /* a letter's width on a narrow screen, in units of the drawing */
 
 /* Letters (not bytes) of UTF-8. */
 static size_t letters(const char *text)

@@ -29,10 +29,18 @@ static void roof_finish(struct roof *roof)
     free(roof->label);
 }
 
-/* The update does no work worth the name, and clearing none: they would stretch the axes. */
-static bool has_dot(const struct vgg_bench_layer *layer)
+static double seconds_of(const struct vgg_bench_result *result)
 {
-    return layer->stage != VGG_BENCH_UPDATE && layer->flops > 0;
+    double sum = 0;
+    for (size_t i = 0; i < result->layers; i++)
+        sum += result->layer[i].time.median;
+    return sum;
+}
+
+/* What takes less than a thousandth of the time matters to nobody and would stretch the axes. */
+static bool has_dot(const struct vgg_bench_layer *layer, double whole)
+{
+    return layer->flops > 0 && layer->time.median > 1e-3 * whole;
 }
 
 static enum vgg_status roof_init(struct roof *roof, const struct vgg_bench_device *device,
@@ -45,8 +53,8 @@ static enum vgg_status roof_init(struct roof *roof, const struct vgg_bench_devic
     roof->label = vgg_mem_calloc(count, sizeof *roof->label);
     if (!roof->x || !roof->y || !roof->words || !roof->label)
         return vgg_fail_memory("a chart", count * sizeof *roof->words);
-    double ridge = device->peak / device->bandwidth;
-    const double at[ROOF_POINTS] = { fmin(least, ridge), ridge, fmax(most, ridge) };
+    double ridge = device->peak / device->bandwidth, whole = seconds_of(result);
+    const double at[ROOF_POINTS] = { fmin(least, ridge / 8), ridge, fmax(most, ridge) };
     for (int i = 0; i < ROOF_POINTS; i++) {
         roof->roof_x[i] = at[i];
         roof->roof_y[i] = fmin(device->peak, device->bandwidth * at[i]) * 1e-9;
@@ -55,8 +63,8 @@ static enum vgg_status roof_init(struct roof *roof, const struct vgg_bench_devic
     for (size_t i = 0; i < count; i++) {
         const struct vgg_bench_layer *layer = &result->layer[i];
         double rate = layer->flops / layer->time.median;
-        roof->x[i] = has_dot(layer) ? layer->flops / layer->bytes : (double)NAN;
-        roof->y[i] = has_dot(layer) ? rate * 1e-9 : (double)NAN;
+        roof->x[i] = has_dot(layer, whole) ? layer->flops / layer->bytes : (double)NAN;
+        roof->y[i] = has_dot(layer, whole) ? rate * 1e-9 : (double)NAN;
         snprintf(roof->words[i], sizeof roof->words[i], "%s %s: %s GFLOP/s, %.0f %% of the roof", layer->name,
                  layer->op, vgg_report_figures(rate * 1e-9).text, 100 * rate / layer->roof);
         roof->label[i] = roof->words[i];
@@ -73,9 +81,10 @@ static enum vgg_status write_roofline(struct vgg_html *page, const struct vgg_be
     struct vgg_chart_series *series = vgg_mem_calloc(2 * count, sizeof *series);
     if (!roofs || !series) CHECK(vgg_fail_memory("a chart", count * sizeof *roofs));
     for (size_t i = 0; i < count; i++) {
+        double whole = seconds_of(results[i]);
         for (size_t k = 0; k < results[i]->layers; k++) {
             const struct vgg_bench_layer *layer = &results[i]->layer[k];
-            if (!has_dot(layer)) continue;
+            if (!has_dot(layer, whole)) continue;
             least = fmin(least, layer->flops / layer->bytes);
             most = fmax(most, layer->flops / layer->bytes);
         }
@@ -100,8 +109,7 @@ static enum vgg_status write_roofline(struct vgg_html *page, const struct vgg_be
                                      .x = { .title = "FLOP / byte", .log = true },
                                      .y = { .title = "GFLOP/s", .log = true },
                                      .series = series,
-                                     .count = 2 * count,
-                                     .wide = true };
+                                     .count = 2 * count };
     vgg_chart_plot(page, &chart);
 fail:
     for (size_t i = 0; roofs && i < count; i++)
@@ -115,7 +123,7 @@ fail:
 
 /* What a column shows of a device. */
 enum kind { FORWARD, DATA, WEIGHT, UPDATE, KINDS };
-static const char *const kind_name[KINDS] = { "forward", "data", "weights", "update" };
+static const char *const kind_name[KINDS] = { "forward", "dx", "dw", "update" };
 
 static enum kind kind_of(const struct vgg_bench_layer *layer)
 {
@@ -163,27 +171,32 @@ static int row_of(struct heat *heat, const char *name)
     return row;
 }
 
-/* Rows and columns that are used. */
+/* Rows in the network's order, which backward passes turn round, and the columns that are used: devices side by side.
+ */
 static void heat_shape(struct heat *heat, const struct vgg_bench *bench, const struct vgg_bench_result *const *results,
                        size_t count)
 {
+    bool used[KINDS] = { false };
+    int kinds = 0;
     for (size_t i = 0; i < count; i++) {
-        bool used[KINDS] = { false };
-        int kinds = 0;
-        for (size_t k = 0; k < results[i]->layers; k++) {
-            row_of(heat, results[i]->layer[k].name);
-            used[kind_of(&results[i]->layer[k])] = true;
+        size_t layers = results[i]->layers;
+        bool turned = results[i]->pass == VGG_BENCH_BACKWARD;
+        for (size_t k = 0; k < layers; k++) {
+            const struct vgg_bench_layer *layer = &results[i]->layer[turned ? layers - 1 - k : k];
+            row_of(heat, layer->name);
+            used[kind_of(layer)] = true;
         }
-        for (int kind = 0; kind < KINDS; kind++)
-            kinds += used[kind];
-        for (int kind = 0; kind < KINDS; kind++) {
-            if (!used[kind]) continue;
+    }
+    for (int kind = 0; kind < KINDS; kind++)
+        kinds += used[kind];
+    for (int kind = 0; kind < KINDS; kind++) {
+        for (size_t i = 0; used[kind] && i < count; i++) {
             int column = heat->columns++;
             heat->column[column].result = i;
             heat->column[column].kind = (enum kind)kind;
             const char *device = bench->device[results[i]->device].name;
-            snprintf(heat->column_words[column], COLUMN_NAME, "%s%s%s", count > 1 || kinds == 1 ? device : "",
-                     count > 1 && kinds > 1 ? " " : "", kinds > 1 ? kind_name[kind] : "");
+            snprintf(heat->column_words[column], COLUMN_NAME, "%s%s%s", kinds > 1 ? kind_name[kind] : "",
+                     count > 1 && kinds > 1 ? " " : "", count > 1 || kinds == 1 ? device : "");
             heat->column_name[column] = heat->column_words[column];
         }
     }
@@ -237,9 +250,51 @@ static void write_heat(struct vgg_html *page, struct heat *heat, const char *tit
                                           .column_names = heat->column_name,
                                           .values = heat->value,
                                           .texts = heat->text,
-                                          .max = share ? 100 : 0,
                                           .wide = heat->columns > 4 };
     vgg_chart_heat(page, &chart);
+}
+
+/* ---- where the time goes ---- */
+
+/* The part of the network that an operation belongs to: block1 ... block5, the head, the update. */
+static void part_of(char *name, size_t size, const struct vgg_bench_layer *layer)
+{
+    if (layer->stage == VGG_BENCH_UPDATE)
+        snprintf(name, size, "update");
+    else if (strncmp(layer->name, "block", 5) == 0)
+        snprintf(name, size, "%.6s", layer->name);
+    else
+        snprintf(name, size, "head");
+}
+
+static void write_parts(struct vgg_html *page, const struct vgg_bench *bench, const struct vgg_bench_result *result)
+{
+    enum { MOST_PARTS = 8 };
+    struct vgg_chart_part part[MOST_PARTS];
+    char name[MOST_PARTS][32], text[MOST_PARTS][80], title[120];
+    size_t count = 0;
+    double whole = seconds_of(result);
+    bool turned = result->pass == VGG_BENCH_BACKWARD;
+    for (size_t k = 0; k < result->layers; k++) {
+        const struct vgg_bench_layer *layer = &result->layer[turned ? result->layers - 1 - k : k];
+        char wanted[sizeof name[0]];
+        size_t at = 0;
+        part_of(wanted, sizeof wanted, layer);
+        while (at < count && strcmp(name[at], wanted) != 0)
+            at++;
+        if (at == MOST_PARTS) continue;
+        if (at == count) {
+            memcpy(name[at], wanted, sizeof wanted);
+            part[count++] = (struct vgg_chart_part) { .name = name[at], .colour = (int)at, .text = text[at] };
+        }
+        part[at].value += layer->time.median;
+    }
+    for (size_t i = 0; i < count; i++) {
+        snprintf(text[i], sizeof text[i], "%s ms, %.0f %%", vgg_report_figures(1e3 * part[i].value).text,
+                 100 * part[i].value / whole);
+    }
+    snprintf(title, sizeof title, "Where the time goes: %s", bench->device[result->device].name);
+    vgg_chart_parts(page, title, part, count);
 }
 
 enum vgg_status vgg_report_layers(struct vgg_html *page, const struct vgg_bench *bench,
@@ -253,8 +308,12 @@ enum vgg_status vgg_report_layers(struct vgg_html *page, const struct vgg_bench 
     vgg_html_section(page, title,
                      "Each dot is one operation; the line above it is its device's roof, the lesser of what memory and "
                      "what arithmetic allow. Operations are counted as the formula has them: Winograd's convolutions "
-                     "save some and may pass the roof.");
+                     "save some and may pass the roof. dx, dw: gradients of what a layer reads, and of its weights.");
+    const struct vgg_bench_result *fastest = results[0];
+    for (size_t i = 1; i < count; i++)
+        if (results[i]->time.median < fastest->time.median) fastest = results[i];
     CHECK(write_roofline(page, bench, results, count));
+    write_parts(page, bench, fastest);
     CHECK(heat_init(&heat, bench, results, count));
     write_heat(page, &heat, "Milliseconds", false);
     write_heat(page, &heat, "Share of the roof", true);

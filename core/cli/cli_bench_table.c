@@ -50,18 +50,18 @@ static void print_head(const struct vgg_bench *bench)
 
 static void print_layers(const struct vgg_bench_device *device, const struct vgg_bench_result *result)
 {
-    printf("    %-14s %-18s %10s %7s %8s %9s %8s  %s\n", "Layer", "Operation", "ms", "Spread", "GFLOP/s", "FLOP/byte",
+    printf("    %-24s %-18s %10s %7s %8s %9s %8s  %s\n", "Layer", "Operation", "ms", "Spread", "GFLOP/s", "FLOP/byte",
            "Of roof", "Limit");
     double ridge = device->peak / device->bandwidth, sum = 0;
     for (size_t i = 0; i < result->layers; i++) {
         const struct vgg_bench_layer *l = &result->layer[i];
         double rate = l->flops / l->time.median, intensity = l->flops / l->bytes;
-        printf("    %-14s %-18s %10s %6.1f%% %8s %9s %7.0f%%  %s\n", l->name, l->op, figures(1e3 * l->time.median).text,
+        printf("    %-24s %-18s %10s %6.1f%% %8s %9s %7.0f%%  %s\n", l->name, l->op, figures(1e3 * l->time.median).text,
                100 * spread(&l->time), figures(rate * 1e-9).text, figures(intensity).text, 100 * rate / l->roof,
                intensity < ridge ? "memory" : "compute");
         sum += l->time.median;
     }
-    printf("    %-14s %-18s %10s\n\n", "all layers", "", figures(1e3 * sum).text);
+    printf("    %-24s %-18s %10s\n\n", "all layers", "", figures(1e3 * sum).text);
 }
 
 void cli_bench_row(struct cli_bench_table *table, const struct vgg_bench *bench, const struct vgg_bench_result *result)
