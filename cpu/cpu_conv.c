@@ -5,6 +5,8 @@
 #include <omp.h>
 #include <string.h>
 
+#include "cpu/cpu_bf16.h"
+
 enum {
     TAPS = 9,
     MAX_ROWS = 192,
@@ -13,10 +15,11 @@ enum {
     FIRST_STRETCH = 3 * FIRST_DEPTH
 };
 
-/* One product. Rows are the n h w pixels, or with pool 4 rows a window; depth and cols are channels. */
+/* One product. Rows are the n h w pixels, or with pool 4 rows a window; cols are channels, depth elements of A:
+ * channels or words of two. */
 struct product {
     const struct cpu_gemm *gemm;
-    int n, h, w, depth, cols;
+    int n, h, w, channels, depth, cols;
     const float *a, *packed, *zero;
     const float *bias, *mask;
     float *y;
@@ -71,6 +74,25 @@ static void pack_backward(struct cpu *cpu, float *packed, const float *w, int de
             for (int k = 0; k < depth; k++)
                 for (int j = 0; j < CPU_NR; j++)
                     to[(size_t)k * CPU_NR + (size_t)j] = j < count ? from[(size_t)j * (size_t)depth + (size_t)k] : 0;
+        }
+}
+
+/* Weights of the forward pass as words of two channels; w [tap][channels][cols], depth = channels / 2 rounded up. */
+static void pack_halves(struct cpu *cpu, float *packed, const float *w, int channels, int cols)
+{
+    int panels = panels_of(cols), depth = (channels + 1) / 2;
+#pragma omp parallel for num_threads(cpu->threads) schedule(static) collapse(2)
+    for (int panel = 0; panel < panels; panel++)
+        for (int tap = 0; tap < TAPS; tap++) {
+            int first = panel * CPU_NR, count = cols - first < CPU_NR ? cols - first : CPU_NR;
+            for (int k = 0; k < depth; k++) {
+                const float *from = w + ((size_t)tap * (size_t)channels + 2 * (size_t)k) * (size_t)cols + first;
+                uint32_t words[CPU_NR] = { 0 };
+                for (int j = 0; j < count; j++)
+                    words[j] = cpu_bf16_pair(from[j], 2 * k + 1 < channels ? from[cols + j] : 0);
+                size_t line = ((size_t)panel * TAPS + (size_t)tap) * (size_t)depth + (size_t)k;
+                memcpy(packed + line * CPU_NR, words, sizeof words);
+            }
         }
 }
 
@@ -221,15 +243,33 @@ static enum vgg_status weights_get(struct cpu *cpu, struct product *p, const str
     size_t width = (size_t)panels_of(p->cols) * CPU_NR;
     float *bias = (float *)packed + width * TAPS * (size_t)p->depth;
     if (!valid) {
-        (form == CPU_PACK_CONV ? pack_forward : pack_backward)(cpu, packed, args->w, p->depth, p->cols);
+        if (form == CPU_PACK_CONV_BF16)
+            pack_halves(cpu, packed, args->w, p->channels, p->cols);
+        else
+            (form == CPU_PACK_CONV ? pack_forward : pack_backward)(cpu, packed, args->w, p->depth, p->cols);
         memset(bias, 0, (width + (size_t)p->depth) * sizeof *bias);
     }
-    if (args->b && form == CPU_PACK_CONV) { /* each time: the bias has no generation */
+    if (args->b && form != CPU_PACK_CONV_TURNED) { /* each time: the bias has no generation */
         memcpy(bias, args->b, (size_t)p->cols * sizeof *bias);
         p->bias = bias;
     }
     p->packed = packed;
     p->zero = bias + width;
+    return VGG_OK;
+}
+
+/* The activation as words of two channels, in scratch memory. */
+static enum vgg_status input_halve(struct cpu *cpu, struct product *p)
+{
+    void *copy;
+    size_t rows = (size_t)p->n * (size_t)p->h, row = (size_t)p->w * (size_t)p->depth;
+    enum vgg_status status = cpu_scratch(cpu, &copy, rows * row * sizeof(uint32_t));
+    if (status != VGG_OK) return status;
+    size_t stride = (size_t)p->w * (size_t)p->channels;
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (size_t r = 0; r < rows; r++)
+        p->gemm->halve((uint32_t *)copy + r * row, p->a + r * stride, (size_t)p->w, (size_t)p->channels);
+    p->a = copy;
     return VGG_OK;
 }
 
@@ -251,11 +291,15 @@ static void images_copy(const struct cpu *cpu, float *to, const struct product *
 enum vgg_status cpu_conv_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
                              const struct cpu_gemm *gemm)
 {
-    struct product p = { .gemm = gemm, .n = op->x.n, .h = op->x.h, .w = op->x.w, .depth = op->x.c, .cols = op->w.c };
+    struct product p = { .gemm = gemm, .n = op->x.n, .h = op->x.h, .w = op->x.w, .cols = op->w.c };
+    bool halve = gemm->halve;
+    p.channels = op->x.c, p.depth = halve ? (p.channels + 1) / 2 : p.channels;
     p.a = args->x, p.y = args->y, p.arg = args->arg;
     p.relu = op->flags & VGG_OP_RELU, p.pool = op->flags & VGG_OP_POOL;
-    enum vgg_status status = weights_get(cpu, &p, args, CPU_PACK_CONV);
-    if (status == VGG_OK && p.depth == FIRST_DEPTH) {
+    enum vgg_status status = weights_get(cpu, &p, args, halve ? CPU_PACK_CONV_BF16 : CPU_PACK_CONV);
+    if (status == VGG_OK && halve) {
+        status = input_halve(cpu, &p);
+    } else if (status == VGG_OK && p.depth == FIRST_DEPTH) {
         void *copy;
         size_t pixels = (size_t)p.n * (size_t)(p.h + 2) * (size_t)(p.w + 2);
         status = cpu_scratch(cpu, &copy, pixels * FIRST_DEPTH * sizeof(float));

@@ -11,6 +11,8 @@
 enum cpu_pack_form {
     CPU_PACK_CONV,
     CPU_PACK_CONV_TURNED,
+    CPU_PACK_CONV_BF16,
+    CPU_PACK_DENSE_BF16,
     CPU_PACK_WINOGRAD = 10 /* + m */,
     CPU_PACK_WINOGRAD_TURNED = 20
 };

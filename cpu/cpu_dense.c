@@ -4,6 +4,9 @@
 #include <omp.h>
 #include <string.h>
 
+#include "cpu/cpu_bf16.h"
+#include "cpu/cpu_conv.h"
+
 enum {
     STRIP = 512,     /* columns whose sums stay in the first-level cache */
     PIECES = 64,     /* pieces of work aimed at, for any number of threads */
@@ -32,27 +35,53 @@ static void piece_multiply(float *partial, const float *x, const float *w, int n
     }
 }
 
+/* *out: the weights as words of two inputs, [in / 2 rounded up][out], made anew if they changed. */
+static enum vgg_status weights_halve(struct cpu *cpu, const float **to, const struct cpu_args *args, int in, int out)
+{
+    int lines = divide_up(in, 2);
+    void *packed;
+    bool valid;
+    enum vgg_status status =
+        cpu_pack_get(cpu, args, CPU_PACK_DENSE_BF16, (size_t)lines * (size_t)out * sizeof(float), &packed, &valid);
+    *to = packed;
+    if (status != VGG_OK || valid) return status;
+    uint32_t *words = packed;
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (int i = 0; i < lines; i++) {
+        const float *from = args->w + 2 * (size_t)i * (size_t)out;
+        for (int j = 0; j < out; j++)
+            words[(size_t)i * (size_t)out + (size_t)j] = cpu_bf16_pair(from[j], 2 * i + 1 < in ? from[out + j] : 0);
+    }
+    return VGG_OK;
+}
+
 enum vgg_status cpu_dense_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
                               const struct cpu_gemm *gemm)
 {
-    int n = op->x.n, in = op->w.w, out = op->w.c, strips = divide_up(out, STRIP);
+    int n = op->x.n, in = gemm->halve ? divide_up(op->w.w, 2) : op->w.w, out = op->w.c, strips = divide_up(out, STRIP);
     int pieces = divide_up(PIECES, strips), most = divide_up(in, MIN_DEPTH);
     if (pieces > most) pieces = most;
     int depth = divide_up(divide_up(in, pieces), CPU_STREAM_K) * CPU_STREAM_K;
     pieces = divide_up(in, depth);
-    size_t count = (size_t)n * (size_t)out;
+    size_t count = (size_t)n * (size_t)out, halves = gemm->halve ? (size_t)n * (size_t)in : 0;
     void *scratch;
-    enum vgg_status status = cpu_scratch(cpu, &scratch, count * (size_t)pieces * sizeof(float));
+    enum vgg_status status = cpu_scratch(cpu, &scratch, (count * (size_t)pieces + halves) * sizeof(float));
     if (status != VGG_OK) return status;
     float *partial = scratch, *y = args->y;
-    const float *b = args->b;
+    const float *b = args->b, *x = args->x, *w = args->w;
+    if (gemm->halve) {
+        status = weights_halve(cpu, &w, args, op->w.w, out);
+        if (status != VGG_OK) return status;
+        x = partial + count * (size_t)pieces;
+        gemm->halve((uint32_t *)(partial + count * (size_t)pieces), args->x, (size_t)n, (size_t)op->w.w);
+    }
     bool relu = op->flags & VGG_OP_RELU;
 #pragma omp parallel num_threads(cpu->threads)
     {
 #pragma omp for schedule(static)
         for (int i = 0; i < pieces * strips; i++) {
             int piece = i / strips, begin = piece * depth, end = in - begin < depth ? in : begin + depth;
-            piece_multiply(partial + (size_t)piece * count, args->x, args->w, n, in, out, i % strips, begin, end, gemm);
+            piece_multiply(partial + (size_t)piece * count, x, w, n, in, out, i % strips, begin, end, gemm);
         }
 #pragma omp for schedule(static)
         for (int i = 0; i < n * strips; i++) {

@@ -62,6 +62,10 @@ enum { CPU_STREAM_K = 8 };
 typedef void cpu_gemm_stream_fn(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb, int k,
                                 int m, int cols);
 
+/* to[r] = `count` values of row r of `from` as bf16, to the nearest, ties to even, two a word, the first in the low
+ * half; an odd count ends with a zero. Rows follow each other in both. A NaN stays one. */
+typedef void cpu_gemm_halve_fn(uint32_t *to, const float *from, size_t rows, size_t count);
+
 /* One ISA level's kernels with their block sizes. */
 struct cpu_gemm {
     cpu_gemm_rows_fn *rows;
@@ -73,10 +77,14 @@ struct cpu_gemm {
     cpu_gemm_pool_fn *pool;
     cpu_gemm_dot_fn *dot;
     cpu_gemm_stream_fn *stream;
-    int k_block;   /* depth of the B panels that a tile reads, in half of a first-level cache of 32 KiB */
-    int row_block; /* rows of A (a multiple of 12: of CPU_MR and of a pool window) worked on at once */
+    cpu_gemm_halve_fn *halve; /* or NULL: A and B are fp32. Else their elements are words of two bf16 values, for rows,
+                                 wide and stream, the only products then; sums are fp32 all the same. */
+    int k_block;              /* depth of the B panels that a tile reads, in half of a first-level cache of 32 KiB */
+    int row_block;            /* rows of A (a multiple of 12: of CPU_MR and of a pool window) worked on at once */
 };
 
-extern const struct cpu_gemm cpu_gemm_avx2, cpu_gemm_avx512;
+extern const struct cpu_gemm cpu_gemm_avx2, cpu_gemm_avx512, cpu_gemm_avx512bf16;
+cpu_gemm_store_fn cpu_gemm_store_avx512;
+cpu_gemm_pool_fn cpu_gemm_pool_avx512;
 
 #endif

@@ -36,6 +36,18 @@ bool cpu_isa_found(enum cpu_isa isa)
 #endif
 }
 
+bool cpu_isa_bf16(enum cpu_isa isa)
+{
+    if (isa != CPU_ISA_AVX512 || !cpu_isa_found(isa)) return false;
+#if defined(VGG16_EMULATE_AVX512)
+    return true;
+#elif defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
 enum cpu_isa cpu_isa_best(void)
 {
     int isa = CPU_ISA_COUNT - 1;

@@ -5,6 +5,8 @@ static const struct cpu_kernels plain = {
     .conv_bwd_data = cpu_conv_bwd_data_c,
     .conv_bwd_weight = cpu_conv_bwd_weight_c,
     .dense = cpu_dense_c,
+    .conv_bf16 = cpu_conv_bf16_c,
+    .dense_bf16 = cpu_dense_bf16_c,
     .dense_bwd_data = cpu_dense_bwd_data_c,
     .dense_bwd_weight = cpu_dense_bwd_weight_c,
     .pool2_row = cpu_pool2_row_c,
@@ -101,6 +103,7 @@ void cpu_kernels_fill(struct cpu_kernels *kernels, enum cpu_isa isa)
 #if defined(__x86_64__)
     if (isa == CPU_ISA_AVX2) override_avx2(kernels);
     if (isa == CPU_ISA_AVX512) override_avx512(kernels);
+    if (cpu_isa_bf16(isa)) kernels->conv_bf16 = cpu_conv_avx512bf16, kernels->dense_bf16 = cpu_dense_avx512bf16;
 #elif defined(__aarch64__)
     if (isa == CPU_ISA_NEON) override_neon(kernels);
 #else

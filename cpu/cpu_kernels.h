@@ -72,6 +72,7 @@ typedef void cpu_fma_fn(float *y, const float *x, size_t count, int rounds);
 struct cpu_kernels {
     cpu_op_fn *conv, *conv_bwd_data, *conv_bwd_weight;
     cpu_op_fn *dense, *dense_bwd_data, *dense_bwd_weight;
+    cpu_op_fn *conv_bf16, *dense_bf16; /* with x and w rounded to bf16 (cpu/cpu_bf16.h) */
     cpu_pool2_row_fn *pool2_row;
     cpu_pool2_bwd_row_fn *pool2_bwd_row;
     cpu_gpool_fn *avgpool, *gmaxpool;
@@ -89,6 +90,7 @@ struct cpu_kernels {
 /* The plain C versions. */
 cpu_op_fn cpu_conv_c, cpu_conv_bwd_data_c, cpu_conv_bwd_weight_c;
 cpu_op_fn cpu_dense_c, cpu_dense_bwd_data_c, cpu_dense_bwd_weight_c;
+cpu_op_fn cpu_conv_bf16_c, cpu_dense_bf16_c;
 cpu_pool2_row_fn cpu_pool2_row_c;
 cpu_pool2_bwd_row_fn cpu_pool2_bwd_row_c;
 cpu_gpool_fn cpu_avgpool_c, cpu_gmaxpool_c;
@@ -133,6 +135,7 @@ cpu_update_fn cpu_sgd_update_avx512, cpu_rmsprop_update_avx512, cpu_adam_update_
 cpu_op_fn cpu_conv_avx512, cpu_conv_bwd_data_avx512, cpu_conv_bwd_weight_avx512;
 cpu_op_fn cpu_dense_avx512, cpu_dense_bwd_data_avx512, cpu_dense_bwd_weight_avx512;
 cpu_fma_fn cpu_fma_avx512;
+cpu_op_fn cpu_conv_avx512bf16, cpu_dense_avx512bf16; /* AVX512_BF16 */
 
 /* NEON, in cpu/arm. Exponentials stay plain C: they are few. */
 cpu_pool2_row_fn cpu_pool2_row_neon;
@@ -151,6 +154,8 @@ enum cpu_isa { CPU_ISA_SCALAR, CPU_ISA_AVX2, CPU_ISA_AVX512, CPU_ISA_NEON, CPU_I
 const char *cpu_isa_name(enum cpu_isa isa);
 /* Can this processor and its operating system run that level? */
 bool cpu_isa_found(enum cpu_isa isa);
+/* Does it have dot products of bf16 values at that level? */
+bool cpu_isa_bf16(enum cpu_isa isa);
 /* The best level found. */
 enum cpu_isa cpu_isa_best(void);
 /* Fills the table for a level that was found. */

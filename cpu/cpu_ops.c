@@ -73,10 +73,10 @@ static enum vgg_status run(struct cpu *cpu, const struct vgg_op *op, const struc
                            const struct vgg_step *step)
 {
     switch (op->kind) {
-    case VGG_OP_CONV: return cpu->kernels.conv(cpu, op, a);
+    case VGG_OP_CONV: return (cpu->bf16 ? cpu->kernels.conv_bf16 : cpu->kernels.conv)(cpu, op, a);
     case VGG_OP_CONV_BWD_DATA: return cpu->kernels.conv_bwd_data(cpu, op, a);
     case VGG_OP_CONV_BWD_WEIGHT: return cpu->kernels.conv_bwd_weight(cpu, op, a);
-    case VGG_OP_DENSE: return cpu->kernels.dense(cpu, op, a);
+    case VGG_OP_DENSE: return (cpu->bf16 ? cpu->kernels.dense_bf16 : cpu->kernels.dense)(cpu, op, a);
     case VGG_OP_DENSE_BWD_DATA: return cpu->kernels.dense_bwd_data(cpu, op, a);
     case VGG_OP_DENSE_BWD_WEIGHT: return cpu->kernels.dense_bwd_weight(cpu, op, a);
     default: loops[op->kind](cpu, op, a, step); return VGG_OK;

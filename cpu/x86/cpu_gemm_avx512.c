@@ -4,94 +4,15 @@
 #include <immintrin.h>
 #include <string.h>
 
-/* Wide tile: 24 accumulators + 2 of B + 1 of A = 27 of 32 registers; 14 loads for 24 multiply-adds.
- * Square: 16 accumulators + 1 of B, A broadcast by the multiply-add itself. Columns: 12 accumulators in two sums. */
-enum { WIDE_MR = 2 * CPU_MR };
-
-/* The first `count` of 16 lanes. */
-static inline __mmask16 lanes(int count)
+static inline __attribute__((always_inline)) __m512 term(__m512 sum, __m512 a, __m512 b)
 {
-    return (__mmask16)(count >= 16 ? 0xFFFFu : (1u << count) - 1);
+    return _mm512_fmadd_ps(a, b, sum);
 }
 
-static inline __attribute__((always_inline)) __m512 splat(const float *x)
-{
-    return _mm512_set1_ps(*x);
-}
+#include "cpu/x86/cpu_tiles_avx512.h"
 
-/* Loads or clears, and stores, `m` rows of one panel of accumulators. */
-static inline __attribute__((always_inline)) void tile_load(__m512 *acc, const float *c, size_t ldc, int m,
-                                                            bool accumulate)
-{
-#pragma GCC unroll 16
-    for (int r = 0; r < m; r++)
-        acc[r] = accumulate ? _mm512_loadu_ps(c + (size_t)r * ldc) : _mm512_setzero_ps();
-}
-
-static inline __attribute__((always_inline)) void tile_store(float *c, size_t ldc, const __m512 *acc, int m)
-{
-#pragma GCC unroll 16
-    for (int r = 0; r < m; r++)
-        _mm512_storeu_ps(c + (size_t)r * ldc, acc[r]);
-}
-
-static void gemm_rows(float *c, size_t ldc, const float *const *a, size_t a_step, size_t a_skip, const float *b,
-                      size_t b_step, int segments, int k, bool accumulate)
-{
-    __m512 acc[CPU_MR];
-    tile_load(acc, c, ldc, CPU_MR, accumulate);
-    for (int s = 0; s < segments; s++, a += a_step, b += b_step) {
-        const float *row[CPU_MR], *bi = b;
-#pragma GCC unroll 6
-        for (int r = 0; r < CPU_MR; r++)
-            row[r] = a[r] + a_skip;
-        for (size_t i = 0; i < (size_t)k; i++, bi += CPU_NR) {
-            __m512 b0 = _mm512_loadu_ps(bi);
-#pragma GCC unroll 6
-            for (int r = 0; r < CPU_MR; r++)
-                acc[r] = _mm512_fmadd_ps(splat(row[r] + i), b0, acc[r]);
-        }
-    }
-    tile_store(c, ldc, acc, CPU_MR);
-}
-
-/* The wide tile for a constant m. */
-static inline __attribute__((always_inline)) void wide_tile(float *c, size_t ldc, size_t c_panel, const float *const *a,
-                                                            size_t a_step, size_t a_skip, const float *b, size_t b_step,
-                                                            size_t b_panel, int segments, int k, int m, bool accumulate)
-{
-    __m512 low[WIDE_MR], high[WIDE_MR];
-    tile_load(low, c, ldc, m, accumulate);
-    tile_load(high, c + c_panel, ldc, m, accumulate);
-    for (int s = 0; s < segments; s++, a += a_step, b += b_step) {
-        const float *row[WIDE_MR], *bi = b;
-#pragma GCC unroll 12
-        for (int r = 0; r < m; r++)
-            row[r] = a[r] + a_skip;
-        for (size_t i = 0; i < (size_t)k; i++, bi += CPU_NR) {
-            __m512 b0 = _mm512_loadu_ps(bi), b1 = _mm512_loadu_ps(bi + b_panel);
-#pragma GCC unroll 12
-            for (int r = 0; r < m; r++) {
-                __m512 v = splat(row[r] + i);
-                low[r] = _mm512_fmadd_ps(v, b0, low[r]);
-                high[r] = _mm512_fmadd_ps(v, b1, high[r]);
-            }
-        }
-    }
-    tile_store(c, ldc, low, m);
-    tile_store(c + c_panel, ldc, high, m);
-}
-
-static void gemm_wide(float *c, size_t ldc, size_t c_panel, const float *const *a, size_t a_step, size_t a_skip,
-                      const float *b, size_t b_step, size_t b_panel, int segments, int k, int m, bool accumulate)
-{
-    if (m != WIDE_MR)
-        wide_tile(c, ldc, c_panel, a, a_step, a_skip, b, b_step, b_panel, segments, k, CPU_MR, accumulate);
-    else if (accumulate)
-        wide_tile(c, ldc, c_panel, a, a_step, a_skip, b, b_step, b_panel, segments, k, WIDE_MR, true);
-    else
-        wide_tile(c, ldc, c_panel, a, a_step, a_skip, b, b_step, b_panel, segments, k, WIDE_MR, false);
-}
+/* Tiles that are not in cpu_tiles_avx512.h. Square: 16 accumulators + 1 of B, A broadcast by the multiply-add itself.
+ * Columns: 12 accumulators in two sums. */
 
 /* The packed form for a constant m; terms of even and of odd i are summed apart, so that no sum waits for itself. */
 static inline __attribute__((always_inline)) void cols_tile(float *c, size_t ldc, const float *a, const size_t *at,
@@ -155,8 +76,8 @@ static inline __m512 finish(__m512 v, __m512 bias, bool relu)
     return relu ? _mm512_max_ps(_mm512_setzero_ps(), v) : v;
 }
 
-static void gemm_store(float *y, size_t ldy, const float *c, size_t rows, int cols, const float *bias, bool relu,
-                       const float *mask)
+void cpu_gemm_store_avx512(float *y, size_t ldy, const float *c, size_t rows, int cols, const float *bias, bool relu,
+                           const float *mask)
 {
     __m512 shift = bias ? _mm512_loadu_ps(bias) : _mm512_setzero_ps();
     __mmask16 keep = lanes(cols);
@@ -170,8 +91,8 @@ static void gemm_store(float *y, size_t ldy, const float *c, size_t rows, int co
     }
 }
 
-static void gemm_pool(float *y, uint8_t *arg, size_t ldy, const float *c, size_t windows, int cols, const float *bias,
-                      bool relu)
+void cpu_gemm_pool_avx512(float *y, uint8_t *arg, size_t ldy, const float *c, size_t windows, int cols,
+                          const float *bias, bool relu)
 {
     __m512 shift = bias ? _mm512_loadu_ps(bias) : _mm512_setzero_ps();
     __mmask16 keep = lanes(cols);
@@ -250,71 +171,13 @@ static void gemm_dot(float *c, size_t ldc, const float *a, size_t lda, const flo
                          accumulate);
 }
 
-/* Full pairs of columns for constant m. The lines that the next call will read are asked for meanwhile. */
-static inline __attribute__((always_inline)) void stream_tile(float *c, size_t ldc, const float *a, size_t lda,
-                                                              const float *b, size_t ldb, int m, int cols)
-{
-    for (int j = 0; j < cols; j += 2 * CPU_NR) {
-        __m512 low[CPU_MR], high[CPU_MR];
-        tile_load(low, c + j, ldc, m, true);
-        tile_load(high, c + j + CPU_NR, ldc, m, true);
-#pragma GCC unroll 8
-        for (int i = 0; i < CPU_STREAM_K; i++) {
-            const float *line = b + (size_t)i * ldb + j;
-            __m512 b0 = _mm512_loadu_ps(line), b1 = _mm512_loadu_ps(line + CPU_NR);
-            _mm_prefetch((const char *)(line + CPU_STREAM_K * ldb), _MM_HINT_T0);
-            _mm_prefetch((const char *)(line + CPU_STREAM_K * ldb + CPU_NR), _MM_HINT_T0);
-#pragma GCC unroll 6
-            for (int r = 0; r < m; r++) {
-                __m512 v = splat(a + (size_t)r * lda + i);
-                low[r] = _mm512_fmadd_ps(v, b0, low[r]);
-                high[r] = _mm512_fmadd_ps(v, b1, high[r]);
-            }
-        }
-        tile_store(c + j, ldc, low, m);
-        tile_store(c + j + CPU_NR, ldc, high, m);
-    }
-}
-
-/* Columns [j, cols) 16 at a time, any k and m. */
-static void stream_rest(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb, int k, int m,
-                        int j, int cols)
-{
-    for (; j < cols; j += CPU_NR) {
-        __mmask16 keep = lanes(cols - j);
-        for (int r = 0; r < m; r++) {
-            __m512 acc = _mm512_maskz_loadu_ps(keep, c + (size_t)r * ldc + j);
-            for (int i = 0; i < k; i++)
-                acc = _mm512_fmadd_ps(splat(a + (size_t)r * lda + i),
-                                      _mm512_maskz_loadu_ps(keep, b + (size_t)i * ldb + j), acc);
-            _mm512_mask_storeu_ps(c + (size_t)r * ldc + j, keep, acc);
-        }
-    }
-}
-
-static void gemm_stream(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb, int k, int m,
-                        int cols)
-{
-    int whole = k == CPU_STREAM_K ? cols & -2 * CPU_NR : 0;
-    switch (whole ? m : 0) {
-    case 1: stream_tile(c, ldc, a, lda, b, ldb, 1, whole); break;
-    case 2: stream_tile(c, ldc, a, lda, b, ldb, 2, whole); break;
-    case 3: stream_tile(c, ldc, a, lda, b, ldb, 3, whole); break;
-    case 4: stream_tile(c, ldc, a, lda, b, ldb, 4, whole); break;
-    case 5: stream_tile(c, ldc, a, lda, b, ldb, 5, whole); break;
-    case 6: stream_tile(c, ldc, a, lda, b, ldb, 6, whole); break;
-    default: break;
-    }
-    stream_rest(c, ldc, a, lda, b, ldb, k, m, whole, cols);
-}
-
 const struct cpu_gemm cpu_gemm_avx512 = {
     .rows = gemm_rows,
     .wide = gemm_wide,
     .cols = gemm_cols,
     .square = gemm_square,
-    .store = gemm_store,
-    .pool = gemm_pool,
+    .store = cpu_gemm_store_avx512,
+    .pool = cpu_gemm_pool_avx512,
     .dot = gemm_dot,
     .stream = gemm_stream,
     .k_block = 128,

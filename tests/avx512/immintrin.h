@@ -49,6 +49,18 @@ static inline __m128i emulated_cvtepi32_epi8(__m512i v)
     return out;
 }
 
+static inline __m256i emulated_cvtepi32_epi16(__m512i v)
+{
+    int32_t lane[16];
+    uint16_t word[16];
+    __m256i out;
+    memcpy(lane, &v, sizeof lane);
+    for (int i = 0; i < 16; i++)
+        word[i] = (uint16_t)lane[i];
+    memcpy(&out, word, sizeof out);
+    return out;
+}
+
 static inline __m512d emulated_cvtps_pd(__m256 v)
 {
     double lane[8];
@@ -68,6 +80,7 @@ static inline __m256 emulated_cvtpd_ps(__m512d v)
 #define _mm512_mask_storeu_ps emulated_mask_storeu_ps
 #define _mm512_cvtepu8_epi32 emulated_cvtepu8_epi32
 #define _mm512_cvtepi32_epi8 emulated_cvtepi32_epi8
+#define _mm512_cvtepi32_epi16 emulated_cvtepi32_epi16
 #define _mm512_cvtps_pd emulated_cvtps_pd
 #define _mm512_cvtpd_ps emulated_cvtpd_ps
 
