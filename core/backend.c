@@ -130,6 +130,13 @@ static enum vgg_status check_backend_name(const char *name)
     return vgg_fail(VGG_ERR_ARGUMENT, "backend \"%s\" is unknown; take auto, cpu or vulkan", name);
 }
 
+static enum vgg_status parse_precision(bool *bf16, const char *text)
+{
+    *bf16 = text && strcmp(text, "bf16") == 0;
+    if (!text || *bf16 || strcmp(text, "fp32") == 0) return VGG_OK;
+    return vgg_fail(VGG_ERR_ARGUMENT, "precision \"%s\" is unknown; take fp32 or bf16", text);
+}
+
 enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engine_options *options)
 {
     enum vgg_status status = VGG_OK;
@@ -137,19 +144,26 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
     const struct vgg_device_info *device;
     size_t count;
     const char *name = options->backend && strcmp(options->backend, "auto") != 0 ? options->backend : NULL;
+    bool bf16;
     *out = NULL;
+    CHECK(parse_precision(&bf16, options->precision));
     if (name) CHECK(check_backend_name(name));
     CHECK(vgg_backend_devices(&devices, &count));
     CHECK(choose(&device, devices, count, name, options->device));
+    if (bf16 && strcmp(device->backend, "cpu") != 0) {
+        CHECK(vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: backend %s computes in fp32 only; take --backend cpu",
+                       device->backend));
+    }
     for (const struct vgg_backend_vtable *const *backend = registry; *backend; backend++) {
         if (strcmp((*backend)->name, device->backend) != 0) continue;
         int own_index = 0;
         for (const struct vgg_device_info *d = devices; d < device; d++)
             own_index += strcmp(d->backend, device->backend) == 0;
         struct vgg_backend_options own = {
-            .device = own_index, .isa = options->isa, .conv = options->conv, .threads = options->threads
+            .device = own_index, .isa = options->isa, .conv = options->conv, .threads = options->threads, .bf16 = bf16
         };
         CHECK((*backend)->open(out, &own));
+        (*out)->inference = bf16;
         (*out)->device.index = device->index;
         (*out)->device.chosen = device->chosen;
         bool asked = name || options->device;

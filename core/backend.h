@@ -11,6 +11,7 @@ struct vgg_backend {
     const struct vgg_backend_vtable *vtable;
     struct vgg_device_info device; /* filled by open */
     uint64_t key;                  /* last key given to a list */
+    bool inference;                /* opened with reduced precision: not for training */
 };
 
 /* First member of every backend's own buffer. */
@@ -33,6 +34,7 @@ struct vgg_backend_options {
     const char *isa;  /* CPU: highest level allowed; NULL or "auto": all */
     const char *conv; /* CPU: as in struct vgg_engine_options */
     int threads;      /* CPU: 0 = every processor this process may use */
+    bool bf16;        /* CPU: forward operands in bf16, as in struct vgg_engine_options; no other backend is asked */
 };
 
 /* A submit may return before the work is done and gives a ticket (0 = already done). upload has copied its source when

@@ -62,7 +62,8 @@ static enum vgg_status add(struct opening *o, const struct vgg_device_info *devi
                                                .device = index,
                                                .isa = isa,
                                                .conv = isa ? conv : NULL,
-                                               .threads = o->engine->threads };
+                                               .threads = o->engine->threads,
+                                               .precision = o->engine->precision };
     size_t size = (o->subjects->count + 1) * sizeof *o->subjects->item;
     struct vgg_bench_subject *item = realloc(o->subjects->item, size);
     if (!item) return vgg_fail_memory("the list of devices to measure", size);

@@ -24,7 +24,7 @@ static void subjects_finish(struct subjects *subjects)
 }
 
 static enum vgg_status subject_add(struct subjects *subjects, const struct vgg_device_info *device, const char *isa,
-                                   int threads)
+                                   const struct vgg_engine_options *asked)
 {
     char index[16];
     snprintf(index, sizeof index, "%d", device->index);
@@ -33,9 +33,11 @@ static enum vgg_status subject_add(struct subjects *subjects, const struct vgg_d
     if (!item) return vgg_fail_memory("the list of devices to test", size);
     subjects->item = item;
     struct subject *subject = &item[subjects->count];
-    const struct vgg_engine_options options = {
-        .backend = device->backend, .device = index, .isa = isa, .threads = threads
-    };
+    const struct vgg_engine_options options = { .backend = device->backend,
+                                                .device = index,
+                                                .isa = isa,
+                                                .threads = asked->threads,
+                                                .precision = asked->precision };
     enum vgg_status status = vgg_backend_open(&subject->backend, &options);
     if (status != VGG_OK) return status;
     snprintf(subject->name, sizeof subject->name, "%s%s%s%s", device->name, isa ? " (" : "", isa ? isa : "",
@@ -50,6 +52,8 @@ static enum vgg_status subject_add_levels(struct subjects *subjects, const struc
                                           const struct vgg_engine_options *options)
 {
     const char *highest = options->isa && strcmp(options->isa, "auto") != 0 ? options->isa : NULL;
+    if (options->precision && strcmp(options->precision, "fp32") != 0) /* not every level has it */
+        return subject_add(subjects, device, highest ? highest : "auto", options);
     char levels[sizeof device->driver], *rest = levels;
     snprintf(levels, sizeof levels, "%s", device->driver);
     bool reached = false;
@@ -57,12 +61,12 @@ static enum vgg_status subject_add_levels(struct subjects *subjects, const struc
     for (char *isa; !reached && (isa = strtok_r(rest, " ", &rest));) {
         reached = highest && strcmp(isa, highest) == 0;
         if (strcmp(isa, "scalar") == 0) continue;
-        enum vgg_status status = subject_add(subjects, device, isa, options->threads);
+        enum vgg_status status = subject_add(subjects, device, isa, options);
         if (status != VGG_OK) return status;
     }
     bool unknown = highest && !reached;
     if (unknown || subjects->count == before)
-        return subject_add(subjects, device, highest ? highest : "scalar", options->threads);
+        return subject_add(subjects, device, highest ? highest : "scalar", options);
     return VGG_OK;
 }
 
@@ -84,7 +88,7 @@ static enum vgg_status subjects_open(struct subjects *subjects, const struct vgg
         if (strcmp(device->backend, "cpu") == 0)
             CHECK(subject_add_levels(subjects, device, options));
         else
-            CHECK(subject_add(subjects, device, NULL, 0));
+            CHECK(subject_add(subjects, device, NULL, options));
     }
 fail:
     vgg_backend_close(wanted);
@@ -121,15 +125,17 @@ fail:
 
 enum vgg_status vgg_selftest(const struct vgg_engine_options *options, vgg_selftest_fn *fn, void *user)
 {
-    static const struct vgg_engine_options plain = { .backend = "cpu", .isa = "scalar" }, any = { 0 };
+    static const struct vgg_engine_options any = { 0 };
     enum vgg_status status = VGG_OK;
     struct subjects subjects = { 0 };
     struct vgg_op_case_list list = { 0 };
     struct vgg_op_case_memory expected = { 0 };
     struct vgg_backend *reference = NULL;
     size_t failures = 0;
-    CHECK(subjects_open(&subjects, options ? options : &any));
-    CHECK(vgg_backend_open(&reference, &plain));
+    if (!options) options = &any;
+    CHECK(subjects_open(&subjects, options));
+    CHECK(vgg_backend_open(&reference, &(struct vgg_engine_options) {
+                                           .backend = "cpu", .isa = "scalar", .precision = options->precision }));
     CHECK(vgg_op_case_list_init(&list));
     for (size_t i = 0; i < list.count; i++) {
         const struct vgg_op_case *test = &list.item[i];

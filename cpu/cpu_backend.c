@@ -92,6 +92,16 @@ static enum vgg_status isa_parse(enum cpu_isa *isa, const char *text)
     return vgg_fail(VGG_ERR_ARGUMENT, "isa %s: is not known; use auto, scalar, avx2, avx512 or neon", text);
 }
 
+/* Plain C computes with bf16 operands on every processor; other levels only where they are faster than fp32. */
+static enum vgg_status bf16_check(enum cpu_isa isa)
+{
+    if (isa == CPU_ISA_SCALAR || cpu_isa_bf16(isa)) return VGG_OK;
+    if (cpu_isa_bf16(CPU_ISA_AVX512))
+        return vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: isa %s has no bf16 dot products; use isa avx512",
+                        cpu_isa_name(isa));
+    return vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: this CPU has no bf16 dot products (AVX512_BF16); use fp32");
+}
+
 static enum vgg_status conv_parse(enum cpu_conv_choice *choice, const char *text)
 {
     static const char *const name[] = { "auto", "direct", "winograd", "winograd2", "winograd4", "winograd6" };
@@ -122,6 +132,8 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     enum cpu_conv_choice conv;
     if (status == VGG_OK) status = conv_parse(&conv, options->conv);
     if (status != VGG_OK) return status;
+    if (options->bf16) status = bf16_check(isa);
+    if (status != VGG_OK) return status;
     if (options->device > 0) return vgg_fail(VGG_ERR_MISSING, "cpu device %d: there is only device 0", options->device);
     if (options->threads < 0 || options->threads > MAX_THREADS)
         return vgg_fail(VGG_ERR_ARGUMENT, "threads %d: must be 0 (all processors) to %d", options->threads,
@@ -132,6 +144,7 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     device_fill(&cpu->base.device);
     cpu->isa = isa;
     cpu->conv = conv;
+    cpu->bf16 = options->bf16;
     cpu->l1 = cache_first();
     cpu->threads = options->threads ? options->threads : cpu->base.device.threads;
     cpu->base.device.threads = cpu->threads;

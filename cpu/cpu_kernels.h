@@ -72,7 +72,7 @@ typedef void cpu_fma_fn(float *y, const float *x, size_t count, int rounds);
 struct cpu_kernels {
     cpu_op_fn *conv, *conv_bwd_data, *conv_bwd_weight;
     cpu_op_fn *dense, *dense_bwd_data, *dense_bwd_weight;
-    cpu_op_fn *conv_bf16, *dense_bf16; /* with x and w rounded to bf16 (cpu/cpu_bf16.h) */
+    cpu_op_fn *conv_bf16, *dense_bf16; /* x and w rounded to bf16 (cpu_bf16.h), sums fp32 */
     cpu_pool2_row_fn *pool2_row;
     cpu_pool2_bwd_row_fn *pool2_bwd_row;
     cpu_gpool_fn *avgpool, *gmaxpool;

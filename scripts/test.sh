@@ -170,7 +170,7 @@ on_x86() {
 
 run_avx512() {
     on_x86 avx512 || return 0
-    local targets=(test_cpu_kernels test_cpu_conv test_cpu_winograd test_ops test_gradients)
+    local targets=(test_cpu_kernels test_cpu_conv test_cpu_winograd test_cpu_bf16 test_ops test_gradients)
     build avx512 -DVGG16_EMULATE_AVX512=ON -DVGG16_VULKAN=OFF -DVGG16_BENCHMARKS=OFF || return 0
     run_tests avx512 -R "^($(IFS='|' && echo "${targets[*]}"))\$"
 }

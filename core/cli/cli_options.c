@@ -216,7 +216,7 @@ const struct cli_option cli_augment_options[] = {
 
 static const char *const backend_names[] = { "auto", "cpu", "vulkan", NULL };
 static const char *const isa_names[] = { "auto", "scalar", "avx2", "avx512", "neon", NULL };
-
+static const char *const precision_names[] = { "fp32", "bf16", NULL };
 static const char *const conv_names[] = { "auto", "direct", "winograd", NULL };
 
 /* A choice that the library takes as a word. */
@@ -255,6 +255,14 @@ const struct cli_option cli_common_options[] = {
       .choices = conv_names,
       .range = "one of auto, direct, winograd",
       .offset = offsetof(struct cli_common, engine.conv) },
+    { .name = "precision",
+      .value = "TYPE",
+      .help = "operands of forward convolutions and dense layers: fp32 or bf16; bf16 needs a CPU with AVX512_BF16, or "
+              "--isa scalar, and is not for training (default: VGG16_PRECISION, else fp32)",
+      .read = read_word,
+      .choices = precision_names,
+      .range = "one of fp32, bf16",
+      .offset = offsetof(struct cli_common, engine.precision) },
     { .name = "threads",
       .value = "N",
       .help = "CPU threads (default: VGG16_THREADS, else OMP_NUM_THREADS, else all processors)",

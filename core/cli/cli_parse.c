@@ -191,10 +191,8 @@ static enum vgg_status read_short(struct cli *cli, int argc, char **argv, int *i
 static enum vgg_status read_environment(struct cli *cli)
 {
     static const char *const variables[][2] = {
-        { "VGG16_BACKEND", "backend" },
-        { "VGG16_DEVICE", "device" },
-        { "VGG16_ISA", "isa" },
-        { "VGG16_THREADS", "threads" },
+        { "VGG16_BACKEND", "backend" },     { "VGG16_DEVICE", "device" },   { "VGG16_ISA", "isa" },
+        { "VGG16_PRECISION", "precision" }, { "VGG16_THREADS", "threads" },
     };
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
         const char *text = getenv(variables[i][0]), *name = variables[i][1];

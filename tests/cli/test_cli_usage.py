@@ -9,7 +9,7 @@ from cli_support import PROGRAM, Program, write_folder
 COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "convert", "bench", "selftest"]
 
 # Every option of every command, as scripts may use them.
-COMMON = "backend conv device isa threads memory seed json quiet verbose help version"
+COMMON = "backend conv device isa precision threads memory seed json quiet verbose help version"
 IMAGES = "preprocess resize crop skip-bad"
 OPTIONS = {
     "devices": "",
@@ -126,6 +126,7 @@ class Usage(Program):
             ("arch", "vgg12", "one of vgg11, vgg13, vgg16, vgg19"),
             ("backend", "cuda", "one of auto, cpu, vulkan"),
             ("isa", "sse2", "one of auto, scalar, avx2, avx512, neon"),
+            ("precision", "fp16", "one of fp32, bf16"),
         ):
             for value in wrong.split():
                 self.usage(re.escape(f"--{name} {value}: must be {rule}"), "train", "d", f"--{name}={value}")
@@ -164,6 +165,7 @@ class Usage(Program):
         self.usage("VGG16_THREADS=many: must be a whole number from 1", "devices", env={"VGG16_THREADS": "many"})
         self.usage("VGG16_BACKEND=gpu: must be one of auto, cpu", "devices", env={"VGG16_BACKEND": "gpu"})
         self.usage("VGG16_ISA=mmx: must be one of auto, scalar", "devices", env={"VGG16_ISA": "mmx"})
+        self.usage("VGG16_PRECISION=f16: must be one of fp32", "devices", env={"VGG16_PRECISION": "f16"})
         self.succeed("devices", env={"VGG16_THREADS": "", "VGG16_BACKEND": ""})
 
     def test_environment_is_used_and_overridden(self):
