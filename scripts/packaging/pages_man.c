@@ -99,7 +99,7 @@ static void tagged(FILE *out, const char *tag, const char *text)
 static void environment(FILE *out)
 {
     fputs(".SH ENVIRONMENT\n", out);
-    tagged(out, "VGG16_BACKEND, VGG16_DEVICE, VGG16_ISA, VGG16_THREADS",
+    tagged(out, "VGG16_BACKEND, VGG16_DEVICE, VGG16_ISA, VGG16_PRECISION, VGG16_THREADS",
            "As the options of these names, which come first. OMP_NUM_THREADS is heard after VGG16_THREADS.");
     tagged(out, "VGG16_STARTER", "The file of the starter weights, instead of the one installed with the program.");
     tagged(out, "VGG16_MIRROR", "Another address of the folder that holds Keras' files, for `vgg16 pull`.");

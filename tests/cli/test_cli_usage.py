@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from cli_support import PROGRAM, Program, write_folder
+from cli_support import GAP, PROGRAM, TINY, Program, write_folder
 
 COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "convert", "bench", "selftest"]
 
@@ -234,3 +234,13 @@ class Stdout(Program):
         )
         self.assertEqual(done.returncode, 1)
         self.assertEqual(len(done.stderr.splitlines()), 1)
+
+    def test_precision(self):
+        data = write_folder(self.path("data"), count=1)
+        self.train(data)
+        bf16 = ["--backend", "cpu", "--isa", "scalar", "--precision", "bf16"]
+        self.fail_with(1, "training needs fp32", "train", data, *TINY, *GAP, "-o", "n.safetensors", "-q", *bf16)
+        expected = self.json("predict", "-m", "m.safetensors", "data", *bf16[:4])
+        rounded = self.json("predict", "-m", "m.safetensors", "data", *bf16)
+        self.assertNotEqual(rounded, expected)
+        self.fail_with(1, "bf16 dot products", "predict", "-m", "m.safetensors", "data", "--isa", "avx2", *bf16[4:])
