@@ -40,7 +40,7 @@ check() {
     rooms core | includes 'vulkan' | violation 'core/ does not know Vulkan'
     rooms cpu/x86 | grep -E '_avx2\.[ch]$' | having '_mm512|__m512|_mm(256)?_maskz?_|__mmask' |
         violation 'AVX2 files hold AVX2 only'
-    rooms cpu/x86 | grep -vE '_(avx2|avx512[a-z]*)\.[ch]$' | having '_mm(256|512)?_|__m(128|256|512)' |
+    rooms cpu/x86 | grep -vE '_(avx2|avx512[a-z0-9]*)\.[ch]$' | having '_mm(256|512)?_|__m(128|256|512)' |
         violation 'x86 intrinsics stand in files named after their level'
     rooms cpu/arm | grep -vE '_neon\.[ch]$' | having 'float32x4|vld1q|vfmaq' |
         violation 'Arm intrinsics stand in files named after their level'
