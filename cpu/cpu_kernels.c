@@ -89,10 +89,20 @@ static void override_neon(struct cpu_kernels *k)
     k->avgpool_bwd = cpu_avgpool_bwd_neon;
     k->gmaxpool_bwd = cpu_gmaxpool_bwd_neon;
     k->dropout = cpu_dropout_neon;
+    k->softmax = cpu_softmax_neon;
+    k->sigmoid = cpu_sigmoid_neon;
+    k->softmax_xent = cpu_softmax_xent_neon;
+    k->sigmoid_xent = cpu_sigmoid_xent_neon;
     k->sgd = cpu_sgd_update_neon;
     k->rmsprop = cpu_rmsprop_update_neon;
     k->adam = cpu_adam_update_neon;
     k->adamw = cpu_adamw_update_neon;
+    k->conv = cpu_conv_neon;
+    k->conv_bwd_data = cpu_conv_bwd_data_neon;
+    k->conv_bwd_weight = cpu_conv_bwd_weight_neon;
+    k->dense = cpu_dense_neon;
+    k->dense_bwd_data = cpu_dense_bwd_data_neon;
+    k->dense_bwd_weight = cpu_dense_bwd_weight_neon;
     k->fma = cpu_fma_neon;
 }
 #endif

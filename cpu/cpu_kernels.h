@@ -137,14 +137,20 @@ cpu_op_fn cpu_dense_avx512, cpu_dense_bwd_data_avx512, cpu_dense_bwd_weight_avx5
 cpu_fma_fn cpu_fma_avx512;
 cpu_op_fn cpu_conv_avx512bf16, cpu_dense_avx512bf16; /* AVX512_BF16 */
 
-/* NEON, in cpu/arm. Exponentials stay plain C: they are few. */
+/* NEON, in cpu/arm. */
 cpu_pool2_row_fn cpu_pool2_row_neon;
 cpu_pool2_bwd_row_fn cpu_pool2_bwd_row_neon;
 cpu_gpool_fn cpu_avgpool_neon, cpu_gmaxpool_neon;
 cpu_avgpool_bwd_fn cpu_avgpool_bwd_neon;
 cpu_gmaxpool_bwd_fn cpu_gmaxpool_bwd_neon;
 cpu_dropout_fn cpu_dropout_neon;
+cpu_softmax_fn cpu_softmax_neon;
+cpu_sigmoid_fn cpu_sigmoid_neon;
+cpu_softmax_xent_fn cpu_softmax_xent_neon;
+cpu_sigmoid_xent_fn cpu_sigmoid_xent_neon;
 cpu_update_fn cpu_sgd_update_neon, cpu_rmsprop_update_neon, cpu_adam_update_neon, cpu_adamw_update_neon;
+cpu_op_fn cpu_conv_neon, cpu_conv_bwd_data_neon, cpu_conv_bwd_weight_neon;
+cpu_op_fn cpu_dense_neon, cpu_dense_bwd_data_neon, cpu_dense_bwd_weight_neon;
 cpu_fma_fn cpu_fma_neon;
 
 /* Levels in the order in which they override each other. */

@@ -47,7 +47,7 @@ struct cpu_winograd_kernels {
 };
 
 /* For m = 2, 4, 6 at index m / 2 - 1. */
-extern const struct cpu_winograd_kernels cpu_winograd_avx2[3], cpu_winograd_avx512[3];
+extern const struct cpu_winograd_kernels cpu_winograd_avx2[3], cpu_winograd_avx512[3], cpu_winograd_neon[3];
 
 /* The m with the least expected time for this operation, 0 for the direct algorithm; by shape, so that results depend
  * neither on threads nor on how a batch is split. */
