@@ -8,8 +8,9 @@
 
 #include "core/rng.h"
 #include "cpu/cpu_kernels.h"
+#include "emulated.h"
 
-enum { GUARD = 512, MAX_VIEWS = 8 };
+enum { GUARD = 512, MAX_VIEWS = 8, EMULATED_PRODUCTS = 4 << 20 };
 
 static struct vgg_view place(struct trial *t, enum vgg_arena arena, enum vgg_type type, int n, int h, int w, int c)
 {
@@ -275,6 +276,7 @@ static void dense_check(const struct trial *t, const struct trial *o, const char
 void trial_check(enum vgg_op_kind kind, unsigned flags, bool arg, struct trial_shape s, enum trial_data data,
                  const char *isa, const char *conv, void (*bound)(struct trial *t))
 {
+    if (EMULATED && (int64_t)s.n * s.h * s.w * s.cin * s.cout * 9 > EMULATED_PRODUCTS) return;
     struct trial t = { .op = { .kind = kind, .flags = flags },
                        .seed = 2 * (uint64_t)(s.n + s.h + s.cin + s.cout) + (data == TRIAL_WHOLE),
                        .exact = data == TRIAL_WHOLE };
@@ -321,7 +323,7 @@ void trial_check(enum vgg_op_kind kind, unsigned flags, bool arg, struct trial_s
     else
         weight_check(&t, &out, what);
     guards_check(&out, &t, what);
-    for (int threads = 1; threads <= 7; threads += 2) {
+    for (int threads = 1; threads <= (EMULATED ? 3 : 7); threads += 2) {
         trial_run(&again, &t, isa, conv, threads);
         for (int a = 0; a < VGG_ARENA_COUNT; a++)
             if (t.size[a])

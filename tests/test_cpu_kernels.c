@@ -9,8 +9,8 @@
 #include "core/rng.h"
 #include "cpu/cpu_kernels.h"
 
-/* Around vectors of 8 and 16 floats, around dropout's 32 and 64, a prime, a VGG layer's. */
-static const size_t sizes[] = { 0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 63, 64, 97, 512 };
+/* Around vectors of 4, 8 and 16 floats, around dropout's 16, 32 and 64, a prime, a VGG layer's. */
+static const size_t sizes[] = { 0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 63, 64, 97, 512 };
 enum { SIZES = sizeof sizes / sizeof *sizes, GUARD = 16 };
 
 /* `count` elements between two guard bands, poisoned. */
