@@ -6,16 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/arch.h"
 #include "core/backend.h"
+#include "core/bench_peak.h"
+#include "core/bench_stats.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/rng.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 enum { MAX_VARIANTS = 4, MAX_REPEATS = 1000 };
 
@@ -30,63 +28,6 @@ struct options {
     unsigned passes;
     bool fresh; /* weights count as changed before each run, as in training */
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* FLOP of `count` rounds of independent fused multiply-adds, 0 where this program has no loop for the processor. */
-#if defined(__x86_64__)
-__attribute__((target("avx2,fma"))) static double peak_loop(long count)
-{
-    __m256 acc[12], a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(1e-3f);
-#pragma GCC unroll 12
-    for (int j = 0; j < 12; j++)
-        acc[j] = _mm256_set1_ps((float)j);
-    for (long i = 0; i < count; i++) {
-#pragma GCC unroll 12
-        for (int j = 0; j < 12; j++)
-            acc[j] = _mm256_fmadd_ps(acc[j], a, b);
-        __asm__ volatile("" : "+x"(acc[0]));
-    }
-    float sum[8];
-    for (int j = 1; j < 12; j++)
-        acc[0] = _mm256_add_ps(acc[0], acc[j]);
-    _mm256_storeu_ps(sum, acc[0]);
-    return (double)count * 12 * 8 * 2 + 0 * (double)sum[0];
-}
-static bool peak_known(void)
-{
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-#else
-static double peak_loop(long count)
-{
-    (void)count;
-    return 0;
-}
-static bool peak_known(void)
-{
-    return false;
-}
-#endif
-
-/* GFLOP/s of all threads together, the best of some short runs. */
-static double peak_measure(int threads)
-{
-    double best = 0;
-    for (int i = 0; peak_known() && i < 20; i++) {
-        double flops = 0, begin = now();
-#pragma omp parallel num_threads(threads) reduction(+ : flops)
-        flops += peak_loop(1000000);
-        double rate = flops / (now() - begin) * 1e-9;
-        best = rate > best ? rate : best;
-    }
-    return best;
-}
 
 /* One operation on buffers of one backend. */
 struct bench {
@@ -162,25 +103,21 @@ static enum vgg_status bench_run(struct bench *b, const struct options *o, int r
     enum vgg_status status = VGG_OK;
     float zero = 0;
     if (o->fresh && b->op.w.n) status = vgg_buf_upload(b->arena[VGG_ARENA_PARAM], b->op.w.offset, &zero, sizeof zero);
-    double begin = now();
+    double begin = vgg_clock_seconds();
     if (status == VGG_OK) status = vgg_backend_submit(b->backend, &list, &step, NULL, &ticket);
     if (status == VGG_OK) status = vgg_backend_wait(b->backend, ticket);
-    b->seconds[repeat] = now() - begin;
+    b->seconds[repeat] = vgg_clock_seconds() - begin;
     return status;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* Measures one layer and pass on all variants; *total gains the medians. */
 static enum vgg_status layer_measure(struct vgg_backend *const *backend, const struct options *o,
-                                     const struct vgg_arch *arch, int index, enum pass pass, double peak, double *total)
+                                     const struct vgg_arch *arch, int index, enum pass pass, const double *peak,
+                                     double *total)
 {
     enum vgg_status status = VGG_OK;
     static struct bench bench[MAX_VARIANTS];
+    double medians[MAX_VARIANTS] = { 0 };
     memset(bench, 0, sizeof bench);
     for (int v = 0; v < o->variants; v++) {
         struct bench *b = &bench[v];
@@ -199,15 +136,14 @@ static enum vgg_status layer_measure(struct vgg_backend *const *backend, const s
             CHECK(bench_run(&bench[v], o, r));
     printf("%-13s %-8s", arch->layer[index].name, pass_name[pass]);
     for (int v = 0; v < o->variants; v++) {
-        double *t = bench[v].seconds;
-        qsort(t, (size_t)o->repeats, sizeof *t, compare);
-        double median = t[o->repeats / 2], rate = vgg_op_flops(&bench[v].op) / median * 1e-9;
-        printf(" | %9.3f ms %5.1f%% %7.1f GF/s", 1e3 * median,
-               100 * (t[3 * o->repeats / 4] - t[o->repeats / 4]) / median, rate);
-        if (peak > 0) printf(" %5.1f%%", 100 * rate / peak);
-        total[v] += median;
+        struct vgg_bench_time time = vgg_bench_stats(bench[v].seconds, o->repeats);
+        double rate = vgg_op_flops(&bench[v].op) / time.median;
+        printf(" | %9.3f ms %5.1f%% %7.1f GF/s %5.1f%%", 1e3 * time.median, 100 * vgg_bench_spread(&time), 1e-9 * rate,
+               100 * rate / peak[v]);
+        medians[v] = time.median;
+        total[v] += time.median;
     }
-    if (o->variants > 1) printf(" | %5.2fx", bench[0].seconds[o->repeats / 2] / bench[1].seconds[o->repeats / 2]);
+    if (o->variants > 1) printf(" | %5.2fx", medians[0] / medians[1]);
     putchar('\n');
     fflush(stdout);
 fail:
@@ -221,6 +157,7 @@ static enum vgg_status all_measure(const struct options *o)
 {
     static struct vgg_arch arch;
     struct vgg_backend *backend[MAX_VARIANTS] = { NULL };
+    double peak[MAX_VARIANTS] = { 0 };
     enum vgg_status status = vgg_arch_base(&arch, o->arch, o->height, o->width, NULL);
     if (status == VGG_OK) status = vgg_arch_head(&arch, "top");
     for (int v = 0; v < o->variants && status == VGG_OK; v++) {
@@ -230,10 +167,12 @@ static enum vgg_status all_measure(const struct options *o)
             .backend = "cpu", .isa = o->variant[v], .conv = conv, .threads = o->threads
         };
         status = vgg_backend_open(&backend[v], &options);
+        if (status == VGG_OK) status = vgg_bench_peak(backend[v], &peak[v]);
     }
-    double peak = peak_measure(o->threads);
-    printf("%s %dx%d, batch %d, %d threads, peak %.1f GFLOP/s; median, quartile distance, rate, share of the peak\n",
-           arch.name, o->height, o->width, o->batch, o->threads, peak);
+    printf("%s %dx%d, batch %d, %d threads, peaks", arch.name, o->height, o->width, o->batch, o->threads);
+    for (int v = 0; v < o->variants; v++)
+        printf(" %.1f", 1e-9 * peak[v]);
+    puts(" GFLOP/s; median, quartile distance, rate, share of the peak");
     for (int pass = 0; pass < PASSES && status == VGG_OK; pass++) {
         double total[MAX_VARIANTS] = { 0 };
         for (int i = 0; i < arch.count && status == VGG_OK; i++) {

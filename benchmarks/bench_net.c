@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "core/bench_stats.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/net.h"
@@ -34,13 +35,6 @@ static const struct bench_case cases[] = {
 
 enum { CASE_COUNT = sizeof cases / sizeof *cases, MAX_RUNS = 1000, MIN_RUNS = 3 };
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Uniform in [-scale, scale]. */
 static void fill(float *x, size_t count, float scale, uint64_t stream)
 {
@@ -57,12 +51,6 @@ static void fill_params(float *params, const struct vgg_arch *arch)
         float fan_in = (float)kernel->n * (float)kernel->h * (float)kernel->w;
         fill(params + kernel->offset / sizeof(float), vgg_view_count(kernel), sqrtf(6.0f / fan_in), (uint64_t)i);
     }
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* One case on an open backend: at least MIN_RUNS runs after one that warms up, until `seconds` have passed. */
@@ -106,23 +94,22 @@ static enum vgg_status run_case(const struct bench_case *c, struct vgg_backend *
     struct vgg_net_io io = { .n = c->batch, .x = x, .y = y };
     struct vgg_step step = { .learning_rate = 1e-6f };
     if (c->trainable) io.t = t, io.loss = loss;
-    for (double begun = seconds_now(); runs < MIN_RUNS + 1 || seconds_now() - begun < seconds; runs++) {
+    for (double begun = vgg_clock_seconds(); runs < MIN_RUNS + 1 || vgg_clock_seconds() - begun < seconds; runs++) {
         if (runs == MAX_RUNS) break;
-        double start = seconds_now();
+        double start = vgg_clock_seconds();
         if (c->trainable)
             CHECK(vgg_net_train(net, &io, &step));
         else
             CHECK(vgg_net_forward(net, &io));
-        times[runs] = seconds_now() - start;
+        times[runs] = vgg_clock_seconds() - start;
         step.step++;
     }
-    qsort(times + 1, --runs, sizeof *times, compare);
-    const double *sorted = times + 1;
+    const struct vgg_bench_time time = vgg_bench_stats(times + 1, (int)--runs);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"engine\": \"vgg16\", \"case\": \"%s\", \"ms\": %.2f, \"ms_min\": %.2f, \"ms_max\": %.2f, "
            "\"images_per_second\": %.2f, \"runs\": %zu, \"peak_mib\": %ld}\n",
-           c->name, 1e3 * sorted[runs / 2], 1e3 * sorted[0], 1e3 * sorted[runs - 1], c->batch / sorted[runs / 2], runs,
+           c->name, 1e3 * time.median, 1e3 * time.min, 1e3 * time.max, c->batch / time.median, runs,
            usage.ru_maxrss >> 10);
     fflush(stdout);
 fail:

@@ -1,5 +1,4 @@
-#include <time.h>
-
+#include "core/clock.h"
 #include "cpu/cpu.h"
 
 static cpu_loop_fn *const loops[VGG_OP_KIND_COUNT] = {
@@ -83,25 +82,18 @@ static enum vgg_status run(struct cpu *cpu, const struct vgg_op *op, const struc
     }
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 enum vgg_status cpu_ops_run(struct cpu *cpu, const struct vgg_list *list, const struct vgg_step *step, double *seconds)
 {
     enum vgg_status status = VGG_OK;
     cpu_float_enter(cpu);
-    double before = seconds ? now() : 0;
+    double before = seconds ? vgg_clock_seconds() : 0;
     for (size_t i = 0; i < list->count && status == VGG_OK; i++) {
         const struct vgg_op *op = &list->op[i];
         const struct cpu_args a = args_of(list, op);
         status = run(cpu, op, &a, step);
         touch(cpu, list, op);
         if (!seconds) continue;
-        double after = now();
+        double after = vgg_clock_seconds();
         seconds[i] = after - before;
         before = after;
     }
