@@ -79,6 +79,7 @@ struct vgg_device_info {
     char driver[128]; /* driver and version; CPU: the ISA levels found, best last */
     char uuid[40];    /* Vulkan: 32 hex digits, else "" */
     uint64_t memory;  /* bytes usable by this device */
+    char limits[160]; /* Vulkan: of one allocation, one binding and one workgroup, in words, else "" */
     int threads;      /* CPU: threads used by default, else 0 */
     int index;        /* position in the list, as --device takes it */
     bool chosen;      /* what "auto" takes */

@@ -111,6 +111,7 @@ static bool read_gpu(const struct vk_lib *lib, struct vk_gpu *gpu, VkPhysicalDev
                  (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT) &&
                  limits->maxTexelBufferElements >= limits->maxStorageBufferRange / 16 &&
                  limits->minTexelBufferOffsetAlignment <= VGG_VIEW_ALIGN;
+    gpu->subgroup = subgroup.subgroupSize;
     gpu->max_allocation = maintenance.maxMemoryAllocationSize;
     bool has_budget;
     read_extensions(lib, gpu, &has_budget);
@@ -182,6 +183,11 @@ void vk_gpu_info(struct vgg_device_info *info, const struct vk_gpu *gpu)
     snprintf(info->driver, sizeof info->driver, "%.127s", gpu->driver);
     for (size_t i = 0; i < VK_UUID_SIZE; i++)
         snprintf(info->uuid + 2 * i, 3, "%02x", gpu->uuid[i]);
+    const VkPhysicalDeviceLimits *limits = &gpu->properties.limits;
+    snprintf(info->limits, sizeof info->limits,
+             "%llu MiB an allocation, %u MiB a binding, %u KiB shared memory, %u threads a workgroup, subgroups of %u",
+             (unsigned long long)(gpu->max_allocation >> 20), limits->maxStorageBufferRange >> 20,
+             limits->maxComputeSharedMemorySize >> 10, limits->maxComputeWorkGroupInvocations, gpu->subgroup);
     info->memory = gpu->budget > 2 * RESERVE ? gpu->budget - RESERVE : gpu->budget / 2;
     if (gpu->class == VK_CLASS_CPU) snprintf(info->reason, sizeof info->reason, "runs on the CPU: only when asked for");
 }

@@ -16,6 +16,7 @@ struct vk_gpu {
     uint8_t uuid[VK_UUID_SIZE];
     VkPhysicalDeviceMemoryProperties memory;
     uint64_t max_allocation; /* bytes in one VkDeviceMemory */
+    uint32_t subgroup;       /* threads */
     uint64_t budget;         /* bytes that this process may use */
     uint32_t family;         /* of the queue that computes */
     uint32_t timestamp_bits; /* 0: that queue has no timestamps */

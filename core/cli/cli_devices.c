@@ -20,6 +20,7 @@ static enum vgg_status print_json(struct cli *cli, const struct vgg_device_info 
         cJSON_AddNumberToObject(device, "memory", (double)info[i].memory);
         cJSON_AddNumberToObject(device, "threads", info[i].threads);
         cJSON_AddBoolToObject(device, "chosen", info[i].chosen);
+        cli_json_text(device, "limits", info[i].limits);
         cli_json_text(device, "reason", info[i].reason);
         cJSON_AddItemToArray(devices, device);
     }
@@ -42,6 +43,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
             printf("      type %s, driver %s, memory %.1f GiB", d->type, d->driver, (double)d->memory / 0x1p30);
             if (d->threads) printf(", threads %d", d->threads);
             if (d->uuid[0]) printf(", UUID %s", d->uuid);
+            if (d->limits[0]) printf("\n      %s", d->limits);
             printf("\n      %s%s\n", d->chosen ? "chosen by auto: " : "", d->reason);
         }
     }
@@ -54,7 +56,7 @@ const struct cli_command cli_devices = {
     .arguments = "",
     .purpose = "Lists backends and devices, and which one auto takes and why",
     .details = "The device marked * is the one that --backend auto takes.\nJSON: devices: [{index, backend, name, "
-               "type, driver, uuid, memory (bytes), threads, chosen, reason}]",
+               "type, driver, uuid, memory (bytes), threads, limits, chosen, reason}]",
     .groups = groups,
     .run = run,
 };

@@ -20,7 +20,7 @@ class Devices(Program):
         cpu = next(d for d in listed if d["backend"] == "cpu")
         self.assertEqual(
             sorted(cpu),
-            sorted("index backend name type driver uuid memory threads chosen reason".split()),
+            sorted("index backend name type driver uuid memory threads limits chosen reason".split()),
         )
         self.assertGreater(cpu["memory"], 1 << 20)
         self.assertGreater(cpu["threads"], 0)
