@@ -96,27 +96,44 @@ fail:
     return status;
 }
 
+/* What has been tried: results, those that failed, and the most that there may be. */
+struct tally {
+    size_t done, failures, total;
+};
+
 /* Runs one case on one device and reports it. */
 static enum vgg_status try(const struct subject *subject, const struct vgg_op_case *test,
-                           const struct vgg_op_case_memory *expected, vgg_selftest_fn *fn, void *user, size_t *failures)
+                           const struct vgg_op_case_memory *expected, vgg_selftest_fn *fn, void *user,
+                           struct tally *tally)
 {
     enum vgg_status status;
     struct vgg_op_case_memory got;
     struct vgg_op_case_error error;
     struct vgg_backend *backend = subject->backend;
-    if (!backend->vtable->supports(backend, &test->op)) return VGG_OK;
+    if (!backend->vtable->supports(backend, &test->op)) {
+        tally->total--;
+        return VGG_OK;
+    }
     CHECK(vgg_op_case_memory_init(&got, test));
     CHECK(vgg_op_case_run(backend, test, &got, NULL));
     bool passed = vgg_op_case_check(test, expected, &got, &error);
     if (!passed) {
-        ++*failures;
+        tally->failures++;
         vgg_log(VGG_LOG_DEBUG, "%s: %s: %s is off by %g, allowed %g", subject->name, test->text, error.what,
                 error.error, error.bound);
     }
     const char *op = vgg_op_name(test->op.kind);
     const char *shape = test->text + strlen(op);
-    const struct vgg_selftest_result result = { subject->name, op,          shape + strspn(shape, " "),
-                                                error.error,   error.bound, passed };
+    const struct vgg_selftest_result result = {
+        .device = subject->name,
+        .op = op,
+        .shape = shape + strspn(shape, " "),
+        .error = error.error,
+        .bound = error.bound,
+        .passed = passed,
+        .done = ++tally->done,
+        .total = tally->total,
+    };
     if (fn) fn(user, &result);
 fail:
     vgg_op_case_memory_finish(&got);
@@ -131,25 +148,26 @@ enum vgg_status vgg_selftest(const struct vgg_engine_options *options, vgg_selft
     struct vgg_op_case_list list = { 0 };
     struct vgg_op_case_memory expected = { 0 };
     struct vgg_backend *reference = NULL;
-    size_t failures = 0;
+    struct tally tally = { 0 };
     if (!options) options = &any;
     CHECK(subjects_open(&subjects, options));
     CHECK(vgg_backend_open(&reference, &(struct vgg_engine_options) {
                                            .backend = "cpu", .isa = "scalar", .precision = options->precision }));
     CHECK(vgg_op_case_list_init(&list));
+    tally.total = list.count * subjects.count;
     for (size_t i = 0; i < list.count; i++) {
         const struct vgg_op_case *test = &list.item[i];
         CHECK(vgg_op_case_memory_init(&expected, test));
         CHECK(vgg_op_case_run(reference, test, &expected, NULL));
         for (size_t j = 0; j < subjects.count; j++)
-            CHECK(try(&subjects.item[j], test, &expected, fn, user, &failures));
+            CHECK(try(&subjects.item[j], test, &expected, fn, user, &tally));
         vgg_op_case_memory_finish(&expected);
     }
-    if (failures) {
+    if (tally.failures) {
         status = vgg_fail(VGG_ERR_NUMERIC,
                           "selftest: %zu results differ from the reference by more than allowed; "
                           "do not trust this device",
-                          failures);
+                          tally.failures);
     }
 fail:
     vgg_op_case_memory_finish(&expected);

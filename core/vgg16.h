@@ -398,6 +398,7 @@ struct vgg_selftest_result {
     const char *device, *op, *shape;
     double error, bound; /* largest error in units of the output's scale, and what is allowed */
     bool passed;
+    size_t done, total; /* results so far, this one included, and the most that there may be */
 };
 typedef void vgg_selftest_fn(void *user, const struct vgg_selftest_result *result);
 /* Runs every operation, on every backend, device and ISA level found that `options` allows, against the plain C

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 
 #include "core/cli/cli_output.h"
@@ -5,6 +6,7 @@
 static const struct cli_group groups[] = { { 0 } };
 
 struct run {
+    struct cli_progress *progress;
     cJSON *results; /* NULL: text */
     size_t count, failed;
 };
@@ -14,12 +16,17 @@ static void on_result(void *user, const struct vgg_selftest_result *result)
     struct run *run = user;
     run->count++;
     run->failed += !result->passed;
+    const struct vgg_progress report = { "selftest", "tests", result->done, result->total,
+                                         0,          0,       (double)NAN,  (double)NAN };
     if (!run->results) {
+        cli_progress_clear(run->progress);
         printf("%-6s  %-24s %-20s %-28s error %.2e of %.2e allowed\n", result->passed ? "ok" : "FAILED", result->device,
                result->op, result->shape, result->error, result->bound);
         fflush(stdout);
+        if (run->progress->terminal) cli_progress_report(run->progress, &report);
         return;
     }
+    cli_progress_report(run->progress, &report);
     cJSON *object = cJSON_CreateObject();
     cli_json_text(object, "device", result->device);
     cli_json_text(object, "op", result->op);
@@ -34,8 +41,9 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
 {
     (void)options, (void)args, (void)count;
     cJSON *json = cli->common.json ? cJSON_CreateObject() : NULL;
-    struct run run = { .results = json ? cJSON_AddArrayToObject(json, "results") : NULL };
+    struct run run = { .progress = &cli->progress, .results = json ? cJSON_AddArrayToObject(json, "results") : NULL };
     enum vgg_status status = vgg_selftest(&cli->common.engine, on_result, &run);
+    cli_progress_clear(&cli->progress);
     if (json) {
         cJSON_AddNumberToObject(json, "count", (double)run.count);
         cJSON_AddNumberToObject(json, "failed", (double)run.failed);
