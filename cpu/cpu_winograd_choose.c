@@ -5,15 +5,17 @@
 
 /* Measured on Zen 3 with two threads, in floating-point operations of a product at its usual rate: what transforming,
  * storing and reading one transformed value costs for m = 2, 4, 6; and what reading one transformed filter from memory
- * costs, shared by a batch of four. */
-static const double VALUE_COST[3] = { 30, 37, 60 }, FILTER_COST = 25.0 / 4;
+ * costs, once a batch. */
+static const double VALUE_COST[3] = { 30, 37, 60 }, FILTER_COST = 25;
+/* Batches are taken to have this many images, or this many pixels of the map: small images come in large batches. */
+static const double IMAGES = 4, PIXELS = 256;
 /* A larger tile must win by this factor: its rounding errors are larger, and small batches read more filters. */
 static const double MARGIN = 0.93;
 
 static double winograd_cost(int m, double h, double w, double depth, double cols)
 {
     double points = (m + 2) * (m + 2), tiles = ceil(h / m) * ceil(w / m);
-    double filters = points * depth * cols * FILTER_COST;
+    double filters = points * depth * cols * FILTER_COST / fmax(IMAGES, PIXELS / (h * w));
     return tiles * points * (2 * depth * cols + VALUE_COST[m / 2 - 1] * (depth + cols)) + filters;
 }
 
