@@ -40,10 +40,31 @@ static uint64_t memory_available(void)
     return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
 }
 
-/* Bytes of the first-level data cache; what the system does not tell, or what cannot be, counts as 32 KiB. */
+/* The first line of a file about one cache of the first processor, or an empty string. */
+static void cache_value(char *value, int size, int index, const char *name)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", index, name);
+    value[0] = '\0';
+    FILE *file = fopen(path, "r");
+    if (!file) return;
+    if (!fgets(value, size, file)) value[0] = '\0';
+    fclose(file);
+}
+
+/* Bytes of the first-level data cache, as the C library knows it, else (on aarch64 it does not) as the kernel tells
+ * ("64K"); what neither tells, or what cannot be, counts as 32 KiB. */
 static size_t cache_first(void)
 {
+    char level[16], type[16], kib[16];
     long size = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+    for (int i = 0; size <= 0 && i < 4; i++) {
+        cache_value(level, sizeof level, i, "level");
+        cache_value(type, sizeof type, i, "type");
+        if (level[0] != '1' || type[0] == 'I') continue;
+        cache_value(kib, sizeof kib, i, "size");
+        size = strtol(kib, NULL, 10) * 1024;
+    }
     return size >= 8 << 10 && size <= 1 << 20 ? (size_t)size : 32 << 10;
 }
 
