@@ -284,6 +284,28 @@ enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, 
     return status;
 }
 
+static uint8_t to_byte(float value)
+{
+    return (uint8_t)(value > 0 ? (value < 255 ? value + 0.5f : 255.0f) : 0.0f);
+}
+
+enum vgg_status vgg_data_fetch_pixels(struct vgg_image *image, float *x, const struct vgg_data *data, size_t index,
+                                      const struct vgg_image_options *images, char *why)
+{
+    struct vgg_image_options plain = *images;
+    size_t pixels = (size_t)images->height * (size_t)images->width;
+    *image = (struct vgg_image) { 0 };
+    plain.preprocess = VGG_PREPROCESS_NONE;
+    enum vgg_status status = vgg_data_fetch_quiet(data, index, &plain, NULL, 0, 0, x, why);
+    if (status != VGG_OK) return status;
+    *image = (struct vgg_image) { images->height, images->width, vgg_mem_calloc(pixels, 3) };
+    if (!image->rgb) return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory", vgg_data_path(data, index));
+    for (size_t i = 0; i < pixels * 3; i++)
+        image->rgb[i] = to_byte(x[i]);
+    vgg_image_preprocess(x, pixels, images->preprocess);
+    return VGG_OK;
+}
+
 enum vgg_status vgg_data_fetch(const struct vgg_data *data, size_t index, const struct vgg_image_options *images,
                                const struct vgg_augment_options *augment, uint64_t seed, uint64_t pass, float *x)
 {

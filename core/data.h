@@ -19,6 +19,10 @@ enum vgg_status vgg_data_fetch(const struct vgg_data *data, size_t index, const 
 enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, const struct vgg_image_options *images,
                                      const struct vgg_augment_options *augment, uint64_t seed, uint64_t pass, float *x,
                                      char *why);
+/* vgg_data_fetch_quiet for an image that is to be seen, too: its pixels as they are before preprocessing. */
+struct vgg_image;
+enum vgg_status vgg_data_fetch_pixels(struct vgg_image *image, float *x, const struct vgg_data *data, size_t index,
+                                      const struct vgg_image_options *images, char *why);
 /* A data set of count feature maps h*w*c that borrows x and labels (may be NULL); class names are copied from `like`
  * (NULL: they are "0", "1", ...). */
 enum vgg_status vgg_data_from_features(struct vgg_data **out, const struct vgg_data *like, const float *x,

@@ -2,14 +2,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/data.h"
 #include "core/engine.h"
+#include "core/image.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/model.h"
 #include "core/pass.h"
+#include "core/sheet.h"
 #include "core/sink.h"
 
-enum { DEFAULT_BATCH = 32 };
+enum { DEFAULT_BATCH = 32, CHANNELS_OF_ONE = 24, CHANNELS_OF_SEVERAL = 8 };
 
 struct vgg_features {
     const struct vgg_model *model;
@@ -112,5 +115,68 @@ enum vgg_status vgg_features_extract(struct vgg_features *features, const char *
     return vgg_sink_commit(sink);
 fail:
     vgg_sink_abort(sink);
+    return status;
+}
+
+/* ---- pictures ---- */
+
+/* One band of the sheet; a bad image leaves it out when that is allowed. x, y: room for one image and its maps. */
+static enum vgg_status add_band(struct vgg_sheet *sheet, struct vgg_features *features, const struct vgg_data *data,
+                                size_t index, const struct vgg_image_options *images, float *x, float *y,
+                                int *strongest)
+{
+    char why[VGG_IMAGE_WHY];
+    struct vgg_image image;
+    enum vgg_status status = vgg_data_fetch_pixels(&image, x, data, index, images, why);
+    if (status != VGG_OK && images->skip_bad) {
+        vgg_log(VGG_LOG_WARNING, "%s; skipped", why);
+        return VGG_OK;
+    }
+    if (status != VGG_OK) return vgg_fail(status, "%s", why);
+    status = vgg_features_run(features, y, x, 1);
+    if (status == VGG_OK) status = vgg_sheet_add(sheet, &image, y, features->c, strongest);
+    vgg_image_finish(&image);
+    return status;
+}
+
+enum vgg_status vgg_features_picture(struct vgg_features *features, const char *path, const struct vgg_data *data,
+                                     const struct vgg_image_options *images, enum vgg_colours colours, int channels,
+                                     int *strongest)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_sheet *sheet = NULL;
+    struct vgg_image_options wanted = { 0 };
+    struct vgg_data_shape shape;
+    size_t count = vgg_data_count(data);
+    float *x = NULL, *y = NULL;
+    int *numbers = NULL;
+    if (images) wanted = *images;
+    vgg_model_images(features->model, &wanted);
+    CHECK(vgg_image_check_options(&wanted));
+    vgg_data_shape(data, &shape);
+    if (shape.features) CHECK(vgg_fail(VGG_ERR_ARGUMENT, "a picture of activations takes images, not features"));
+    if (features->h == 1 && features->w == 1) {
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "this layer has no maps to show; take one of the base, without pooling"));
+    }
+    if (channels < 0) CHECK(vgg_fail(VGG_ERR_ARGUMENT, "%d channels: must be at least 1", channels));
+    if (channels == 0) channels = count == 1 ? CHANNELS_OF_ONE : CHANNELS_OF_SEVERAL;
+    x = vgg_mem_calloc((size_t)wanted.height * (size_t)wanted.width, 3 * sizeof *x);
+    y = vgg_mem_calloc(vgg_net_output(features->net), sizeof *y);
+    numbers = vgg_mem_calloc((size_t)channels, sizeof *numbers);
+    if (!x || !y || !numbers) CHECK(vgg_fail_memory("a sheet", vgg_net_output(features->net) * sizeof *y));
+    int tiles = channels < features->c ? channels : features->c;
+    CHECK(vgg_sheet_create(&sheet, count, tiles, features->h, features->w, colours));
+    for (size_t i = 0; i < count; i++) {
+        for (int k = 0; k < channels; k++)
+            numbers[k] = -1;
+        CHECK(add_band(sheet, features, data, i, &wanted, x, y, numbers));
+        if (strongest) memcpy(strongest + i * (size_t)channels, numbers, (size_t)channels * sizeof *numbers);
+    }
+    status = vgg_sheet_write(sheet, path);
+fail:
+    vgg_sheet_destroy(sheet);
+    free(x);
+    free(y);
+    free(numbers);
     return status;
 }

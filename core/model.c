@@ -385,6 +385,17 @@ const char *vgg_model_class_name(const struct vgg_model *model, int label)
     return model->head && strcmp(model->head, "top") == 0 ? vgg_imagenet_class(label) : NULL;
 }
 
+int vgg_model_class_find(const struct vgg_model *model, const char *name)
+{
+    int classes = vgg_arch_classes(&model->arch);
+    for (int i = 0; i < classes; i++) {
+        const char *known = vgg_model_class_name(model, i);
+        if (known && strcmp(known, name) == 0) return i;
+    }
+    bool number = *name && strlen(name) < 8 && is_number(name);
+    return number && atoi(name) < classes ? atoi(name) : -1;
+}
+
 int vgg_model_trainable(const struct vgg_model *model, const char *what)
 {
     return vgg_arch_trainable(&model->arch, what);

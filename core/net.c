@@ -8,12 +8,13 @@
 /* Plans kept: whole batches and the rest of the last one, for training and for evaluation. */
 enum { KEPT = 4 };
 
-/* A plan for n images and its lists: `pass` without the update, `whole` with it. */
+/* A plan for n images and its lists: `pass` without the update, `whole` with it; where spec.gradient asks for one,
+ * these are the forward stretch and `back` is the other. */
 struct bound {
     int n;
     bool training;
     struct vgg_plan *plan;
-    struct vgg_list pass, whole;
+    struct vgg_list pass, whole, back;
 };
 
 struct vgg_net {
@@ -178,13 +179,20 @@ enum vgg_status vgg_net_get_moments(struct vgg_net *net, float *moments)
 static void bind(struct vgg_net *net, struct bound *bound)
 {
     const struct vgg_plan *plan = bound->plan;
-    struct vgg_list list = { .op = plan->op, .count = plan->forward + plan->backward };
+    struct vgg_list list = { .op = plan->op, .count = plan->forward };
     for (int i = 0; i < VGG_ARENA_COUNT; i++)
         list.arena[i] = net->arena[i];
-    bound->pass = bound->whole = list;
-    bound->whole.count += plan->update;
+    bound->pass = bound->whole = bound->back = list;
+    if (net->spec.gradient) {
+        bound->back.op += plan->forward;
+        bound->back.count = plan->backward;
+    } else {
+        bound->pass.count += plan->backward;
+        bound->whole.count += plan->backward + plan->update;
+    }
     bound->pass.key = vgg_backend_key(net->backend);
     bound->whole.key = vgg_backend_key(net->backend);
+    bound->back.key = vgg_backend_key(net->backend);
 }
 
 /* A smaller batch can, through other ties in the placement, need a little more: then the arena grows. */
@@ -271,4 +279,31 @@ enum vgg_status vgg_net_forward(struct vgg_net *net, const struct vgg_net_io *io
 enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step)
 {
     return run(net, io, step, true);
+}
+
+enum vgg_status vgg_net_slopes(struct vgg_net *net, const struct vgg_net_slopes *io)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_step step = { 0 };
+    float *seed = vgg_mem_calloc((size_t)net->spec.batch, net->output * sizeof *seed);
+    if (!seed) return vgg_fail_memory("the gradients of scores", (size_t)net->spec.batch * net->output * sizeof *seed);
+    for (int at = 0, n; at < io->n; at += n) {
+        n = io->n - at < net->spec.batch ? io->n - at : net->spec.batch;
+        struct bound *bound;
+        CHECK(bound_for(&bound, net, n, false));
+        const struct vgg_plan *plan = bound->plan;
+        size_t input = vgg_view_count(&plan->input) / (size_t)n, kept = vgg_view_count(&plan->kept) / (size_t)n;
+        float *y = io->y + (size_t)at * net->output;
+        CHECK(upload(net, &plan->input, io->x + (size_t)at * input));
+        CHECK(vgg_backend_run(net->backend, &bound->pass, &step));
+        CHECK(download(net, &plan->output, y));
+        io->seed(io->user, at, n, y, seed);
+        CHECK(upload(net, &plan->seed, seed));
+        CHECK(vgg_backend_run(net->backend, &bound->back, &step));
+        CHECK(download(net, &plan->kept, io->kept + (size_t)at * kept));
+        CHECK(download(net, &plan->slope, io->slope + (size_t)at * kept));
+    }
+fail:
+    free(seed);
+    return status;
 }

@@ -41,4 +41,17 @@ enum vgg_status vgg_net_forward(struct vgg_net *net, const struct vgg_net_io *io
 /* Forward, backward, update with step->step, seed and learning_rate (first and loss_scale are set here). */
 enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step);
 
+/* One batch for a network whose spec asks for a gradient. */
+struct vgg_net_slopes {
+    int n;               /* images */
+    const float *x;      /* n inputs */
+    float *y;            /* n outputs: probabilities */
+    float *kept, *slope; /* n outputs of the layer below spec->gradient, and the gradients there */
+    /* Chooses the gradient of the n scores of images first, first + 1, ... by their outputs: as many values. */
+    void (*seed)(void *user, int first, int n, const float *y, float *seed);
+    void *user;
+};
+/* Forward, then the backward stretch from the chosen gradient. */
+enum vgg_status vgg_net_slopes(struct vgg_net *net, const struct vgg_net_slopes *io);
+
 #endif

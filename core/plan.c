@@ -24,7 +24,7 @@ struct builder {
     struct vgg_span span[MAX_SPANS];
     int spans;
     bool training;
-    int low;                             /* the lowest layer with parameters that train */
+    int low;                             /* the lowest layer whose backward runs; training: the first that trains */
     struct vgg_view x[VGG_MAX_LAYERS];   /* input of each layer */
     struct vgg_view y[VGG_MAX_LAYERS];   /* its output */
     struct vgg_view arg[VGG_MAX_LAYERS]; /* where its maxima were */
@@ -62,14 +62,16 @@ static void add(struct builder *b, struct vgg_op op)
 
 /* ---- forward ---- */
 
-static bool is_training(const struct builder *b, int layer)
+/* Has this layer a backward? */
+static bool goes_back(const struct builder *b, int layer)
 {
-    return b->training && layer >= b->low;
+    return (b->training || b->spec->gradient) && layer >= b->low;
 }
 
 static bool fuses_pool(const struct builder *b, int layer)
 {
-    return !b->spec->keep_all && layer + 1 < b->spec->last && b->arch->layer[layer + 1].kind == VGG_LAYER_MAXPOOL;
+    bool readable = b->spec->keep_all || layer + 1 == b->spec->gradient;
+    return !readable && layer + 1 < b->spec->last && b->arch->layer[layer + 1].kind == VGG_LAYER_MAXPOOL;
 }
 
 /* Adds layer i (and the pool above it when both are one operation); returns how many layers that were. */
@@ -92,7 +94,7 @@ static int add_forward(struct builder *b, int i, struct vgg_view x)
     if (layer->kind == VGG_LAYER_CONV && fuses_pool(b, i)) {
         const struct vgg_layer *pool = layer + 1;
         struct vgg_view y = new_view(b, VGG_F32, n, pool->h, pool->w, pool->c), arg = { 0 };
-        if (is_training(b, i)) arg = new_view(b, VGG_U8, n, pool->h, pool->w, pool->c);
+        if (goes_back(b, i)) arg = new_view(b, VGG_U8, n, pool->h, pool->w, pool->c);
         add(b, (struct vgg_op) { VGG_OP_CONV, relu | VGG_OP_POOL, i, .x = x, .w = layer->kernel, .b = layer->bias,
                                  .y = y, .arg = arg });
         b->y[i + 1] = y;
@@ -108,7 +110,7 @@ static int add_forward(struct builder *b, int i, struct vgg_view x)
         add(b, (struct vgg_op) { VGG_OP_CONV, relu, i, .x = x, .w = layer->kernel, .b = layer->bias, .y = y });
         break;
     case VGG_LAYER_MAXPOOL:
-        if (is_training(b, i)) b->arg[i] = new_view(b, VGG_U8, n, layer->h, layer->w, layer->c);
+        if (goes_back(b, i)) b->arg[i] = new_view(b, VGG_U8, n, layer->h, layer->w, layer->c);
         add(b, (struct vgg_op) { VGG_OP_POOL2, 0, i, .x = x, .y = y, .arg = b->arg[i] });
         break;
     case VGG_LAYER_AVGPOOL: add(b, (struct vgg_op) { VGG_OP_AVGPOOL, 0, i, .x = x, .y = y }); break;
@@ -152,6 +154,7 @@ static struct vgg_view add_output(struct builder *b, struct vgg_view y)
         add(b, (struct vgg_op) { sigmoid ? VGG_OP_SIGMOID : VGG_OP_SOFTMAX, 0, i, .x = y, .y = y });
     }
     touch(b, &plan->output, AFTER);
+    if (spec->gradient) dx = plan->seed = new_like(b, &y);
     return dx;
 }
 
@@ -166,15 +169,16 @@ static struct vgg_view gradient_of(const struct builder *b, struct vgg_view para
 }
 
 /* VGG_OP_RELU when the gradient of layer i's input must be masked by that input: it came out of a ReLU that nothing
- * else masks. A max-pool masks for itself; dropout and flatten pass the mask on. */
+ * else masks. A max-pool masks for itself; dropout and flatten pass the mask on. The output of a layer whose backward
+ * does not run is not masked: what is wanted is the gradient after its ReLU. */
 static unsigned mask_below(const struct builder *b, int i)
 {
     int below = i - 1;
-    while (below >= b->spec->first &&
+    while (below >= b->low &&
            (b->arch->layer[below].kind == VGG_LAYER_DROPOUT || b->arch->layer[below].kind == VGG_LAYER_FLATTEN)) {
         below--;
     }
-    return below >= b->spec->first && b->arch->layer[below].activation == VGG_RELU ? VGG_OP_RELU : 0;
+    return below >= b->low && b->arch->layer[below].activation == VGG_RELU ? VGG_OP_RELU : 0;
 }
 
 /* Adds the backward of layer i given dy, the gradient of its output before its ReLU; returns that of the layer below.
@@ -188,9 +192,11 @@ static struct vgg_view add_backward(struct builder *b, int i, struct vgg_view dy
     switch (layer->kind) {
     case VGG_LAYER_CONV:
     case VGG_LAYER_DENSE:
-        add(b, (struct vgg_op) { conv ? VGG_OP_CONV_BWD_WEIGHT : VGG_OP_DENSE_BWD_WEIGHT, 0, i, .x = x, .dy = dy,
-                                 .dw = gradient_of(b, layer->kernel), .db = gradient_of(b, layer->bias) });
-        if (i == b->low) break;
+        if (b->training) {
+            add(b, (struct vgg_op) { conv ? VGG_OP_CONV_BWD_WEIGHT : VGG_OP_DENSE_BWD_WEIGHT, 0, i, .x = x, .dy = dy,
+                                     .dw = gradient_of(b, layer->kernel), .db = gradient_of(b, layer->bias) });
+            if (i == b->low) break;
+        }
         dx = new_like(b, &x);
         add(b, (struct vgg_op) { conv ? VGG_OP_CONV_BWD_DATA : VGG_OP_DENSE_BWD_DATA, mask, i, .x = x, .dx = dx,
                                  .dy = dy, .w = layer->kernel });
@@ -209,7 +215,7 @@ static struct vgg_view add_backward(struct builder *b, int i, struct vgg_view dy
                                  .x = x, .dx = dx, .dy = dy });
         break;
     case VGG_LAYER_DROPOUT:
-        if (layer->rate == 0.0f) break;
+        if (layer->rate == 0.0f || !b->training) break;
         if (b->spec->keep_all) dx = new_like(b, &dy);
         add(b, (struct vgg_op) { VGG_OP_DROPOUT_BWD, 0, i, layer->rate, .dx = dx, .dy = dy });
         break;
@@ -264,6 +270,13 @@ static enum vgg_status check_spec(const struct vgg_plan_spec *spec)
         return vgg_fail(VGG_ERR_ARGUMENT, "layer %s cannot train when the network starts above it",
                         arch->layer[spec->trainable].name);
     }
+    if (spec->gradient && (spec->gradient <= spec->first || spec->gradient >= spec->last || spec->loss ||
+                           spec->trainable < arch->count || spec->pooling != VGG_POOLING_NONE)) {
+        return vgg_fail(VGG_ERR_ARGUMENT,
+                        "no gradient at the input of layer %d: there is one between the layers that "
+                        "run, without loss, training and pooling",
+                        spec->gradient);
+    }
     if (arch->param_size / sizeof(float) > INT_MAX) {
         return vgg_fail(VGG_ERR_ARGUMENT, "the network has %zu parameters, more than 2^31; take fewer units",
                         arch->param_size / sizeof(float));
@@ -287,8 +300,8 @@ static void build(struct builder *b)
     const struct vgg_plan_spec *spec = b->spec;
     const struct vgg_arch *arch = b->arch;
     struct vgg_plan *plan = b->plan;
-    b->low = spec->trainable;
-    while (b->low < arch->count && arch->layer[b->low].kernel.n == 0)
+    b->low = spec->gradient ? spec->gradient : spec->trainable;
+    while (!spec->gradient && b->low < arch->count && arch->layer[b->low].kernel.n == 0)
         b->low++;
     b->training = spec->loss && b->low < arch->count;
 
@@ -310,11 +323,19 @@ static void build(struct builder *b)
         plan->params = (struct vgg_view) { from, VGG_ARENA_PARAM, VGG_F32, 1, 1, 1, (int)(size / sizeof(float)) };
         plan->grads = (struct vgg_view) { 0, VGG_ARENA_GRAD, VGG_F32, 1, 1, 1, plan->params.c };
         plan->arena_size[VGG_ARENA_GRAD] = size;
-        for (int i = spec->last - 1; i >= b->low; i--) {
-            plan->delta[i] = dy;
-            dy = add_backward(b, i, dy);
-        }
-        plan->backward = (size_t)b->ops - plan->forward;
+    }
+    for (int i = spec->last - 1; i >= b->low && goes_back(b, i); i--) {
+        plan->delta[i] = dy;
+        dy = add_backward(b, i, dy);
+    }
+    plan->backward = (size_t)b->ops - plan->forward;
+    if (spec->gradient) {
+        plan->kept = b->y[spec->gradient - 1];
+        plan->slope = dy;
+        touch(b, &plan->kept, AFTER);
+        touch(b, &plan->slope, AFTER);
+    }
+    if (b->training) {
         add_update(b);
         plan->update = (size_t)b->ops - plan->forward - plan->backward;
     }
@@ -341,7 +362,8 @@ static void resolve_all(struct builder *b)
         for (size_t k = 0; k < sizeof views / sizeof *views; k++)
             resolve(b, views[k]);
     }
-    struct vgg_view *ends[] = { &plan->input, &plan->output, &plan->targets, &plan->weights, &plan->loss };
+    struct vgg_view *ends[] = { &plan->input, &plan->output, &plan->targets, &plan->weights,
+                                &plan->loss,  &plan->seed,   &plan->kept,    &plan->slope };
     for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
         resolve(b, ends[k]);
     for (int i = 0; i < b->arch->count; i++) {

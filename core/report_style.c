@@ -89,5 +89,15 @@ const char *const vgg_html_style[] = {
     ".meter{display:block;height:4px;border-radius:2px;background:var(--grid);margin:.25rem 0 .2rem;overflow:hidden}\n"
     ".meter i{display:block;height:100%;background:currentColor}\n"
     "@media print{body{font-size:12px}main{padding:0}.scroll{max-height:none}.card,.tiles>div{break-inside:avoid}}\n",
+
+    /* Explanations: two pictures side by side, classes with their probabilities, what the colours mean. */
+    ".two{display:grid;grid-template-columns:1fr 1fr;gap:.5rem}\n"
+    ".two img{display:block;width:100%;border-radius:7px;background:var(--grid)}\n"
+    ".classes{margin:.6rem 0 0;padding:0;list-style:none;color:var(--soft);font-size:.9rem}\n"
+    ".classes li{display:grid;grid-template-columns:1fr auto;gap:0 .8rem}.classes span{overflow-wrap:anywhere}\n"
+    ".classes b{font-weight:500;font-variant-numeric:tabular-nums}.classes .meter{grid-column:1/-1}\n"
+    ".classes .c0{color:var(--ink)}.classes .c0 .meter{color:var(--c)}\n"
+    ".legend{display:flex;align-items:center;gap:.8rem;color:var(--soft);font-size:.87rem}\n"
+    ".legend img{flex:1;min-width:4rem;max-width:22rem;height:10px;border-radius:5px}\n",
     NULL,
 };

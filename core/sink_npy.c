@@ -4,32 +4,13 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/npy.h"
 #include "core/sink_format.h"
-
-enum { HEADER = 128 };
-
-/* A header of fixed length, so that it can be written anew once the count is known. */
-static void make_header(char header[HEADER], const char *type, int rank, const uint64_t *shape)
-{
-    char extents[96] = "";
-    size_t n = 0;
-    for (int i = 0; i < rank; i++)
-        n += (size_t)snprintf(extents + n, sizeof extents - n, "%llu,%s", (unsigned long long)shape[i],
-                              i + 1 < rank ? " " : "");
-    if (rank > 1) extents[n - 1] = '\0'; /* Python wants the last comma only in (N,) */
-    memset(header, ' ', HEADER);
-    memcpy(header, "\x93NUMPY\x01\x00", 8);
-    header[8] = HEADER - 10, header[9] = 0;
-    int length =
-        snprintf(header + 10, HEADER - 10, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", type, extents);
-    header[10 + length] = ' ';
-    header[HEADER - 1] = '\n';
-}
 
 static enum vgg_status npy_begin(struct vgg_sink *sink)
 {
-    char header[HEADER];
-    make_header(header, "<f4", sink->rank, sink->shape);
+    char header[VGG_NPY_HEADER];
+    vgg_npy_header(header, "<f4", sink->rank, sink->shape);
     return vgg_file_write(sink->file, header, sizeof header);
 }
 
@@ -57,14 +38,14 @@ static enum vgg_status npy_end(struct vgg_sink *sink)
 {
     enum vgg_status status = VGG_OK;
     struct vgg_file *labels = NULL, *paths = NULL;
-    char header[HEADER];
+    char header[VGG_NPY_HEADER];
     uint64_t shape[4];
     memcpy(shape, sink->shape, sizeof shape);
     shape[0] = sink->count;
-    make_header(header, "<f4", sink->rank, shape);
+    vgg_npy_header(header, "<f4", sink->rank, shape);
     CHECK(vgg_file_patch(sink->file, 0, header, sizeof header));
     if (sink->labels) {
-        make_header(header, "<i8", 1, shape);
+        vgg_npy_header(header, "<i8", 1, shape);
         CHECK(create_beside(&labels, sink, ".labels.npy"));
         CHECK(vgg_file_write(labels, header, sizeof header));
         CHECK(vgg_file_write(labels, sink->labels, sink->count * sizeof *sink->labels));

@@ -60,7 +60,7 @@ VGG_API const char *vgg_version(void);
 
 /* What long work reports; `done` of `total` items (0 = unknown) of `phase`, after each batch or step. */
 struct vgg_progress {
-    const char *phase; /* "features", "train", "validate", "evaluate", "download" */
+    const char *phase; /* "features", "train", "validate", "evaluate", "explain", "download" */
     const char *unit;  /* "images", "steps", "bytes" */
     uint64_t done, total;
     int epoch, epochs;     /* train and validate: 1-based, else 0 */
@@ -224,6 +224,8 @@ VGG_API const char *vgg_model_weights(const struct vgg_model *model); /* where t
 VGG_API void vgg_model_input(const struct vgg_model *model, int *height, int *width, enum vgg_preprocess *preprocess);
 VGG_API int vgg_model_class_count(const struct vgg_model *model); /* 0: no head that classifies */
 VGG_API const char *vgg_model_class_name(const struct vgg_model *model, int label);
+/* The class of that name, else of that number; -1: there is none. */
+VGG_API int vgg_model_class_find(const struct vgg_model *model, const char *name);
 VGG_API enum vgg_status vgg_model_set_class_names(struct vgg_model *model, const char *const *names, int count);
 /* The first layer that `what` would train: "head", "all" or a layer or block name ("block5", "block5_conv1"): that one
  * and all above. -1: no such layer. */
@@ -256,6 +258,66 @@ VGG_API enum vgg_status vgg_features_run(struct vgg_features *features, float *y
 VGG_API enum vgg_status vgg_features_extract(struct vgg_features *features, const char *output,
                                              const struct vgg_data *data, const struct vgg_image_options *images,
                                              vgg_progress_fn *progress, void *user);
+
+/* How numbers become colours, 0 first. VIRIDIS (dark blue to yellow) and INFERNO (black, red, yellow) grow steadily in
+ * lightness: they can be read by the colour-blind and in grey. JET is the rainbow of older papers. */
+enum vgg_colours { VGG_COLOURS_VIRIDIS, VGG_COLOURS_INFERNO, VGG_COLOURS_JET, VGG_COLOURS_GREY };
+
+/* A sheet of activations as the PNG file `path`: for each image a row with the image (as it goes into the network) and
+ * its `channels` strongest channels of the layer (0: 24 for one image, 8 for several; fewer where the layer has fewer),
+ * ordered by their mean over the map, the largest first; each tile runs from 0 to its own largest value (negative
+ * values count as 0). `features` must have maps: a layer of the base, without pooling. strongest (may be NULL) gets the
+ * channels' numbers, row by row, -1 where there is no more. Source: F. Chollet, "Deep Learning with Python", 2017, 5.4,
+ * visualising intermediate activations. */
+VGG_API enum vgg_status vgg_features_picture(struct vgg_features *features, const char *path,
+                                             const struct vgg_data *data, const struct vgg_image_options *images,
+                                             enum vgg_colours colours, int channels, int *strongest);
+
+/* ---- explanations ---------------------------------------------------------------------------------------------- */
+
+struct vgg_explain;
+/* Prepares Grad-CAM at one layer of the base (NULL: its last convolution) of `model`, which must outlive it: where in
+ * an image stands what speaks for a class. The map is max(0, sum over k of a[k] A[k]): A the layer's output after its
+ * ReLU, a[k] the mean over the map of the gradient of the class's score with respect to A[k]. The score is the number
+ * before softmax; of one sigmoid unit, the number before it for class 1 and its negative for class 0. Source: Selvaraju
+ * et al., "Grad-CAM: Visual explanations from deep networks via gradient-based localization", ICCV 2017. */
+VGG_API enum vgg_status vgg_explain_create(struct vgg_explain **out, struct vgg_engine *engine,
+                                           const struct vgg_model *model, const char *layer);
+VGG_API void vgg_explain_destroy(struct vgg_explain *explain);
+VGG_API void vgg_explain_shape(const struct vgg_explain *explain, int *height, int *width); /* of the map */
+/* x: one preprocessed image, NHWC at the model's input size; map: height * width; probabilities: one for each class,
+ * may be NULL. *label: the class to explain, or -1, which becomes the predicted one. */
+VGG_API enum vgg_status vgg_explain_run(struct vgg_explain *explain, float *map, float *probabilities, int *label,
+                                        const float *x);
+
+/* What is known of one image while vgg_explain_files works. */
+struct vgg_explanation {
+    size_t index; /* in the data set */
+    int label;    /* the class explained */
+    int classes;
+    const float *probabilities; /* of each class */
+    int height, width;
+    const float *map; /* height * width */
+};
+typedef void vgg_explanation_fn(void *user, const struct vgg_explanation *explanation);
+
+struct vgg_explain_options {
+    const char *output; /* by extension: .png, the image (at most 2048 pixels a side) under the heat of its map, for one
+                           image; .html, a page with all of them; .npy, the maps alone */
+    const char *map;    /* .npy file beside it: float32, (h, w) for one image, else (images, h, w); NULL: none */
+    int label;          /* class to explain, with chosen = true; else the predicted class of each image */
+    bool chosen;
+    enum vgg_colours colours;
+    float alpha; /* opacity of the hottest place, up to 1; 0: 0.7. Cold places stay as they are. */
+    int top;     /* classes of each image in a page; 0: 5 */
+    struct vgg_image_options images;
+    vgg_explanation_fn *explained; /* after each image; may be NULL */
+    vgg_progress_fn *progress;
+    void *user; /* handed to both */
+};
+/* Explains every image of `data` and writes the files, aside and renamed. */
+VGG_API enum vgg_status vgg_explain_files(struct vgg_explain *explain, const struct vgg_data *data,
+                                          const struct vgg_explain_options *options);
 
 /* ---- training -------------------------------------------------------------------------------------------------- */
 

@@ -4,7 +4,10 @@
 
 #include <math.h>
 
+#include "core/colour.h"
+#include "core/heat.h"
 #include "core/picture.h"
+#include "core/sheet.h"
 
 /* Ramps with a bright disc: smooth enough for JPEG. By malloc. */
 static struct vgg_image make_image(int height, int width)
@@ -126,5 +129,108 @@ Test(picture, failures)
     EXPECT_FAILURE(vgg_picture_write(folder, &image), VGG_ERR_IO, "is no regular file");
     cr_assert_eq(files_in(folder), 0);
     vgg_image_finish(&image);
+    remove_folder(folder);
+}
+
+/* Relative luminance of an sRGB colour. Source: IEC 61966-2-1. */
+static double luminance(const uint8_t rgb[3])
+{
+    static const double share[] = { 0.2126, 0.7152, 0.0722 };
+    double sum = 0;
+    for (int c = 0; c < 3; c++) {
+        double v = rgb[c] / 255.0;
+        sum += share[c] * (v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4));
+    }
+    return sum;
+}
+
+Test(colour, lightness_grows)
+{
+    static const enum vgg_colours colours[] = { VGG_COLOURS_VIRIDIS, VGG_COLOURS_INFERNO, VGG_COLOURS_GREY };
+    for (size_t k = 0; k < sizeof colours / sizeof *colours; k++) {
+        double last = -1;
+        for (int i = 0; i <= 64; i++) {
+            uint8_t rgb[3];
+            vgg_colour_map(rgb, i / 64.0, colours[k]);
+            cr_assert_gt(luminance(rgb), last, "map %d at %d/64", colours[k], i);
+            last = luminance(rgb);
+        }
+    }
+}
+
+Test(colour, jet_and_values_outside)
+{
+    static const struct {
+        double value;
+        uint8_t rgb[3];
+    } cases[] = { { 0, { 0, 0, 128 } },  { 0.25, { 0, 128, 255 } }, { 0.5, { 128, 255, 128 } },    { 1, { 128, 0, 0 } },
+                  { -3, { 0, 0, 128 } }, { 7, { 128, 0, 0 } },      { (double)NAN, { 0, 0, 128 } } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t rgb[3];
+        vgg_colour_map(rgb, cases[i].value, VGG_COLOURS_JET);
+        cr_assert_arr_eq(rgb, cases[i].rgb, 3, "%g: %d %d %d", cases[i].value, rgb[0], rgb[1], rgb[2]);
+    }
+}
+
+/* A 4 x 4 map with one hot place over the middle half of a grey image. */
+Test(heat, lies_where_the_map_says)
+{
+    float map[16] = { 0 };
+    struct vgg_image image = { 80, 160, malloc(80 * 160 * 3) };
+    memset(image.rgb, 100, 80 * 160 * 3);
+    struct vgg_heat heat = { .height = 4,
+                             .width = 4,
+                             .map = map,
+                             .colours = VGG_COLOURS_GREY,
+                             .alpha = 1,
+                             .window = { 40, 80, 0, 20, 40, 40 } };
+    cr_assert_eq(vgg_heat_apply(&image, &heat), VGG_OK);
+    cr_assert_eq(image.rgb[(40 * 160 + 80) * 3], 100); /* zeros change nothing */
+    cr_assert_eq(image.rgb[(40 * 160 + 10) * 3], 40);  /* but outside is darker */
+    map[1 * 4 + 2] = 5;
+    memset(image.rgb, 100, 80 * 160 * 3);
+    cr_assert_eq(vgg_heat_apply(&image, &heat), VGG_OK);
+    int hottest = 0;
+    for (int i = 0; i < 80 * 160; i++)
+        if (image.rgb[i * 3] > image.rgb[hottest * 3]) hottest = i;
+    cr_assert_lt(abs(hottest / 160 - 30), 3); /* row 1.5 of 4 on 80 pixels */
+    cr_assert_lt(abs(hottest % 160 - 90), 3); /* column 2.5 of 4 on 80 pixels from 40 on */
+    cr_assert_gt(image.rgb[hottest * 3], 240);
+    cr_assert_eq(image.rgb[(70 * 160 + 50) * 3], 100);
+    vgg_image_finish(&image);
+}
+
+Test(sheet, strongest_channels_in_order)
+{
+    enum { H = 2, W = 3, C = 5 };
+    static const float mean[C] = { 1, 4, 0, 4, 2 };
+    char *folder = make_folder(), path[256];
+    float maps[H * W * C];
+    struct vgg_image photo = make_image(30, 40), again;
+    struct vgg_sheet *sheet;
+    int strongest[4];
+    for (int i = 0; i < H * W * C; i++)
+        maps[i] = i / C == 4 ? 6 * mean[i % C] : 0; /* one place of each map */
+    cr_assert_eq(vgg_sheet_create(&sheet, 2, 4, H, W, VGG_COLOURS_GREY), VGG_OK);
+    cr_assert_eq(vgg_sheet_add(sheet, &photo, maps, C, strongest), VGG_OK);
+    cr_assert_arr_eq(strongest, ((int[]) { 1, 3, 4, 0 }), sizeof strongest);
+    snprintf(path, sizeof path, "%s/s.png", folder);
+    cr_assert_eq(vgg_sheet_write(sheet, path), VGG_OK);
+    read_back(&again, folder, "s.png");
+    int height = again.height;
+    vgg_image_finish(&again);
+    cr_assert_eq(vgg_sheet_add(sheet, &photo, maps, C, strongest), VGG_OK);
+    EXPECT_FAILURE(vgg_sheet_add(sheet, &photo, maps, C, strongest), VGG_ERR_ARGUMENT, "is full");
+    cr_assert_eq(vgg_sheet_write(sheet, path), VGG_OK);
+    read_back(&again, folder, "s.png");
+    cr_assert_gt(again.height, height + 80); /* another band */
+    int white = 0;
+    for (int i = 0; i < again.height * again.width; i++)
+        white += again.rgb[i * 3] == 255 && again.rgb[i * 3 + 1] == 255 && again.rgb[i * 3 + 2] == 255;
+    cr_assert_geq(white, 2 * 4 * 96 / H * 96 / H); /* the largest place of each tile */
+    vgg_image_finish(&again);
+    vgg_sheet_destroy(sheet);
+    vgg_image_finish(&photo);
+    EXPECT_FAILURE(vgg_sheet_create(&sheet, 100000, 8, 14, 14, VGG_COLOURS_GREY), VGG_ERR_ARGUMENT, "do not fit");
     remove_folder(folder);
 }

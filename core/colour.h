@@ -1,0 +1,16 @@
+/* colour.h: numbers to colours. */
+#ifndef CORE_COLOUR_H
+#define CORE_COLOUR_H
+
+#include "core/vgg16.h"
+
+/* The colour of `value` (clamped to 0..1; NAN is 0) as sRGB bytes.
+ *   VIRIDIS, INFERNO  a way through Oklch whose lightness grows steadily, so that order survives colour blindness and
+ *                     grey printing; ends after the maps of those names. Source of the colour space: B. Ottosson, "A
+ *                     perceptual color space for image processing", 2020; of the maps: S. van der Walt and N. Smith,
+ *                     matplotlib, 2015
+ *   JET               trapezoids of red, green and blue, shifted by a quarter. Source: MATLAB's colour map of that name
+ *   GREY              black to white */
+void vgg_colour_map(uint8_t rgb[3], double value, enum vgg_colours colours);
+
+#endif
