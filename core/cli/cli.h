@@ -61,7 +61,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_devices, cli_summary, cli_pull, cli_extract, cli_train, cli_evaluate, cli_predict,
-    cli_convert, cli_bench, cli_selftest;
+    cli_explain, cli_convert, cli_bench, cli_selftest;
 
 /* One run of the program. */
 struct cli {

@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/cli/cli_model.h"
@@ -9,8 +10,8 @@
 struct extract {
     struct cli_network network;
     struct vgg_image_options images;
-    const char *output, *layer;
-    int pooling, batch;
+    const char *output, *layer, *picture;
+    int pooling, batch, channels, colours;
 };
 
 static const char *const pooling_names[] = { "none", "avg", "max", NULL };
@@ -20,7 +21,7 @@ static const struct cli_option extract_options[] = {
       .letter = 'o',
       .value = "FILE",
       .help = "file to write, by its extension: .npy (with FILE.labels.npy and FILE.paths.txt beside it), .h5, "
-              ".safetensors or .csv (required)",
+              ".safetensors or .csv (required, unless --picture is given)",
       .read = cli_read_text,
       .offset = offsetof(struct extract, output) },
     { .name = "layer",
@@ -43,6 +44,26 @@ static const struct cli_option extract_options[] = {
       .max = 65536,
       .range = "a whole number from 1 to 65536",
       .offset = offsetof(struct extract, batch) },
+    { .name = "picture",
+      .value = "F.png",
+      .help = "a sheet of the layer's strongest channels, for each image a row with it and their maps (default: none)",
+      .read = cli_read_text,
+      .offset = offsetof(struct extract, picture) },
+    { .name = "channels",
+      .value = "N",
+      .help = "in the picture: the N with the largest mean (default 24 for one image, else 8)",
+      .read = cli_read_int,
+      .min = 1,
+      .max = 4096,
+      .range = "a whole number from 1 to 4096",
+      .offset = offsetof(struct extract, channels) },
+    { .name = "colours",
+      .value = "MAP",
+      .help = "of the picture: viridis, inferno, jet or grey (default viridis)",
+      .read = cli_read_choice,
+      .choices = cli_colour_names,
+      .range = "one of viridis, inferno, jet, grey",
+      .offset = offsetof(struct extract, colours) },
     { 0 },
 };
 
@@ -84,56 +105,115 @@ static enum vgg_status open_model(struct cli *cli, struct vgg_model **out, const
     return vgg_model_create(out, &network);
 }
 
-/* `images`: how many were written; with --skip-bad not all. */
-static enum vgg_status print_result(struct cli *cli, const struct extract *o, const struct vgg_features *features,
-                                    uint64_t images)
+/* What has been made; told at the end. */
+struct made {
+    const struct vgg_data *data;
+    const struct vgg_features *features; /* of the file; NULL: none */
+    uint64_t images;                     /* written; with --skip-bad not all */
+    int *strongest;                      /* of the picture: channels numbers for each image; NULL: no picture */
+    int channels;
+};
+
+static enum vgg_status print_result(struct cli *cli, const struct extract *o, const struct made *made)
 {
     int shape[3];
-    vgg_features_shape(features, &shape[0], &shape[1], &shape[2]);
-    if (!cli->common.json) {
-        printf("%s: %" PRIu64 " x %d x %d x %d, %s\n", o->output, images, shape[0], shape[1], shape[2], o->layer);
-        return VGG_OK;
+    cJSON *json = cli->common.json ? cJSON_CreateObject() : NULL;
+    if (made->features) vgg_features_shape(made->features, &shape[0], &shape[1], &shape[2]);
+    if (json) {
+        if (o->output) cli_json_text(json, "output", o->output);
+        cli_json_text(json, "layer", o->layer);
+        cJSON_AddStringToObject(json, "pooling", pooling_names[o->pooling]);
+        if (made->features) {
+            cJSON_AddNumberToObject(json, "images", (double)made->images);
+            cJSON_AddItemToObject(json, "shape", cJSON_CreateIntArray(shape, 3));
+        }
+        if (o->picture) cli_json_text(json, "picture", o->picture);
+    } else if (made->features) {
+        printf("%s: %" PRIu64 " x %d x %d x %d, %s\n", o->output, made->images, shape[0], shape[1], shape[2], o->layer);
     }
-    cJSON *json = cJSON_CreateObject();
-    cli_json_text(json, "output", o->output);
-    cli_json_text(json, "layer", o->layer);
-    cJSON_AddStringToObject(json, "pooling", pooling_names[o->pooling]);
-    cJSON_AddNumberToObject(json, "images", (double)images);
-    cJSON_AddItemToObject(json, "shape", cJSON_CreateIntArray(shape, 3));
-    return cli_json_print(cli, json);
+    cJSON *rows = json && made->strongest ? cJSON_AddArrayToObject(json, "strongest") : NULL;
+    for (size_t i = 0; made->strongest && i < vgg_data_count(made->data); i++) {
+        const int *row = made->strongest + i * (size_t)made->channels;
+        int known = 0;
+        while (known < made->channels && row[known] >= 0)
+            known++;
+        if (rows) {
+            cJSON_AddItemToArray(rows, cJSON_CreateIntArray(row, known));
+            continue;
+        }
+        printf("%s: strongest channels of %s:", vgg_data_path(made->data, i), o->layer);
+        for (int k = 0; k < known; k++)
+            printf(" %d", row[k]);
+        putchar('\n');
+    }
+    return json ? cli_json_print(cli, json) : VGG_OK;
+}
+
+/* The command line, as far as it can be judged without opening anything. */
+static enum vgg_status check(struct cli *cli, const struct extract *o)
+{
+    if (!o->output && !o->picture) return cli_usage(cli, "--output is missing");
+    if (o->output && !cli_output_extension(o->output, ".npy") && !cli_output_extension(o->output, ".h5") &&
+        !cli_output_extension(o->output, ".safetensors") && !cli_output_extension(o->output, ".csv")) {
+        return cli_usage(cli, "--output %s: the extension must be .npy, .h5, .safetensors or .csv", o->output);
+    }
+    if (o->picture && !cli_output_extension(o->picture, ".png")) {
+        return cli_usage(cli, "--picture %s: the extension must be .png", o->picture);
+    }
+    if (o->channels && !o->picture) return cli_usage(cli, "--channels: needs --picture F.png");
+    enum vgg_status status = o->output ? cli_output_check(cli, o->output, false) : VGG_OK;
+    return status == VGG_OK && o->picture ? cli_output_check(cli, o->picture, false) : status;
+}
+
+static enum vgg_status make_picture(struct cli *cli, const struct extract *o, struct vgg_engine *engine,
+                                    const struct vgg_model *model, struct made *made)
+{
+    size_t count = vgg_data_count(made->data);
+    struct vgg_features *features = NULL;
+    struct vgg_features_options wanted = { .layer = o->layer, .batch = 1 };
+    made->channels = o->channels ? o->channels : count == 1 ? 24 : 8;
+    made->strongest = calloc(count ? count : 1, (size_t)made->channels * sizeof *made->strongest);
+    if (!made->strongest) return cli_fail(cli, VGG_ERR_MEMORY, "out of memory");
+    enum vgg_status status = vgg_features_create(&features, engine, model, &wanted);
+    if (status == VGG_OK) {
+        status = cli_work_status(vgg_features_picture(features, o->picture, made->data, &o->images,
+                                                      (enum vgg_colours)o->colours, made->channels, made->strongest));
+    }
+    vgg_features_destroy(features);
+    return status;
 }
 
 static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
 {
     (void)count;
     const struct extract *o = options;
-    if (!o->output) return cli_usage(cli, "--output is missing");
-    if (!cli_output_extension(o->output, ".npy") && !cli_output_extension(o->output, ".h5") &&
-        !cli_output_extension(o->output, ".safetensors") && !cli_output_extension(o->output, ".csv")) {
-        return cli_usage(cli, "--output %s: the extension must be .npy, .h5, .safetensors or .csv", o->output);
-    }
     struct vgg_data *data = NULL;
     struct vgg_engine *engine = NULL;
     struct vgg_model *model = NULL;
     struct vgg_features *features = NULL;
+    struct made made = { 0 };
     struct vgg_features_options wanted = { .layer = o->layer,
                                            .pooling = (enum vgg_pooling)o->pooling,
                                            .batch = o->batch };
-    enum vgg_status status = cli_output_check(cli, o->output, false);
+    enum vgg_status status = check(cli, o);
     if (status == VGG_OK) status = vgg_data_open(&data, args[0]);
     if (status == VGG_OK) status = vgg_engine_create(&engine, &cli->common.engine);
     if (status == VGG_OK) status = open_model(cli, &model, o);
     if (status == VGG_OK) {
         cli_model_tell(cli, &o->network, model);
         cli_signals_catch();
-        status = vgg_features_create(&features, engine, model, &wanted);
+        if (o->output) status = vgg_features_create(&features, engine, model, &wanted);
     }
-    if (status == VGG_OK) {
+    made.data = data, made.features = features;
+    if (status == VGG_OK && o->output) {
         status = cli_work_status(
             vgg_features_extract(features, o->output, data, &o->images, cli_progress_report, &cli->progress));
+        made.images = cli->progress.last;
     }
+    if (status == VGG_OK && o->picture) status = make_picture(cli, o, engine, model, &made);
     cli_progress_clear(&cli->progress);
-    if (status == VGG_OK) status = print_result(cli, o, features, cli->progress.last);
+    if (status == VGG_OK) status = print_result(cli, o, &made);
+    free(made.strongest);
     vgg_features_destroy(features);
     vgg_model_destroy(model);
     vgg_engine_destroy(engine);
@@ -143,11 +223,14 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
 
 const struct cli_command cli_extract = {
     .name = "extract",
-    .arguments = "DATA --output FILE",
+    .arguments = "DATA [--output FILE] [--picture F.png]",
     .purpose = "Computes features of each image, at any layer, into a file",
     .data = true,
-    .details = "A .safetensors file of features is DATA for `vgg16 train`, which then trains a head on it. An "
-               "interrupted run leaves no file.\nJSON: output, layer, pooling, images, shape [h, w, c]",
+    .details =
+        "A .safetensors file of features is DATA for `vgg16 train`, which then trains a head on it. An "
+        "interrupted run leaves no file. In the picture each map runs from 0 to its own largest value; its channels "
+        "are listed in order.\nJSON: output, layer, pooling, images, shape [h, w, c]; picture, strongest: a list an "
+        "image",
     .needs = "DATA",
     .groups = groups,
     .min = 1,

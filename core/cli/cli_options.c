@@ -118,6 +118,8 @@ static const char *const preprocess_names[] = { "", "caffe", "torch", "rescale",
 static const char *const resize_names[] = { "", "nearest", "bilinear", "lanczos", NULL };
 static const char *const crop_names[] = { "", "none", "center", NULL };
 
+const char *const cli_colour_names[] = { "viridis", "inferno", "jet", "grey", NULL };
+
 const struct cli_option cli_image_options[] = {
     { .name = "preprocess",
       .value = "HOW",

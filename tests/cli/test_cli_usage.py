@@ -6,7 +6,7 @@ import subprocess
 
 from cli_support import GAP, PROGRAM, TINY, Program, write_folder
 
-COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "convert", "bench", "selftest"]
+COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "explain", "convert", "bench", "selftest"]
 
 # Every option of every command, as scripts may use them.
 COMMON = "backend conv device isa precision threads memory seed json quiet verbose help version"
@@ -15,12 +15,13 @@ OPTIONS = {
     "devices": "",
     "summary": "size top arch layer trainable",
     "pull": "",
-    "extract": f"output layer pooling batch weights arch size {IMAGES}",
+    "extract": f"output layer pooling batch picture channels colours weights arch size {IMAGES}",
     "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "
     "nesterov weight-decay schedule epochs steps-per-epoch batch class-weight early-stop no-shuffle checkpoint on-device-lost resume "
     f"log tensorboard report augment {IMAGES}",
     "evaluate": f"model output report batch {IMAGES}",
     "predict": f"model top batch {IMAGES}",
+    "explain": f"model output map class layer colours alpha top {IMAGES}",
     "convert": "layout dtype",
     "bench": "on pass batch size layers repeats report compare arch head trainable",
     "selftest": "",
@@ -49,7 +50,7 @@ class Help(Program):
         for command in COMMANDS:
             text = self.succeed(command, "--help")
             for name in (OPTIONS[command] + " " + COMMON).split():
-                if name in silent and not (name == "top" and command == "predict"):
+                if name in silent and not (name == "top" and command in ("predict", "explain")):
                     continue
                 entry = re.search(rf"(?m)^ {{2,6}}(-., )?--{name} .*(\n {{8}}.*)*", text).group(0)
                 self.assertRegex(entry, r"\((default|required)", f"{command} --{name}")
@@ -97,6 +98,8 @@ class Usage(Program):
         self.usage("--output is missing", "extract", "d")
         self.usage("--model is missing", "evaluate", "d")
         self.usage("--model is missing", "predict", "d")
+        self.usage("--model is missing", "explain", "d", "-o", "e.png")
+        self.usage("--output is missing", "explain", "d", "-m", "m")
 
     def test_numbers(self):
         for name, wrong, rule in (

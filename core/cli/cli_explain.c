@@ -1,0 +1,216 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/cli/cli_model.h"
+#include "core/cli/cli_options.h"
+#include "core/cli/cli_output.h"
+
+struct explain {
+    const char *model, *output, *map, *class, *layer;
+    struct vgg_image_options images;
+    float alpha;
+    int colours, top;
+};
+
+static const struct cli_option explain_options[] = {
+    { .name = "output",
+      .letter = 'o',
+      .value = "FILE",
+      .help = "file to write, by its extension: .png, one image under the heat of its map; .html, a page with any "
+              "number of images; .npy, the maps alone (required)",
+      .read = cli_read_text,
+      .offset = offsetof(struct explain, output) },
+    { .name = "map",
+      .value = "FILE.npy",
+      .help = "the maps as well: float32, (h, w) for one image, else (images, h, w) (default: none)",
+      .read = cli_read_text,
+      .offset = offsetof(struct explain, map) },
+    { .name = "class",
+      .value = "CLASS",
+      .help = "name or number of the class that is explained (default: the predicted one of each image)",
+      .read = cli_read_text,
+      .offset = offsetof(struct explain, class) },
+    { .name = "layer",
+      .value = "LAYER",
+      .help = "convolution or pool whose output is weighed (default: the last convolution of the base)",
+      .read = cli_read_text,
+      .offset = offsetof(struct explain, layer) },
+    { .name = "colours",
+      .value = "MAP",
+      .help = "viridis and inferno can be read with any colour vision; jet is the rainbow of older papers; or grey "
+              "(default inferno)",
+      .read = cli_read_choice,
+      .choices = cli_colour_names,
+      .range = "one of viridis, inferno, jet, grey",
+      .offset = offsetof(struct explain, colours) },
+    { .name = "alpha",
+      .value = "A",
+      .help = "opacity of the hottest place; cold places stay as they are (default 0.7)",
+      .read = cli_read_float,
+      .min = 0.01,
+      .max = 1,
+      .range = "a number from 0.01 to 1",
+      .offset = offsetof(struct explain, alpha) },
+    { .name = "top",
+      .value = "K",
+      .help = "the K most probable classes of each image (default 5)",
+      .read = cli_read_int,
+      .min = 1,
+      .max = 1000000,
+      .range = "a whole number from 1 to 1000000",
+      .offset = offsetof(struct explain, top) },
+    { 0 },
+};
+
+static const struct cli_group groups[] = {
+    { "Options:", cli_model_option, offsetof(struct explain, model) },
+    { "Explanation:", explain_options, 0 },
+    { "Images:", cli_image_options, offsetof(struct explain, images) },
+    { 0 },
+};
+
+static const struct explain defaults = { .colours = VGG_COLOURS_INFERNO, .top = 5 };
+
+/* What the library's reports go to. */
+struct listing {
+    struct cli *cli;
+    const struct vgg_model *model;
+    const struct vgg_data *data;
+    cJSON *images; /* with --json */
+};
+
+static void list_image(void *user, const struct vgg_explanation *e)
+{
+    struct listing *listing = user;
+    const char *path = vgg_data_path(listing->data, e->index);
+    struct cli_class class = cli_class_name(listing->model, e->label);
+    double probability = (double)e->probabilities[e->label];
+    if (!listing->images) {
+        cli_progress_clear(&listing->cli->progress);
+        printf("%s: %s %.4f\n", path, class.text, probability);
+        return;
+    }
+    cJSON *image = cJSON_CreateObject();
+    cli_json_text(image, "path", path);
+    cli_json_text(image, "class", class.text);
+    cJSON_AddNumberToObject(image, "label", e->label);
+    cJSON_AddNumberToObject(image, "probability", probability);
+    cJSON_AddItemToArray(listing->images, image);
+}
+
+static bool report(void *user, const struct vgg_progress *progress)
+{
+    return cli_progress_report(&((struct listing *)user)->cli->progress, progress);
+}
+
+static enum vgg_status print_json(struct cli *cli, const struct explain *o, const struct vgg_explain *explain,
+                                  cJSON *images)
+{
+    int map[2];
+    vgg_explain_shape(explain, &map[0], &map[1]);
+    cJSON *json = cJSON_CreateObject();
+    cli_json_text(json, "output", o->output);
+    cJSON_AddItemToObject(json, "map", cJSON_CreateIntArray(map, 2));
+    cJSON_AddItemToObject(json, "images", images);
+    return cli_json_print(cli, json);
+}
+
+/* The command line, as far as it can be judged without opening anything. */
+static enum vgg_status check(struct cli *cli, const struct explain *o)
+{
+    static const char *const extensions[] = { ".png", ".html", ".npy" };
+    if (!o->model) return cli_usage(cli, "--model is missing");
+    if (!o->output) return cli_usage(cli, "--output is missing");
+    bool known = false;
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+        known = known || cli_output_extension(o->output, extensions[i]);
+    if (!known) return cli_usage(cli, "--output %s: the extension must be .png, .html or .npy", o->output);
+    if (o->map && !cli_output_extension(o->map, ".npy")) {
+        return cli_usage(cli, "--map %s: the extension must be .npy", o->map);
+    }
+    if (o->map && cli_output_extension(o->output, ".npy")) {
+        return cli_usage(cli, "--map and --output F.npy: name the maps once");
+    }
+    enum vgg_status status = cli_output_check(cli, o->output, false);
+    return status == VGG_OK && o->map ? cli_output_check(cli, o->map, false) : status;
+}
+
+static enum vgg_status find_class(struct cli *cli, int *label, const struct vgg_model *model, const char *class)
+{
+    int last = vgg_model_class_count(model) - 1;
+    *label = vgg_model_class_find(model, class);
+    if (*label >= 0) return VGG_OK;
+    return cli_usage(cli, "--class %s: the model has no such class; they are 0 (%s) to %d (%s)", class,
+                     cli_class_name(model, 0).text, last, cli_class_name(model, last).text);
+}
+
+static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
+{
+    const struct explain *o = options;
+    struct vgg_data *data = NULL;
+    struct vgg_engine *engine = NULL;
+    struct vgg_model *model = NULL;
+    struct vgg_explain *explain = NULL;
+    struct listing listing = { .cli = cli };
+    struct vgg_explain_options wanted = {
+        .output = o->output,
+        .map = o->map,
+        .chosen = o->class != NULL,
+        .colours = (enum vgg_colours)o->colours,
+        .alpha = o->alpha,
+        .top = o->top,
+        .images = o->images,
+        .explained = list_image,
+        .progress = report,
+        .user = &listing,
+    };
+    enum vgg_status status = check(cli, o);
+    if (status != VGG_OK) return status;
+    status = count == 1 ? vgg_data_open(&data, args[0])
+                        : vgg_data_open_images(&data, (const char *const *)args, (size_t)count);
+    if (status == VGG_OK && cli_output_extension(o->output, ".png") && vgg_data_count(data) != 1) {
+        status = cli_usage(cli, "--output %s: a picture is of one image and there are %zu; name an .html file",
+                           o->output, vgg_data_count(data));
+    }
+    if (status == VGG_OK) status = vgg_engine_create(&engine, &cli->common.engine);
+    if (status == VGG_OK) status = cli_model_classifier(cli, &model, o->model);
+    if (status == VGG_OK && o->class) status = find_class(cli, &wanted.label, model, o->class);
+    if (status == VGG_OK) status = vgg_explain_create(&explain, engine, model, o->layer);
+    cli_signals_catch();
+    if (status == VGG_OK) {
+        listing.model = model, listing.data = data;
+        if (cli->common.json) listing.images = cJSON_CreateArray();
+        status = cli_work_status(vgg_explain_files(explain, data, &wanted));
+    }
+    cli_progress_clear(&cli->progress);
+    if (status == VGG_OK && listing.images) {
+        status = print_json(cli, o, explain, listing.images);
+    } else {
+        cJSON_Delete(listing.images);
+    }
+    vgg_explain_destroy(explain);
+    vgg_model_destroy(model);
+    vgg_engine_destroy(engine);
+    vgg_data_destroy(data);
+    return status;
+}
+
+const struct cli_command cli_explain = {
+    .name = "explain",
+    .arguments = "--model MODEL IMAGE... --output FILE",
+    .purpose = "Shows where in images stands what speaks for a class (Grad-CAM)",
+    .details =
+        "IMAGE is a JPEG, PNG or BMP file; a single one may also be a folder of images or with a subfolder a class, a "
+        ".txt file with a path a line, or an array file. One line an image: the path, the class explained and its "
+        "probability.\nThe map is the sum of the layer's channels, each weighed by the mean gradient of the class's "
+        "score with respect to it, without what is negative. The score is the number before softmax; with one sigmoid "
+        "unit, the number before it speaks for class 1, its negative for class 0.\nJSON: output, map [h, w], images: "
+        "[{path, class, label, probability}]",
+    .needs = "IMAGE",
+    .groups = groups,
+    .min = 1,
+    .max = -1,
+    .size = sizeof(struct explain),
+    .defaults = &defaults,
+    .run = run,
+};
