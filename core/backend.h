@@ -32,7 +32,7 @@ struct vgg_list {
 struct vgg_backend_options {
     int device;       /* index in this backend's own list; -1: its first choice */
     const char *isa;  /* CPU: highest level allowed; NULL or "auto": all */
-    const char *conv; /* CPU: as in struct vgg_engine_options */
+    const char *conv; /* as in struct vgg_engine_options */
     int threads;      /* CPU: 0 = every processor this process may use */
     bool bf16;        /* CPU: forward operands in bf16, as in struct vgg_engine_options; no other backend is asked */
 };

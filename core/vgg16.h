@@ -90,11 +90,12 @@ struct vgg_device_info {
 VGG_API enum vgg_status vgg_device_list(struct vgg_device_info **out, size_t *count);
 
 struct vgg_engine_options {
-    const char *backend;   /* "auto", "cpu", "vulkan"; NULL: auto */
-    const char *device;    /* index, part of a name, or UUID; NULL: the backend's first choice */
-    const char *isa;       /* CPU: "auto" or the highest level allowed: "scalar", "avx2", "avx512", "neon" */
-    const char *conv;      /* CPU: how 3x3 convolutions are computed: "auto" (the faster one for each layer), "direct",
-                              "winograd" (or "winograd2", "winograd4", "winograd6": of that tile); NULL: auto */
+    const char *backend; /* "auto", "cpu", "vulkan"; NULL: auto */
+    const char *device;  /* index, part of a name, or UUID; NULL: the backend's first choice */
+    const char *isa;     /* CPU: "auto" or the highest level allowed: "scalar", "avx2", "avx512", "neon" */
+    const char
+        *conv;             /* how 3x3 convolutions are computed: "auto" (the faster one for each layer), "direct",
+                              "winograd" (or "winograd2", "winograd4", "winograd6": of that tile; Vulkan: as auto); NULL: auto */
     int threads;           /* CPU: 0 = one for each processor this process may use */
     uint64_t memory;       /* bytes that arenas may take together; 0: what the device has. Larger batches are split. */
     const char *precision; /* of the operands of forward convolutions and dense layers: "fp32", "bf16"; NULL: fp32.

@@ -19,7 +19,7 @@ size_t harness_targets(struct harness_target target[HARNESS_MAX_TARGETS])
         for (int level = cpu ? 0 : 2; level < 3; level++) {
             cr_assert_lt(count, (size_t)HARNESS_MAX_TARGETS);
             struct harness_target *t = &target[count++];
-            *t = (struct harness_target) { .scalar = level == 0, .winograd = cpu && level == 2 };
+            *t = (struct harness_target) { .scalar = level == 0, .winograd = level == 2 };
             snprintf(t->backend, sizeof t->backend, "%s", device[i].backend);
             snprintf(t->device, sizeof t->device, "%d", device[i].index);
             snprintf(t->isa, sizeof t->isa, "%s", level ? "auto" : "scalar");

@@ -89,7 +89,10 @@ static void trajectory(const char *tag, enum vgg_optimizer optimizer, bool neste
         /* These rules divide a gradient by its own size: where the exact one is 0, rounding alone decides. */
         bool scale_free =
             optimizer != VGG_OPTIMIZER_SGD && (optimizer == VGG_OPTIMIZER_ADAMW || hyper.weight_decay == 0.0f);
-        if (target[t].winograd && scale_free) continue;
+        if (target[t].winograd && scale_free) {
+            if (strcmp(target[t].backend, "cpu") == 0) continue; /* "direct" is a target of its own */
+            snprintf(target[t].conv, sizeof target[t].conv, "direct");
+        }
         struct harness harness;
         harness_open(&harness, &target[t]);
         harness_plan(&harness, &spec);

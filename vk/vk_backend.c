@@ -1,6 +1,7 @@
 #include "vk/vk_backend.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/log.h"
 #include "core/mem.h"
@@ -43,6 +44,7 @@ static enum vgg_status backend_open(struct vgg_backend **out, const struct vgg_b
     enum vgg_status status = vk_device_open(&vk, options->device);
     if (status != VGG_OK) return status;
     vk->base.vtable = &vk_backend_vtable;
+    vk->direct = options->conv && strcmp(options->conv, "direct") == 0;
     *out = &vk->base;
     return VGG_OK;
 }

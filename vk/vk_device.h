@@ -33,6 +33,7 @@ struct vk {
     VkQueue queue;
     VkCommandPool pool;
     bool lost;
+    bool direct; /* no convolution by Winograd's algorithm */
 
     /* One timeline counts submissions: ticket t is done when the semaphore has reached t. */
     VkSemaphore timeline;

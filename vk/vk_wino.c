@@ -43,7 +43,7 @@ bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv)
     int tm, tn;
     bool eights = x->c % 8 == 0 && conv->co % 8 == 0;
     bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8 && x->h * x->w >= 128;
-    return eights && wide && vk_tile_lanes(vk, 64, 64, &tm, &tn) && tile_rows(vk, conv) > 0;
+    return !vk->direct && eights && wide && vk_tile_lanes(vk, 64, 64, &tm, &tn) && tile_rows(vk, conv) > 0;
 }
 
 bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)

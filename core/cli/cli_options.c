@@ -252,7 +252,8 @@ const struct cli_option cli_common_options[] = {
       .offset = offsetof(struct cli_common, engine.isa) },
     { .name = "conv",
       .value = "HOW",
-      .help = "CPU convolutions: direct, winograd, or auto, the faster one for each layer (default auto)",
+      .help = "3x3 convolutions: direct, winograd (on Vulkan: as auto), or auto, the faster one for each layer "
+              "(default auto)",
       .read = read_word,
       .choices = conv_names,
       .range = "one of auto, direct, winograd",

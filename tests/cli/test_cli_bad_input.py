@@ -93,7 +93,7 @@ class Weights(Program):
         self.assertRegex(table, "Total parameters: +1,792 ")
 
     def test_no_weights_on_this_machine(self):
-        self.fail_with(1, "vgg16 pull", "extract", "data", "-o", "f.npy")
+        self.fail_with(1, "vgg16 pull", "extract", "data", "--weights", "imagenet", "-o", "f.npy")
         self.fail_with(1, "vgg16 pull", "predict", "data/cat/0.png", "--model", "imagenet")
 
     def test_weights_without_a_head_are_no_model(self):
