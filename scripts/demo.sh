@@ -3,8 +3,9 @@
 # after the build. Installs what is needed, builds the program, then learns the ten kinds of clothes of Fashion-MNIST (a
 # Debian package) from 100 labelled pictures each, three ways: a head on features of the starter weights, which have seen
 # photos of animals and vehicles only; that model with its last block fine-tuned; and the same network from random weights,
-# with about as much computation, and with as many passes over the pictures, which takes three times as much. Each leaves a page with its curves and its confusion matrix. Models and
-# pages stay in FOLDER (default: a new folder under the system's temporary one).
+# with about as much computation, and with as many passes over the pictures, which takes three times as much. Each leaves a
+# page with its curves and its confusion matrix. Models and pages stay in FOLDER (default: a new folder under the system's
+# temporary one).
 set -euo pipefail
 out=$(realpath -m "${1:-$(mktemp -d -t vgg16-demo.XXXXXX)}")
 cd "$(dirname "$0")/.."
