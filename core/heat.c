@@ -76,8 +76,9 @@ enum vgg_status vgg_heat_apply(struct vgg_image *image, const struct vgg_heat *h
     find_places(rows, image->height, window->full_height, window->top, window->height, heat->height);
     find_places(columns, image->width, window->full_width, window->left, window->width, heat->width);
     mix_inks(inks, heat);
+    /* Not by fmax: gcc 12 fails to vectorise that for aarch64. */
     for (size_t i = 0; i < (size_t)heat->height * cells; i++)
-        largest = fmax(largest, (double)heat->map[i]);
+        if ((double)heat->map[i] > largest) largest = (double)heat->map[i];
     for (size_t y = 0; y < height; y++) {
         for (size_t i = 0; i < cells; i++) {
             row[i] = 0;
