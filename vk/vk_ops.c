@@ -185,7 +185,8 @@ static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const str
                                           vk_ops_bind(rec, &op->dw, 4 * at, 4 * now, false) } };
         if (adam || momentum) call.bind[2] = vk_ops_bind(rec, &op->m, 4 * at, 4 * now, true);
         if (op->kind != VGG_OP_SGD) call.bind[3] = vk_ops_bind(rec, &op->v, 4 * at, 4 * now, true);
-        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, now));
+        call.flops = 8.0 * (double)now;
+        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, (now + 3) / 4));
     }
 fail:
     return status;

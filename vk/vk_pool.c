@@ -58,8 +58,8 @@ static enum vgg_status lower_pool_bwd(struct vk *vk, struct vk_rec *rec, const s
 {
     enum vgg_status status = VGG_OK;
     struct vk_cut cut = pool_cut(&op->dx, &op->dy);
-    bool mask = op->flags & VGG_OP_RELU;
-    struct vk_variant variant = { "pool_bwd", 1, { mask } };
+    bool mask = op->flags & VGG_OP_RELU, four = op->dx.c % 4 == 0;
+    struct vk_variant variant = { "pool_bwd", 2, { mask, four } };
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         struct pool_part p = pool_part(&part, &op->dx, &op->dy);
         struct vk_push_pool push = { .count = (uint32_t)p.full,
@@ -72,7 +72,8 @@ static enum vgg_status lower_pool_bwd(struct vk *vk, struct vk_rec *rec, const s
                                           vk_ops_bind(rec, &op->arg, p.pooled_at, p.pooled, false),
                                           vk_ops_bind(rec, &op->dx, 4 * p.full_at, 4 * p.full, true) } };
         if (mask) call.bind[3] = vk_ops_bind(rec, &op->y, 4 * p.pooled_at, 4 * p.pooled, false);
-        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, p.full));
+        call.flops = 8.0 * (double)p.full;
+        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, four ? p.full / 4 : p.full));
     }
 fail:
     return status;
