@@ -1,236 +1,65 @@
-/* cpu_winograd_avx512.c: the transforms of cpu_winograd.h for AVX-512 F, vectors along channels. Each one-dimensional
- * transform is written once; the two-dimensional ones apply it to columns, then to rows, for a constant m. */
+/* cpu_winograd_avx512.c: the transforms of cpu_winograd.h for AVX-512 F, vectors along channels. */
 #include <immintrin.h>
 
 #include "cpu/cpu_winograd.h"
 
-static inline __attribute__((always_inline)) __m512 mul(float a, __m512 x)
+typedef __m512 vec;
+enum { LANES = 16 };
+
+static inline __attribute__((always_inline)) vec load(const float *x)
+{
+    return _mm512_loadu_ps(x);
+}
+
+static inline __attribute__((always_inline)) void store(float *y, vec x)
+{
+    _mm512_storeu_ps(y, x);
+}
+
+static inline __attribute__((always_inline)) vec zero(void)
+{
+    return _mm512_setzero_ps();
+}
+
+static inline __attribute__((always_inline)) vec mul(float a, vec x)
 {
     return _mm512_mul_ps(_mm512_set1_ps(a), x);
 }
 
 /* a x + y */
-static inline __attribute__((always_inline)) __m512 fma_(float a, __m512 x, __m512 y)
+static inline __attribute__((always_inline)) vec fma_(float a, vec x, vec y)
 {
     return _mm512_fmadd_ps(_mm512_set1_ps(a), x, y);
 }
 
-static inline __attribute__((always_inline)) __m512 add(__m512 x, __m512 y)
+static inline __attribute__((always_inline)) vec add(vec x, vec y)
 {
     return _mm512_add_ps(x, y);
 }
 
-static inline __attribute__((always_inline)) __m512 sub(__m512 x, __m512 y)
+static inline __attribute__((always_inline)) vec sub(vec x, vec y)
 {
     return _mm512_sub_ps(x, y);
 }
 
-/* o = B^T d */
-static inline __attribute__((always_inline)) void input_1d(__m512 *o, const __m512 *d, int m)
+/* In this order it keeps a NaN of x. */
+static inline __attribute__((always_inline)) vec relu(vec x)
 {
-    if (m == 2) {
-        o[0] = sub(d[0], d[2]);
-        o[1] = add(d[1], d[2]);
-        o[2] = sub(d[2], d[1]);
-        o[3] = sub(d[1], d[3]);
-    } else if (m == 4) {
-        __m512 even = fma_(-4, d[2], d[4]), odd = fma_(-4, d[1], d[3]);
-        __m512 even2 = sub(d[4], d[2]), odd2 = mul(2, sub(d[3], d[1]));
-        o[0] = fma_(4, d[0], fma_(-5, d[2], d[4]));
-        o[1] = add(even, odd);
-        o[2] = sub(even, odd);
-        o[3] = add(even2, odd2);
-        o[4] = sub(even2, odd2);
-        o[5] = fma_(4, d[1], fma_(-5, d[3], d[5]));
-    } else {
-        o[0] = fma_(5.25f, sub(d[4], d[2]), sub(d[0], d[6]));
-        o[7] = fma_(5.25f, sub(d[3], d[5]), sub(d[7], d[1]));
-        __m512 even = fma_(-4.25f, d[4], add(d[2], d[6])), odd = fma_(-4.25f, d[3], add(d[1], d[5]));
-        o[1] = add(even, odd);
-        o[2] = sub(even, odd);
-        even = fma_(0.25f, d[2], fma_(-1.25f, d[4], d[6]));
-        odd = fma_(0.5f, d[1], fma_(-2.5f, d[3], mul(2, d[5])));
-        o[3] = add(even, odd);
-        o[4] = sub(even, odd);
-        even = fma_(4, d[2], fma_(-5, d[4], d[6]));
-        odd = fma_(2, d[1], fma_(-2.5f, d[3], mul(0.5f, d[5])));
-        o[5] = add(even, odd);
-        o[6] = sub(even, odd);
-    }
+    return _mm512_max_ps(zero(), x);
 }
 
-/* o = A^T d */
-static inline __attribute__((always_inline)) void output_1d(__m512 *o, const __m512 *d, int m)
+/* Stores one vector of pixels with the mask. */
+static inline __attribute__((always_inline)) void pixel_store(const struct cpu_winograd_out *out, size_t at, vec v)
 {
-    __m512 even = add(d[1], d[2]), odd = sub(d[1], d[2]);
-    if (m == 2) {
-        o[0] = add(d[0], even);
-        o[1] = sub(odd, d[3]);
-    } else if (m == 4) {
-        __m512 even2 = add(d[3], d[4]), odd2 = sub(d[3], d[4]);
-        o[0] = add(add(d[0], even), even2);
-        o[1] = fma_(2, odd2, odd);
-        o[2] = fma_(4, even2, even);
-        o[3] = add(fma_(8, odd2, odd), d[5]);
-    } else {
-        __m512 even2 = add(d[3], d[4]), odd2 = sub(d[3], d[4]), even3 = add(d[5], d[6]), odd3 = sub(d[5], d[6]);
-        o[0] = add(add(d[0], even), add(even2, even3));
-        o[1] = fma_(2, odd2, fma_(0.5f, odd3, odd));
-        o[2] = fma_(4, even2, fma_(0.25f, even3, even));
-        o[3] = fma_(8, odd2, fma_(0.125f, odd3, odd));
-        o[4] = fma_(16, even2, fma_(0.0625f, even3, even));
-        o[5] = add(fma_(32, odd2, fma_(0.03125f, odd3, odd)), d[7]);
-    }
-}
-
-/* o = A d */
-static inline __attribute__((always_inline)) void delta_1d(__m512 *o, const __m512 *d, int m)
-{
-    o[0] = d[0];
-    if (m == 2) {
-        o[1] = add(d[0], d[1]);
-        o[2] = sub(d[0], d[1]);
-        o[3] = sub(_mm512_setzero_ps(), d[1]);
-    } else if (m == 4) {
-        __m512 even = add(d[0], d[2]), odd = add(d[1], d[3]);
-        o[1] = add(even, odd);
-        o[2] = sub(even, odd);
-        even = fma_(4, d[2], d[0]), odd = mul(2, fma_(4, d[3], d[1]));
-        o[3] = add(even, odd);
-        o[4] = sub(even, odd);
-        o[5] = d[3];
-    } else {
-        __m512 even = add(add(d[0], d[2]), d[4]), odd = add(add(d[1], d[3]), d[5]);
-        o[1] = add(even, odd);
-        o[2] = sub(even, odd);
-        even = fma_(16, d[4], fma_(4, d[2], d[0])), odd = mul(2, fma_(16, d[5], fma_(4, d[3], d[1])));
-        o[3] = add(even, odd);
-        o[4] = sub(even, odd);
-        even = fma_(0.0625f, d[4], fma_(0.25f, d[2], d[0]));
-        odd = mul(0.5f, fma_(0.0625f, d[5], fma_(0.25f, d[3], d[1])));
-        o[5] = add(even, odd);
-        o[6] = sub(even, odd);
-        o[7] = d[5];
-    }
-}
-
-/* o = G d */
-static inline __attribute__((always_inline)) void filter_1d(__m512 *o, const __m512 *d, int m)
-{
-    __m512 ends = add(d[0], d[2]);
-    o[0] = d[0];
-    if (m == 2) {
-        o[1] = mul(0.5f, add(ends, d[1]));
-        o[2] = mul(0.5f, sub(ends, d[1]));
-        o[3] = d[2];
-    } else if (m == 4) {
-        o[0] = mul(0.25f, d[0]);
-        o[1] = mul(-1.0f / 6, add(ends, d[1]));
-        o[2] = mul(-1.0f / 6, sub(ends, d[1]));
-        __m512 even = fma_(4, d[2], d[0]), odd = mul(2, d[1]);
-        o[3] = mul(1.0f / 24, add(even, odd));
-        o[4] = mul(1.0f / 24, sub(even, odd));
-        o[5] = d[2];
-    } else {
-        o[1] = mul(-2.0f / 9, add(ends, d[1]));
-        o[2] = mul(-2.0f / 9, sub(ends, d[1]));
-        __m512 even = fma_(4, d[2], d[0]), odd = mul(2, d[1]);
-        o[3] = mul(1.0f / 90, add(even, odd));
-        o[4] = mul(1.0f / 90, sub(even, odd));
-        even = fma_(4, d[0], d[2]);
-        o[5] = mul(8.0f / 45, add(even, odd));
-        o[6] = mul(8.0f / 45, sub(even, odd));
-        o[7] = d[2];
-    }
-}
-
-/* o = G^T d */
-static inline __attribute__((always_inline)) void adjoint_1d(__m512 *o, const __m512 *d, int m)
-{
-    __m512 even = add(d[1], d[2]), odd = sub(d[1], d[2]);
-    if (m == 2) {
-        o[0] = fma_(0.5f, even, d[0]);
-        o[1] = mul(0.5f, odd);
-        o[2] = fma_(0.5f, even, d[3]);
-    } else if (m == 4) {
-        __m512 even2 = add(d[3], d[4]), odd2 = sub(d[3], d[4]);
-        o[0] = fma_(0.25f, d[0], fma_(-1.0f / 6, even, mul(1.0f / 24, even2)));
-        o[1] = fma_(-1.0f / 6, odd, mul(1.0f / 12, odd2));
-        o[2] = fma_(-1.0f / 6, even, fma_(1.0f / 6, even2, d[5]));
-    } else {
-        __m512 even2 = add(d[3], d[4]), odd2 = sub(d[3], d[4]), even3 = add(d[5], d[6]), odd3 = sub(d[5], d[6]);
-        o[0] = add(d[0], fma_(-2.0f / 9, even, fma_(1.0f / 90, even2, mul(32.0f / 45, even3))));
-        o[1] = fma_(-2.0f / 9, odd, fma_(1.0f / 45, odd2, mul(16.0f / 45, odd3)));
-        o[2] = add(d[7], fma_(-2.0f / 9, even, fma_(2.0f / 45, even2, mul(8.0f / 45, even3))));
-    }
-}
-
-/* 16 channels at a time: a cache line. The pixels that the tile to the right adds are asked for ahead (where there is
- * none, in vain). */
-static inline __attribute__((always_inline)) void input_2d(float *v, size_t plane, const float *const *pixel,
-                                                           int channels, int m)
-{
-    int t = m + 2;
-    for (int c = 0; c < channels; c += 16) {
-        __m512 mid[CPU_WINOGRAD_MAX_T][CPU_WINOGRAD_MAX_T], d[CPU_WINOGRAD_MAX_T], o[CPU_WINOGRAD_MAX_T];
-        for (int j = 0; j < t; j++) {
-            for (int i = 0; i < t && j >= 2; i++)
-                _mm_prefetch((const char *)(pixel[i * t + j] + m * channels + c), _MM_HINT_T0);
-#pragma GCC unroll 8
-            for (int i = 0; i < t; i++)
-                d[i] = _mm512_loadu_ps(pixel[i * t + j] + c);
-            input_1d(o, d, m);
-#pragma GCC unroll 8
-            for (int i = 0; i < t; i++)
-                mid[i][j] = o[i];
-        }
-        for (int i = 0; i < t; i++) {
-            input_1d(o, mid[i], m);
-#pragma GCC unroll 8
-            for (int j = 0; j < t; j++)
-                _mm512_storeu_ps(v + (size_t)(i * t + j) * plane + c, o[j]);
-        }
-    }
-}
-
-static inline __attribute__((always_inline)) void delta_2d(float *v, size_t plane, const float *const *pixel,
-                                                           int channels, int m)
-{
-    int t = m + 2;
-    for (int c = 0; c < channels; c += 16) {
-        __m512 mid[CPU_WINOGRAD_MAX_T][CPU_WINOGRAD_MAX_M], d[CPU_WINOGRAD_MAX_M], o[CPU_WINOGRAD_MAX_T];
-        for (int j = 0; j < m; j++) {
-#pragma GCC unroll 8
-            for (int i = 0; i < m; i++)
-                d[i] = _mm512_loadu_ps(pixel[i * m + j] + c);
-            delta_1d(o, d, m);
-#pragma GCC unroll 8
-            for (int i = 0; i < t; i++)
-                mid[i][j] = o[i];
-        }
-        for (int i = 0; i < t; i++) {
-            delta_1d(o, mid[i], m);
-#pragma GCC unroll 8
-            for (int j = 0; j < t; j++)
-                _mm512_storeu_ps(v + (size_t)(i * t + j) * plane + c, o[j]);
-        }
-    }
-}
-
-/* Stores one vector of pixels with bias, ReLU and mask. */
-static inline __attribute__((always_inline)) void pixel_store(const struct cpu_winograd_out *out, size_t at, __m512 v)
-{
-    if (out->mask)
-        v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_loadu_ps(out->mask + at), _mm512_setzero_ps(), _CMP_GT_OQ),
-                                v);
-    _mm512_storeu_ps(out->y + at, v);
+    if (out->mask) v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(load(out->mask + at), zero(), _CMP_GT_OQ), v);
+    store(out->y + at, v);
 }
 
 /* The maximum of a window and, where asked for, its place. */
-static inline __attribute__((always_inline)) void window_store(const struct cpu_winograd_out *out, size_t at, __m512 a,
-                                                               __m512 b, __m512 c, __m512 d)
+static inline __attribute__((always_inline)) void window_store(const struct cpu_winograd_out *out, size_t at, vec a,
+                                                               vec b, vec c, vec d)
 {
-    const __m512 v[3] = { b, c, d };
+    const vec v[3] = { b, c, d };
     __m512i place = _mm512_setzero_si512();
 #pragma GCC unroll 3
     for (int q = 0; q < 3; q++) {
@@ -238,162 +67,11 @@ static inline __attribute__((always_inline)) void window_store(const struct cpu_
         a = _mm512_mask_mov_ps(a, more, v[q]);
         place = _mm512_mask_mov_epi32(place, more, _mm512_set1_epi32(q + 1));
     }
-    _mm512_storeu_ps(out->y + at, a);
+    store(out->y + at, a);
     if (out->arg) _mm_storeu_si128((__m128i *)(void *)(out->arg + at), _mm512_cvtepi32_epi8(place));
 }
 
-static inline __attribute__((always_inline)) void output_2d(const struct cpu_winograd_out *out, const float *v,
-                                                            size_t plane, int channels, int m)
-{
-    int t = m + 2;
-    for (int c = 0; c < channels; c += 16) {
-        __m512 mid[CPU_WINOGRAD_MAX_M][CPU_WINOGRAD_MAX_T], d[CPU_WINOGRAD_MAX_T], o[CPU_WINOGRAD_MAX_M];
-        __m512 tile[CPU_WINOGRAD_MAX_M][CPU_WINOGRAD_MAX_M];
-        for (int j = 0; j < t; j++) {
-#pragma GCC unroll 8
-            for (int i = 0; i < t; i++)
-                d[i] = _mm512_loadu_ps(v + (size_t)(i * t + j) * plane + c);
-            output_1d(o, d, m);
-#pragma GCC unroll 8
-            for (int i = 0; i < m; i++)
-                mid[i][j] = o[i];
-        }
-        __m512 bias = out->bias ? _mm512_loadu_ps(out->bias + c) : _mm512_setzero_ps();
-        for (int i = 0; i < m; i++) {
-            output_1d(o, mid[i], m);
-#pragma GCC unroll 8
-            for (int j = 0; j < m; j++) {
-                __m512 x = add(o[j], bias);
-                tile[i][j] = out->relu ? _mm512_max_ps(_mm512_setzero_ps(), x) : x;
-            }
-        }
-        for (int i = 0; i < out->rows; i++)
-            for (int j = 0; j < out->cols; j++) {
-                size_t at = (size_t)i * out->row + (size_t)j * out->pixel + (size_t)c;
-                if (out->pool)
-                    window_store(out, at, tile[2 * i][2 * j], tile[2 * i][2 * j + 1], tile[2 * i + 1][2 * j],
-                                 tile[2 * i + 1][2 * j + 1]);
-                else
-                    pixel_store(out, at, tile[i][j]);
-            }
-    }
-}
-
-static inline __attribute__((always_inline)) void filter_2d(float *u, size_t plane, const float *w, size_t tap_step,
-                                                            size_t row_step, int rows, int m)
-{
-    int t = m + 2;
-    for (int r = 0; r < rows; r++, u += CPU_NR, w += row_step) {
-        __m512 mid[CPU_WINOGRAD_MAX_T][3], d[3], o[CPU_WINOGRAD_MAX_T];
-#pragma GCC unroll 3
-        for (int j = 0; j < 3; j++) {
-#pragma GCC unroll 3
-            for (int i = 0; i < 3; i++)
-                d[i] = _mm512_loadu_ps(w + (size_t)(i * 3 + j) * tap_step);
-            filter_1d(o, d, m);
-#pragma GCC unroll 8
-            for (int i = 0; i < t; i++)
-                mid[i][j] = o[i];
-        }
-        for (int i = 0; i < t; i++) {
-            filter_1d(o, mid[i], m);
-#pragma GCC unroll 8
-            for (int j = 0; j < t; j++)
-                _mm512_storeu_ps(u + (size_t)(i * t + j) * plane, o[j]);
-        }
-    }
-}
-
-static inline __attribute__((always_inline)) void adjoint_2d(float *dw, size_t tap_step, size_t row_step,
-                                                             const float *u, size_t plane, int rows, int m)
-{
-    int t = m + 2;
-    for (int r = 0; r < rows; r++, u += CPU_NR, dw += row_step) {
-        __m512 mid[3][CPU_WINOGRAD_MAX_T], d[CPU_WINOGRAD_MAX_T], o[3];
-        for (int j = 0; j < t; j++) {
-#pragma GCC unroll 8
-            for (int i = 0; i < t; i++)
-                d[i] = _mm512_loadu_ps(u + (size_t)(i * t + j) * plane);
-            adjoint_1d(o, d, m);
-#pragma GCC unroll 3
-            for (int i = 0; i < 3; i++)
-                mid[i][j] = o[i];
-        }
-        for (int i = 0; i < 3; i++) {
-            adjoint_1d(o, mid[i], m);
-#pragma GCC unroll 3
-            for (int j = 0; j < 3; j++) {
-                float *to = dw + (size_t)(i * 3 + j) * tap_step;
-                _mm512_storeu_ps(to, add(_mm512_loadu_ps(to), o[j]));
-            }
-        }
-    }
-}
-
-static void input2(float *v, size_t plane, const float *const *pixel, int channels)
-{
-    input_2d(v, plane, pixel, channels, 2);
-}
-static void input4(float *v, size_t plane, const float *const *pixel, int channels)
-{
-    input_2d(v, plane, pixel, channels, 4);
-}
-static void input6(float *v, size_t plane, const float *const *pixel, int channels)
-{
-    input_2d(v, plane, pixel, channels, 6);
-}
-
-static void output2(const struct cpu_winograd_out *out, const float *v, size_t plane, int channels)
-{
-    output_2d(out, v, plane, channels, 2);
-}
-static void output4(const struct cpu_winograd_out *out, const float *v, size_t plane, int channels)
-{
-    output_2d(out, v, plane, channels, 4);
-}
-static void output6(const struct cpu_winograd_out *out, const float *v, size_t plane, int channels)
-{
-    output_2d(out, v, plane, channels, 6);
-}
-
-static void delta2(float *v, size_t plane, const float *const *pixel, int channels)
-{
-    delta_2d(v, plane, pixel, channels, 2);
-}
-static void delta4(float *v, size_t plane, const float *const *pixel, int channels)
-{
-    delta_2d(v, plane, pixel, channels, 4);
-}
-static void delta6(float *v, size_t plane, const float *const *pixel, int channels)
-{
-    delta_2d(v, plane, pixel, channels, 6);
-}
-
-static void filter2(float *u, size_t plane, const float *w, size_t tap_step, size_t row_step, int rows)
-{
-    filter_2d(u, plane, w, tap_step, row_step, rows, 2);
-}
-static void filter4(float *u, size_t plane, const float *w, size_t tap_step, size_t row_step, int rows)
-{
-    filter_2d(u, plane, w, tap_step, row_step, rows, 4);
-}
-static void filter6(float *u, size_t plane, const float *w, size_t tap_step, size_t row_step, int rows)
-{
-    filter_2d(u, plane, w, tap_step, row_step, rows, 6);
-}
-
-static void adjoint2(float *dw, size_t tap_step, size_t row_step, const float *u, size_t plane, int rows)
-{
-    adjoint_2d(dw, tap_step, row_step, u, plane, rows, 2);
-}
-static void adjoint4(float *dw, size_t tap_step, size_t row_step, const float *u, size_t plane, int rows)
-{
-    adjoint_2d(dw, tap_step, row_step, u, plane, rows, 4);
-}
-static void adjoint6(float *dw, size_t tap_step, size_t row_step, const float *u, size_t plane, int rows)
-{
-    adjoint_2d(dw, tap_step, row_step, u, plane, rows, 6);
-}
+#include "cpu/cpu_winograd_tile.h"
 
 const struct cpu_winograd_kernels cpu_winograd_avx512[3] = {
     { 2, input2, output2, delta2, filter2, adjoint2 },
