@@ -57,7 +57,9 @@ static bool tell(const struct vgg_bench_cell *cell, uint64_t runs)
 
 static enum vgg_status check_agreement(const struct gang *gang, struct player *player, struct expected *expected)
 {
-    static const double output_bound = 1e-3, gradient_bound = 1e-2;
+    /* Where the two largest values of a pooling window tie within rounding, devices send its gradient different ways:
+     * one such window in block5 moves the gradients of all layers below by up to 2e-2 of their norm. */
+    static const double output_bound = 1e-3, gradient_bound = 5e-2;
     const struct vgg_bench_cell *cell = gang->cell;
     struct vgg_bench_result *result = &player->result;
     result->bound = cell->pass == VGG_BENCH_FORWARD ? output_bound : gradient_bound;

@@ -95,7 +95,7 @@ Test(bench, devices_that_disagree_are_not_timed)
 {
     expect_disagreement(FORWARD, 0.5f, "forward, batch 2 at 32x32, the output is off by ");
     expect_disagreement(STEP, 100, "step, batch 2 at 32x32, block1_conv1 is off by ");
-    expect_disagreement(BACKWARD, NAN, "block1_conv1 is off by inf of its norm and 1e-02 is allowed");
+    expect_disagreement(BACKWARD, NAN, "block1_conv1 is off by inf of its norm and 5e-02 is allowed");
 }
 
 static double sum_of(const struct vgg_bench_result *result, enum vgg_bench_pass stage)
