@@ -1,6 +1,7 @@
 /* Training: the loop over epochs and steps around one network. */
 #include <math.h>
 
+#include "core/clock.h"
 #include "core/history.h"
 #include "core/log.h"
 #include "core/trainer.h"
@@ -33,10 +34,10 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
     enum vgg_status status = VGG_OK;
     struct vgg_train_state *s = &t->state;
     struct vgg_batch batch;
-    double begin = vgg_trainer_clock();
+    double begin = vgg_clock_seconds();
     CHECK(vgg_loader_next(t->loader, &batch));
     if (batch.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "no image of the training data could be read"));
-    double loaded = vgg_trainer_clock();
+    double loaded = vgg_clock_seconds();
     for (int i = 0; i < batch.count; i++) {
         int label = t->labels[batch.labels[i]];
         t->t[i] = (float)label;
@@ -66,7 +67,7 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
     s->pass = batch.pass, s->number = batch.number + 1;
     if (s->number == vgg_loader_batches(t->loader)) s->pass++, s->number = 0;
     e->seconds_load += loaded - begin;
-    e->seconds_train += vgg_trainer_clock() - loaded;
+    e->seconds_train += vgg_clock_seconds() - loaded;
     if (!report(t)) status = VGG_INTERRUPTED;
 fail:
     return status;
@@ -94,7 +95,7 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
     struct validation v = { .trainer = t };
     e->val_loss = e->val_accuracy = (double)NAN;
     if (!t->validation) return VGG_OK;
-    double begin = vgg_trainer_clock();
+    double begin = vgg_clock_seconds();
     struct vgg_pass pass = {
         .net = t->net,
         .data = t->validation,
@@ -111,7 +112,7 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
     enum vgg_status status = vgg_pass_run(&pass, add_validation, &v);
     e->val_loss = v.loss / v.images;
     e->val_accuracy = v.correct / v.images;
-    e->seconds_validate = vgg_trainer_clock() - begin;
+    e->seconds_validate = vgg_clock_seconds() - begin;
     return status;
 }
 
@@ -119,11 +120,11 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
 static enum vgg_status store(struct vgg_trainer *t)
 {
     enum vgg_status status = VGG_OK;
-    double begin = vgg_trainer_clock();
+    double begin = vgg_clock_seconds();
     CHECK(vgg_trainer_fetch(t));
     if (t->o.checkpoint) CHECK(vgg_checkpoint_write(t->o.checkpoint, &t->state, &t->arrays, t->settings));
 fail:
-    t->seconds_save += vgg_trainer_clock() - begin;
+    t->seconds_save += vgg_clock_seconds() - begin;
     return status;
 }
 
@@ -145,7 +146,7 @@ static enum vgg_status train_epoch(struct vgg_trainer *t, bool *stop)
     enum vgg_status status = VGG_OK;
     struct vgg_train_state *s = &t->state;
     struct vgg_epoch e = { .epoch = s->epoch + 1 };
-    double begin = vgg_trainer_clock();
+    double begin = vgg_clock_seconds();
     while (s->epoch_step < t->steps)
         CHECK(train_step(t, &e));
     e.loss = s->loss / (double)s->images;
@@ -153,7 +154,7 @@ static enum vgg_status train_epoch(struct vgg_trainer *t, bool *stop)
     e.images = s->images;
     e.learning_rate = learning_rate(t, s->step - 1);
     CHECK(validate(t, &e));
-    e.seconds = vgg_trainer_clock() - begin;
+    e.seconds = vgg_clock_seconds() - begin;
     *stop = watch(t, &e);
     s->history[s->epoch++] = e;
     s->epoch_step = s->images = 0;

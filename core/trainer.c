@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <zlib.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
 
@@ -255,11 +255,11 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
                        t->o.trainable));
     }
     CHECK(set_class_weights(t, classes));
-    double begin = vgg_trainer_clock();
+    double begin = vgg_clock_seconds();
     bool random = t->first == 0 && vgg_augment_any(&t->o.augment);
     if (!random) CHECK(freeze(t, &t->data, &t->frozen, &t->first, end));
     CHECK(freeze(t, &t->validation, &t->frozen_validation, &t->validation_first, end));
-    t->seconds_features = vgg_trainer_clock() - begin;
+    t->seconds_features = vgg_clock_seconds() - begin;
     if (!validation) t->validation_first = t->first;
     CHECK(create_net(t));
     CHECK(create_buffers(t, arch->layer[arch->count - 1].c));
@@ -272,13 +272,6 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
         CHECK(vgg_tensorboard_create(&t->tensorboard, t->o.tensorboard, validation != NULL));
 fail:
     return status;
-}
-
-double vgg_trainer_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 enum vgg_status vgg_trainer_fetch(struct vgg_trainer *t)

@@ -44,7 +44,5 @@ enum vgg_status vgg_trainer_move_to_cpu(struct vgg_trainer *t);
 enum vgg_status vgg_trainer_fetch(struct vgg_trainer *t);
 /* The history so far goes to the caller who asked for it; the rest is freed. */
 void vgg_trainer_finish(struct vgg_trainer *t);
-/* Seconds of a clock that only goes forward. */
-double vgg_trainer_clock(void);
 
 #endif
