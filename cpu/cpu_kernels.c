@@ -1,5 +1,8 @@
 #include "cpu/cpu_kernels.h"
 
+#include "cpu/cpu_gemm.h"
+#include "cpu/cpu_winograd.h"
+
 static const struct cpu_kernels plain = {
     .conv = cpu_conv_c,
     .conv_bwd_data = cpu_conv_bwd_data_c,
@@ -27,6 +30,21 @@ static const struct cpu_kernels plain = {
     .fma = cpu_fma_c,
 };
 
+#if defined(__x86_64__) || defined(__aarch64__)
+static void override_tiled(struct cpu_kernels *k, const struct cpu_gemm *gemm,
+                           const struct cpu_winograd_kernels *winograd)
+{
+    k->gemm = gemm;
+    k->winograd = winograd;
+    k->conv = cpu_conv_tiled;
+    k->conv_bwd_data = cpu_conv_bwd_data_tiled;
+    k->conv_bwd_weight = cpu_conv_bwd_weight_tiled;
+    k->dense = cpu_dense_tiled;
+    k->dense_bwd_data = cpu_dense_bwd_data_tiled;
+    k->dense_bwd_weight = cpu_dense_bwd_weight_tiled;
+}
+#endif
+
 #if defined(__x86_64__)
 static void override_avx2(struct cpu_kernels *k)
 {
@@ -45,12 +63,7 @@ static void override_avx2(struct cpu_kernels *k)
     k->rmsprop = cpu_rmsprop_update_avx2;
     k->adam = cpu_adam_update_avx2;
     k->adamw = cpu_adamw_update_avx2;
-    k->conv = cpu_conv_avx2;
-    k->conv_bwd_data = cpu_conv_bwd_data_avx2;
-    k->conv_bwd_weight = cpu_conv_bwd_weight_avx2;
-    k->dense = cpu_dense_avx2;
-    k->dense_bwd_data = cpu_dense_bwd_data_avx2;
-    k->dense_bwd_weight = cpu_dense_bwd_weight_avx2;
+    override_tiled(k, &cpu_gemm_avx2, cpu_winograd_avx2);
     k->fma = cpu_fma_avx2;
 }
 
@@ -71,12 +84,7 @@ static void override_avx512(struct cpu_kernels *k)
     k->rmsprop = cpu_rmsprop_update_avx512;
     k->adam = cpu_adam_update_avx512;
     k->adamw = cpu_adamw_update_avx512;
-    k->conv = cpu_conv_avx512;
-    k->conv_bwd_data = cpu_conv_bwd_data_avx512;
-    k->conv_bwd_weight = cpu_conv_bwd_weight_avx512;
-    k->dense = cpu_dense_avx512;
-    k->dense_bwd_data = cpu_dense_bwd_data_avx512;
-    k->dense_bwd_weight = cpu_dense_bwd_weight_avx512;
+    override_tiled(k, &cpu_gemm_avx512, cpu_winograd_avx512);
     k->fma = cpu_fma_avx512;
 }
 #elif defined(__aarch64__)
@@ -97,12 +105,7 @@ static void override_neon(struct cpu_kernels *k)
     k->rmsprop = cpu_rmsprop_update_neon;
     k->adam = cpu_adam_update_neon;
     k->adamw = cpu_adamw_update_neon;
-    k->conv = cpu_conv_neon;
-    k->conv_bwd_data = cpu_conv_bwd_data_neon;
-    k->conv_bwd_weight = cpu_conv_bwd_weight_neon;
-    k->dense = cpu_dense_neon;
-    k->dense_bwd_data = cpu_dense_bwd_data_neon;
-    k->dense_bwd_weight = cpu_dense_bwd_weight_neon;
+    override_tiled(k, &cpu_gemm_neon, cpu_winograd_neon);
     k->fma = cpu_fma_neon;
 }
 #endif
@@ -113,7 +116,11 @@ void cpu_kernels_fill(struct cpu_kernels *kernels, enum cpu_isa isa)
 #if defined(__x86_64__)
     if (isa == CPU_ISA_AVX2) override_avx2(kernels);
     if (isa == CPU_ISA_AVX512) override_avx512(kernels);
-    if (cpu_isa_bf16(isa)) kernels->conv_bf16 = cpu_conv_avx512bf16, kernels->dense_bf16 = cpu_dense_avx512bf16;
+    if (cpu_isa_bf16(isa)) {
+        kernels->gemm_bf16 = &cpu_gemm_avx512bf16;
+        kernels->conv_bf16 = cpu_conv_tiled_bf16;
+        kernels->dense_bf16 = cpu_dense_tiled_bf16;
+    }
 #elif defined(__aarch64__)
     if (isa == CPU_ISA_NEON) override_neon(kernels);
 #else

@@ -7,6 +7,8 @@
 #include "core/op.h"
 
 struct cpu;
+struct cpu_gemm;
+struct cpu_winograd_kernels;
 
 /* The views of one operation as pointers, NULL where a view is absent. */
 struct cpu_args {
@@ -85,6 +87,10 @@ struct cpu_kernels {
     cpu_sigmoid_xent_fn *sigmoid_xent;
     cpu_update_fn *sgd, *rmsprop, *adam, *adamw;
     cpu_fma_fn *fma;
+
+    /* What the tiled operations below run on, NULL where plain C serves; winograd: as cpu_winograd_avx2. */
+    const struct cpu_gemm *gemm, *gemm_bf16;
+    const struct cpu_winograd_kernels *winograd;
 };
 
 /* The plain C versions. */
@@ -104,6 +110,11 @@ cpu_sigmoid_xent_fn cpu_sigmoid_xent_c;
 cpu_update_fn cpu_sgd_update_c, cpu_rmsprop_update_c, cpu_adam_update_c, cpu_adamw_update_c;
 cpu_fma_fn cpu_fma_c;
 
+/* On the micro-kernels of the table, in cpu_tiled.c. */
+cpu_op_fn cpu_conv_tiled, cpu_conv_bwd_data_tiled, cpu_conv_bwd_weight_tiled;
+cpu_op_fn cpu_dense_tiled, cpu_dense_bwd_data_tiled, cpu_dense_bwd_weight_tiled;
+cpu_op_fn cpu_conv_tiled_bf16, cpu_dense_tiled_bf16;
+
 /* AVX2, in cpu/x86. */
 cpu_pool2_row_fn cpu_pool2_row_avx2;
 cpu_pool2_bwd_row_fn cpu_pool2_bwd_row_avx2;
@@ -116,8 +127,6 @@ cpu_sigmoid_fn cpu_sigmoid_avx2;
 cpu_softmax_xent_fn cpu_softmax_xent_avx2;
 cpu_sigmoid_xent_fn cpu_sigmoid_xent_avx2;
 cpu_update_fn cpu_sgd_update_avx2, cpu_rmsprop_update_avx2, cpu_adam_update_avx2, cpu_adamw_update_avx2;
-cpu_op_fn cpu_conv_avx2, cpu_conv_bwd_data_avx2, cpu_conv_bwd_weight_avx2;
-cpu_op_fn cpu_dense_avx2, cpu_dense_bwd_data_avx2, cpu_dense_bwd_weight_avx2;
 cpu_fma_fn cpu_fma_avx2;
 
 /* AVX-512, in cpu/x86. */
@@ -132,10 +141,7 @@ cpu_sigmoid_fn cpu_sigmoid_avx512;
 cpu_softmax_xent_fn cpu_softmax_xent_avx512;
 cpu_sigmoid_xent_fn cpu_sigmoid_xent_avx512;
 cpu_update_fn cpu_sgd_update_avx512, cpu_rmsprop_update_avx512, cpu_adam_update_avx512, cpu_adamw_update_avx512;
-cpu_op_fn cpu_conv_avx512, cpu_conv_bwd_data_avx512, cpu_conv_bwd_weight_avx512;
-cpu_op_fn cpu_dense_avx512, cpu_dense_bwd_data_avx512, cpu_dense_bwd_weight_avx512;
 cpu_fma_fn cpu_fma_avx512;
-cpu_op_fn cpu_conv_avx512bf16, cpu_dense_avx512bf16; /* AVX512_BF16 */
 
 /* NEON, in cpu/arm. */
 cpu_pool2_row_fn cpu_pool2_row_neon;
@@ -149,8 +155,6 @@ cpu_sigmoid_fn cpu_sigmoid_neon;
 cpu_softmax_xent_fn cpu_softmax_xent_neon;
 cpu_sigmoid_xent_fn cpu_sigmoid_xent_neon;
 cpu_update_fn cpu_sgd_update_neon, cpu_rmsprop_update_neon, cpu_adam_update_neon, cpu_adamw_update_neon;
-cpu_op_fn cpu_conv_neon, cpu_conv_bwd_data_neon, cpu_conv_bwd_weight_neon;
-cpu_op_fn cpu_dense_neon, cpu_dense_bwd_data_neon, cpu_dense_bwd_weight_neon;
 cpu_fma_fn cpu_fma_neon;
 
 /* Levels in the order in which they override each other. */

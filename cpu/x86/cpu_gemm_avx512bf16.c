@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "cpu/cpu_bf16.h"
-#include "cpu/cpu_conv.h"
-#include "cpu/cpu_dense.h"
+#include "cpu/cpu_gemm.h"
 
 static inline __attribute__((always_inline)) __m512 term(__m512 sum, __m512 a, __m512 b)
 {
@@ -48,13 +47,3 @@ const struct cpu_gemm cpu_gemm_avx512bf16 = {
     .k_block = 128,
     .row_block = 96,
 };
-
-enum vgg_status cpu_conv_avx512bf16(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
-{
-    return cpu_conv_run(cpu, op, args, &cpu_gemm_avx512bf16);
-}
-
-enum vgg_status cpu_dense_avx512bf16(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
-{
-    return cpu_dense_run(cpu, op, args, &cpu_gemm_avx512bf16);
-}
