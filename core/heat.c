@@ -69,10 +69,11 @@ enum vgg_status vgg_heat_apply(struct vgg_image *image, const struct vgg_heat *h
     enum vgg_status status = VGG_OK;
     const struct vgg_resize_window *window = &heat->window;
     size_t height = (size_t)image->height, width = (size_t)image->width, cells = (size_t)heat->width;
-    struct place *rows = vgg_mem_calloc(height + width, sizeof *rows), *columns = rows + height;
+    struct place *rows = vgg_mem_calloc(height + width, sizeof *rows);
     double *row = vgg_mem_calloc(cells, sizeof *row), largest = 0;
     struct ink *inks = vgg_mem_calloc(LEVELS, sizeof *inks);
     if (!rows || !row || !inks) CHECK(vgg_fail_memory("a picture of heat", (height + width) * sizeof *rows));
+    struct place *columns = rows + height;
     find_places(rows, image->height, window->full_height, window->top, window->height, heat->height);
     find_places(columns, image->width, window->full_width, window->left, window->width, heat->width);
     mix_inks(inks, heat);
