@@ -13,18 +13,6 @@ layout(binding = 2) writeonly buffer M { vec4 m[]; };
 layout(binding = VK_BINDING_TEXEL) uniform samplerBuffer v;
 layout(binding = VK_BINDING_TEXEL + 1) uniform samplerBuffer u;
 
-/* Words k .. k + 7 of the sum for rows m .. m + 7; zero past the end. */
-void load_a(out float a[8], int base, int m, int k)
-{
-    int lane = int(gl_LocalInvocationIndex);
-    if (!TRANSPOSED) {
-        load_eight(a, v, base + min(m + lane, p.m - 1) * p.k + k);
-        return;
-    }
-    load_eight(a, v, base + min(k + lane, p.k - 1) * p.m + min(m, p.m - 8));
-    [[unroll]] for (int i = 0; i < 8; i++) a[i] = k + lane < p.k ? a[i] : 0.0;
-}
-
 void main()
 {
     int z = int(gl_WorkGroupID.z), m0 = int(gl_WorkGroupID.x) * TM;
@@ -38,7 +26,12 @@ void main()
         }
         [[unroll]] for (int i = 0; i < TM / LANES; i++) {
             float a[8];
-            load_a(a, a_base, m0 + LANES * i, k);
+            int row = m0 + LANES * i;
+            if (TRANSPOSED) {
+                load_lines(a, v, a_base, p.m, k, p.k - 1, min(row, p.m - 8), false);
+            } else {
+                load_lines(a, v, a_base, p.k, row, p.m - 1, k, true);
+            }
             acc_step(i, a, !TRANSPOSED, b);
         }
     }

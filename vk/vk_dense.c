@@ -11,12 +11,34 @@ struct gemm {
     size_t per_part, parts; /* of the sum over k; each to its own copy of c */
 };
 
-static enum vgg_status lower_gemm(struct vk *vk, struct vk_rec *rec, const struct gemm *g)
+/* What one workgroup of the shader chosen makes: bm rows of bn columns. */
+struct block {
+    size_t bm, bn;
+    bool texels;
+};
+
+/* dense_texel.comp on devices of CPU type where everything comes in eights. */
+static enum vgg_status choose_texel(struct vk *vk, const struct gemm *g, struct block *block, VkPipeline *pipeline)
 {
-    enum vgg_status status;
+    int tm, tn;
+    bool eights =
+        g->lda % 8 == 0 && g->ldb % 8 == 0 && g->ldc % 8 == 0 && g->n % 8 == 0 && (g->a_k ? g->k : g->m) % 8 == 0;
+    if (!eights || !vk_tile_lanes(vk, g->m, g->n, &tm, &tn)) return VGG_ERR_UNSUPPORTED;
+    vk_tile_texel(g->m, g->n, &tm, &tn);
+    if (g->m > (size_t)tm * vk->limits.groups) return VGG_ERR_UNSUPPORTED;
+    struct vk_variant variant = { "dense_texel",
+                                  8,
+                                  { (uint32_t)tm, (uint32_t)tn, g->a_k, g->b_k, g->add, g->bias, g->relu, g->mask } };
+    *block = (struct block) { (size_t)tm, 8 * (size_t)tn, true };
+    return vk_pipe_get(vk, &variant, pipeline);
+}
+
+static enum vgg_status choose_shader(struct vk *vk, const struct gemm *g, struct block *block, VkPipeline *pipeline)
+{
+    enum vgg_status status = choose_texel(vk, g, block, pipeline);
+    if (status != VGG_ERR_UNSUPPORTED) return status;
     struct vk_variant variant = { "gemm", 15, { 0 } };
     const struct vk_tile *tile;
-    struct vk_call call = { .bind = { g->a, g->b, g->c, g->extra } };
     variant.spec[6] = g->lda % 4 == 0 && (g->a_k ? g->k : g->m) % 4 == 0;
     variant.spec[7] = g->ldb % 4 == 0 && (g->b_k ? g->k : g->n) % 4 == 0;
     variant.spec[8] = g->ldc % 4 == 0 && g->n % 4 == 0;
@@ -26,7 +48,17 @@ static enum vgg_status lower_gemm(struct vk *vk, struct vk_rec *rec, const struc
     variant.spec[12] = g->bias;
     variant.spec[13] = g->relu;
     variant.spec[14] = g->mask;
-    CHECK(vk_tile_pipe(vk, &variant, vk_tile_choose(vk, g->m, g->n), &tile, &call.pipeline));
+    status = vk_tile_pipe(vk, &variant, vk_tile_choose(vk, g->m, g->n), &tile, pipeline);
+    *block = (struct block) { (size_t)tile->bm, (size_t)tile->bn, false };
+    return status;
+}
+
+static enum vgg_status lower_gemm(struct vk *vk, struct vk_rec *rec, const struct gemm *g)
+{
+    enum vgg_status status;
+    struct vk_call call = { .bind = { g->a, g->b, g->c, g->extra } };
+    struct block block;
+    CHECK(choose_shader(vk, g, &block, &call.pipeline));
     struct vk_push_gemm push = { .m = (int)g->m,
                                  .n = (int)g->n,
                                  .k = (int)g->k,
@@ -35,8 +67,9 @@ static enum vgg_status lower_gemm(struct vk *vk, struct vk_rec *rec, const struc
                                  .ldc = (int)g->ldc,
                                  .per_part = (int)g->per_part,
                                  .part_size = (uint32_t)(g->m * g->n) };
-    call.groups[0] = (uint32_t)((g->n + (size_t)tile->bn - 1) / (size_t)tile->bn);
-    call.groups[1] = (uint32_t)((g->m + (size_t)tile->bm - 1) / (size_t)tile->bm);
+    call.texels = block.texels;
+    call.groups[0] = (uint32_t)((g->n + block.bn - 1) / block.bn);
+    call.groups[1] = (uint32_t)((g->m + block.bm - 1) / block.bm);
     call.groups[2] = (uint32_t)g->parts;
     call.flops = 2.0 * (double)g->m * (double)g->n * (double)g->k;
     CHECK(vk_rec_add(vk, rec, &call, &push, sizeof push));

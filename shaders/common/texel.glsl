@@ -23,6 +23,17 @@ void load_eight(out float t[8], samplerBuffer from, int at)
     t = float[8](low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w);
 }
 
+/* Eight words of each of eight rows (words[row][word]) or, rows = false, of eight words of the sum (words[word][row]),
+ * for acc_step: a matrix whose lines of `stride` words begin at `at`, from word `from` on of lines line .. line + 7, the
+ * last of which is `last`. What lies past it is zero where lines are words of the sum. */
+void load_lines(out float t[8], samplerBuffer of, int at, int stride, int line, int last, int from, const bool rows)
+{
+    line += int(gl_LocalInvocationIndex);
+    load_eight(t, of, at + min(line, last) * stride + from);
+    if (rows) return;
+    [[unroll]] for (int i = 0; i < 8; i++) t[i] = line <= last ? t[i] : 0.0;
+}
+
 /* The lane's columns of one row, from word `at` on. */
 void load_columns(out float b[TN], samplerBuffer from, int at)
 {

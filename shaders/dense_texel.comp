@@ -1,0 +1,82 @@
+/* dense_texel.comp: gemm.comp for devices of CPU type where rows and columns of every operand come in eights. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#extension GL_ARB_gpu_shader_int64 : require
+#include "common/params.h"
+#include "common/texel.glsl"
+#include "common/pair.glsl"
+#include "common/positive.glsl"
+
+layout(constant_id = 2) const bool A_K = true; /* as in gemm.comp, also the others */
+layout(constant_id = 3) const bool B_K = false;
+layout(constant_id = 4) const bool ADD = false;
+layout(constant_id = 5) const bool BIAS = false;
+layout(constant_id = 6) const bool RELU = false;
+layout(constant_id = 7) const bool MASK = false;
+
+layout(push_constant) uniform Push { vk_push_gemm p; };
+layout(binding = 2) buffer C { uint64_t c[]; };
+layout(binding = 3) readonly buffer Extra { uint64_t extra[]; };
+layout(binding = VK_BINDING_TEXEL) uniform samplerBuffer a;
+layout(binding = VK_BINDING_TEXEL + 1) uniform samplerBuffer b;
+
+/* Words k .. k + 7 of the sum for the lane's columns. */
+void load_b(out float t[STEP][TN], int k, int last, int n)
+{
+    if (!B_K) {
+        [[unroll]] for (int s = 0; s < STEP; s++) {
+            load_columns(t[s], b, int(p.base[1]) + min(k + s, last) * p.ldb + n);
+        }
+        return;
+    }
+    [[unroll]] for (int j = 0; j < TN; j++) {
+        float column[8];
+        load_eight(column, b, int(p.base[1]) + (n + j) * p.ldb + k);
+        [[unroll]] for (int s = 0; s < STEP; s++) t[s][j] = column[s];
+    }
+}
+
+vec2 finish(vec2 v, vec2 old, uint64_t other)
+{
+    if (ADD) v += old;
+    if (BIAS) v += pair(other);
+    if (RELU) v = max(v, vec2(0));
+    if (MASK) {
+        ivec2 bits = ivec2(unpackUint2x32(other));
+        v = mix(vec2(0), v, bvec2(positive(bits.x), positive(bits.y)));
+    }
+    return v;
+}
+
+void main()
+{
+    int z = int(gl_WorkGroupID.z), m0 = int(gl_WorkGroupID.y) * TM;
+    int n = (int(gl_WorkGroupID.x) * LANES + int(gl_LocalInvocationIndex)) * TN;
+    int last = min((z + 1) * p.per_part, p.k) - 1;
+    acc_clear();
+    [[dont_unroll]] for (int k = z * p.per_part; k <= last; k += STEP) {
+        float columns[STEP][TN];
+        load_b(columns, k, last, min(n, p.n - TN));
+        [[unroll]] for (int i = 0; i < TM; i += LANES) {
+            float rows[8];
+            if (A_K) {
+                load_lines(rows, a, int(p.base[0]), p.lda, m0 + i, p.m - 1, k, true);
+            } else {
+                load_lines(rows, a, int(p.base[0]), p.lda, k, last, min(m0 + i, p.m - 8), false);
+            }
+            acc_step(i / LANES, rows, A_K, columns);
+        }
+    }
+    if (n >= p.n) return;
+    [[unroll]] for (int i = 0; i < TM; i++) {
+        if (m0 + i >= p.m) break;
+        [[unroll]] for (int j = 0; j < TN; j += 2) {
+            int row = (m0 + i) * p.ldc + n + j, at = (int(p.base[2]) + z * int(p.part_size) + row) / 2;
+            uint64_t other = BIAS || MASK ? extra[(int(p.base[3]) + (BIAS ? n + j : row)) / 2] : uint64_t(0);
+            vec2 old = ADD ? pair(c[at]) : vec2(0);
+            c[at] = pair_word(finish(vec2(acc[i][j], acc[i][j + 1]), old, other));
+        }
+    }
+}
