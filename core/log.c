@@ -67,6 +67,14 @@ void vgg_log(enum vgg_log_level level, const char *format, ...)
     va_end(args);
 }
 
+bool vgg_log_wanted(enum vgg_log_level level)
+{
+    pthread_mutex_lock(&lock);
+    bool wanted = level <= highest;
+    pthread_mutex_unlock(&lock);
+    return wanted;
+}
+
 enum vgg_status vgg_fail(enum vgg_status status, const char *format, ...)
 {
     va_list args;

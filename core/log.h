@@ -12,6 +12,8 @@
 
 /* Logs one line at `level`. */
 void vgg_log(enum vgg_log_level level, const char *format, ...) VGG_PRINTF(2, 3);
+/* Does anybody listen at `level`? */
+bool vgg_log_wanted(enum vgg_log_level level);
 /* Logs one line at VGG_LOG_ERROR and returns `status`, so that a failure is one statement. */
 enum vgg_status vgg_fail(enum vgg_status status, const char *format, ...) VGG_PRINTF(2, 3);
 /* vgg_fail for memory: "out of memory for WHAT (N bytes)". */

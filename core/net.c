@@ -4,6 +4,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/net_times.h"
 
 /* Plans kept: whole batches and the rest of the last one, for training and for evaluation. */
 enum { KEPT = 4 };
@@ -15,6 +16,7 @@ struct bound {
     bool training;
     struct vgg_plan *plan;
     struct vgg_list pass, whole, back;
+    struct vgg_net_times times;
 };
 
 struct vgg_net {
@@ -130,11 +132,17 @@ fail:
     return status;
 }
 
+static void unbind(struct bound *bound)
+{
+    vgg_net_times_finish(&bound->times);
+    vgg_plan_destroy(bound->plan);
+}
+
 void vgg_net_destroy(struct vgg_net *net)
 {
     if (!net) return;
     for (int i = 0; i < KEPT; i++)
-        vgg_plan_destroy(net->bound[i].plan);
+        unbind(&net->bound[i]);
     for (int i = 0; i < VGG_ARENA_COUNT; i++)
         vgg_buf_destroy(net->arena[i]);
     free(net->ones);
@@ -225,9 +233,10 @@ static enum vgg_status bound_for(struct bound **out, struct vgg_net *net, int n,
     }
     *out = &net->bound[net->next];
     net->next = (net->next + 1) % KEPT;
-    vgg_plan_destroy((*out)->plan);
+    unbind(*out);
     **out = (struct bound) { .n = n, .training = training, .plan = plan };
     bind(net, *out);
+    vgg_net_times_init(&(*out)->times, net->backend, &net->arch, plan);
     return VGG_OK;
 }
 
@@ -261,7 +270,7 @@ static enum vgg_status run(struct vgg_net *net, const struct vgg_net_io *io, con
             CHECK(upload(net, &plan->targets, io->t + at));
             CHECK(upload(net, &plan->weights, io->w ? io->w + at : net->ones));
         }
-        CHECK(vgg_backend_run(net->backend, at + n < io->n ? &bound->pass : &bound->whole, &step));
+        CHECK(vgg_net_times_run(&bound->times, at + n < io->n ? &bound->pass : &bound->whole, &step));
         CHECK(download(net, &plan->output, io->y ? io->y + (size_t)at * net->output : NULL));
         CHECK(download(net, &plan->loss, io->loss ? io->loss + at : NULL));
         at += n;

@@ -140,7 +140,20 @@ class Train(Program):
         verbose = self.run_program(*args, "-v").stderr
         self.assertRegex(verbose, r"backend cpu")
         self.assertRegex(verbose, r"epoch 1: waiting for data .* steps .* validation .* images/s")
+        self.assertRegex(verbose, r" ms for (a|the first) batch of \d+, input \d+x\d+x3, layer by layer:\n")
+        self.assertRegex(verbose, r"\n\S+ +block1_conv1 +[\d.]+ ms +[\d.]+ GFLOP/s\n")
+        self.assertRegex(verbose, r"\n\S+ +dense_1 +[\d.]+ ms forward +[\d.]+ ms backward +[\d.]+ GFLOP/s\n")
+        self.assertRegex(verbose, r"\n\S+ +update +[\d.]+ ms\n")
         self.assertGreaterEqual(len(self.run_program(*args, "-v", "-v").stderr), len(verbose) // 2)
+
+    def test_verbose_tells_layers_of_every_backend(self):
+        devices = self.json("devices")["devices"]
+        for backend in sorted({device["backend"] for device in devices}):
+            args = ["extract", "data", *TINY, "--layer", "block1_pool", "--backend", backend, "-o", "f.npy"]
+            self.assertNotIn("GFLOP/s", self.succeed(*args))
+            lines = self.run_program(*args, "-v").stderr
+            self.assertRegex(lines, r"block1_conv1 +[\d.]+ ms +[\d.]+ GFLOP/s\n", backend)
+            self.assertNotIn("block2_conv1", lines)
 
     def test_default_heads(self):
         write_folder(self.path("three"), ("a", "b", "c"), count=1)
