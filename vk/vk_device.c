@@ -62,10 +62,20 @@ static size_t env_size(const char *name, size_t fallback)
     return text && *text ? (size_t)strtoull(text, NULL, 0) : fallback;
 }
 
+static void force_class(struct vk_gpu *gpu)
+{
+    const char *name = getenv("VGG16_VK_CLASS");
+    bool discrete = name && strcmp(name, "discrete") == 0, integrated = name && strcmp(name, "integrated") == 0;
+    if (gpu->class != VK_CLASS_CPU || (!discrete && !integrated)) return;
+    gpu->class = discrete ? VK_CLASS_DISCRETE : VK_CLASS_INTEGRATED;
+    gpu->lanes = false;
+}
+
 static void read_limits(struct vk *vk)
 {
     const VkPhysicalDeviceLimits *l = &vk->gpu.properties.limits;
     struct vk_limits *limits = &vk->limits;
+    force_class(&vk->gpu);
     size_t range = env_size("VGG16_VK_RANGE", l->maxStorageBufferRange);
     limits->range = range < l->maxStorageBufferRange ? range : l->maxStorageBufferRange;
     if (limits->range > (1u << 30)) limits->range = 1u << 30; /* element numbers stay far inside 32 bits */
@@ -82,7 +92,12 @@ static void read_limits(struct vk *vk)
     limits->split = (int)env_size("VGG16_VK_SPLIT", 0);
     limits->tile = (int)env_size("VGG16_VK_TILE", (size_t)-1);
     limits->staging = env_size("VGG16_VK_STAGING", 0) != 0;
-    static const double rates[] = { 2e12, 2e11, 2e11, 1e11, 1e10 };
+    /* The first submissions are cut by this guess, by class: a tenth of a second (vk_rec.c) at 4e11, or 1e11,
+     * operations a second. The weakest GPUs with Vulkan 1.2 reach a quarter of that, say (discrete: a GeForce GT 710 of
+     * 0.37e12 or a Radeon of GCN's first generation of 0.5e12 nominal, of which a third arrives; integrated: Intel's
+     * Gen 8 of 0.3e12, Mali-G52 of 0.05e12): 0.4 s, far below the watchdogs of about 2 s. Too low a guess costs a few
+     * more submissions until the rate is measured. */
+    static const double rates[] = { 4e11, 1e11, 1e11, 1e11, 1e10 };
     vk->rate = rates[vk->gpu.class];
 }
 
