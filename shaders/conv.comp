@@ -1,33 +1,23 @@
 /* conv.comp: 3x3 convolution with padding 1 as an implicit matrix product: rows are pixels, columns the channels made,
  * and the sum runs over tap and channel. Forward (bias, ReLU, 2x2 max-pool fused) and, with TRANSPOSED, the gradient
- * with respect to the input: the same sum over the output's gradient with the kernel turned by 180 degrees. */
+ * with respect to the input: the same sum over the output's gradient with the kernel turned by 180 degrees. With SPLIT
+ * part z of the sum goes to y[z][row][co] as it is. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "common/params.h"
 #include "common/tile.glsl"
 
-layout(constant_id = 6) const bool A_VEC = false;      /* ci is a multiple of BK */
-layout(constant_id = 7) const bool C_VEC = false;      /* co is a multiple of 4 */
-layout(constant_id = 8) const bool TRANSPOSED = false; /* w is [tap][co][ci], taps in reverse, no bias */
-layout(constant_id = 9) const bool RELU = false;       /* TRANSPOSED: mask by binding 3 > 0 */
-layout(constant_id = 10) const bool POOL = false;      /* rows in quads; y is the pooled map */
-layout(constant_id = 11) const bool ARG = false;       /* binding 3 takes the quads' argmax, four channels a word */
+layout(constant_id = 6) const bool A_VEC = false;  /* ci is a multiple of BK */
+layout(constant_id = 12) const bool SPLIT = false; /* workgroup z sums p.per_part products; conv_sum.comp goes on */
 
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 0) readonly buffer X4 { vec4 x4[]; };
-layout(binding = 1) readonly buffer W { float w[]; };
-layout(binding = 1) readonly buffer W4 { vec4 w4[]; };
-layout(binding = 2) writeonly buffer Y { float y[]; };
-layout(binding = 2) writeonly buffer Y4 { vec4 y4[]; };
-layout(binding = 3) readonly buffer Mask { int mask[]; };
-layout(binding = 3) readonly buffer Mask4 { ivec4 mask4[]; };
-layout(binding = 3) writeonly buffer Arg { uint arg[]; };
 
+#include "common/conv_out.glsl"
 #include "common/pixel.glsl"
 #include "common/quad.glsl"
-#include "common/positive.glsl"
 
 int a_offset[A_LOADS], a_valid[A_LOADS];
 
@@ -110,70 +100,50 @@ void step_tile(int k0, int tap, int c0, int n0)
     barrier();
 }
 
-vec4 bias_at(int n)
+/* Four rows of the matrix, four columns from n on. */
+void finish(int m, int n, vec4 v[4], vec4 bias)
 {
-    if (C_VEC) return n < p.co ? w4[(p.bias + n) / 4] : vec4(0);
-    vec4 b = vec4(0);
-    [[unroll]] for (int s = 0; s < 4; s++) if (n + s < p.co) b[s] = w[p.bias + n + s];
-    return b;
-}
-
-/* Four channels of one pixel. */
-void store(int at, int n, vec4 v)
-{
-    if (C_VEC) {
-        if (TRANSPOSED && RELU) v = mix(vec4(0), v, positive(mask4[(int(p.base[3]) + at) / 4]));
-        y4[(int(p.base[2]) + at) / 4] = v;
+    if (POOL && !SPLIT) {
+        if (m < row_count()) out_quad(m, n, v, bias);
         return;
     }
-    [[unroll]] for (int s = 0; s < 4; s++) {
-        if (n + s >= p.co) break;
-        bool keep = !(TRANSPOSED && RELU) || positive(mask[int(p.base[3]) + at + s]);
-        y[int(p.base[2]) + at + s] = keep ? v[s] : 0.0;
+    int part = SPLIT ? int(gl_WorkGroupID.z) * int(p.part_size) : 0;
+    [[unroll]] for (int r = 0; r < 4; r++) {
+        if (m + r >= row_count()) break;
+        if (SPLIT) {
+            out_store(part + (m + r) * p.co + n, n, v[r]);
+        } else {
+            out_row(m + r, n, v[r], bias);
+        }
     }
-}
-
-void store_quad(int quad, int n, vec4 v[4])
-{
-    vec4 best = v[0];
-    uvec4 which = uvec4(0);
-    [[unroll]] for (int q = 1; q < 4; q++) {
-        bvec4 more = greaterThan(v[q], best);
-        best = mix(best, v[q], more);
-        which = mix(which, uvec4(q), more);
-    }
-    int at = quad * p.co + n;
-    store(at, n, best);
-    if (ARG) arg[int(p.base[3]) + at / 4] = which.x | which.y << 8 | which.z << 16 | which.w << 24;
 }
 
 void main()
 {
     int m0 = int(gl_WorkGroupID.x) * BM, n0 = int(gl_WorkGroupID.y) * BN;
+    int begin = SPLIT ? int(gl_WorkGroupID.z) * p.per_part : 0;
+    int end = SPLIT ? min(begin + p.per_part, 9 * p.ci) : 9 * p.ci;
     rows_init(m0);
     acc_clear();
     if (A_VEC) {
-        for (int tap = 0; tap < 9; tap++)
-            for (int c0 = 0; c0 < p.ci; c0 += BK) step_tile(tap * p.ci + c0, tap, c0, n0);
+        int tap = begin / p.ci, c0 = begin - tap * p.ci;
+        for (int k0 = begin; k0 < end; k0 += BK) {
+            step_tile(k0, tap, c0, n0);
+            c0 += BK;
+            if (c0 == p.ci) {
+                c0 = 0;
+                tap++;
+            }
+        }
     } else {
-        for (int k0 = 0; k0 < 9 * p.ci; k0 += BK) step_tile(k0, 0, 0, n0);
+        for (int k0 = begin; k0 < end; k0 += BK) step_tile(k0, 0, 0, n0);
     }
     [[unroll]] for (int j = 0; j < TN / 4; j++) {
         int n = n0 + acc_column(j);
         if (n >= p.co) continue;
-        vec4 bias = TRANSPOSED ? vec4(0) : bias_at(n);
+        vec4 bias = SPLIT ? vec4(0) : out_bias(n);
         [[unroll]] for (int i = 0; i < TM; i += 4) {
-            vec4 v[4];
-            [[unroll]] for (int r = 0; r < 4; r++) {
-                v[r] = acc[i + r][j] + bias;
-                if (RELU && !TRANSPOSED) v[r] = max(v[r], vec4(0));
-            }
-            int m = m0 + acc_row(i);
-            if (POOL) {
-                if (m < row_count()) store_quad(m / 4, n, v);
-            } else {
-                [[unroll]] for (int r = 0; r < 4; r++) if (m + r < row_count()) store((m + r) * p.co + n, n, v[r]);
-            }
+            finish(m0 + acc_row(i), n, vec4[4](acc[i][j], acc[i + 1][j], acc[i + 2][j], acc[i + 3][j]), bias);
         }
     }
 }

@@ -159,19 +159,27 @@ static bool for_cpus_only(const char *shader)
     return strstr(shader, "_lane") || strstr(shader, "_texel") || !strncmp(shader, "wino_", 5);
 }
 
-/* The tiles that a discrete GPU gets for VGG16's layers. */
-static const int tiles[] = { 0, 1, 2 };
+/* The tiles that GPUs get for VGG16's layers; the thin one is for dense layers of few rows. */
+static const int tiles[] = { 0, 1, 2, 3, 4, 5 };
 
 static void check_family(const char *family)
 {
     static const struct vk_variant products[] = {
-        { "conv", 12, { [6] = 1, [7] = 1, [9] = 1 } },                     /* forward, ReLU */
-        { "conv", 12, { [6] = 1, [7] = 1, [9] = 1, [10] = 1, [11] = 1 } }, /* and pool with argmax */
-        { "conv", 12, { [6] = 1, [7] = 1, [8] = 1, [9] = 1 } },            /* input gradient, mask */
+        { "conv", 13, { [6] = 1, [7] = 1, [9] = 1 } },                     /* forward, ReLU */
+        { "conv", 13, { [6] = 1, [7] = 1, [9] = 1, [10] = 1, [11] = 1 } }, /* and pool with argmax */
+        { "conv", 13, { [6] = 1, [7] = 1, [8] = 1, [9] = 1 } },            /* input gradient, mask */
+        { "conv", 13, { [6] = 1, [7] = 1, [12] = 1 } },                    /* forward in parts */
+        { "conv", 13, { [6] = 1, [7] = 1, [10] = 1, [12] = 1 } },          /* pool in parts */
+        { "conv", 13, { [6] = 1, [7] = 1, [8] = 1, [12] = 1 } },           /* input gradient in parts */
         { "wgrad", 8, { [6] = 1, [7] = 1 } },
         { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [9] = 1, [12] = 1, [13] = 1 } }, /* dense forward */
         { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [9] = 1, [10] = 1, [14] = 1 } }, /* input gradient */
         { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [11] = 1 } },                    /* kernel gradient */
+    };
+    static const struct vk_variant others[] = {
+        { "conv_sum", 12, { [7] = 1, [9] = 1 } },                     /* forward, ReLU */
+        { "conv_sum", 12, { [7] = 1, [9] = 1, [10] = 1, [11] = 1 } }, /* and pool with argmax */
+        { "conv_sum", 12, { [7] = 1, [8] = 1, [9] = 1 } },            /* input gradient, mask */
     };
     open_device(family);
     for (const struct vk_shader *shader = vk_shader_list; shader->name; shader++) {
@@ -179,6 +187,8 @@ static void check_family(const char *family)
         if (for_cpus_only(shader->name)) continue;
         check(family, &plain, false);
     }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        check(family, &others[i], false);
     for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
         for (size_t t = 0; t < sizeof tiles / sizeof *tiles; t++) {
             struct vk_variant variant = products[i];

@@ -1,5 +1,7 @@
 #include "vk/vk_conv.h"
 
+#include <string.h>
+
 #include "core/log.h"
 #include "vk/vk_tile.h"
 
@@ -123,39 +125,82 @@ fail:
 struct block {
     int bm, bn;
     bool texels;
+    VkPipeline pipeline;
+    size_t parts;          /* of the sum */
+    struct vk_variant add; /* for more than one: adds them and finishes */
 };
 
-/* conv.comp with the largest tile that suits and the driver takes; on devices of CPU type conv_texel.comp or, for odd
- * channels, conv_lane.comp. */
-static enum vgg_status choose_shader(struct vk *vk, const struct vk_conv *conv, struct block *block,
-                                     VkPipeline *pipeline)
+static size_t rows_of(const struct vk_conv *conv, int images, int rows)
 {
-    size_t pixels = (size_t)conv->x->n * (size_t)conv->x->h * (size_t)conv->x->w, co = (size_t)conv->co;
+    size_t w = (size_t)conv->x->w;
+    return conv->pool ? (size_t)images * (size_t)(rows / 2) * (w / 2) * 4 : (size_t)images * (size_t)rows * w;
+}
+
+struct vk_plan vk_conv_plan(const struct vk *vk, const struct vk_conv *conv)
+{
+    size_t m = rows_of(conv, conv->x->n, conv->x->h), n = (size_t)conv->co, c = (size_t)conv->x->c;
+    size_t room = vk_ops_scratch_size(vk) / (4 * m * n);
+    const struct vk_product product = { .m = m,
+                                        .n = n,
+                                        .k = 9 * c,
+                                        .batch = 1,
+                                        .bytes = 4.0 * ((double)m * (double)(n + c) + 9.0 * (double)(c * n)),
+                                        .most_parts = room };
+    struct vk_plan plan = vk_tile_plan(vk, &product);
+    if (vk->limits.split) plan.parts = (size_t)vk->limits.split < room ? (size_t)vk->limits.split : room;
+    if (plan.parts < 1) plan.parts = 1;
+    return plan;
+}
+
+/* conv_texel.comp or, for odd channels, conv_lane.comp. */
+static enum vgg_status choose_lanes(struct vk *vk, const struct vk_conv *conv, int tm, int tn, struct block *block)
+{
+    size_t pixels = (size_t)conv->x->n * (size_t)conv->x->h * (size_t)conv->x->w;
+    bool texels = conv->x->c % 8 == 0 && conv->co % 8 == 0;
+    if (texels) vk_tile_texel(pixels, (size_t)conv->co, &tm, &tn);
+    struct vk_variant lane = { texels ? "conv_texel" : "conv_lane",
+                               6,
+                               { (uint32_t)tm, (uint32_t)tn, conv->transposed, conv->relu, conv->pool, conv->arg } };
+    *block = (struct block) { .bm = tm, .bn = 8 * tn, .texels = texels, .parts = 1 };
+    return vk_pipe_get(vk, &lane, &block->pipeline);
+}
+
+/* conv.comp with the tile of the plan or the largest below that the driver takes. */
+static enum vgg_status choose_tile(struct vk *vk, const struct vk_conv *conv, struct block *block)
+{
+    enum vgg_status status;
+    struct vk_plan plan = vk_conv_plan(vk, conv);
+    const struct vk_tile *tile;
+    bool split = plan.parts > 1;
+    struct vk_variant variant = { "conv", 13, { 0 } };
+    *block = (struct block) { .parts = plan.parts, .add = { "conv_sum", 12, { 0 } } };
+    block->add.spec[7] = conv->co % 4 == 0;
+    block->add.spec[8] = conv->transposed;
+    block->add.spec[9] = conv->relu;
+    block->add.spec[10] = conv->pool;
+    block->add.spec[11] = conv->arg;
+    memcpy(variant.spec, block->add.spec, sizeof variant.spec);
+    variant.spec[6] = conv->x->c % 16 == 0;
+    variant.spec[9] = conv->relu && !split;
+    variant.spec[11] = conv->arg && !split;
+    variant.spec[12] = split;
+    if (split) CHECK(vk_ops_scratch(vk));
+    CHECK(vk_tile_pipe(vk, &variant, plan.tile, &tile, &block->pipeline));
+    block->bm = tile->bm;
+    block->bn = tile->bn;
+fail:
+    return status;
+}
+
+static enum vgg_status choose_shader(struct vk *vk, const struct vk_conv *conv, struct block *block)
+{
+    size_t pixels = (size_t)conv->x->n * (size_t)conv->x->h * (size_t)conv->x->w;
     int tm, tn;
-    if (vk_tile_lanes(vk, pixels, co, &tm, &tn)) {
-        bool texels = conv->x->c % 8 == 0 && conv->co % 8 == 0;
-        if (texels) vk_tile_texel(pixels, co, &tm, &tn);
-        struct vk_variant lane = { texels ? "conv_texel" : "conv_lane",
-                                   6,
-                                   { (uint32_t)tm, (uint32_t)tn, conv->transposed, conv->relu, conv->pool,
-                                     conv->arg } };
-        enum vgg_status status = vk_pipe_get(vk, &lane, pipeline);
-        *block = (struct block) { tm, 8 * tn, texels };
+    if (vk_tile_lanes(vk, pixels, (size_t)conv->co, &tm, &tn)) {
+        enum vgg_status status = choose_lanes(vk, conv, tm, tn, block);
         if (status != VGG_ERR_UNSUPPORTED) return status;
     }
-    struct vk_variant variant = { "conv", 12, { 0 } };
-    const struct vk_tile *tile;
-    variant.spec[6] = conv->x->c % 16 == 0;
-    variant.spec[7] = conv->co % 4 == 0;
-    variant.spec[8] = conv->transposed;
-    variant.spec[9] = conv->relu;
-    variant.spec[10] = conv->pool;
-    variant.spec[11] = conv->arg;
-    /* The thin tile is for dense layers: convolutions have the pixels for more. */
-    enum vgg_status status =
-        vk_tile_pipe(vk, &variant, vk_tile_choose(vk, pixels > 9 ? pixels : 9, co), &tile, pipeline);
-    *block = (struct block) { tile->bm, tile->bn, false };
-    return status;
+    return choose_tile(vk, conv, block);
 }
 
 struct vk_push_conv vk_conv_push(const struct vk_conv *conv, const struct vk_part *part)
@@ -171,26 +216,45 @@ struct vk_push_conv vk_conv_push(const struct vk_conv *conv, const struct vk_par
                                    .co = conv->co };
 }
 
-static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op,
-                                  const struct vk_conv *conv, const struct block *block, VkPipeline pipeline,
-                                  const struct vk_part *part)
+static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
+                                  const struct block *block, const struct vk_part *part)
 {
+    enum vgg_status status;
+    const struct vgg_op *op = conv->op;
     const struct vgg_view *x = conv->x;
-    struct vk_call call = { .pipeline = pipeline, .texels = block->texels };
+    struct vk_call call = { .pipeline = block->pipeline, .texels = block->texels }, add = { 0 };
+    struct vk_call *last = block->parts > 1 ? &add : &call;
     struct vk_push_conv push = vk_conv_push(conv, part);
     int divide = conv->pool ? 2 : 1;
+    size_t rows = rows_of(conv, part->images, part->rows), co = (size_t)conv->co, k = 9 * (size_t)x->c;
+    size_t per_part = ((k + block->parts - 1) / block->parts + 15) / 16 * 16;
+    push.per_part = (int)per_part;
+    push.parts = (int)((k + per_part - 1) / per_part);
+    push.part_size = (uint32_t)(rows * co);
     call.bind[0] = vk_conv_bind_rows(rec, x, part, part->x0, part->x_rows, false);
     call.bind[1] = bind_weights(rec, op, &push.bias);
-    call.bind[2] = vk_conv_bind_rows(rec, conv->out, part, part->y0 / divide, part->rows / divide, true);
-    if (conv->arg) call.bind[3] = vk_conv_bind_rows(rec, &op->arg, part, part->y0 / 2, part->rows / 2, true);
-    if (conv->transposed && conv->relu)
-        call.bind[3] = vk_conv_bind_rows(rec, &op->x, part, part->y0, part->rows, false);
-    int pixels = conv->pool ? part->images * (part->rows / 2) * (x->w / 2) * 4 : part->images * part->rows * x->w;
-    call.groups[0] = (uint32_t)((pixels + block->bm - 1) / block->bm);
-    call.groups[1] = (uint32_t)((conv->co + block->bn - 1) / block->bn);
-    call.groups[2] = 1;
-    call.flops = 18.0 * pixels * x->c * conv->co;
-    return vk_rec_add(vk, rec, &call, &push, sizeof push);
+    if (block->parts > 1) {
+        call.bind[2] = vk_ops_scratch_bind(vk, 4 * rows * co * (size_t)push.parts, true);
+        add.bind[0] = vk_ops_scratch_bind(vk, 4 * rows * co * (size_t)push.parts, false);
+        add.bind[1] = call.bind[1];
+    }
+    last->bind[2] = vk_conv_bind_rows(rec, conv->out, part, part->y0 / divide, part->rows / divide, true);
+    if (conv->arg) last->bind[3] = vk_conv_bind_rows(rec, &op->arg, part, part->y0 / 2, part->rows / 2, true);
+    if (conv->transposed && conv->relu) {
+        last->bind[3] = vk_conv_bind_rows(rec, &op->x, part, part->y0, part->rows, false);
+    }
+    call.groups[0] = (uint32_t)((rows + (size_t)block->bm - 1) / (size_t)block->bm);
+    call.groups[1] = (uint32_t)((co + (size_t)block->bn - 1) / (size_t)block->bn);
+    call.groups[2] = block->parts > 1 ? (uint32_t)push.parts : 1;
+    call.flops = 2.0 * (double)rows * (double)k * (double)co;
+    CHECK(vk_rec_add(vk, rec, &call, &push, sizeof push));
+    if (block->parts > 1) {
+        add.flops = 8.0 * (double)rows * (double)co * push.parts;
+        CHECK(vk_ops_flat(vk, rec, &block->add, &add, &push, sizeof push,
+                          (conv->pool ? rows / 4 : rows) * ((co + 3) / 4)));
+    }
+fail:
+    return status;
 }
 
 enum vgg_status vk_conv_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
@@ -204,10 +268,9 @@ enum vgg_status vk_conv_lower(struct vk *vk, struct vk_rec *rec, const struct vg
     }
     struct vk_cut cut = vk_conv_cut(vk, &conv);
     struct block block;
-    VkPipeline pipeline;
-    CHECK(choose_shader(vk, &conv, &block, &pipeline));
+    CHECK(choose_shader(vk, &conv, &block));
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
-        CHECK(lower_part(vk, rec, op, &conv, &block, pipeline, &part));
+        CHECK(lower_part(vk, rec, &conv, &block, &part));
     }
 fail:
     return status;
@@ -220,7 +283,7 @@ static enum vgg_status choose_wgrad(struct vk *vk, const struct vgg_op *op, stru
     if (vk_tile_lanes(vk, rows, co, &tm, &tn)) {
         struct vk_variant lane = { "wgrad_lane", 2, { (uint32_t)tm, (uint32_t)tn } };
         enum vgg_status status = vk_pipe_get(vk, &lane, pipeline);
-        *block = (struct block) { tm, 8 * tn, false };
+        *block = (struct block) { .bm = tm, .bn = 8 * tn };
         if (status != VGG_ERR_UNSUPPORTED) return status;
     }
     struct vk_variant variant = { "wgrad", 8, { 0 } };
@@ -228,7 +291,7 @@ static enum vgg_status choose_wgrad(struct vk *vk, const struct vgg_op *op, stru
     variant.spec[6] = op->x.c % 4 == 0;
     variant.spec[7] = op->dy.c % 4 == 0;
     enum vgg_status status = vk_tile_pipe(vk, &variant, vk_tile_choose(vk, rows, co), &tile, pipeline);
-    *block = (struct block) { tile->bm, tile->bn, false };
+    *block = (struct block) { .bm = tile->bm, .bn = tile->bn };
     return status;
 }
 

@@ -4,6 +4,7 @@
 
 #include "vk/vk_chunk.h"
 #include "vk/vk_ops.h"
+#include "vk/vk_tile.h"
 
 /* One convolution, forward or with respect to the input. */
 struct vk_conv {
@@ -20,6 +21,9 @@ struct vk_bind vk_conv_bind_rows(const struct vk_rec *rec, const struct vgg_view
 struct vk_cut vk_conv_cut(const struct vk *vk, const struct vk_conv *conv);
 /* The description of a part as the shaders take it; the bias is left to the caller. */
 struct vk_push_conv vk_conv_push(const struct vk_conv *conv, const struct vk_part *part);
+
+/* How conv.comp makes it: the tile and, on GPUs whose cores the tiles are too few for, a sum in parts. */
+struct vk_plan vk_conv_plan(const struct vk *vk, const struct vk_conv *conv);
 
 /* Has the device the shaders and the scratch for Winograd's way, and is the map large enough for its tiles? */
 bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv);

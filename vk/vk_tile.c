@@ -31,23 +31,82 @@ static size_t tile_count(const struct vk_tile *t, size_t m, size_t n)
     return (m + (size_t)t->bm - 1) / (size_t)t->bm * ((n + (size_t)t->bn - 1) / (size_t)t->bn);
 }
 
+/* Operations a byte: what VGG16's products can sustain on a device over its memory's bandwidth, which is 21 for an RX
+ * 7900 XTX (20e12 of nominal 61e12, 960e9 bytes a second), 42 for an RTX 4090 (42e12 of 83e12, 1008e9), 15 for an Arc
+ * A770 (8.5e12 of 20e12, 560e9), and, integrated, 22 for an M2 (2.2e12, 100e9) and 20 for an Iris Xe (1.2e12, 60e9).
+ * A dispatch that waits for the one before it: some 5 us, 10 us on integrated GPUs, assumed, at 1e13 and 1e12
+ * operations a second. Other devices may have a GPU behind them and are taken for the more careful of the two. */
+static const struct vk_machine machines[] = {
+    [VK_CLASS_DISCRETE] = { 192, 24, 5e7 }, [VK_CLASS_INTEGRATED] = { 32, 20, 1e7 },
+    [VK_CLASS_VIRTUAL] = { 64, 24, 5e7 },   [VK_CLASS_OTHER] = { 32, 24, 5e7 },
+    [VK_CLASS_CPU] = { 2, 0, 0 },
+};
+
+const struct vk_machine *vk_tile_machine(const struct vk *vk)
+{
+    return &machines[vk->gpu.class];
+}
+
+/* GCN has the registers for 8x4 only; integrated GPUs of Intel and Apple are best with 64 x 64 by 128 threads. */
+static int first_tile(const struct vk *vk)
+{
+    return vk->gpu.class == VK_CLASS_INTEGRATED ? NARROW : LARGEST;
+}
+
+static bool forced(const struct vk *vk)
+{
+    return vk->limits.tile >= 0 && vk->limits.tile < VK_TILE_COUNT && vk_tile_fits(vk, vk->limits.tile);
+}
+
 int vk_tile_choose(const struct vk *vk, size_t m, size_t n)
 {
-    /* Workgroups that keep a device of this class busy: several for each of its cores. */
-    static const size_t busy[] = { 192, 32, 64, 32, 2 };
-    if (vk->limits.tile >= 0 && vk->limits.tile < VK_TILE_COUNT && vk_tile_fits(vk, vk->limits.tile)) {
-        return vk->limits.tile;
-    }
+    size_t busy = vk_tile_machine(vk)->busy;
+    if (forced(vk)) return vk->limits.tile;
     if (m <= 8) return THIN;
-    /* GCN has the registers for 8x4 only; integrated GPUs of Intel and Apple are best with 64 x 64 by 128 threads. */
-    int first = vk->gpu.class == VK_CLASS_INTEGRATED ? NARROW : LARGEST;
-    if (m <= 32) first = LOW;
+    int first = m <= 32 ? LOW : first_tile(vk);
     for (int i = first; i < SMALLEST; i++) {
-        if (vk_tile_fits(vk, i) && tile_count(&tiles[i], m, n) >= busy[vk->gpu.class] && n > (size_t)tiles[i].bn / 2) {
+        if (vk_tile_fits(vk, i) && tile_count(&tiles[i], m, n) >= busy && n > (size_t)tiles[i].bn / 2) {
             return i;
         }
     }
     return m <= 32 && vk_tile_fits(vk, LOW) ? LOW : vk_tile_fits(vk, NARROW) && m * n >= 4096 ? NARROW : SMALLEST;
+}
+
+/* The longer of what the arithmetic takes, at the share of the device that has something to do, and what the memory
+ * does meanwhile; then adding the parts. */
+static double predict(const struct vk *vk, const struct vk_product *p, int index, size_t parts)
+{
+    /* Over the best tile: multiply-adds are 90, 86, 86, 80, 84 and 81 % of the instructions in conv.comp's inner loop
+     * (RADV, RDNA 2), and the smaller tiles load more for each, which takes another few per cent. */
+    static const double speed[VK_TILE_COUNT] = { 1, 0.92, 0.92, 0.82, 0.9, 0.8, 0.5 };
+    const struct vk_machine *machine = vk_tile_machine(vk);
+    const struct vk_tile *t = &tiles[index];
+    size_t groups = tile_count(t, p->m, p->n) * p->batch * parts;
+    double work = 2.0 * (double)(groups / parts) * t->bm * t->bn * (double)p->k / speed[index];
+    double memory = p->bytes * machine->per_byte;
+    if (groups < machine->busy) work *= (double)machine->busy / (double)groups;
+    double cost = (work > memory ? work : memory) + machine->per_call;
+    if (parts == 1) return cost;
+    double written = 4.0 * (double)(parts * p->batch) * (double)p->m * (double)p->n;
+    return cost + 2 * written * machine->per_byte + machine->per_call;
+}
+
+struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *p)
+{
+    /* The thin tile is for dense layers. */
+    struct vk_plan best = { .tile = vk_tile_choose(vk, p->m > 9 ? p->m : 9, p->n), .parts = 1 };
+    best.cost = predict(vk, p, best.tile, 1);
+    if (vk->gpu.class == VK_CLASS_CPU) return best;
+    size_t most = p->most_parts < p->k / 256 ? p->most_parts : p->k / 256;
+    for (int i = first_tile(vk); i <= SMALLEST; i++) {
+        if (!vk_tile_fits(vk, i) || (forced(vk) && i != best.tile)) continue;
+        size_t busy = vk_tile_machine(vk)->busy, count = tile_count(&tiles[i], p->m, p->n) * p->batch;
+        for (size_t parts = 1; parts == 1 || (parts <= most && count * (parts - 1) < busy); parts++) {
+            struct vk_plan plan = { i, parts, predict(vk, p, i, parts) };
+            if (plan.cost < best.cost) best = plan;
+        }
+    }
+    return best;
 }
 
 void vk_tile_texel(size_t m, size_t n, int *tm, int *tn)

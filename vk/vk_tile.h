@@ -19,6 +19,32 @@ bool vk_tile_fits(const struct vk *vk, int index);
  * the device only, so that sums do not change from run to run. */
 int vk_tile_choose(const struct vk *vk, size_t m, size_t n);
 
+/* What predictions know of a class of devices. The unit of time is that of one operation (half a multiply-add) where
+ * the best tile keeps every core busy. */
+struct vk_machine {
+    size_t busy;     /* workgroups that keep every core busy */
+    double per_byte; /* time of a byte to or from memory */
+    double per_call; /* of starting a dispatch after a barrier */
+};
+const struct vk_machine *vk_tile_machine(const struct vk *vk);
+
+/* A way of making a product, the sum cut into `parts` that are written apart and added in order. */
+struct vk_plan {
+    int tile;
+    size_t parts;
+    double cost; /* predicted */
+};
+
+struct vk_product {
+    size_t m, n, k, batch; /* `batch` times m x n sums of k terms */
+    double bytes;          /* of all operands and results */
+    size_t most_parts;     /* that there is room for */
+};
+
+/* The shortest way by predicted time, in parts of at least 256 terms. Depends on the shape and the class of the device
+ * only, so that sums do not change from run to run. */
+struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *product);
+
 /* Tile of common/texel.glsl for an m x n product of channels that come in eights: rows and columns of a lane. */
 void vk_tile_texel(size_t m, size_t n, int *tm, int *tn);
 

@@ -38,6 +38,9 @@ struct vk_push_conv {
     int images, rows, w, h, y0, x0, x_rows;
     int ci, co; /* channels summed over, channels made */
     int bias;   /* word of the bias in the weights' binding */
+    /* A split sum: `parts` of per_part words of the matrix's long side, each part_size words after the one before. */
+    int per_part, parts;
+    uint part_size;
 };
 
 /* Kernel gradient in parts of `per_part` pixels: workgroup z makes part first_part + z. */
