@@ -8,6 +8,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static vgg_log_fn *listener;
 static void *listener_user;
 static enum vgg_log_level highest = VGG_LOG_WARNING;
+static _Thread_local enum vgg_log_level failures = VGG_LOG_ERROR;
 
 const char *vgg_version(void)
 {
@@ -75,11 +76,16 @@ bool vgg_log_wanted(enum vgg_log_level level)
     return wanted;
 }
 
+void vgg_log_failures(enum vgg_log_level level)
+{
+    failures = level;
+}
+
 enum vgg_status vgg_fail(enum vgg_status status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    log_line(VGG_LOG_ERROR, format, args);
+    log_line(failures, format, args);
     va_end(args);
     return status;
 }

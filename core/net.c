@@ -75,7 +75,53 @@ static enum vgg_status largest_plan(struct vgg_plan **out, const struct vgg_net 
     return VGG_OK;
 }
 
-/* Finds the number of images at once and creates the arenas. */
+/* Are the arenas together at most `memory` bytes, and each at most what the device gives at once? */
+static bool fits(const struct vgg_net *net, const struct vgg_plan *plan, uint64_t memory)
+{
+    uint64_t most = net->backend->device.allocation;
+    for (int i = 0; i < VGG_ARENA_COUNT && most; i++)
+        if (plan->arena_size[i] > most) return false;
+    return memory == 0 || arenas_size(plan) <= memory;
+}
+
+static enum vgg_status refuse(const struct vgg_net *net, const struct vgg_plan *plan, uint64_t memory)
+{
+    const double mib = 0x1p20;
+    uint64_t most = net->backend->device.allocation, largest = 0;
+    if (memory && arenas_size(plan) > memory) {
+        return vgg_fail(VGG_ERR_MEMORY,
+                        "one image of %dx%d needs %.0f MiB and the limit is %.0f MiB; take a smaller --size, train "
+                        "fewer layers or raise --memory",
+                        net->arch.h, net->arch.w, (double)arenas_size(plan) / mib, (double)memory / mib);
+    }
+    for (int i = 0; i < VGG_ARENA_COUNT; i++)
+        if (plan->arena_size[i] > largest) largest = plan->arena_size[i];
+    return vgg_fail(VGG_ERR_MEMORY,
+                    "one image of %dx%d needs %.0f MiB at once and %s gives at most %.0f MiB; take a smaller --size, "
+                    "train fewer layers or use --backend cpu",
+                    net->arch.h, net->arch.w, (double)largest / mib, net->backend->device.name, (double)most / mib);
+}
+
+static void destroy_arenas(struct vgg_net *net)
+{
+    for (int i = 0; i < VGG_ARENA_COUNT; i++) {
+        vgg_buf_destroy(net->arena[i]);
+        net->arena[i] = NULL;
+    }
+}
+
+static enum vgg_status allocate(struct vgg_net *net, const struct vgg_plan *plan)
+{
+    enum vgg_status status = VGG_OK;
+    for (int i = 0; i < VGG_ARENA_COUNT; i++)
+        if (plan->arena_size[i]) CHECK(vgg_buf_create(net->backend, &net->arena[i], plan->arena_size[i]));
+    return VGG_OK;
+fail:
+    destroy_arenas(net);
+    return status;
+}
+
+/* Finds the number of images at once and creates the arenas. A device may have less to give than it says. */
 static enum vgg_status create_arenas(struct vgg_net *net, uint64_t memory)
 {
     enum vgg_status status = VGG_OK;
@@ -83,26 +129,24 @@ static enum vgg_status create_arenas(struct vgg_net *net, uint64_t memory)
     int n = net->spec.batch;
     for (;; n = (n + 1) / 2) {
         CHECK(largest_plan(&plan, net, n));
-        if (memory == 0 || arenas_size(plan) <= memory) break;
-        if (n == 1) {
-            CHECK(vgg_fail(VGG_ERR_MEMORY,
-                           "one image of %dx%d needs %.0f MiB and the limit is %.0f MiB; take a smaller --size, "
-                           "train fewer layers or raise --memory",
-                           net->arch.h, net->arch.w, (double)arenas_size(plan) / 1048576.0,
-                           (double)memory / 1048576.0));
+        bool fit = fits(net, plan, memory);
+        if (!fit && n == 1) CHECK(refuse(net, plan, memory));
+        if (fit) {
+            vgg_log_failures(n > 1 ? VGG_LOG_DEBUG : VGG_LOG_ERROR);
+            status = allocate(net, plan);
+            vgg_log_failures(VGG_LOG_ERROR);
+            if (status == VGG_OK) break;
+            if (status != VGG_ERR_MEMORY || n == 1) goto fail;
         }
         vgg_plan_destroy(plan);
         plan = NULL;
     }
     if (n != net->spec.batch) {
-        vgg_log(VGG_LOG_INFO, "batches of %d are run %d images at once, to stay within %.0f MiB", net->spec.batch, n,
-                (double)memory / 1048576.0);
+        vgg_log(VGG_LOG_INFO, "batches of %d are run %d images at once, to stay within the memory of %s",
+                net->spec.batch, n, net->backend->device.name);
     }
     net->spec.batch = n;
     net->output = vgg_view_count(&plan->output) / (size_t)n;
-    for (int i = 0; i < VGG_ARENA_COUNT; i++) {
-        if (plan->arena_size[i]) CHECK(vgg_buf_create(net->backend, &net->arena[i], plan->arena_size[i]));
-    }
 fail:
     vgg_plan_destroy(plan);
     return status;
@@ -143,8 +187,7 @@ void vgg_net_destroy(struct vgg_net *net)
     if (!net) return;
     for (int i = 0; i < KEPT; i++)
         unbind(&net->bound[i]);
-    for (int i = 0; i < VGG_ARENA_COUNT; i++)
-        vgg_buf_destroy(net->arena[i]);
+    destroy_arenas(net);
     free(net->ones);
     free(net);
 }

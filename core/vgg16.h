@@ -73,17 +73,18 @@ typedef bool vgg_progress_fn(void *user, const struct vgg_progress *progress);
 /* ---- engine: one opened backend on one device ------------------------------------------------------------------ */
 
 struct vgg_device_info {
-    char backend[16]; /* "cpu" or "vulkan" */
-    char name[128];   /* marketing name of the processor or GPU */
-    char type[16];    /* "cpu", "discrete", "integrated", "virtual", "other" */
-    char driver[128]; /* driver and version; CPU: the ISA levels found, best last */
-    char uuid[40];    /* Vulkan: 32 hex digits, else "" */
-    uint64_t memory;  /* bytes usable by this device */
-    char limits[160]; /* Vulkan: of one allocation, one binding and one workgroup, in words, else "" */
-    int threads;      /* CPU: threads used by default, else 0 */
-    int index;        /* position in the list, as --device takes it */
-    bool chosen;      /* what "auto" takes */
-    char reason[128]; /* why, or why not */
+    char backend[16];    /* "cpu" or "vulkan" */
+    char name[128];      /* marketing name of the processor or GPU */
+    char type[16];       /* "cpu", "discrete", "integrated", "virtual", "other" */
+    char driver[128];    /* driver and version; CPU: the ISA levels found, best last */
+    char uuid[40];       /* Vulkan: 32 hex digits, else "" */
+    uint64_t memory;     /* bytes usable by this device */
+    uint64_t allocation; /* Vulkan: bytes that it gives at once, the most that one arena may take; else 0 */
+    char limits[160];    /* Vulkan: of one allocation, one binding and one workgroup, in words, else "" */
+    int threads;         /* CPU: threads used by default, else 0 */
+    int index;           /* position in the list, as --device takes it */
+    bool chosen;         /* what "auto" takes */
+    char reason[128];    /* why, or why not */
 };
 
 /* Lists every device of every backend. *out is released with free(). */

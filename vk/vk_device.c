@@ -91,6 +91,7 @@ static void read_limits(struct vk *vk)
     limits->shared = l->maxComputeSharedMemorySize;
     limits->split = (int)env_size("VGG16_VK_SPLIT", 0);
     limits->tile = (int)env_size("VGG16_VK_TILE", (size_t)-1);
+    vk->gpu.max_allocation = env_size("VGG16_VK_ALLOCATION", (size_t)vk->gpu.max_allocation);
     limits->staging = env_size("VGG16_VK_STAGING", 0) != 0;
     /* The first submissions are cut by this guess, by class: a tenth of a second (vk_rec.c) at 4e11, or 1e11,
      * operations a second. The weakest GPUs with Vulkan 1.2 reach a quarter of that, say (discrete: a GeForce GT 710 of

@@ -188,6 +188,7 @@ void vk_gpu_info(struct vgg_device_info *info, const struct vk_gpu *gpu)
              "%llu MiB an allocation, %u MiB a binding, %u KiB shared memory, %u threads a workgroup, subgroups of %u",
              (unsigned long long)(gpu->max_allocation >> 20), limits->maxStorageBufferRange >> 20,
              limits->maxComputeSharedMemorySize >> 10, limits->maxComputeWorkGroupInvocations, gpu->subgroup);
+    info->allocation = gpu->max_allocation;
     info->memory = gpu->budget > 2 * RESERVE ? gpu->budget - RESERVE : gpu->budget / 2;
     if (gpu->class == VK_CLASS_CPU) snprintf(info->reason, sizeof info->reason, "runs on the CPU: only when asked for");
 }

@@ -18,6 +18,7 @@ static enum vgg_status print_json(struct cli *cli, const struct vgg_device_info 
         cli_json_text(device, "driver", info[i].driver);
         cli_json_text(device, "uuid", info[i].uuid);
         cJSON_AddNumberToObject(device, "memory", (double)info[i].memory);
+        if (info[i].allocation) cJSON_AddNumberToObject(device, "allocation", (double)info[i].allocation);
         cJSON_AddNumberToObject(device, "threads", info[i].threads);
         cJSON_AddBoolToObject(device, "chosen", info[i].chosen);
         cli_json_text(device, "limits", info[i].limits);
@@ -56,7 +57,7 @@ const struct cli_command cli_devices = {
     .arguments = "",
     .purpose = "Lists backends and devices, and which one auto takes and why",
     .details = "The device marked * is the one that --backend auto takes.\nJSON: devices: [{index, backend, name, "
-               "type, driver, uuid, memory (bytes), threads, limits, chosen, reason}]",
+               "type, driver, uuid, memory (bytes), allocation (bytes), threads, limits, chosen, reason}]",
     .groups = groups,
     .run = run,
 };
