@@ -121,7 +121,8 @@ fail:
     return status;
 }
 
-/* Finds the number of images at once and creates the arenas. A device may have less to give than it says. */
+/* Finds the number of images at once and creates the arenas. A device with memory of its own may have less to give than
+ * it says; the host's is gone for everybody. */
 static enum vgg_status create_arenas(struct vgg_net *net, uint64_t memory)
 {
     enum vgg_status status = VGG_OK;
@@ -132,11 +133,12 @@ static enum vgg_status create_arenas(struct vgg_net *net, uint64_t memory)
         bool fit = fits(net, plan, memory);
         if (!fit && n == 1) CHECK(refuse(net, plan, memory));
         if (fit) {
-            vgg_log_failures(n > 1 ? VGG_LOG_DEBUG : VGG_LOG_ERROR);
+            bool again = n > 1 && net->backend->device.allocation;
+            vgg_log_failures(again ? VGG_LOG_DEBUG : VGG_LOG_ERROR);
             status = allocate(net, plan);
             vgg_log_failures(VGG_LOG_ERROR);
             if (status == VGG_OK) break;
-            if (status != VGG_ERR_MEMORY || n == 1) goto fail;
+            if (status != VGG_ERR_MEMORY || !again) goto fail;
         }
         vgg_plan_destroy(plan);
         plan = NULL;
