@@ -22,8 +22,7 @@ static enum vk_class class_of(VkPhysicalDeviceType type)
     }
 }
 
-/* First queue family with compute, one without graphics preferred on discrete GPUs only where nothing else exists:
- * the universal queue is the one every driver tests best. */
+/* The first queue family that computes: mostly the universal one, which every driver tests best. */
 static bool choose_family(const struct vk_lib *lib, struct vk_gpu *gpu)
 {
     VkQueueFamilyProperties list[32];

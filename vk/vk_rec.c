@@ -386,6 +386,15 @@ static void write_params(struct vk_rec *rec, const struct vgg_step *step)
     if (rec->params) memcpy(rec->params->map, &params, sizeof params);
 }
 
+/* Seconds between two timestamps, of which the queue counts timestamp_bits bits round and round. */
+static double seconds_between(const struct vk *vk, const uint64_t stamps[2])
+{
+    uint32_t bits = vk->gpu.timestamp_bits;
+    uint64_t ticks = stamps[1] - stamps[0];
+    if (bits < 64) ticks &= (1ull << bits) - 1;
+    return (double)ticks * vk->gpu.properties.limits.timestampPeriod * 1e-9;
+}
+
 /* Refines the guess of the device's speed by what the last run took. */
 static void learn_rate(struct vk *vk, struct vk_rec *rec)
 {
@@ -393,8 +402,8 @@ static void learn_rate(struct vk *vk, struct vk_rec *rec)
     if (!rec->queries || rec->timed || rec->flops < 1e8) return;
     VkResult result = vk->lib.fn.GetQueryPoolResults(vk->device, rec->queries, 0, 2, sizeof stamps, stamps,
                                                      sizeof *stamps, VK_QUERY_RESULT_64_BIT);
-    double seconds = (double)(stamps[1] - stamps[0]) * vk->gpu.properties.limits.timestampPeriod * 1e-9;
-    if (result == VK_SUCCESS && stamps[1] > stamps[0] && seconds > 1e-4) vk->rate = rec->flops / seconds;
+    double seconds = result == VK_SUCCESS ? seconds_between(vk, stamps) : 0;
+    if (seconds > 1e-4) vk->rate = rec->flops / seconds;
 }
 
 enum vgg_status vk_rec_submit(struct vk *vk, struct vk_rec *rec, const struct vgg_step *step, uint64_t *ticket)
@@ -428,7 +437,7 @@ enum vgg_status vk_rec_times(struct vk *vk, struct vk_rec *rec, double *seconds)
             else if (result != VK_SUCCESS)
                 return vk_device_status(vk, result, "vkGetQueryPoolResults");
         }
-        seconds[i] = (double)(stamps[1] - stamps[0]) * vk->gpu.properties.limits.timestampPeriod * 1e-9;
+        seconds[i] = seconds_between(vk, stamps);
     }
     return VGG_OK;
 }
