@@ -6,6 +6,7 @@
 #extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
 #include "common/texel.glsl"
+#define PAIR_WORDS
 #include "common/pair.glsl"
 #include "common/positive.glsl"
 

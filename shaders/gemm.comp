@@ -1,4 +1,4 @@
-/* gemm.comp: c = a b for dense layers. a is [m][k] (A_K: contiguous along k) or [k][m], b is [n][k] (B_K) or [k][n].
+/* gemm.comp: c = a b for dense layers and, BATCH, Winograd's domain. a is [m][k] (A_K: contiguous along k) or [k][m], b is [n][k] (B_K) or [k][n].
  * Part z of a split sum goes to its own copy of c. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -16,6 +16,8 @@ layout(constant_id = 11) const bool ADD = false;  /* c += */
 layout(constant_id = 12) const bool BIAS = false; /* binding 3 is a bias of n values */
 layout(constant_id = 13) const bool RELU = false;
 layout(constant_id = 14) const bool MASK = false; /* binding 3 has the shape of c: c = 0 where it is not > 0 */
+layout(constant_id = 15) const bool BATCH = false; /* z counts products, not parts: matrices without gaps, one after the
+                                                    * other */
 
 layout(push_constant) uniform Push { vk_push_gemm p; };
 layout(binding = 0) readonly buffer A { float a[]; };
@@ -27,10 +29,12 @@ layout(binding = 2) buffer C4 { vec4 c4[]; };
 layout(binding = 3) readonly buffer Extra { float extra[]; };
 layout(binding = 3) readonly buffer Extra4 { vec4 extra4[]; };
 
+int a_base, b_base; /* words */
+
 /* Four elements of a along its contiguous side, from (m, k) on. */
 vec4 a_at(int m, int k, int k_end)
 {
-    int at = int(p.base[0]) + (A_K ? m * p.lda + k : k * p.lda + m);
+    int at = a_base + (A_K ? m * p.lda + k : k * p.lda + m);
     if (A_VEC) return m < p.m && k < k_end ? a4[at / 4] : vec4(0);
     vec4 v = vec4(0);
     [[unroll]] for (int s = 0; s < 4; s++) {
@@ -41,7 +45,7 @@ vec4 a_at(int m, int k, int k_end)
 
 vec4 b_at(int n, int k, int k_end)
 {
-    int at = int(p.base[1]) + (B_K ? n * p.ldb + k : k * p.ldb + n);
+    int at = b_base + (B_K ? n * p.ldb + k : k * p.ldb + n);
     if (B_VEC) return n < p.n && k < k_end ? b4[at / 4] : vec4(0);
     vec4 v = vec4(0);
     [[unroll]] for (int s = 0; s < 4; s++) {
@@ -103,7 +107,9 @@ void store(int m, int n, int part, vec4 v)
 void main()
 {
     int m0 = int(gl_WorkGroupID.y) * BM, n0 = int(gl_WorkGroupID.x) * BN, z = int(gl_WorkGroupID.z);
-    int begin = z * p.per_part, end = min(begin + p.per_part, p.k);
+    int begin = BATCH ? 0 : z * p.per_part, end = BATCH ? p.k : min(begin + p.per_part, p.k);
+    a_base = int(p.base[0]) + (BATCH ? z * p.m * p.k : 0);
+    b_base = int(p.base[1]) + (BATCH ? z * p.k * p.n : 0);
     acc_clear();
     for (int k0 = begin; k0 < end; k0 += BK) {
         load(m0, n0, k0, end);

@@ -3,15 +3,17 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#ifdef PAIR_WORDS
 #extension GL_ARB_gpu_shader_int64 : require
+#endif
 #include "common/params.h"
 #include "common/pair.glsl"
 #include "common/flat.glsl"
 #include "common/wino.glsl"
 
 layout(push_constant) uniform Push { vk_push_conv p; };
-layout(binding = 0) readonly buffer U { uint64_t u[]; };
-layout(binding = 1) buffer Dw { uint64_t dw[]; };
+layout(binding = 0) readonly buffer U { PAIR u[]; };
+layout(binding = 1) buffer Dw { PAIR dw[]; };
 
 void main()
 {

@@ -1,9 +1,11 @@
 /* wino_output.comp: products m[36][tiles][co] back to tiles of 4x4 pixels, with the epilogues of conv.comp; one thread
- * a tile and four channels. */
+ * a tile and CHANNELS channels. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#ifdef PAIR_WORDS
 #extension GL_ARB_gpu_shader_int64 : require
+#endif
 #include "common/params.h"
 #include "common/pair.glsl"
 #include "common/flat.glsl"
@@ -14,11 +16,12 @@ layout(constant_id = 0) const bool TRANSPOSED = false; /* no bias; RELU: mask by
 layout(constant_id = 1) const bool RELU = false;
 layout(constant_id = 2) const bool POOL = false;
 layout(constant_id = 3) const bool ARG = false;
+layout(constant_id = 4) const int CHANNELS = 4; /* ARG: four; else also two, so that neighbours' loads touch */
 layout(push_constant) uniform Push { vk_push_conv p; };
-layout(binding = 0) readonly buffer M { uint64_t m[]; };
-layout(binding = 1) readonly buffer Bias { uint64_t bias[]; };
-layout(binding = 2) writeonly buffer Y { uint64_t y[]; };
-layout(binding = 3) readonly buffer Mask { uint64_t mask[]; };
+layout(binding = 0) readonly buffer M { PAIR m[]; };
+layout(binding = 1) readonly buffer Bias { PAIR bias[]; };
+layout(binding = 2) writeonly buffer Y { PAIR y[]; };
+layout(binding = 3) readonly buffer Mask { PAIR mask[]; };
 layout(binding = 3) writeonly buffer Arg { uint arg[]; };
 
 /* The 4x4 pixels of two channels. */
@@ -49,7 +52,7 @@ void store(vec2 pixels[4][4], int image, int row, int column, int n)
             int at = ((image * p.rows + row + r) * p.w + column + k) * p.co + n;
             vec2 v = pixels[r][k];
             if (TRANSPOSED && RELU) {
-                ivec2 bits = ivec2(unpackUint2x32(mask[(int(p.base[3]) + at) / 2]));
+                ivec2 bits = floatBitsToInt(pair(mask[(int(p.base[3]) + at) / 2]));
                 v = mix(vec2(0), v, bvec2(positive(bits.x), positive(bits.y)));
             }
             y[(int(p.base[2]) + at) / 2] = pair_word(v);
@@ -79,12 +82,12 @@ void store_pooled(vec2 pixels[4][4], int image, int row, int column, int n, int 
 
 void main()
 {
-    int across = (p.w + 3) / 4, down = (p.rows + 3) / 4, tiles = p.images * down * across, groups = p.co / 4;
+    int across = (p.w + 3) / 4, down = (p.rows + 3) / 4, tiles = p.images * down * across, groups = p.co / CHANNELS;
     for (uint i = flat_first(); i < uint(tiles * groups); i += flat_step()) {
-        int n = int(i) % groups * 4, tile = int(i) / groups, image = tile / across / down;
+        int n = int(i) % groups * CHANNELS, tile = int(i) / groups, image = tile / across / down;
         int column = tile % across * 4, row = tile / across % down * 4;
         uint which[4] = uint[4](0u, 0u, 0u, 0u);
-        [[unroll]] for (int s = 0; s < 4; s += 2) {
+        [[unroll]] for (int s = 0; s < CHANNELS; s += 2) {
             vec2 pixels[4][4];
             untransform(pixels, tiles, tile, n + s);
             if (POOL) {

@@ -2,7 +2,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#ifdef PAIR_WORDS
 #extension GL_ARB_gpu_shader_int64 : require
+#endif
 #include "common/params.h"
 #include "common/pair.glsl"
 #include "common/flat.glsl"
@@ -11,8 +13,8 @@
 layout(constant_id = 0) const bool TRANSPOSED = false; /* w is [tap][co][ci], taps in reverse */
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 0) readonly buffer W { float w[]; };
-layout(binding = 0) readonly buffer W2 { uint64_t w2[]; };
-layout(binding = 1) writeonly buffer U { uint64_t u[]; };
+layout(binding = 0) readonly buffer W2 { PAIR w2[]; };
+layout(binding = 1) writeonly buffer U { PAIR u[]; };
 
 vec2 weight(int tap, int c, int n)
 {

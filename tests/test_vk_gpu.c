@@ -1,7 +1,14 @@
 /* What GPUs run, on the software driver: its device is taken for a discrete or an integrated GPU. */
 #include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "core/model.h"
+#include "core/rng.h"
+#include "core/safetensors.h"
+#include "vk/vk_conv.h"
 #include "vk_driver.h"
 
 static void open_as(const char *class)
@@ -34,4 +41,248 @@ Test(vk_gpu, forced_splits)
         setenv("VGG16_VK_SPLIT", parts[i], 1);
         cr_expect_gt(vk_driver_run_cases("CONV", 3, i), 15u);
     }
+}
+
+/* ---- Winograd's way beside plain C ---- */
+
+struct shape {
+    int n, h, w, in, out;
+};
+
+static struct vgg_view place(struct vgg_op_case *test, enum vgg_arena arena, enum vgg_type type, int n, int h, int w,
+                             int c)
+{
+    size_t *size = &test->arena_size[arena], align = VGG_VIEW_ALIGN;
+    struct vgg_view view = { .offset = *size + align, .arena = arena, .type = type, .n = n, .h = h, .w = w, .c = c };
+    *size = (view.offset + vgg_view_size(&view) + 2 * align - 1) / align * align;
+    return view;
+}
+
+static struct vgg_op_case conv_case(const struct shape *s, enum vgg_op_kind kind, unsigned flags, bool arg)
+{
+    struct vgg_op_case test = { .op = { .kind = kind, .flags = flags }, .step = { .loss_scale = 1 } };
+    struct vgg_op *op = &test.op;
+    int divide = flags & VGG_OP_POOL ? 2 : 1;
+    struct vgg_view x = place(&test, VGG_ARENA_ACT, VGG_F32, s->n, s->h, s->w, s->in);
+    struct vgg_view y = place(&test, VGG_ARENA_ACT, VGG_F32, s->n, s->h / divide, s->w / divide, s->out);
+    bool weight = kind == VGG_OP_CONV_BWD_WEIGHT;
+    struct vgg_view w = place(&test, weight ? VGG_ARENA_GRAD : VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out);
+    struct vgg_view b = place(&test, w.arena, VGG_F32, 1, 1, 1, s->out);
+    if (kind == VGG_OP_CONV) {
+        op->x = x, op->y = y, op->w = w, op->b = b;
+        if (arg) op->arg = place(&test, VGG_ARENA_ACT, VGG_U8, s->n, y.h, y.w, s->out);
+    } else if (weight) {
+        op->x = x, op->dy = y, op->dw = w, op->db = b;
+    } else {
+        op->dx = x, op->dy = y, op->w = w;
+        if (flags & VGG_OP_RELU) op->x = place(&test, VGG_ARENA_ACT, VGG_F32, s->n, s->h, s->w, s->in);
+    }
+    vgg_op_print(test.text, sizeof test.text, op);
+    return test;
+}
+
+static bool by_winograd(const struct vk *vk, const struct vgg_op *op)
+{
+    bool data = op->kind == VGG_OP_CONV_BWD_DATA, weight = op->kind == VGG_OP_CONV_BWD_WEIGHT;
+    const struct vk_conv conv = { .op = op,
+                                  .x = data ? &op->dy : &op->x,
+                                  .out = data     ? &op->dx
+                                         : weight ? &op->dy
+                                                  : &op->y,
+                                  .co = data     ? op->dx.c
+                                        : weight ? op->dy.c
+                                                 : op->w.c,
+                                  .transposed = data,
+                                  .relu = op->flags & VGG_OP_RELU,
+                                  .pool = op->flags & VGG_OP_POOL,
+                                  .arg = op->arg.n != 0 };
+    return vk_wino_wanted(vk, &conv);
+}
+
+/* Every pass and epilogue of one shape: within the bound of plain C, and the same bits on a device opened anew. */
+static void check_winograd(const struct shape *s)
+{
+    const struct vgg_op_case tests[] = { conv_case(s, VGG_OP_CONV, 0, false),
+                                         conv_case(s, VGG_OP_CONV, VGG_OP_RELU, false),
+                                         conv_case(s, VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, false),
+                                         conv_case(s, VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, true),
+                                         conv_case(s, VGG_OP_CONV_BWD_DATA, 0, false),
+                                         conv_case(s, VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false),
+                                         conv_case(s, VGG_OP_CONV_BWD_WEIGHT, 0, false) };
+    const struct vgg_engine_options plain = { .backend = "cpu", .isa = "scalar" }, vulkan = { .backend = "vulkan" };
+    struct vgg_backend *cpu, *vk, *again;
+    cr_assert_eq(vgg_backend_open(&cpu, &plain), VGG_OK);
+    cr_assert_eq(vgg_backend_open(&vk, &vulkan), VGG_OK);
+    cr_assert_eq(vgg_backend_open(&again, &vulkan), VGG_OK);
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+        const struct vgg_op_case *test = &tests[i];
+        struct vgg_op_case_memory expected, got, same;
+        struct vgg_op_case_error error;
+        cr_expect(by_winograd((struct vk *)vk, &test->op), "%s is not made by Winograd's way", test->text);
+        cr_assert_eq(vgg_op_case_memory_init(&expected, test), VGG_OK);
+        cr_assert_eq(vgg_op_case_memory_init(&got, test), VGG_OK);
+        cr_assert_eq(vgg_op_case_memory_init(&same, test), VGG_OK);
+        cr_assert_eq(vgg_op_case_run(cpu, test, &expected, NULL), VGG_OK);
+        cr_assert_eq(vgg_op_case_run(vk, test, &got, NULL), VGG_OK);
+        cr_assert_eq(vgg_op_case_run(again, test, &same, NULL), VGG_OK);
+        cr_expect(vgg_op_case_check(test, &expected, &got, &error), "%s: %s differs by %g, allowed %g", test->text,
+                  error.what, error.error, error.bound);
+        printf("%s: %s differs by %.1e, allowed %.0e\n", test->text, error.what, error.error, error.bound);
+        cr_expect(vgg_op_case_same(test, &got, &same), "%s: other bits", test->text);
+        vgg_op_case_memory_finish(&expected);
+        vgg_op_case_memory_finish(&got);
+        vgg_op_case_memory_finish(&same);
+    }
+    vgg_backend_close(again);
+    vgg_backend_close(vk);
+    vgg_backend_close(cpu);
+}
+
+Test(vk_gpu, winograd_discrete)
+{
+    open_as("discrete");
+    check_winograd(&(struct shape) { 1, 20, 20, 96, 96 });
+}
+
+Test(vk_gpu, winograd_integrated)
+{
+    open_as("integrated");
+    check_winograd(&(struct shape) { 3, 21, 18, 96, 132 }); /* neither tiles of 4x4 nor of the products are full */
+}
+
+/* Scratch for 68 rows of an image of 96. */
+Test(vk_gpu, winograd_in_parts)
+{
+    open_as("integrated");
+    setenv("VGG16_VK_RANGE", "7400000", 1);
+    check_winograd(&(struct shape) { 1, 96, 26, 128, 128 });
+}
+
+/* ---- the network beside the CPU ---- */
+
+enum { SIZE = 64, ITEMS = 2 };
+
+static struct vgg_model *model_create(void)
+{
+    const struct vgg_model_options options = {
+        .arch = "vgg16", .weights = "random", .head = "gap,dense:1:sigmoid", .height = SIZE, .width = SIZE, .seed = 5
+    };
+    struct vgg_model *model;
+    cr_assert_eq(vgg_model_create(&model, &options), VGG_OK);
+    return model;
+}
+
+static struct vgg_engine *engine_create(const char *backend)
+{
+    const struct vgg_engine_options options = { .backend = backend };
+    struct vgg_engine *engine;
+    cr_assert_eq(vgg_engine_create(&engine, &options), VGG_OK);
+    return engine;
+}
+
+static void expect_close(const char *what, const float *got, const float *expected, size_t count, double bound)
+{
+    double worst = 0, scale = 0;
+    for (size_t i = 0; i < count; i++) {
+        worst = fmax(worst, fabs((double)got[i] - (double)expected[i]));
+        scale = fmax(scale, fabs((double)expected[i]));
+    }
+    printf("%s differs by %.1e\n", what, worst / scale);
+    cr_expect_gt(scale, 0);
+    cr_expect_leq(worst, bound * scale, "%s: %g of %g", what, worst, scale);
+}
+
+static float *features(const char *backend, size_t *count)
+{
+    const struct vgg_features_options options = { .batch = ITEMS };
+    struct vgg_engine *engine = engine_create(backend);
+    struct vgg_model *model = model_create();
+    struct vgg_features *run;
+    int h, w, c;
+    float *x = malloc(sizeof(float) * ITEMS * SIZE * SIZE * 3);
+    cr_assert(x);
+    for (uint64_t i = 0; i < ITEMS * SIZE * SIZE * 3; i++)
+        x[i] = (float)vgg_rng_below(7, VGG_RNG_INIT, 0, i, 256) - 128;
+    cr_assert_eq(vgg_features_create(&run, engine, model, &options), VGG_OK);
+    vgg_features_shape(run, &h, &w, &c);
+    *count = (size_t)(ITEMS * h * w * c);
+    float *y = malloc(sizeof(float) * *count);
+    cr_assert(y);
+    cr_assert_eq(vgg_features_run(run, y, x, ITEMS), VGG_OK);
+    vgg_features_destroy(run);
+    vgg_model_destroy(model);
+    vgg_engine_destroy(engine);
+    free(x);
+    return y;
+}
+
+Test(vk_gpu, network_forward)
+{
+    size_t count;
+    open_as("discrete");
+    float *expected = features("cpu", &count), *got = features("vulkan", &count);
+    expect_close("block5_pool", got, expected, count, 1e-4);
+    free(expected);
+    free(got);
+}
+
+static struct vgg_model *train(const char *backend, const char *images)
+{
+    const struct vgg_train_options options = {
+        .trainable = "all", .optimizer = VGG_OPTIMIZER_SGD, .learning_rate = 1, .epochs = 1, .batch = ITEMS, .seed = 11
+    };
+    struct vgg_engine *engine = engine_create(backend);
+    struct vgg_model *model = model_create();
+    struct vgg_data *data;
+    cr_assert_eq(vgg_data_open(&data, images), VGG_OK);
+    cr_assert_eq(vgg_train(engine, model, data, NULL, &options), VGG_OK);
+    vgg_data_destroy(data);
+    vgg_engine_destroy(engine);
+    return model;
+}
+
+/* The step that one parameter tensor took. */
+static float *step_of(const struct vgg_model *after, const struct vgg_model *before, int layer, bool bias, size_t count)
+{
+    float *step = malloc(sizeof(float) * count), *old = malloc(sizeof(float) * count);
+    cr_assert(step && old);
+    cr_assert_eq(vgg_model_get(after, layer, bias, step, count), VGG_OK);
+    cr_assert_eq(vgg_model_get(before, layer, bias, old, count), VGG_OK);
+    for (size_t i = 0; i < count; i++)
+        step[i] -= old[i];
+    free(old);
+    return step;
+}
+
+/* One step of gradient descent moves every parameter by its gradient. Rounding errors change the side of a ReLU, or the
+ * place of a maximum, here and there, which moves gradients by some 1e-3 of their scale. */
+Test(vk_gpu, network_training_step)
+{
+    static uint8_t x[ITEMS][SIZE][SIZE][3];
+    static int64_t y[ITEMS] = { 0, 1 };
+    char folder[] = "/tmp/vgg16-vk-gpu-XXXXXX", images[64], command[64];
+    open_as("discrete");
+    cr_assert(mkdtemp(folder));
+    snprintf(images, sizeof images, "%s/images.safetensors", folder);
+    for (uint64_t i = 0; i < sizeof x; i++)
+        (&x[0][0][0][0])[i] = (uint8_t)vgg_rng_below(9, VGG_RNG_INIT, 0, i, 256);
+    struct vgg_st_tensor tensors[] = { { "x", VGG_DTYPE_U8, 4, { ITEMS, SIZE, SIZE, 3 }, x, sizeof x },
+                                       { "y", VGG_DTYPE_I64, 1, { ITEMS }, y, sizeof y } };
+    cr_assert_eq(vgg_st_write(images, tensors, 2, NULL, 0), VGG_OK);
+    struct vgg_model *before = model_create(), *cpu = train("cpu", images), *vulkan = train("vulkan", images);
+    for (int i = 0; i < before->arch.count; i++) {
+        const struct vgg_view *views[] = { &before->arch.layer[i].kernel, &before->arch.layer[i].bias };
+        for (int bias = 0; bias < 2 && views[bias]->n; bias++) {
+            size_t count = vgg_view_count(views[bias]);
+            float *expected = step_of(cpu, before, i, bias, count), *got = step_of(vulkan, before, i, bias, count);
+            expect_close(before->arch.layer[i].name, got, expected, count, 1e-2);
+            free(expected);
+            free(got);
+        }
+    }
+    vgg_model_destroy(before);
+    vgg_model_destroy(cpu);
+    vgg_model_destroy(vulkan);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    cr_assert_eq(system(command), 0);
 }

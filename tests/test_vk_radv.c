@@ -139,6 +139,9 @@ static void check(const char *family, const struct vk_variant *variant, bool pro
         if (!strcmp(value[i].name, "LDS size")) shared = value[i].value.u64;
     }
     double share = product ? fma_share(pipeline) : 1;
+    if (!product && !strncmp(variant->shader, "wino_", 5)) {
+        fprintf(stderr, "%s %s: %llu registers\n", family, variant->shader, registers);
+    }
     if (product) {
         fprintf(stderr, "%s %s %ux%u %ux%u: %llu registers, %llu bytes shared, %.0f %% multiply-adds\n", family,
                 variant->shader, variant->spec[1], variant->spec[2], variant->spec[4], variant->spec[5], registers,
@@ -156,7 +159,7 @@ static void check(const char *family, const struct vk_variant *variant, bool pro
  * and would spill here. No GPU is given one: see no_gpu_gets_the_shaders_for_cpus. */
 static bool for_cpus_only(const char *shader)
 {
-    return strstr(shader, "_lane") || strstr(shader, "_texel") || !strncmp(shader, "wino_", 5);
+    return strstr(shader, "_lane") || strstr(shader, "_texel");
 }
 
 /* The tiles that GPUs get for VGG16's layers; the thin one is for dense layers of few rows. */
@@ -175,11 +178,18 @@ static void check_family(const char *family)
         { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [9] = 1, [12] = 1, [13] = 1 } }, /* dense forward */
         { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [9] = 1, [10] = 1, [14] = 1 } }, /* input gradient */
         { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [11] = 1 } },                    /* kernel gradient */
+        { "gemm", 16, { [6] = 1, [7] = 1, [8] = 1, [9] = 1, [15] = 1 } },           /* Winograd's products */
+        { "gemm", 16, { [6] = 1, [7] = 1, [8] = 1, [15] = 1 } },                    /* of its kernel gradient */
     };
     static const struct vk_variant others[] = {
         { "conv_sum", 12, { [7] = 1, [9] = 1 } },                     /* forward, ReLU */
         { "conv_sum", 12, { [7] = 1, [9] = 1, [10] = 1, [11] = 1 } }, /* and pool with argmax */
         { "conv_sum", 12, { [7] = 1, [8] = 1, [9] = 1 } },            /* input gradient, mask */
+        { "wino_weight", 1, { 1 } },
+        { "wino_output", 5, { 0, 1, 0, 0, 2 } },
+        { "wino_output", 5, { 0, 1, 1, 0, 2 } },
+        { "wino_output", 5, { 0, 1, 1, 1, 4 } },
+        { "wino_output", 5, { 1, 1, 0, 0, 2 } },
     };
     open_device(family);
     for (const struct vk_shader *shader = vk_shader_list; shader->name; shader++) {
@@ -205,21 +215,30 @@ static void check_family(const char *family)
     close_device();
 }
 
-/* Whatever the class of a device that is no CPU, whatever the shape. */
+static bool needs(const struct vk_shader *shader, uint32_t capability)
+{
+    for (size_t i = 5; i < shader->size / 4; i += shader->code[i] >> 16) /* after the header, instructions by length */
+        if (shader->code[i] == (2u << 16 | 17u) && shader->code[i + 1] == capability) return true;
+    return false;
+}
+
+/* Whatever the shape; and what GPUs get needs neither 64-bit integers nor subgroups nor texel buffers. */
 static void check_choice(const char *family)
 {
+    enum { INT64 = 11, SAMPLED_BUFFER = 46, SUBGROUPS = 61, SHUFFLE = 65 };
+    static const uint32_t capabilities[] = { INT64, SAMPLED_BUFFER, SUBGROUPS, SHUFFLE };
     open_device(family);
     cr_expect_neq(device.gpu.class, VK_CLASS_CPU);
     cr_expect_not(device.gpu.lanes);
-    device.limits = (struct vk_limits) { .range = 1 << 27, .tile = -1, .invocations = 1024, .shared = 32768 };
-    for (int c = 8; c <= 512; c *= 2) {
-        struct vgg_op op = { .kind = VGG_OP_CONV };
-        struct vgg_view x = { .n = 1, .h = 224, .w = 224, .c = c };
-        struct vk_conv conv = { .op = &op, .x = &x, .out = &x, .co = c };
+    for (size_t c = 8; c <= 512; c *= 2) {
         int tm, tn;
-        cr_expect_not(vk_tile_lanes(&device, (size_t)224 * 224, (size_t)c, &tm, &tn));
-        cr_expect_not(vk_wino_possible(&device, &conv));
-        cr_expect_not(vk_wino_wanted(&device, &conv));
+        cr_expect_not(vk_tile_lanes(&device, (size_t)224 * 224, c, &tm, &tn));
+    }
+    for (int step = VK_WINO_WEIGHT; step <= VK_WINO_DW; step++)
+        cr_expect_not(for_cpus_only(vk_wino_shader(&device, (enum vk_wino_step)step)));
+    for (const struct vk_shader *shader = vk_shader_list; shader->name; shader++) {
+        for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities && !for_cpus_only(shader->name); i++)
+            cr_expect_not(needs(shader, capabilities[i]), "%s needs %u", shader->name, capabilities[i]);
     }
     close_device();
 }

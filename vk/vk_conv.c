@@ -5,9 +5,6 @@
 #include "core/log.h"
 #include "vk/vk_tile.h"
 
-/* Predicted seconds that one dispatch may take. */
-static const double DISPATCH_SECONDS = 0.05;
-
 static struct vk_conv describe(const struct vgg_op *op)
 {
     bool forward = op->kind == VGG_OP_CONV;
@@ -34,7 +31,7 @@ struct vk_cut vk_conv_cut(const struct vk *vk, const struct vk_conv *conv)
                              .halo = 2,
                              .quantum = conv->pool ? 2 : 1,
                              .images = 1,
-                             .most_rows = (size_t)(DISPATCH_SECONDS * vk->rate / row_flops) + 1 };
+                             .most_rows = (size_t)(VK_DISPATCH_SECONDS * vk->rate / row_flops) + 1 };
 }
 
 /* The kernel and its bias in one binding: a shader has four, and a fused pool needs two for its outputs. */
@@ -136,8 +133,22 @@ static size_t rows_of(const struct vk_conv *conv, int images, int rows)
     return conv->pool ? (size_t)images * (size_t)(rows / 2) * (w / 2) * 4 : (size_t)images * (size_t)rows * w;
 }
 
+/* wgrad.comp over `pixels` of the images. */
+static struct vk_plan wgrad_plan(const struct vk *vk, const struct vk_conv *conv, size_t pixels)
+{
+    size_t m = 9 * (size_t)conv->x->c, n = (size_t)conv->co, room = vk_ops_scratch_size(vk) / (4 * m * n);
+    size_t maps = pixels * ((size_t)conv->x->c + n);
+    const struct vk_product product = {
+        .m = m, .n = n, .k = pixels, .batch = 1, .bytes = 4.0 * (double)(maps + 2 * m * n), .most_parts = room
+    };
+    return vk_tile_plan(vk, &product);
+}
+
 struct vk_plan vk_conv_plan(const struct vk *vk, const struct vk_conv *conv)
 {
+    if (conv->op->kind == VGG_OP_CONV_BWD_WEIGHT) {
+        return wgrad_plan(vk, conv, (size_t)conv->x->n * (size_t)conv->x->h * (size_t)conv->x->w);
+    }
     size_t m = rows_of(conv, conv->x->n, conv->x->h), n = (size_t)conv->co, c = (size_t)conv->x->c;
     size_t room = vk_ops_scratch_size(vk) / (4 * m * n);
     const struct vk_product product = { .m = m,
@@ -276,7 +287,8 @@ fail:
     return status;
 }
 
-static enum vgg_status choose_wgrad(struct vk *vk, const struct vgg_op *op, struct block *block, VkPipeline *pipeline)
+static enum vgg_status choose_wgrad(struct vk *vk, const struct vgg_op *op, int index, struct block *block,
+                                    VkPipeline *pipeline)
 {
     size_t rows = 9 * (size_t)op->x.c, co = (size_t)op->dy.c;
     int tm, tn;
@@ -290,26 +302,29 @@ static enum vgg_status choose_wgrad(struct vk *vk, const struct vgg_op *op, stru
     const struct vk_tile *tile;
     variant.spec[6] = op->x.c % 4 == 0;
     variant.spec[7] = op->dy.c % 4 == 0;
-    enum vgg_status status = vk_tile_pipe(vk, &variant, vk_tile_choose(vk, rows, co), &tile, pipeline);
+    enum vgg_status status = vk_tile_pipe(vk, &variant, index, &tile, pipeline);
     *block = (struct block) { .bm = tile->bm, .bn = tile->bn };
     return status;
 }
 
 /* Adds the kernel's gradient over one part of the images to dw, and the bias's to db. */
-static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op,
+static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
                                         const struct vk_part *part)
 {
     enum vgg_status status;
+    const struct vgg_op *op = conv->op;
     const struct vgg_view *x = &op->x, *dy = &op->dy;
     size_t count = vgg_view_count(&op->dw), rows = 9 * (size_t)x->c, co = (size_t)dy->c;
     size_t pixels = (size_t)part->images * (size_t)part->rows * (size_t)x->w;
     struct vk_call call = { 0 };
     struct block block;
-    CHECK(choose_wgrad(vk, op, &block, &call.pipeline));
+    struct vk_plan plan = wgrad_plan(vk, conv, pixels);
+    CHECK(choose_wgrad(vk, op, plan.tile, &block, &call.pipeline));
     size_t across = (rows + (size_t)block.bm - 1) / (size_t)block.bm,
            down = (co + (size_t)block.bn - 1) / (size_t)block.bn;
     /* Enough parts to fill the device and to keep sums short; a function of the shape only. */
-    size_t parts = 512 / (across * down), room = vk_ops_scratch_size(vk) / (4 * count);
+    size_t parts = vk->gpu.class == VK_CLASS_CPU ? 512 / (across * down) : plan.parts;
+    size_t room = vk_ops_scratch_size(vk) / (4 * count);
     if (parts > pixels / 256) parts = pixels / 256;
     if (parts < pixels / 8192) parts = pixels / 8192;
     if (vk->limits.split) parts = (size_t)vk->limits.split;
@@ -333,7 +348,7 @@ static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const
     call.bind[2] = vk_ops_scratch_bind(vk, 4 * parts * count, true);
     /* As many parts in one dispatch as its time allows. */
     double flops = 18.0 * (double)per_part * x->c * dy->c;
-    size_t step = (size_t)(DISPATCH_SECONDS * vk->rate / flops) + 1;
+    size_t step = (size_t)(VK_DISPATCH_SECONDS * vk->rate / flops) + 1;
     for (size_t z = 0; z < parts; z += step) {
         size_t now = parts - z < step ? parts - z : step;
         push.first_part = (int)z;
@@ -353,7 +368,7 @@ enum vgg_status vk_wgrad_lower(struct vk *vk, struct vk_rec *rec, const struct v
 {
     enum vgg_status status = VGG_OK;
     const struct vk_conv conv = { .op = op, .x = &op->x, .out = &op->dy, .co = op->dy.c };
-    if (vk_wino_possible(vk, &conv)) {
+    if (vk_wino_wanted(vk, &conv)) {
         status = vk_wino_lower_wgrad(vk, rec, &conv);
         if (status != VGG_ERR_UNSUPPORTED) return status;
     }
@@ -363,7 +378,7 @@ enum vgg_status vk_wgrad_lower(struct vk *vk, struct vk_rec *rec, const struct v
                           .halo = 2,
                           .quantum = 1 };
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);)
-        CHECK(lower_wgrad_part(vk, rec, op, &part));
+        CHECK(lower_wgrad_part(vk, rec, &conv, &part));
 fail:
     return status;
 }

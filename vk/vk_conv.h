@@ -22,13 +22,24 @@ struct vk_cut vk_conv_cut(const struct vk *vk, const struct vk_conv *conv);
 /* The description of a part as the shaders take it; the bias is left to the caller. */
 struct vk_push_conv vk_conv_push(const struct vk_conv *conv, const struct vk_part *part);
 
-/* How conv.comp makes it: the tile and, on GPUs whose cores the tiles are too few for, a sum in parts. */
+/* How conv.comp or, for the kernel's gradient, wgrad.comp makes it: the tile and, on GPUs whose cores the tiles are too
+ * few for, a sum in parts. */
 struct vk_plan vk_conv_plan(const struct vk *vk, const struct vk_conv *conv);
+
+/* Predicted seconds that one dispatch may take. */
+#define VK_DISPATCH_SECONDS 0.05
 
 /* Has the device the shaders and the scratch for Winograd's way, and is the map large enough for its tiles? */
 bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv);
-/* Is it also shorter than the direct way? */
+/* Is it also shorter than the direct way? On GPUs by prediction: see vk_tile.h. conv->op tells the pass; for the
+ * kernel's gradient conv->out is dy. */
 bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv);
+double vk_wino_predict(const struct vk *vk, const struct vk_conv *conv);
+
+/* The shader that the device gets for a step. */
+enum vk_wino_step { VK_WINO_WEIGHT, VK_WINO_INPUT, VK_WINO_PRODUCT, VK_WINO_OUTPUT, VK_WINO_DY, VK_WINO_DW };
+const char *vk_wino_shader(const struct vk *vk, enum vk_wino_step step);
+
 /* VGG_ERR_UNSUPPORTED, with nothing recorded, when the driver refuses one of its shaders. */
 enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv);
 /* The same for the gradient of the kernel, dw +=; conv->out is dy. */

@@ -19,6 +19,7 @@ struct vk_rec;
 struct vk_limits {
     size_t range;         /* bytes that one binding may cover */
     size_t align;         /* of a binding's offset */
+    size_t scratch;       /* bytes of partial sums and maps within one operation; at most `range` */
     uint32_t groups;      /* per dimension of a dispatch */
     uint32_t invocations; /* threads in a workgroup */
     uint32_t shared;      /* bytes of shared memory of a workgroup */

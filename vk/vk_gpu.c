@@ -9,7 +9,10 @@
 #include "core/op.h"
 
 /* What the backend needs beside the arenas: scratch, staging, recordings. */
-static const uint64_t RESERVE = 128 << 20;
+static uint64_t reserve_of(const struct vk_gpu *gpu)
+{
+    return (gpu->class == VK_CLASS_CPU ? 128ull : 256ull) << 20;
+}
 
 static enum vk_class class_of(VkPhysicalDeviceType type)
 {
@@ -188,6 +191,7 @@ void vk_gpu_info(struct vgg_device_info *info, const struct vk_gpu *gpu)
              (unsigned long long)(gpu->max_allocation >> 20), limits->maxStorageBufferRange >> 20,
              limits->maxComputeSharedMemorySize >> 10, limits->maxComputeWorkGroupInvocations, gpu->subgroup);
     info->allocation = gpu->max_allocation;
-    info->memory = gpu->budget > 2 * RESERVE ? gpu->budget - RESERVE : gpu->budget / 2;
+    uint64_t reserve = reserve_of(gpu);
+    info->memory = gpu->budget > 2 * reserve ? gpu->budget - reserve : gpu->budget / 2;
     if (gpu->class == VK_CLASS_CPU) snprintf(info->reason, sizeof info->reason, "runs on the CPU: only when asked for");
 }

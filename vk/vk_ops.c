@@ -8,21 +8,14 @@
 enum { FLAT_THREADS = 128 };
 
 /* Scratch: partial sums in the first part, sums of columns in the last sixteenth. */
-#define SCRATCH ((size_t)64 << 20)
-
-static size_t scratch_total(const struct vk *vk)
-{
-    return vk->limits.range < SCRATCH ? vk->limits.range : SCRATCH;
-}
-
 size_t vk_ops_scratch_size(const struct vk *vk)
 {
-    return scratch_total(vk) / 16 * 15 / VGG_VIEW_ALIGN * VGG_VIEW_ALIGN;
+    return vk->limits.scratch / 16 * 15 / VGG_VIEW_ALIGN * VGG_VIEW_ALIGN;
 }
 
 enum vgg_status vk_ops_scratch(struct vk *vk)
 {
-    return vk->scratch ? VGG_OK : vk_mem_create(vk, &vk->scratch, scratch_total(vk), VK_MEM_DEVICE);
+    return vk->scratch ? VGG_OK : vk_mem_create(vk, &vk->scratch, vk->limits.scratch, VK_MEM_DEVICE);
 }
 
 struct vk_bind vk_ops_scratch_bind(const struct vk *vk, size_t size, bool write)
@@ -70,7 +63,7 @@ enum vgg_status vk_ops_colsum(struct vk *vk, struct vk_rec *rec, struct vk_bind 
 {
     enum vgg_status status;
     CHECK(vk_ops_scratch(vk));
-    size_t room = scratch_total(vk) - vk_ops_scratch_size(vk);
+    size_t room = vk->limits.scratch - vk_ops_scratch_size(vk);
     size_t parts = (rows + 511) / 512, most = room / (4 * c);
     if (parts > 256) parts = 256;
     if (parts > most) parts = most ? most : 1;

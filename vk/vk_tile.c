@@ -82,9 +82,10 @@ static double predict(const struct vk *vk, const struct vk_product *p, int index
     const struct vk_machine *machine = vk_tile_machine(vk);
     const struct vk_tile *t = &tiles[index];
     size_t groups = tile_count(t, p->m, p->n) * p->batch * parts;
+    double at_work = t->threads < 128 ? 0.5 * (double)groups : (double)groups; /* too few threads to hide latencies */
     double work = 2.0 * (double)(groups / parts) * t->bm * t->bn * (double)p->k / speed[index];
     double memory = p->bytes * machine->per_byte;
-    if (groups < machine->busy) work *= (double)machine->busy / (double)groups;
+    if (at_work < (double)machine->busy) work *= (double)machine->busy / at_work;
     double cost = (work > memory ? work : memory) + machine->per_call;
     if (parts == 1) return cost;
     double written = 4.0 * (double)(parts * p->batch) * (double)p->m * (double)p->n;
@@ -101,7 +102,7 @@ struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *p)
     for (int i = first_tile(vk); i <= SMALLEST; i++) {
         if (!vk_tile_fits(vk, i) || (forced(vk) && i != best.tile)) continue;
         size_t busy = vk_tile_machine(vk)->busy, count = tile_count(&tiles[i], p->m, p->n) * p->batch;
-        for (size_t parts = 1; parts == 1 || (parts <= most && count * (parts - 1) < busy); parts++) {
+        for (size_t parts = 1; parts == 1 || (parts <= most && count * (parts - 1) < 2 * busy); parts++) {
             struct vk_plan plan = { i, parts, predict(vk, p, i, parts) };
             if (plan.cost < best.cost) best = plan;
         }

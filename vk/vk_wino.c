@@ -1,5 +1,5 @@
-/* Convolution by Winograd's F(4x4, 3x3): 36 products of a quarter of the size; see shaders/common/wino.glsl. Only on
- * devices of CPU type so far: others have no shader for the products. */
+/* Convolution by Winograd's F(4x4, 3x3): 36 products of a quarter of the size; see shaders/common/wino.glsl. GPUs make
+ * the products by gemm.comp, devices of CPU type by wino_lane.comp. */
 #include "core/log.h"
 #include "vk/vk_conv.h"
 #include "vk/vk_tile.h"
@@ -37,48 +37,179 @@ static size_t tile_rows(const struct vk *vk, const struct vk_conv *conv)
     return room > row.u ? (room - row.u) / (row.v + row.m) : 0;
 }
 
+/* By texel buffers and 64-bit words, as devices of CPU type like it? */
+static bool by_lanes(const struct vk *vk)
+{
+    int tm, tn;
+    return vk_tile_lanes(vk, 64, 64, &tm, &tn);
+}
+
 bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv)
 {
     const struct vgg_view *x = conv->x;
-    int tm, tn;
-    bool eights = x->c % 8 == 0 && conv->co % 8 == 0;
+    bool lanes = by_lanes(vk);
+    int multiple = lanes ? 8 : 4;
+    bool even = x->c % multiple == 0 && conv->co % multiple == 0;
     bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8 && x->h * x->w >= 128;
-    return !vk->direct && eights && wide && vk_tile_lanes(vk, 64, 64, &tm, &tn) && tile_rows(vk, conv) > 0;
+    return !vk->direct && even && wide && (lanes || vk->gpu.class != VK_CLASS_CPU) && tile_rows(vk, conv) > 0;
+}
+
+/* Images that scratch holds at once; 0: only rows of one. */
+static size_t images_at_once(const struct vk *vk, const struct vk_conv *conv)
+{
+    size_t fit = tile_rows(vk, conv) / (size_t)((conv->x->h + 3) / 4), n = (size_t)conv->x->n;
+    return fit < n ? fit : n;
+}
+
+static struct vk_product product_of(const struct vk_conv *conv, size_t tiles, bool wgrad)
+{
+    size_t ci = (size_t)conv->x->c, co = (size_t)conv->co;
+    struct layout layout = layout_of(conv, tiles);
+    return (struct vk_product) { .m = wgrad ? ci : tiles,
+                                 .n = co,
+                                 .k = wgrad ? tiles : ci,
+                                 .batch = POINTS,
+                                 .bytes = (double)(layout.u + layout.v + layout.m),
+                                 .most_parts = 1 };
+}
+
+/* Predicted time: the products, at their tiles' padding, and every byte that the transforms move to and from memory:
+ * kernels and their transforms once (the gradient of a kernel, once for each part), inputs, outputs, transforms of both
+ * written here and read there. Caches are left out, and the transforms' arithmetic, which hides behind the bytes. */
+static double predict(const struct vk *vk, const struct vk_conv *conv, bool wgrad)
+{
+    const struct vk_machine *machine = vk_tile_machine(vk);
+    size_t n = (size_t)conv->x->n, at_once = images_at_once(vk, conv), h = (size_t)conv->x->h, w = (size_t)conv->x->w;
+    double parts = at_once ? (double)((n + at_once - 1) / at_once)
+                           : (double)(n * (((h + 3) / 4 + tile_rows(vk, conv) - 1) / tile_rows(vk, conv)));
+    double tiles = (double)tiles_of((int)n, (int)h, (int)w), ci = conv->x->c, co = conv->co;
+    struct vk_product product = product_of(conv, (size_t)(tiles / parts + 0.5), wgrad);
+    bool masked = conv->transposed && conv->relu;
+    double maps = 4 * (double)(n * h * w) * (ci + co + (masked ? co : 0)) + 4 * POINTS * tiles * (ci + co);
+    double kernels = 4 * ci * co * (POINTS + (wgrad ? 18 : 9)) * (wgrad ? parts : 1);
+    double calls = wgrad ? 3 * parts : 2 * parts + 1;
+    return parts * vk_tile_plan(vk, &product).cost + (maps + kernels) * machine->per_byte + calls * machine->per_call;
+}
+
+double vk_wino_predict(const struct vk *vk, const struct vk_conv *conv)
+{
+    return predict(vk, conv, conv->op->kind == VGG_OP_CONV_BWD_WEIGHT);
 }
 
 bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
 {
-    /* The transforms cost as much as they save on small maps and few channels; there the direct sums stay: their
-     * rounding errors are a few times smaller. */
-    bool worth = conv->x->h * conv->x->w >= 400 && conv->x->c * conv->co >= 64 * 128;
-    return worth && vk_wino_possible(vk, conv);
+    if (!vk_wino_possible(vk, conv)) return false;
+    if (by_lanes(vk)) {
+        /* The transforms cost as much as they save on small maps and few channels; there the direct sums stay: their
+         * rounding errors are a few times smaller. */
+        bool wgrad = conv->op->kind == VGG_OP_CONV_BWD_WEIGHT;
+        return wgrad || (conv->x->h * conv->x->w >= 400 && conv->x->c * conv->co >= 64 * 128);
+    }
+    /* For the same reason a gain that may be none is left. */
+    return 1.1 * vk_wino_predict(vk, conv) < vk_conv_plan(vk, conv).cost;
+}
+
+/* Shaders over pairs of channels are built twice, see common/pair.glsl. */
+const char *vk_wino_shader(const struct vk *vk, enum vk_wino_step step)
+{
+    static const char *const names[][2] = { [VK_WINO_WEIGHT] = { "wino_weight", "wino_weight_lane" },
+                                            [VK_WINO_INPUT] = { "wino_input", "wino_input_lane" },
+                                            [VK_WINO_PRODUCT] = { "gemm", "wino_lane" },
+                                            [VK_WINO_OUTPUT] = { "wino_output", "wino_output_lane" },
+                                            [VK_WINO_DY] = { "wino_dy", "wino_dy_lane" },
+                                            [VK_WINO_DW] = { "wino_dw", "wino_dw_lane" } };
+    return names[step][by_lanes(vk)];
 }
 
 struct pipes {
     VkPipeline weight, input, product, output;
-    int tm, tn;
+    int bm, bn; /* of the product, by one workgroup */
+    bool lanes;
 };
 
-static enum vgg_status get_pipes(struct vk *vk, const struct vk_conv *conv, struct pipes *pipes)
+static enum vgg_status get_product(struct vk *vk, const struct vk_conv *conv, size_t tiles, bool wgrad,
+                                   struct pipes *pipes)
 {
-    enum vgg_status status;
-    size_t tiles = tiles_of(conv->x->n, conv->x->h, conv->x->w);
-    vk_tile_texel(tiles, (size_t)conv->co, &pipes->tm, &pipes->tn);
-    struct vk_variant weight = { "wino_weight", 1, { conv->transposed } };
-    struct vk_variant input = { "wino_input", 0, { 0 } };
-    struct vk_variant product = { "wino_lane", 3, { (uint32_t)pipes->tm, (uint32_t)pipes->tn, false } };
-    struct vk_variant output = { "wino_output", 4, { conv->transposed, conv->relu, conv->pool, conv->arg } };
-    CHECK(vk_pipe_get(vk, &weight, &pipes->weight));
-    CHECK(vk_pipe_get(vk, &input, &pipes->input));
-    CHECK(vk_pipe_get(vk, &product, &pipes->product));
-    CHECK(vk_pipe_get(vk, &output, &pipes->output));
-fail:
+    struct vk_product product = product_of(conv, tiles, wgrad);
+    struct vk_variant variant = { vk_wino_shader(vk, VK_WINO_PRODUCT), 3, { 0 } };
+    pipes->lanes = by_lanes(vk);
+    if (pipes->lanes) {
+        int tm, tn;
+        vk_tile_texel(product.m, product.n, &tm, &tn);
+        variant.spec[0] = (uint32_t)tm;
+        variant.spec[1] = (uint32_t)tn;
+        variant.spec[2] = wgrad;
+        pipes->bm = tm;
+        pipes->bn = 8 * tn;
+        return vk_pipe_get(vk, &variant, &pipes->product);
+    }
+    const struct vk_tile *tile;
+    variant.count = 16;
+    variant.spec[6] = variant.spec[7] = variant.spec[8] = true;
+    variant.spec[9] = !wgrad;
+    variant.spec[15] = true;
+    enum vgg_status status = vk_tile_pipe(vk, &variant, vk_tile_plan(vk, &product).tile, &tile, &pipes->product);
+    pipes->bm = tile->bm;
+    pipes->bn = tile->bn;
     return status;
 }
 
 static struct vk_bind scratch(const struct vk *vk, size_t offset, size_t size, bool write)
 {
     return (struct vk_bind) { vk->scratch, offset, size, write };
+}
+
+/* The 36 products of a part, in scratch; on GPUs as many in one dispatch as its time allows. */
+static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
+                                   const struct pipes *pipes, size_t tiles, bool wgrad)
+{
+    enum vgg_status status = VGG_OK;
+    struct layout layout = layout_of(conv, tiles);
+    struct vk_product p = product_of(conv, tiles, wgrad);
+    size_t v = layout.u, m = layout.u + layout.v, b = wgrad ? m : 0, c = wgrad ? 0 : m;
+    double flops = 2.0 * (double)p.m * (double)p.n * (double)p.k;
+    size_t across = (p.n + (size_t)pipes->bn - 1) / (size_t)pipes->bn,
+           down = (p.m + (size_t)pipes->bm - 1) / (size_t)pipes->bm;
+    size_t step = pipes->lanes ? POINTS : (size_t)(VK_DISPATCH_SECONDS * vk->rate / flops) + 1;
+    struct vk_push_gemm push = { .m = (int)p.m,
+                                 .n = (int)p.n,
+                                 .k = (int)p.k,
+                                 .lda = (int)(wgrad ? p.m : p.k),
+                                 .ldb = (int)p.n,
+                                 .ldc = (int)p.n,
+                                 .part_size = (uint32_t)(p.m * p.n) };
+    for (size_t z = 0; z < POINTS; z += step) {
+        size_t now = POINTS - z < step ? POINTS - z : step, size = 4 * now;
+        struct vk_call call = { .pipeline = pipes->product,
+                                .texels = pipes->lanes,
+                                .bind = { scratch(vk, v + 4 * z * p.m * p.k, size * p.m * p.k, false),
+                                          scratch(vk, b + 4 * z * p.k * p.n, size * p.k * p.n, false),
+                                          scratch(vk, c + 4 * z * p.m * p.n, size * p.m * p.n, true) },
+                                .groups = { (uint32_t)(pipes->lanes ? down : across),
+                                            (uint32_t)(pipes->lanes ? across : down), (uint32_t)now },
+                                .flops = flops * (double)now };
+        CHECK(vk_rec_add(vk, rec, &call, &push, sizeof push));
+    }
+fail:
+    return status;
+}
+
+static enum vgg_status get_pipes(struct vk *vk, const struct vk_conv *conv, size_t tiles, struct pipes *pipes)
+{
+    enum vgg_status status;
+    /* Two channels a thread, so that neighbours' loads touch; a word of argmax holds four. */
+    uint32_t channels = by_lanes(vk) || conv->arg ? 4 : 2;
+    struct vk_variant weight = { vk_wino_shader(vk, VK_WINO_WEIGHT), 1, { conv->transposed } };
+    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), 0, { 0 } };
+    struct vk_variant output = { vk_wino_shader(vk, VK_WINO_OUTPUT),
+                                 5,
+                                 { conv->transposed, conv->relu, conv->pool, conv->arg, channels } };
+    CHECK(vk_pipe_get(vk, &weight, &pipes->weight));
+    CHECK(vk_pipe_get(vk, &input, &pipes->input));
+    CHECK(get_product(vk, conv, tiles, false, pipes));
+    CHECK(vk_pipe_get(vk, &output, &pipes->output));
+fail:
+    return status;
 }
 
 static enum vgg_status add_flat(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
@@ -105,16 +236,7 @@ static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struc
                                        scratch(vk, layout.u, layout.v, true) } };
     CHECK(add_flat(vk, rec, &input, pipes->input, &push, tiles * ci, 200));
 
-    struct vk_push_gemm gemm = { .m = (int)tiles, .n = (int)co, .k = (int)ci };
-    struct vk_call product = { .pipeline = pipes->product,
-                               .texels = true,
-                               .bind = { scratch(vk, layout.u, layout.v, false), scratch(vk, 0, layout.u, false),
-                                         scratch(vk, layout.u + layout.v, layout.m, true) },
-                               .groups = { (uint32_t)((tiles + (size_t)pipes->tm - 1) / (size_t)pipes->tm),
-                                           (uint32_t)((co + 8 * (size_t)pipes->tn - 1) / (8 * (size_t)pipes->tn)),
-                                           POINTS },
-                               .flops = 2.0 * POINTS * (double)tiles * (double)ci * (double)co };
-    CHECK(vk_rec_add(vk, rec, &product, &gemm, sizeof gemm));
+    CHECK(add_product(vk, rec, conv, pipes, tiles, false));
 
     struct vk_call output = { .bind = { scratch(vk, layout.u + layout.v, layout.m, false) } };
     if (!conv->transposed) output.bind[1] = vk_ops_bind(rec, &op->b, 0, 4 * co, false);
@@ -123,7 +245,8 @@ static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struc
     if (conv->transposed && conv->relu) {
         output.bind[3] = vk_conv_bind_rows(rec, &op->x, part, part->y0, part->rows, false);
     }
-    CHECK(add_flat(vk, rec, &output, pipes->output, &push, tiles * co / 4, 800));
+    size_t channels = pipes->lanes || conv->arg ? 4 : 2;
+    CHECK(add_flat(vk, rec, &output, pipes->output, &push, tiles * co / channels, 200.0 * (double)channels));
 fail:
     return status;
 }
@@ -138,13 +261,21 @@ static struct vk_cut wino_cut(const struct vk *vk, const struct vk_conv *conv)
     return cut;
 }
 
+/* Tiles of the first part, which no other exceeds. */
+static size_t first_tiles(const struct vk *vk, const struct vk_conv *conv, const struct vk_cut *cut)
+{
+    struct vk_part part = { 0 };
+    vk_chunk_next(vk, cut, &part);
+    return tiles_of(part.images, part.rows, conv->x->w);
+}
+
 enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv)
 {
     enum vgg_status status;
     struct pipes pipes;
-    CHECK(get_pipes(vk, conv, &pipes));
-    CHECK(vk_ops_scratch(vk));
     struct vk_cut cut = wino_cut(vk, conv);
+    CHECK(get_pipes(vk, conv, first_tiles(vk, conv, &cut), &pipes));
+    CHECK(vk_ops_scratch(vk));
     size_t ci = (size_t)conv->x->c, co = (size_t)conv->co;
     struct vk_push_conv push = { .ci = (int)ci, .co = (int)co };
     struct vk_call weight = { .bind = { vk_ops_bind(rec, &conv->op->w, 0, 4 * 9 * ci * co, false),
@@ -172,17 +303,7 @@ static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const
                                     scratch(vk, layout.u + layout.v, layout.m, true) } };
     CHECK(add_flat(vk, rec, &dy, pipes->output, &push, tiles * co, 200));
 
-    struct vk_push_gemm gemm = { .m = (int)ci, .n = (int)co, .k = (int)tiles };
-    struct vk_call product = {
-        .pipeline = pipes->product,
-        .texels = true,
-        .bind = { scratch(vk, layout.u, layout.v, false), scratch(vk, layout.u + layout.v, layout.m, false),
-                  scratch(vk, 0, layout.u, true) },
-        .groups = { (uint32_t)((ci + (size_t)pipes->tm - 1) / (size_t)pipes->tm),
-                    (uint32_t)((co + 8 * (size_t)pipes->tn - 1) / (8 * (size_t)pipes->tn)), POINTS },
-        .flops = 2.0 * POINTS * (double)tiles * (double)ci * (double)co
-    };
-    CHECK(vk_rec_add(vk, rec, &product, &gemm, sizeof gemm));
+    CHECK(add_product(vk, rec, conv, pipes, tiles, true));
 
     struct vk_call dw = { .bind = { scratch(vk, 0, layout.u, false),
                                     vk_ops_bind(rec, &conv->op->dw, 0, 4 * 9 * ci * co, true) } };
@@ -195,15 +316,15 @@ enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const str
 {
     enum vgg_status status;
     struct pipes pipes;
-    vk_tile_texel((size_t)conv->x->c, (size_t)conv->co, &pipes.tm, &pipes.tn);
-    struct vk_variant input = { "wino_input", 0, { 0 } }, dy = { "wino_dy", 0, { 0 } }, dw = { "wino_dw", 0, { 0 } };
-    struct vk_variant product = { "wino_lane", 3, { (uint32_t)pipes.tm, (uint32_t)pipes.tn, true } };
+    struct vk_cut cut = wino_cut(vk, conv);
+    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), 0, { 0 } };
+    struct vk_variant dy = { vk_wino_shader(vk, VK_WINO_DY), 0, { 0 } };
+    struct vk_variant dw = { vk_wino_shader(vk, VK_WINO_DW), 0, { 0 } };
     CHECK(vk_pipe_get(vk, &input, &pipes.input));
     CHECK(vk_pipe_get(vk, &dy, &pipes.output));
-    CHECK(vk_pipe_get(vk, &product, &pipes.product));
+    CHECK(get_product(vk, conv, first_tiles(vk, conv, &cut), true, &pipes));
     CHECK(vk_pipe_get(vk, &dw, &pipes.weight));
     CHECK(vk_ops_scratch(vk));
-    struct vk_cut cut = wino_cut(vk, conv);
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         CHECK(lower_wgrad_part(vk, rec, conv, &pipes, &part));
         struct vk_bind dy_part = vk_conv_bind_rows(rec, conv->out, &part, part.y0, part.rows, false);
