@@ -114,6 +114,11 @@ static enum vgg_status backend_submit(struct vgg_backend *backend, const struct 
     vk_rec_drop(vk, NULL);
     if (list->count == 0) return VGG_OK;
     if (list->key && !seconds) rec = vk_rec_find(vk, list->key);
+    if (rec) {
+        bool stale;
+        CHECK(vk_rec_settle(vk, rec, &stale));
+        if (stale) vk_rec_destroy(vk, rec), rec = NULL;
+    }
     if (!rec) {
         drop_oldest(vk);
         CHECK(vk_rec_create(vk, &rec, list, seconds != NULL));

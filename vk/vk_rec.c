@@ -308,6 +308,7 @@ enum vgg_status vk_rec_create(struct vk *vk, struct vk_rec **out, const struct v
     vk->recs = rec;
     rec->key = timed ? 0 : list->key;
     rec->timed = timed;
+    rec->cut_rate = vk->rate;
     rec->ops = list->count;
     for (int i = 0; i < VGG_ARENA_COUNT; i++)
         rec->arena[i] = (struct vk_buf *)list->arena[i];
@@ -403,26 +404,32 @@ static void learn_rate(struct vk *vk, struct vk_rec *rec)
     VkResult result = vk->lib.fn.GetQueryPoolResults(vk->device, rec->queries, 0, 2, sizeof stamps, stamps,
                                                      sizeof *stamps, VK_QUERY_RESULT_64_BIT);
     double seconds = result == VK_SUCCESS ? seconds_between(vk, stamps) : 0;
-    if (seconds > 1e-4) vk->rate = rec->flops / seconds;
+    if (seconds > 1e-4) vk->rate = rec->rate = rec->flops / seconds;
+}
+
+enum vgg_status vk_rec_settle(struct vk *vk, struct vk_rec *rec, bool *stale)
+{
+    *stale = false;
+    if (!rec->ticket) return VGG_OK;
+    enum vgg_status status = vk_device_wait(vk, rec->ticket); /* its parameters may still be read */
+    if (status != VGG_OK) return status;
+    learn_rate(vk, rec);
+    bool measured = rec->rate > 0 && vk->gpu.class != VK_CLASS_CPU;
+    *stale = measured && (rec->rate < rec->cut_rate / 4 || rec->rate > rec->cut_rate * 4);
+    return VGG_OK;
 }
 
 enum vgg_status vk_rec_submit(struct vk *vk, struct vk_rec *rec, const struct vgg_step *step, uint64_t *ticket)
 {
-    enum vgg_status status;
-    if (rec->ticket) {
-        CHECK(vk_device_wait(vk, rec->ticket)); /* its parameters may still be read */
-        learn_rate(vk, rec);
-    }
     write_params(rec, step);
-    CHECK(vk_cmd_submit(vk, rec->cmds, rec->cmd_count, &rec->ticket));
+    enum vgg_status status = vk_cmd_submit(vk, rec->cmds, rec->cmd_count, &rec->ticket);
+    if (status != VGG_OK) return status;
     for (int i = 0; i < VGG_ARENA_COUNT; i++) {
         if (rec->arena[i]) rec->arena[i]->ticket = rec->ticket;
     }
     if (vk->scratch) vk->scratch->ticket = rec->ticket;
     *ticket = rec->ticket;
     return VGG_OK;
-fail:
-    return status;
 }
 
 enum vgg_status vk_rec_times(struct vk *vk, struct vk_rec *rec, double *seconds)

@@ -45,6 +45,7 @@ struct vk_rec {
     bool timed;
     size_t ops;
     double flops;
+    double cut_rate, rate; /* operations per second: by which it was cut into pieces; measured last, 0 before */
     struct vk_buf *params; /* struct vk_step */
     float beta[VK_ADAM_SLOTS][2];
     uint32_t slots;
@@ -64,6 +65,11 @@ enum vgg_status vk_rec_add(struct vk *vk, struct vk_rec *rec, const struct vk_ca
 /* For lowering: the place of an Adam update's corrections in struct vk_step. */
 enum vgg_status vk_rec_slot(struct vk_rec *rec, const struct vgg_hyper *hyper, uint32_t *slot);
 
+/* Waits for the last run and learns the device's speed from it. *stale: a GPU is so much slower or faster than the
+ * pieces were cut for that they should be cut anew: submissions would be too long for a watchdog, or many for nothing.
+ */
+enum vgg_status vk_rec_settle(struct vk *vk, struct vk_rec *rec, bool *stale);
+/* The last run must have been settled. */
 enum vgg_status vk_rec_submit(struct vk *vk, struct vk_rec *rec, const struct vgg_step *step, uint64_t *ticket);
 /* After waiting for a timed recording: seconds of each operation. */
 enum vgg_status vk_rec_times(struct vk *vk, struct vk_rec *rec, double *seconds);
