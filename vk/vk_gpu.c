@@ -103,7 +103,8 @@ static bool read_gpu(const struct vk_lib *lib, struct vk_gpu *gpu, VkPhysicalDev
     }
     gpu->class = class_of(gpu->properties.deviceType);
     gpu->driver_id = driver.driverID;
-    snprintf(gpu->driver, sizeof gpu->driver, "%.60s %.60s", driver.driverName, driver.driverInfo);
+    snprintf(gpu->driver, sizeof gpu->driver, "%.60s%s%.60s", driver.driverName, driver.driverInfo[0] ? " " : "",
+             driver.driverInfo);
     memcpy(gpu->uuid, id.deviceUUID, sizeof gpu->uuid);
     VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2 };
     lib->fn.GetPhysicalDeviceFeatures2(physical, &features);

@@ -1,0 +1,60 @@
+"""Devices of Vulkan drivers that need no GPU: which are listed, and how one is chosen."""
+
+import glob
+import os
+import shutil
+import unittest
+
+from cli_support import TINY, Program, write_folder
+
+LAVAPIPE = next(iter(glob.glob("/usr/share/vulkan/icd.d/lvp_icd*.json")), None)
+SWIFTSHADER = next(iter(glob.glob("/usr/lib/chromium/vk_swiftshader_icd.json")), None)
+
+
+class VulkanDevices(Program):
+    def drivers(self, *paths):
+        self.env.update(VK_ICD_FILENAMES=os.pathsep.join(paths), XDG_RUNTIME_DIR=self.folder)
+        return [d for d in self.json("devices")["devices"] if d["backend"] == "vulkan"]
+
+    def taken(self, *options):
+        """The line that tells which device served an extraction."""
+        args = ["extract", "data", *TINY, "--layer", "block1_pool", "-o", "f.npy", "-v"]
+        done = self.run_program(*args, *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stderr.split("\n")[0]
+
+    def test_no_driver(self):
+        self.assertEqual(self.drivers(os.devnull), [])
+        write_folder(self.path("data"), count=1)
+        self.assertRegex(self.taken(), "backend cpu on .*: no GPU comes before the CPU")
+        args = ["extract", "data", *TINY, "--backend", "vulkan", "-o", "f.npy"]
+        self.fail_with(1, "backend vulkan finds no device", *args)
+
+    @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
+    def test_one_gpu_by_two_drivers(self):
+        again = self.path("again.json")
+        shutil.copy(LAVAPIPE, again)
+        self.assertEqual(len(self.drivers(LAVAPIPE, again)), 1)
+
+    @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
+    @unittest.skipUnless(SWIFTSHADER, "SwiftShader is not installed (Debian: chromium)")
+    def test_choice_by_index_name_and_uuid(self):
+        write_folder(self.path("data"), count=1)
+        devices = self.drivers(LAVAPIPE, SWIFTSHADER)
+        self.assertEqual(len(devices), 2)
+        self.assertEqual(len({d["uuid"] for d in devices}), 2)
+        for device in devices:
+            self.assertEqual(device["type"], "cpu")
+            self.assertFalse(device["chosen"])
+            self.assertGreater(device["memory"], 1 << 20)
+            self.assertGreater(device["allocation"], 1 << 20)
+            part = device["name"].split()[0].upper()
+            for which in (str(device["index"]), part, device["uuid"]):
+                self.assertIn(f"backend vulkan on {device['name']} ", self.taken("--device", which), which)
+        self.assertRegex(self.taken(), "^vgg16: backend cpu ")
+        self.env["VGG16_DEVICE"] = devices[1]["uuid"]
+        self.assertIn(devices[1]["name"], self.taken())
+
+
+if __name__ == "__main__":
+    unittest.main()
