@@ -99,11 +99,13 @@ static bool is_named(const struct vgg_device_info *device, const char *wanted)
     return (device->uuid[0] && strcasecmp(device->uuid, wanted) == 0) || contains(device->name, wanted);
 }
 
+/* `passed`: devices that are not to be taken; only where nothing is wanted. */
 static enum vgg_status choose(const struct vgg_device_info **out, const struct vgg_device_info *devices, size_t count,
-                              const char *backend, const char *wanted)
+                              const bool *passed, const char *backend, const char *wanted)
 {
     const struct vgg_device_info *best = NULL;
     for (size_t i = 0; i < count; i++) {
+        if (passed[i]) continue;
         if (backend && strcmp(devices[i].backend, backend) != 0) continue;
         if (wanted ? is_named(&devices[i], wanted) : !best || preference(&devices[i]) > preference(best)) {
             best = &devices[i];
@@ -137,6 +139,28 @@ static enum vgg_status parse_precision(bool *bf16, const char *text)
     return vgg_fail(VGG_ERR_ARGUMENT, "precision \"%s\" is unknown; take fp32 or bf16", text);
 }
 
+/* Opens one of the devices listed. */
+static enum vgg_status open_device(struct vgg_backend **out, const struct vgg_device_info *devices,
+                                   const struct vgg_device_info *device, const struct vgg_engine_options *options,
+                                   bool bf16)
+{
+    const struct vgg_backend_vtable *const *backend = registry;
+    while (strcmp((*backend)->name, device->backend) != 0)
+        backend++;
+    int own_index = 0;
+    for (const struct vgg_device_info *d = devices; d < device; d++)
+        own_index += strcmp(d->backend, device->backend) == 0;
+    struct vgg_backend_options own = {
+        .device = own_index, .isa = options->isa, .conv = options->conv, .threads = options->threads, .bf16 = bf16
+    };
+    enum vgg_status status = (*backend)->open(out, &own);
+    if (status != VGG_OK) return status;
+    (*out)->inference = bf16;
+    (*out)->device.index = device->index;
+    (*out)->device.chosen = device->chosen;
+    return VGG_OK;
+}
+
 enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engine_options *options)
 {
     enum vgg_status status = VGG_OK;
@@ -144,34 +168,36 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
     const struct vgg_device_info *device;
     size_t count;
     const char *name = options->backend && strcmp(options->backend, "auto") != 0 ? options->backend : NULL;
-    bool bf16;
+    bool bf16, asked = name || options->device, *passed = NULL;
     *out = NULL;
     CHECK(parse_precision(&bf16, options->precision));
     if (name) CHECK(check_backend_name(name));
     CHECK(vgg_backend_devices(&devices, &count));
-    CHECK(choose(&device, devices, count, name, options->device));
-    if (bf16 && strcmp(device->backend, "cpu") != 0) {
-        CHECK(vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: backend %s computes in fp32 only; take --backend cpu",
-                       device->backend));
+    passed = vgg_mem_calloc(count, sizeof *passed);
+    if (!passed) CHECK(vgg_fail_memory("the list of devices", count));
+    for (;;) { /* a GPU that cannot be opened leaves the work to the next device, down to the CPU */
+        CHECK(choose(&device, devices, count, passed, name, options->device));
+        bool last = asked || preference(device) <= 1;
+        if (bf16 && strcmp(device->backend, "cpu") != 0) {
+            CHECK(vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: backend %s computes in fp32 only; take --backend cpu",
+                           device->backend));
+        }
+        vgg_log_failures(last ? VGG_LOG_ERROR : VGG_LOG_WARNING);
+        status = open_device(out, devices, device, options, bf16);
+        vgg_log_failures(VGG_LOG_ERROR);
+        if (status == VGG_OK) break;
+        if (last) goto fail;
+        passed[device - devices] = true;
     }
-    for (const struct vgg_backend_vtable *const *backend = registry; *backend; backend++) {
-        if (strcmp((*backend)->name, device->backend) != 0) continue;
-        int own_index = 0;
-        for (const struct vgg_device_info *d = devices; d < device; d++)
-            own_index += strcmp(d->backend, device->backend) == 0;
-        struct vgg_backend_options own = {
-            .device = own_index, .isa = options->isa, .conv = options->conv, .threads = options->threads, .bf16 = bf16
-        };
-        CHECK((*backend)->open(out, &own));
-        (*out)->inference = bf16;
-        (*out)->device.index = device->index;
-        (*out)->device.chosen = device->chosen;
-        bool asked = name || options->device;
-        snprintf((*out)->device.reason, sizeof device->reason, "%s", asked ? "asked for" : device->reason);
-        vgg_log(VGG_LOG_INFO, "backend %s on %s (%s): %s", device->backend, device->name, (*out)->device.driver,
-                (*out)->device.reason);
-    }
+    bool first = device->chosen;
+    snprintf((*out)->device.reason, sizeof device->reason, "%s",
+             asked   ? "asked for"
+             : first ? device->reason
+                     : "what comes first cannot be opened");
+    vgg_log(VGG_LOG_INFO, "backend %s on %s (%s): %s", device->backend, device->name, (*out)->device.driver,
+            (*out)->device.reason);
 fail:
+    free(passed);
     free(devices);
     return status;
 }

@@ -139,10 +139,10 @@ run_asan() {
         ASAN_OPTIONS=log_path=$PWD/build/asan/report:detect_stack_use_after_return=1:allocator_may_return_null=1
     # Vulkan's drivers keep memory when they are unloaded, with no name left to suppress it by: leaks are looked for
     # where there is none.
-    VK_ICD_FILENAMES=/dev/null run_tests asan -E '^test_vk_'
+    VK_ICD_FILENAMES=/dev/null run_tests asan -E '^test_(cli_)?vk_'
     [ -x build/asan/tests/test_vk_ops ] || return 0
     started=$SECONDS
-    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run_tests asan -R '^test_vk_'
+    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run_tests asan -R '^test_(cli_)?vk_'
 }
 
 run_tsan() {

@@ -188,7 +188,7 @@ void vk_device_close(struct vk *vk)
     if (!vk) return;
     struct vk_fn *fn = &vk->lib.fn;
     if (vk->device && fn->DestroyDevice) {
-        if (vk->queue) fn->DeviceWaitIdle(vk->device);
+        if (vk->ticket) fn->DeviceWaitIdle(vk->device);
         while (vk->recs)
             vk_rec_destroy(vk, vk->recs);
         vk_mem_finish(vk);

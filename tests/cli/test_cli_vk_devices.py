@@ -8,10 +8,17 @@ import unittest
 from cli_support import TINY, Program, write_folder
 
 LAVAPIPE = next(iter(glob.glob("/usr/share/vulkan/icd.d/lvp_icd*.json")), None)
+RADV = next(iter(glob.glob("/usr/share/vulkan/icd.d/radeon_icd*.json")), None)
 SWIFTSHADER = next(iter(glob.glob("/usr/lib/chromium/vk_swiftshader_icd.json")), None)
 
 
 class VulkanDevices(Program):
+    def setUp(self):
+        super().setUp()
+        done = self.run_program("extract", "none", *TINY, "--backend", "vulkan", "-o", "f.npy")
+        if "not part of this build" in done.stderr:
+            self.skipTest("this build has no Vulkan")
+
     def drivers(self, *paths):
         self.env.update(VK_ICD_FILENAMES=os.pathsep.join(paths), XDG_RUNTIME_DIR=self.folder)
         return [d for d in self.json("devices")["devices"] if d["backend"] == "vulkan"]
@@ -29,6 +36,21 @@ class VulkanDevices(Program):
         self.assertRegex(self.taken(), "backend cpu on .*: no GPU comes before the CPU")
         args = ["extract", "data", *TINY, "--backend", "vulkan", "-o", "f.npy"]
         self.fail_with(1, "backend vulkan finds no device", *args)
+
+    @unittest.skipUnless(RADV, "RADV is not installed (Debian: mesa-vulkan-drivers)")
+    def test_gpu_that_cannot_be_opened(self):
+        """RADV's null device: a GPU by its properties, and nothing behind it."""
+        self.env["RADV_FORCE_FAMILY"] = "gfx1100"
+        if not self.drivers(RADV):
+            self.skipTest("RADV offers no device without a GPU here")
+        write_folder(self.path("data"), count=1)
+        args = ["extract", "data", *TINY, "--layer", "block1_pool", "-o", "f.npy"]
+        done = self.run_program(*args, "-v")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        warning, choice = done.stderr.split("\n")[:2]
+        self.assertRegex(warning, "^vgg16: warning: .*Null hardware")
+        self.assertRegex(choice, "^vgg16: backend cpu .*: what comes first cannot be opened$")
+        self.fail_with(1, "Null hardware.*--backend cpu", *args, "--device", "Null")
 
     @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
     def test_one_gpu_by_two_drivers(self):
