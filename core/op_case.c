@@ -61,8 +61,8 @@ static const struct conv_shape conv_shapes[] = {
     { 1, 1, 1, 1, 1, false },     { 1, 1, 9, 2, 3, false },      { 1, 2, 3, 3, 5, false },
     { 2, 5, 7, 3, 64, false },    { 1, 4, 4, 8, 8, false },      { 2, 7, 6, 16, 24, false },
     { 1, 13, 11, 5, 7, false },   { 3, 6, 10, 24, 40, false },   { 1, 9, 17, 64, 64, false },
-    { 1, 3, 3, 264, 136, false }, { 1, 32, 32, 3, 64, true },    { 1, 28, 28, 64, 128, true },
-    { 2, 14, 14, 256, 64, true }, { 1, 14, 14, 512, 512, true },
+    { 1, 3, 3, 264, 136, false }, { 1, 20, 20, 456, 72, false }, { 1, 32, 32, 3, 64, true },
+    { 1, 28, 28, 64, 128, true }, { 2, 14, 14, 256, 64, true },  { 1, 14, 14, 512, 512, true },
 };
 
 static enum vgg_status add_conv(struct vgg_op_case_list *list, const struct conv_shape *s, unsigned flags, bool arg)

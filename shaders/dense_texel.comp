@@ -6,8 +6,7 @@
 #extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
 #include "common/texel.glsl"
-#define PAIR_WORDS
-#include "common/pair.glsl"
+#include "common/four.glsl"
 #include "common/positive.glsl"
 
 layout(constant_id = 2) const bool A_K = true; /* as in gemm.comp, also the others */
@@ -18,8 +17,8 @@ layout(constant_id = 6) const bool RELU = false;
 layout(constant_id = 7) const bool MASK = false;
 
 layout(push_constant) uniform Push { vk_push_gemm p; };
-layout(binding = 2) buffer C { uint64_t c[]; };
-layout(binding = 3) readonly buffer Extra { uint64_t extra[]; };
+layout(binding = 2) buffer C { u64vec2 c[]; };
+layout(binding = 3) readonly buffer Extra { ivec4 extra[]; };
 layout(binding = VK_BINDING_TEXEL) uniform samplerBuffer a;
 layout(binding = VK_BINDING_TEXEL + 1) uniform samplerBuffer b;
 
@@ -39,15 +38,12 @@ void load_b(out float t[STEP][TN], int k, int last, int n)
     }
 }
 
-vec2 finish(vec2 v, vec2 old, uint64_t other)
+vec4 finish(vec4 v, int at, int other)
 {
-    if (ADD) v += old;
-    if (BIAS) v += pair(other);
-    if (RELU) v = max(v, vec2(0));
-    if (MASK) {
-        ivec2 bits = ivec2(unpackUint2x32(other));
-        v = mix(vec2(0), v, bvec2(positive(bits.x), positive(bits.y)));
-    }
+    if (ADD) v += four(c[at / 4]);
+    if (BIAS) v += intBitsToFloat(extra[other / 4]);
+    if (RELU) v = max(v, vec4(0));
+    if (MASK) v = mix(vec4(0), v, positive(extra[other / 4]));
     return v;
 }
 
@@ -73,11 +69,10 @@ void main()
     if (n >= p.n) return;
     [[unroll]] for (int i = 0; i < TM; i++) {
         if (m0 + i >= p.m) break;
-        [[unroll]] for (int j = 0; j < TN; j += 2) {
-            int row = (m0 + i) * p.ldc + n + j, at = (int(p.base[2]) + z * int(p.part_size) + row) / 2;
-            uint64_t other = BIAS || MASK ? extra[(int(p.base[3]) + (BIAS ? n + j : row)) / 2] : uint64_t(0);
-            vec2 old = ADD ? pair(c[at]) : vec2(0);
-            c[at] = pair_word(finish(vec2(acc[i][j], acc[i][j + 1]), old, other));
+        [[unroll]] for (int j = 0; j < TN; j += 4) {
+            int row = (m0 + i) * p.ldc + n + j, at = int(p.base[2]) + z * int(p.part_size) + row;
+            vec4 v = vec4(acc[i][j], acc[i][j + 1], acc[i][j + 2], acc[i][j + 3]);
+            c[at / 4] = four_words(finish(v, at, int(p.base[3]) + (BIAS ? n + j : row)));
         }
     }
 }

@@ -3,17 +3,13 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#ifdef PAIR_WORDS
-#extension GL_ARB_gpu_shader_int64 : require
-#endif
 #include "common/params.h"
-#include "common/pair.glsl"
 #include "common/flat.glsl"
 #include "common/wino.glsl"
 
 layout(push_constant) uniform Push { vk_push_conv p; };
-layout(binding = 0) readonly buffer U { PAIR u[]; };
-layout(binding = 1) buffer Dw { PAIR dw[]; };
+layout(binding = 0) readonly buffer U { vec2 u[]; };
+layout(binding = 1) buffer Dw { vec2 dw[]; };
 
 void main()
 {
@@ -22,8 +18,8 @@ void main()
         vec2 columns[6][3];
         [[unroll]] for (int k = 0; k < 6; k++) {
             int at = u_base + int(i) + k * pairs;
-            wino_kernel_bwd(columns[k], pair(u[at]), pair(u[at + 6 * pairs]), pair(u[at + 12 * pairs]),
-                            pair(u[at + 18 * pairs]), pair(u[at + 24 * pairs]), pair(u[at + 30 * pairs]));
+            wino_kernel_bwd(columns[k], u[at], u[at + 6 * pairs], u[at + 12 * pairs],
+                            u[at + 18 * pairs], u[at + 24 * pairs], u[at + 30 * pairs]);
         }
         [[unroll]] for (int r = 0; r < 3; r++) {
             vec2 g[3];
@@ -31,7 +27,7 @@ void main()
                             columns[5][r]);
             [[unroll]] for (int k = 0; k < 3; k++) {
                 int at = dw_base + (3 * r + k) * pairs + int(i);
-                dw[at] = pair_word(pair(dw[at]) + g[k]);
+                dw[at] = dw[at] + g[k];
             }
         }
     }

@@ -3,17 +3,13 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#ifdef PAIR_WORDS
-#extension GL_ARB_gpu_shader_int64 : require
-#endif
 #include "common/params.h"
-#include "common/pair.glsl"
 #include "common/flat.glsl"
 #include "common/wino.glsl"
 
 layout(push_constant) uniform Push { vk_push_conv p; };
-layout(binding = 0) readonly buffer Dy { PAIR dy[]; };
-layout(binding = 1) writeonly buffer D { PAIR d[]; };
+layout(binding = 0) readonly buffer Dy { vec2 dy[]; };
+layout(binding = 1) writeonly buffer D { vec2 d[]; };
 
 void main()
 {
@@ -27,7 +23,7 @@ void main()
             [[unroll]] for (int r = 0; r < 4; r++) {
                 bool inside = row + r < p.rows && column + k < p.w;
                 int at = ((image * p.rows + row + r) * p.w + column + k) * p.co + n;
-                v[r] = inside ? pair(dy[(int(p.base[0]) + at) / 2]) : vec2(0);
+                v[r] = inside ? dy[(int(p.base[0]) + at) / 2] : vec2(0);
             }
             wino_output_bwd(columns[k], v[0], v[1], v[2], v[3]);
         }
@@ -35,7 +31,7 @@ void main()
             vec2 t[6];
             wino_output_bwd(t, columns[0][r], columns[1][r], columns[2][r], columns[3][r]);
             [[unroll]] for (int k = 0; k < 6; k++) {
-                d[(int(p.base[1]) + ((6 * r + k) * tiles + tile) * p.co + n) / 2] = pair_word(t[k]);
+                d[(int(p.base[1]) + ((6 * r + k) * tiles + tile) * p.co + n) / 2] = t[k];
             }
         }
     }

@@ -3,17 +3,13 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#ifdef PAIR_WORDS
-#extension GL_ARB_gpu_shader_int64 : require
-#endif
 #include "common/params.h"
-#include "common/pair.glsl"
 #include "common/flat.glsl"
 #include "common/wino.glsl"
 
 layout(push_constant) uniform Push { vk_push_conv p; };
-layout(binding = 0) readonly buffer X { PAIR x[]; };
-layout(binding = 1) writeonly buffer V { PAIR v[]; };
+layout(binding = 0) readonly buffer X { vec2 x[]; };
+layout(binding = 1) writeonly buffer V { vec2 v[]; };
 
 void main()
 {
@@ -28,7 +24,7 @@ void main()
             [[unroll]] for (int r = 0; r < 6; r++) {
                 int xx = x0 + k, yy = y0 + r;
                 bool inside = xx >= 0 && xx < p.w && yy >= p.x0 && yy < p.x0 + p.x_rows;
-                d[r] = inside ? pair(x[(origin + (yy * p.w + xx) * p.ci) / 2]) : vec2(0);
+                d[r] = inside ? x[(origin + (yy * p.w + xx) * p.ci) / 2] : vec2(0);
             }
             wino_input(columns[k], d[0], d[1], d[2], d[3], d[4], d[5]);
         }
@@ -37,7 +33,7 @@ void main()
             wino_input(t, columns[0][row], columns[1][row], columns[2][row], columns[3][row], columns[4][row],
                        columns[5][row]);
             [[unroll]] for (int k = 0; k < 6; k++) {
-                v[(int(p.base[1]) + ((6 * row + k) * tiles + tile) * p.ci + c) / 2] = pair_word(t[k]);
+                v[(int(p.base[1]) + ((6 * row + k) * tiles + tile) * p.ci + c) / 2] = t[k];
             }
         }
     }

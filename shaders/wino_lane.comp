@@ -4,12 +4,14 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_shuffle : require
+#extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
+#include "common/four.glsl"
 #include "common/texel.glsl"
 
 layout(constant_id = 2) const bool TRANSPOSED = false;
 layout(push_constant) uniform Push { vk_push_gemm p; };
-layout(binding = 2) writeonly buffer M { vec4 m[]; };
+layout(binding = 2) writeonly buffer M { u64vec2 m[]; };
 layout(binding = VK_BINDING_TEXEL) uniform samplerBuffer v;
 layout(binding = VK_BINDING_TEXEL + 1) uniform samplerBuffer u;
 
@@ -17,20 +19,21 @@ void main()
 {
     int z = int(gl_WorkGroupID.z), m0 = int(gl_WorkGroupID.x) * TM;
     int n = (int(gl_WorkGroupID.y) * LANES + int(gl_LocalInvocationIndex)) * TN;
-    int a_base = int(p.base[0]) + z * p.m * p.k, b_base = int(p.base[1]) + z * p.k * p.n + min(n, p.n - TN);
+    int a_base = int(p.base[0]) + z * VK_WINO_PLANE((TRANSPOSED ? p.k : p.m) * p.lda);
+    int b_base = int(p.base[1]) + z * VK_WINO_PLANE(p.k * p.ldb) + min(n, p.n - TN);
     acc_clear();
     [[dont_unroll]] for (int k = 0; k < p.k; k += STEP) {
         float b[STEP][TN];
         [[unroll]] for (int s = 0; s < STEP; s++) {
-            load_columns(b[s], u, b_base + (TRANSPOSED ? min(k + s, p.k - 1) : k + s) * p.n);
+            load_columns(b[s], u, b_base + (TRANSPOSED ? min(k + s, p.k - 1) : k + s) * p.ldb);
         }
         [[unroll]] for (int i = 0; i < TM / LANES; i++) {
             float a[8];
             int row = m0 + LANES * i;
             if (TRANSPOSED) {
-                load_lines(a, v, a_base, p.m, k, p.k - 1, min(row, p.m - 8), false);
+                load_lines(a, v, a_base, p.lda, k, p.k - 1, min(row, p.m - 8), false);
             } else {
-                load_lines(a, v, a_base, p.k, row, p.m - 1, k, true);
+                load_lines(a, v, a_base, p.lda, row, p.m - 1, k, true);
             }
             acc_step(i, a, !TRANSPOSED, b);
         }
@@ -39,8 +42,8 @@ void main()
     [[unroll]] for (int i = 0; i < TM; i++) {
         if (m0 + i >= p.m) continue;
         [[unroll]] for (int j = 0; j < TN; j += 4) {
-            m[(int(p.base[2]) + (z * p.m + m0 + i) * p.n + n + j) / 4] =
-                vec4(acc[i][j], acc[i][j + 1], acc[i][j + 2], acc[i][j + 3]);
+            m[(int(p.base[2]) + z * VK_WINO_PLANE(p.m * p.ldc) + (m0 + i) * p.ldc + n + j) / 4] =
+                four_words(vec4(acc[i][j], acc[i][j + 1], acc[i][j + 2], acc[i][j + 3]));
         }
     }
 }

@@ -3,11 +3,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#ifdef PAIR_WORDS
-#extension GL_ARB_gpu_shader_int64 : require
-#endif
 #include "common/params.h"
-#include "common/pair.glsl"
 #include "common/flat.glsl"
 #include "common/positive.glsl"
 #include "common/wino.glsl"
@@ -18,10 +14,10 @@ layout(constant_id = 2) const bool POOL = false;
 layout(constant_id = 3) const bool ARG = false;
 layout(constant_id = 4) const int CHANNELS = 4; /* ARG: four; else also two, so that neighbours' loads touch */
 layout(push_constant) uniform Push { vk_push_conv p; };
-layout(binding = 0) readonly buffer M { PAIR m[]; };
-layout(binding = 1) readonly buffer Bias { PAIR bias[]; };
-layout(binding = 2) writeonly buffer Y { PAIR y[]; };
-layout(binding = 3) readonly buffer Mask { PAIR mask[]; };
+layout(binding = 0) readonly buffer M { vec2 m[]; };
+layout(binding = 1) readonly buffer Bias { vec2 bias[]; };
+layout(binding = 2) writeonly buffer Y { vec2 y[]; };
+layout(binding = 3) readonly buffer Mask { vec2 mask[]; };
 layout(binding = 3) writeonly buffer Arg { uint arg[]; };
 
 /* The 4x4 pixels of two channels. */
@@ -30,10 +26,10 @@ void untransform(out vec2 pixels[4][4], int tiles, int tile, int n)
     vec2 columns[6][4];
     int at = (int(p.base[0]) + tile * p.co + n) / 2, next = tiles * p.co / 2;
     [[unroll]] for (int k = 0; k < 6; k++) {
-        wino_output(columns[k], pair(m[at + k * next]), pair(m[at + (6 + k) * next]), pair(m[at + (12 + k) * next]),
-                    pair(m[at + (18 + k) * next]), pair(m[at + (24 + k) * next]), pair(m[at + (30 + k) * next]));
+        wino_output(columns[k], m[at + k * next], m[at + (6 + k) * next], m[at + (12 + k) * next],
+                    m[at + (18 + k) * next], m[at + (24 + k) * next], m[at + (30 + k) * next]);
     }
-    vec2 add = TRANSPOSED ? vec2(0) : pair(bias[(int(p.base[1]) + n) / 2]);
+    vec2 add = TRANSPOSED ? vec2(0) : bias[(int(p.base[1]) + n) / 2];
     [[unroll]] for (int r = 0; r < 4; r++) {
         wino_output(pixels[r], columns[0][r], columns[1][r], columns[2][r], columns[3][r], columns[4][r],
                     columns[5][r]);
@@ -52,10 +48,10 @@ void store(vec2 pixels[4][4], int image, int row, int column, int n)
             int at = ((image * p.rows + row + r) * p.w + column + k) * p.co + n;
             vec2 v = pixels[r][k];
             if (TRANSPOSED && RELU) {
-                ivec2 bits = floatBitsToInt(pair(mask[(int(p.base[3]) + at) / 2]));
+                ivec2 bits = floatBitsToInt(mask[(int(p.base[3]) + at) / 2]);
                 v = mix(vec2(0), v, bvec2(positive(bits.x), positive(bits.y)));
             }
-            y[(int(p.base[2]) + at) / 2] = pair_word(v);
+            y[(int(p.base[2]) + at) / 2] = v;
         }
     }
 }
@@ -76,7 +72,7 @@ void store_pooled(vec2 pixels[4][4], int image, int row, int column, int n, int 
         which[q] |= place.x << 8 * s | place.y << 8 * s + 8;
         if (row + r + 1 >= p.rows || column + k + 1 >= p.w) continue;
         int at = ((image * (p.rows / 2) + (row + r) / 2) * (p.w / 2) + (column + k) / 2) * p.co + n;
-        y[(int(p.base[2]) + at) / 2] = pair_word(best);
+        y[(int(p.base[2]) + at) / 2] = best;
     }
 }
 

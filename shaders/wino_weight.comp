@@ -2,23 +2,19 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#ifdef PAIR_WORDS
-#extension GL_ARB_gpu_shader_int64 : require
-#endif
 #include "common/params.h"
-#include "common/pair.glsl"
 #include "common/flat.glsl"
 #include "common/wino.glsl"
 
 layout(constant_id = 0) const bool TRANSPOSED = false; /* w is [tap][co][ci], taps in reverse */
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 0) readonly buffer W { float w[]; };
-layout(binding = 0) readonly buffer W2 { PAIR w2[]; };
-layout(binding = 1) writeonly buffer U { PAIR u[]; };
+layout(binding = 0) readonly buffer W2 { vec2 w2[]; };
+layout(binding = 1) writeonly buffer U { vec2 u[]; };
 
 vec2 weight(int tap, int c, int n)
 {
-    if (!TRANSPOSED) return pair(w2[(int(p.base[0]) + (tap * p.ci + c) * p.co + n) / 2]);
+    if (!TRANSPOSED) return w2[(int(p.base[0]) + (tap * p.ci + c) * p.co + n) / 2];
     int at = int(p.base[0]) + ((8 - tap) * p.co + n) * p.ci + c;
     return vec2(w[at], w[at + p.ci]);
 }
@@ -35,7 +31,7 @@ void main()
             vec2 t[6];
             wino_kernel(t, columns[0][row], columns[1][row], columns[2][row]);
             [[unroll]] for (int x = 0; x < 6; x++) {
-                u[(int(p.base[1]) + ((6 * row + x) * p.ci + c) * p.co + n) / 2] = pair_word(t[x]);
+                u[(int(p.base[1]) + ((6 * row + x) * p.ci + c) * p.co + n) / 2] = t[x];
             }
         }
     }

@@ -36,6 +36,11 @@ bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv);
 bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv);
 double vk_wino_predict(const struct vk *vk, const struct vk_conv *conv);
 
+/* The same on devices of CPU type, vk_texel.c; vk_wino.c asks them there. */
+bool vk_texel_fits(const struct vk *vk, const struct vk_conv *conv);
+enum vgg_status vk_texel_lower(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv);
+enum vgg_status vk_texel_lower_wgrad(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv);
+
 /* The shader that the device gets for a step. */
 enum vk_wino_step { VK_WINO_WEIGHT, VK_WINO_INPUT, VK_WINO_PRODUCT, VK_WINO_OUTPUT, VK_WINO_DY, VK_WINO_DW };
 const char *vk_wino_shader(const struct vk *vk, enum vk_wino_step step);

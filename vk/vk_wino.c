@@ -1,5 +1,5 @@
 /* Convolution by Winograd's F(4x4, 3x3): 36 products of a quarter of the size; see shaders/common/wino.glsl. GPUs make
- * the products by gemm.comp, devices of CPU type by wino_lane.comp. */
+ * the products by gemm.comp; for devices of CPU type see vk_texel.c. */
 #include "core/log.h"
 #include "vk/vk_conv.h"
 #include "vk/vk_tile.h"
@@ -47,11 +47,10 @@ static bool by_lanes(const struct vk *vk)
 bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv)
 {
     const struct vgg_view *x = conv->x;
-    bool lanes = by_lanes(vk);
-    int multiple = lanes ? 8 : 4;
-    bool even = x->c % multiple == 0 && conv->co % multiple == 0;
+    bool even = x->c % 4 == 0 && conv->co % 4 == 0;
     bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8 && x->h * x->w >= 128;
-    return !vk->direct && even && wide && (lanes || vk->gpu.class != VK_CLASS_CPU) && tile_rows(vk, conv) > 0;
+    if (vk->direct || !even || !wide) return false;
+    return by_lanes(vk) ? vk_texel_fits(vk, conv) : vk->gpu.class != VK_CLASS_CPU && tile_rows(vk, conv) > 0;
 }
 
 /* Images that scratch holds at once; 0: only rows of one. */
@@ -103,48 +102,34 @@ bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
         /* The transforms cost as much as they save on small maps and few channels; there the direct sums stay: their
          * rounding errors are a few times smaller. */
         bool wgrad = conv->op->kind == VGG_OP_CONV_BWD_WEIGHT;
-        return wgrad || (conv->x->h * conv->x->w >= 400 && conv->x->c * conv->co >= 64 * 128);
+        return wgrad || (conv->x->h * conv->x->w >= 400 && conv->x->c * conv->co >= 64 * 64);
     }
     /* For the same reason a gain that may be none is left. */
     return 1.1 * vk_wino_predict(vk, conv) < vk_conv_plan(vk, conv).cost;
 }
 
-/* Shaders over pairs of channels are built twice, see common/pair.glsl. */
 const char *vk_wino_shader(const struct vk *vk, enum vk_wino_step step)
 {
-    static const char *const names[][2] = { [VK_WINO_WEIGHT] = { "wino_weight", "wino_weight_lane" },
-                                            [VK_WINO_INPUT] = { "wino_input", "wino_input_lane" },
+    static const char *const names[][2] = { [VK_WINO_WEIGHT] = { "wino_weight", "wino_weight_texel" },
+                                            [VK_WINO_INPUT] = { "wino_input", "wino_input_texel" },
                                             [VK_WINO_PRODUCT] = { "gemm", "wino_lane" },
-                                            [VK_WINO_OUTPUT] = { "wino_output", "wino_output_lane" },
-                                            [VK_WINO_DY] = { "wino_dy", "wino_dy_lane" },
-                                            [VK_WINO_DW] = { "wino_dw", "wino_dw_lane" } };
+                                            [VK_WINO_OUTPUT] = { "wino_output", "wino_output_texel" },
+                                            [VK_WINO_DY] = { "wino_dy", "wino_dy_texel" },
+                                            [VK_WINO_DW] = { "wino_dw", "wino_dw_texel" } };
     return names[step][by_lanes(vk)];
 }
 
 struct pipes {
     VkPipeline weight, input, product, output;
     int bm, bn; /* of the product, by one workgroup */
-    bool lanes;
 };
 
 static enum vgg_status get_product(struct vk *vk, const struct vk_conv *conv, size_t tiles, bool wgrad,
                                    struct pipes *pipes)
 {
     struct vk_product product = product_of(conv, tiles, wgrad);
-    struct vk_variant variant = { vk_wino_shader(vk, VK_WINO_PRODUCT), 3, { 0 } };
-    pipes->lanes = by_lanes(vk);
-    if (pipes->lanes) {
-        int tm, tn;
-        vk_tile_texel(product.m, product.n, &tm, &tn);
-        variant.spec[0] = (uint32_t)tm;
-        variant.spec[1] = (uint32_t)tn;
-        variant.spec[2] = wgrad;
-        pipes->bm = tm;
-        pipes->bn = 8 * tn;
-        return vk_pipe_get(vk, &variant, &pipes->product);
-    }
+    struct vk_variant variant = { vk_wino_shader(vk, VK_WINO_PRODUCT), 16, { 0 } };
     const struct vk_tile *tile;
-    variant.count = 16;
     variant.spec[6] = variant.spec[7] = variant.spec[8] = true;
     variant.spec[9] = !wgrad;
     variant.spec[15] = true;
@@ -159,7 +144,7 @@ static struct vk_bind scratch(const struct vk *vk, size_t offset, size_t size, b
     return (struct vk_bind) { vk->scratch, offset, size, write };
 }
 
-/* The 36 products of a part, in scratch; on GPUs as many in one dispatch as its time allows. */
+/* The 36 products of a part, in scratch; as many in one dispatch as its time allows. */
 static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
                                    const struct pipes *pipes, size_t tiles, bool wgrad)
 {
@@ -170,7 +155,7 @@ static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, const stru
     double flops = 2.0 * (double)p.m * (double)p.n * (double)p.k;
     size_t across = (p.n + (size_t)pipes->bn - 1) / (size_t)pipes->bn,
            down = (p.m + (size_t)pipes->bm - 1) / (size_t)pipes->bm;
-    size_t step = pipes->lanes ? POINTS : (size_t)(VK_DISPATCH_SECONDS * vk->rate / flops) + 1;
+    size_t step = (size_t)(VK_DISPATCH_SECONDS * vk->rate / flops) + 1;
     struct vk_push_gemm push = { .m = (int)p.m,
                                  .n = (int)p.n,
                                  .k = (int)p.k,
@@ -181,12 +166,10 @@ static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, const stru
     for (size_t z = 0; z < POINTS; z += step) {
         size_t now = POINTS - z < step ? POINTS - z : step, size = 4 * now;
         struct vk_call call = { .pipeline = pipes->product,
-                                .texels = pipes->lanes,
                                 .bind = { scratch(vk, v + 4 * z * p.m * p.k, size * p.m * p.k, false),
                                           scratch(vk, b + 4 * z * p.k * p.n, size * p.k * p.n, false),
                                           scratch(vk, c + 4 * z * p.m * p.n, size * p.m * p.n, true) },
-                                .groups = { (uint32_t)(pipes->lanes ? down : across),
-                                            (uint32_t)(pipes->lanes ? across : down), (uint32_t)now },
+                                .groups = { (uint32_t)across, (uint32_t)down, (uint32_t)now },
                                 .flops = flops * (double)now };
         CHECK(vk_rec_add(vk, rec, &call, &push, sizeof push));
     }
@@ -198,7 +181,7 @@ static enum vgg_status get_pipes(struct vk *vk, const struct vk_conv *conv, size
 {
     enum vgg_status status;
     /* Two channels a thread, so that neighbours' loads touch; a word of argmax holds four. */
-    uint32_t channels = by_lanes(vk) || conv->arg ? 4 : 2;
+    uint32_t channels = conv->arg ? 4 : 2;
     struct vk_variant weight = { vk_wino_shader(vk, VK_WINO_WEIGHT), 1, { conv->transposed } };
     struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), 0, { 0 } };
     struct vk_variant output = { vk_wino_shader(vk, VK_WINO_OUTPUT),
@@ -245,7 +228,7 @@ static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struc
     if (conv->transposed && conv->relu) {
         output.bind[3] = vk_conv_bind_rows(rec, &op->x, part, part->y0, part->rows, false);
     }
-    size_t channels = pipes->lanes || conv->arg ? 4 : 2;
+    size_t channels = conv->arg ? 4 : 2;
     CHECK(add_flat(vk, rec, &output, pipes->output, &push, tiles * co / channels, 200.0 * (double)channels));
 fail:
     return status;
@@ -273,6 +256,7 @@ enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk
 {
     enum vgg_status status;
     struct pipes pipes;
+    if (by_lanes(vk)) return vk_texel_lower(vk, rec, conv);
     struct vk_cut cut = wino_cut(vk, conv);
     CHECK(get_pipes(vk, conv, first_tiles(vk, conv, &cut), &pipes));
     CHECK(vk_ops_scratch(vk));
@@ -316,6 +300,7 @@ enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const str
 {
     enum vgg_status status;
     struct pipes pipes;
+    if (by_lanes(vk)) return vk_texel_lower_wgrad(vk, rec, conv);
     struct vk_cut cut = wino_cut(vk, conv);
     struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), 0, { 0 } };
     struct vk_variant dy = { vk_wino_shader(vk, VK_WINO_DY), 0, { 0 } };

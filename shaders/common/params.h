@@ -17,6 +17,10 @@ typedef uint32_t uint;
 #define VK_PUSH_SIZE 96
 #define VK_ADAM_SLOTS 64
 
+/* Words from one of Winograd's 36 matrices to the next: an odd number of cache lines. Threads walk through all of them
+ * at once, and powers of two would share a few places of the cache. */
+#define VK_WINO_PLANE(words) ((((words) + 15) / 16 | 1) * 16)
+
 /* What changes from run to run of a recorded list. */
 struct vk_step {
     uint seed_low, seed_high, step_low, step_high;
@@ -41,6 +45,13 @@ struct vk_push_conv {
     /* A split sum: `parts` of per_part words of the matrix's long side, each part_size words after the one before. */
     int per_part, parts;
     uint part_size;
+};
+
+/* Kernels of ci x co channels, taken from all: words from one line of them to the next, and from one tap to the next. */
+struct vk_push_kernels {
+    uint base[4];
+    int ci, co;
+    int line, tap;
 };
 
 /* Kernel gradient in parts of `per_part` pixels: workgroup z makes part first_part + z. */
