@@ -158,6 +158,28 @@ Test(vk_gpu, winograd_in_parts)
     check_winograd(&(struct shape) { 1, 96, 26, 128, 128 });
 }
 
+/* Another driver: subgroups of 4, bindings at multiples of 256 bytes, no 64-bit integers. */
+Test(vk_gpu, swiftshader)
+{
+    vk_driver_swiftshader();
+    setenv("VGG16_VK_CLASS", "integrated", 1);
+    cr_expect_gt(vk_driver_run_cases("CONV", 7, 3), 5u);
+}
+
+/* Splits and Winograd's steps lie in the same scratch, one after the other. */
+Test(vk_gpu, validation_is_silent)
+{
+    open_as("discrete");
+    const char *log = vk_driver_validate(false);
+    cr_expect_gt(vk_driver_run_cases("CONV", 1, 0), 60u);
+    check_winograd(&(struct shape) { 1, 20, 20, 96, 96 });
+    FILE *file = fopen(log, "r");
+    char line[512];
+    if (!file) return;
+    cr_expect_null(fgets(line, sizeof line, file), "%s", line);
+    fclose(file);
+}
+
 /* ---- the network beside the CPU ---- */
 
 enum { SIZE = 64, ITEMS = 2 };

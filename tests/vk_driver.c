@@ -100,7 +100,9 @@ const char *vk_driver_validate(bool gpu_assisted)
              "khronos_validation.log_filename = %s\n",
              gpu_assisted ? "khronos_validation.validate_core = false\nkhronos_validation.gpuav_enable = true\n"
                             "khronos_validation.report_flags = error\n" /* it warns of what it adjusts */
-                          : "khronos_validation.validate_sync = true\nkhronos_validation.report_flags = error,warn\n",
+                          : "khronos_validation.validate_sync = true\nkhronos_validation.report_flags = error,warn\n"
+                            /* without it, what shaders read and write is left out */
+                            "khronos_validation.syncval_shader_accesses_heuristic = true\n",
              log);
     write_file(path, sizeof path, "vk_layer_settings.txt", settings);
     setenv("VK_LAYER_SETTINGS_PATH", path, 1);
