@@ -217,7 +217,7 @@ static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struc
 
     struct vk_call input = { .bind = { vk_conv_bind_rows(rec, conv->x, part, part->x0, part->x_rows, false),
                                        scratch(vk, layout.u, layout.v, true) } };
-    CHECK(add_flat(vk, rec, &input, pipes->input, &push, tiles * ci, 200));
+    CHECK(add_flat(vk, rec, &input, pipes->input, &push, tiles * ci / 2, 400));
 
     CHECK(add_product(vk, rec, conv, pipes, tiles, false));
 
@@ -264,7 +264,7 @@ enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk
     struct vk_push_conv push = { .ci = (int)ci, .co = (int)co };
     struct vk_call weight = { .bind = { vk_ops_bind(rec, &conv->op->w, 0, 4 * 9 * ci * co, false),
                                         scratch(vk, 0, layout_of(conv, 0).u, true) } };
-    CHECK(add_flat(vk, rec, &weight, pipes.weight, &push, ci * co, 200));
+    CHECK(add_flat(vk, rec, &weight, pipes.weight, &push, ci * co / 2, 400));
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         CHECK(lower_part(vk, rec, conv, &pipes, &part));
     }
@@ -282,16 +282,16 @@ static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const
 
     struct vk_call input = { .bind = { vk_conv_bind_rows(rec, conv->x, part, part->x0, part->x_rows, false),
                                        scratch(vk, layout.u, layout.v, true) } };
-    CHECK(add_flat(vk, rec, &input, pipes->input, &push, tiles * ci, 200));
+    CHECK(add_flat(vk, rec, &input, pipes->input, &push, tiles * ci / 2, 400));
     struct vk_call dy = { .bind = { vk_conv_bind_rows(rec, conv->out, part, part->y0, part->rows, false),
                                     scratch(vk, layout.u + layout.v, layout.m, true) } };
-    CHECK(add_flat(vk, rec, &dy, pipes->output, &push, tiles * co, 200));
+    CHECK(add_flat(vk, rec, &dy, pipes->output, &push, tiles * co / 2, 400));
 
     CHECK(add_product(vk, rec, conv, pipes, tiles, true));
 
     struct vk_call dw = { .bind = { scratch(vk, 0, layout.u, false),
                                     vk_ops_bind(rec, &conv->op->dw, 0, 4 * 9 * ci * co, true) } };
-    CHECK(add_flat(vk, rec, &dw, pipes->weight, &push, ci * co, 200));
+    CHECK(add_flat(vk, rec, &dw, pipes->weight, &push, ci * co / 2, 400));
 fail:
     return status;
 }
