@@ -17,10 +17,12 @@ layout(constant_id = 6) const bool RELU = false;
 layout(constant_id = 7) const bool MASK = false;
 
 layout(push_constant) uniform Push { vk_push_gemm p; };
-layout(binding = 2) buffer C { u64vec2 c[]; };
-layout(binding = 3) readonly buffer Extra { ivec4 extra[]; };
+layout(binding = 2) writeonly buffer C { u64vec2 c[]; };
+layout(binding = 2) writeonly buffer C2 { u64vec4 c2[]; };
 layout(binding = VK_BINDING_TEXEL) uniform samplerBuffer a;
 layout(binding = VK_BINDING_TEXEL + 1) uniform samplerBuffer b;
+layout(binding = VK_BINDING_TEXEL + 2) uniform samplerBuffer old;
+layout(binding = VK_BINDING_TEXEL + 3) uniform samplerBuffer extra;
 
 /* Words k .. k + 7 of the sum for the lane's columns. */
 void load_b(out float t[STEP][TN], int k, int last, int n)
@@ -38,13 +40,16 @@ void load_b(out float t[STEP][TN], int k, int last, int n)
     }
 }
 
-vec4 finish(vec4 v, int at, int other)
+/* Columns j .. j + 3 of row i, as they are stored; at: of the first in c, other: in extra. */
+u64vec2 finish(int i, int j, int at, int other)
 {
-    if (ADD) v += four(c[at / 4]);
-    if (BIAS) v += intBitsToFloat(extra[other / 4]);
+    vec4 v = vec4(acc[i][j], acc[i][j + 1], acc[i][j + 2], acc[i][j + 3]);
+    if (ADD) v += texelFetch(old, at >> 2);
+    vec4 e = BIAS || MASK ? texelFetch(extra, other >> 2) : vec4(0);
+    if (BIAS) v += e;
     if (RELU) v = max(v, vec4(0));
-    if (MASK) v = mix(vec4(0), v, positive(extra[other / 4]));
-    return v;
+    if (MASK) v = mix(vec4(0), v, positive(floatBitsToInt(e)));
+    return four_words(v);
 }
 
 void main()
@@ -69,10 +74,12 @@ void main()
     if (n >= p.n) return;
     [[unroll]] for (int i = 0; i < TM; i++) {
         if (m0 + i >= p.m) break;
-        [[unroll]] for (int j = 0; j < TN; j += 4) {
-            int row = (m0 + i) * p.ldc + n + j, at = int(p.base[2]) + z * int(p.part_size) + row;
-            vec4 v = vec4(acc[i][j], acc[i][j + 1], acc[i][j + 2], acc[i][j + 3]);
-            c[at / 4] = four_words(finish(v, at, int(p.base[3]) + (BIAS ? n + j : row)));
+        int row = (m0 + i) * p.ldc + n, at = int(p.base[2]) + z * int(p.part_size) + row;
+        int other = int(p.base[3]) + (BIAS ? n : row);
+        if (TN == 8) {
+            c2[at / 8] = u64vec4(finish(i, 0, at, other), finish(i, 4, at + 4, other + 4));
+        } else {
+            c[at / 4] = finish(i, 0, at, other);
         }
     }
 }

@@ -1,88 +1,27 @@
-/* update.comp: one step of an optimiser over a flat range, four words a thread; the formulas stand in core/op.h. */
+/* update.comp: one step of an optimiser over a flat range, four words a thread. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common/params.h"
 #include "common/flat.glsl"
-const int SGD = 0, RMSPROP = 1, ADAM = 2, ADAMW = 3;
-layout(constant_id = 0) const int KIND = SGD;
-layout(constant_id = 1) const bool MOMENTUM = false;
-layout(constant_id = 2) const bool NESTEROV = false;
-layout(push_constant) uniform Push { vk_push_update p; };
+#include "common/update.glsl"
+
 layout(binding = 0) buffer W { vec4 w[]; };
-layout(binding = 0) buffer WordsW { float w1[]; };
 layout(binding = 1) readonly buffer Dw { vec4 dw[]; };
-layout(binding = 1) readonly buffer WordsDw { float dw1[]; };
 layout(binding = 2) buffer M { vec4 m[]; };
-layout(binding = 2) buffer WordsM { float m1[]; };
 layout(binding = 3) buffer V { vec4 v[]; };
-layout(binding = 3) buffer WordsV { float v1[]; };
-layout(binding = 4) uniform Step { vk_step run; };
-
-struct four {
-    vec4 w, m, v;
-};
-
-void sgd(inout four x, vec4 g)
-{
-    vec4 change = g;
-    if (MOMENTUM) {
-        x.m = p.momentum * x.m + g;
-        change = NESTEROV ? g + p.momentum * x.m : x.m;
-    }
-    x.w -= run.learning_rate * change;
-}
-
-void rmsprop(inout four x, vec4 g)
-{
-    x.v = p.rho * x.v + (1.0 - p.rho) * (g * g);
-    x.w -= run.learning_rate * (g / (sqrt(x.v) + p.epsilon));
-}
-
-void adam(inout four x, vec4 g)
-{
-    x.m = p.beta1 * x.m + (1.0 - p.beta1) * g;
-    x.v = p.beta2 * x.v + (1.0 - p.beta2) * (g * g);
-    vec4 change = x.m * run.adam[p.slot].x / (sqrt(x.v * run.adam[p.slot].y) + p.epsilon);
-    x.w -= run.learning_rate * change;
-}
-
-void update(inout four x, vec4 g)
-{
-    if (KIND == ADAMW) {
-        x.w -= run.learning_rate * p.weight_decay * x.w;
-    } else {
-        g += p.weight_decay * x.w;
-    }
-    if (KIND == SGD) {
-        sgd(x, g);
-    } else if (KIND == RMSPROP) {
-        rmsprop(x, g);
-    } else {
-        adam(x, g);
-    }
-}
 
 /* Every range begins at a multiple of four words. */
 void main()
 {
-    bool first = KIND == SGD ? MOMENTUM : KIND != RMSPROP, second = KIND != SGD;
     uint whole = p.count / 4u;
     for (uint i = flat_first(); i < whole; i += flat_step()) {
-        four x = four(w[p.base[0] / 4u + i], vec4(0), vec4(0));
-        if (first) x.m = m[p.base[2] / 4u + i];
-        if (second) x.v = v[p.base[3] / 4u + i];
+        state x = state(w[p.base[0] / 4u + i], vec4(0), vec4(0));
+        if (FIRST) x.m = m[p.base[2] / 4u + i];
+        if (SECOND) x.v = v[p.base[3] / 4u + i];
         update(x, dw[p.base[1] / 4u + i]);
         w[p.base[0] / 4u + i] = x.w;
-        if (first) m[p.base[2] / 4u + i] = x.m;
-        if (second) v[p.base[3] / 4u + i] = x.v;
+        if (FIRST) m[p.base[2] / 4u + i] = x.m;
+        if (SECOND) v[p.base[3] / 4u + i] = x.v;
     }
-    uint i = 4u * whole + flat_first();
-    if (i >= p.count) return;
-    four x = four(vec4(w1[p.base[0] + i]), vec4(0), vec4(0));
-    if (first) x.m = vec4(m1[p.base[2] + i]);
-    if (second) x.v = vec4(v1[p.base[3] + i]);
-    update(x, vec4(dw1[p.base[1] + i]));
-    w1[p.base[0] + i] = x.w.x;
-    if (first) m1[p.base[2] + i] = x.m.x;
-    if (second) v1[p.base[3] + i] = x.v.x;
+    if (4u * whole + flat_first() < p.count) update_word(4u * whole + flat_first());
 }

@@ -12,6 +12,7 @@
 layout(constant_id = 2) const bool TRANSPOSED = false;
 layout(push_constant) uniform Push { vk_push_gemm p; };
 layout(binding = 2) writeonly buffer M { u64vec2 m[]; };
+layout(binding = 2) writeonly buffer M2 { u64vec4 m2[]; };
 layout(binding = VK_BINDING_TEXEL) uniform samplerBuffer v;
 layout(binding = VK_BINDING_TEXEL + 1) uniform samplerBuffer u;
 
@@ -41,9 +42,12 @@ void main()
     if (n >= p.n) return;
     [[unroll]] for (int i = 0; i < TM; i++) {
         if (m0 + i >= p.m) continue;
-        [[unroll]] for (int j = 0; j < TN; j += 4) {
-            m[(int(p.base[2]) + z * VK_WINO_PLANE(p.m * p.ldc) + (m0 + i) * p.ldc + n + j) / 4] =
-                four_words(vec4(acc[i][j], acc[i][j + 1], acc[i][j + 2], acc[i][j + 3]));
+        int at = int(p.base[2]) + z * VK_WINO_PLANE(p.m * p.ldc) + (m0 + i) * p.ldc + n;
+        u64vec2 low = four_words(vec4(acc[i][0], acc[i][1], acc[i][2], acc[i][3]));
+        if (TN == 8) {
+            m2[at / 8] = u64vec4(low, four_words(vec4(acc[i][4], acc[i][5], acc[i][6], acc[i][7])));
+        } else {
+            m[at / 4] = low;
         }
     }
 }

@@ -11,7 +11,7 @@
 #define WINO vec4
 #include "common/wino.glsl"
 
-layout(constant_id = 0) const bool TRANSPOSED = false; /* no bias; RELU: mask by binding 1 > 0 */
+layout(constant_id = 0) const bool TRANSPOSED = false; /* no bias; RELU: mask by binding 3 > 0 */
 layout(constant_id = 1) const bool RELU = false;
 layout(constant_id = 2) const bool POOL = false;
 layout(constant_id = 3) const bool ARG = false;
@@ -19,7 +19,8 @@ layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 2) writeonly buffer Y { u64vec2 y[]; };
 layout(binding = 3) writeonly buffer Arg { uint arg[]; };
 layout(binding = VK_BINDING_TEXEL) uniform samplerBuffer m;
-layout(binding = VK_BINDING_TEXEL + 1) uniform samplerBuffer other; /* bias; TRANSPOSED: mask */
+layout(binding = VK_BINDING_TEXEL + 1) uniform samplerBuffer bias;
+layout(binding = VK_BINDING_TEXEL + 3) uniform samplerBuffer mask;
 
 /* The 4x4 pixels of four channels. */
 void untransform(out vec4 pixels[4][4], int tiles, int tile, int n)
@@ -31,7 +32,7 @@ void untransform(out vec4 pixels[4][4], int tiles, int tile, int n)
         [[unroll]] for (int r = 0; r < 6; r++) v[r] = texelFetch(m, at + (6 * r + k) * next);
         wino_output(columns[k], v[0], v[1], v[2], v[3], v[4], v[5]);
     }
-    vec4 add = TRANSPOSED ? vec4(0) : texelFetch(other, (int(p.base[1]) + n) >> 2);
+    vec4 add = TRANSPOSED ? vec4(0) : texelFetch(bias, (int(p.base[1]) + n) >> 2);
     [[unroll]] for (int r = 0; r < 4; r++) {
         wino_output(pixels[r], columns[0][r], columns[1][r], columns[2][r], columns[3][r], columns[4][r],
                     columns[5][r]);
@@ -50,8 +51,7 @@ void store(vec4 pixels[4][4], int image, int row, int column, int n)
             int at = ((image * p.rows + row + r) * p.w + column + k) * p.co + n;
             vec4 v = pixels[r][k];
             if (TRANSPOSED && RELU) {
-                ivec4 mask = floatBitsToInt(texelFetch(other, (int(p.base[1]) + at) >> 2));
-                v = mix(vec4(0), v, positive(mask));
+                v = mix(vec4(0), v, positive(floatBitsToInt(texelFetch(mask, (int(p.base[3]) + at) >> 2))));
             }
             y[(int(p.base[2]) + at) / 4] = four_words(v);
         }

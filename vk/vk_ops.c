@@ -46,6 +46,16 @@ enum vgg_status vk_ops_flat(struct vk *vk, struct vk_rec *rec, const struct vk_v
     return vk_rec_add(vk, rec, call, push, push_size);
 }
 
+bool vk_ops_texel(struct vk *vk, struct vk_variant *variant, const char *texel, bool suits)
+{
+    struct vk_variant other = *variant;
+    VkPipeline pipeline;
+    other.shader = texel;
+    if (!vk->gpu.lanes || !suits || vk_pipe_get(vk, &other, &pipeline) != VGG_OK) return false;
+    *variant = other;
+    return true;
+}
+
 enum vgg_status vk_ops_reduce(struct vk *vk, struct vk_rec *rec, struct vk_bind out, const struct vk_bind *bias,
                               size_t count, size_t parts, bool add, bool relu, size_t n)
 {
@@ -73,7 +83,8 @@ enum vgg_status vk_ops_colsum(struct vk *vk, struct vk_rec *rec, struct vk_bind 
     struct vk_push_colsum push = { .rows = (uint32_t)rows, .c = (uint32_t)c, .per_part = (uint32_t)per_part };
     struct vk_bind sums = { vk->scratch, vk_ops_scratch_size(vk), parts * c * 4, true };
     struct vk_call call = { .bind = { x, parts == 1 ? out : sums } };
-    CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, parts * c));
+    call.texels = vk_ops_texel(vk, &variant, "colsum_texel", c % 4 == 0);
+    CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, parts * (call.texels ? c / 4 : c)));
     if (parts > 1) {
         struct vk_variant add = { "reduce", 3, { true, false, false } };
         struct vk_push_reduce reduce = { .count = (uint32_t)c, .parts = (uint32_t)parts, .part_size = (uint32_t)c };
@@ -164,6 +175,7 @@ static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const str
     size_t count = vgg_view_count(&op->w), part = flat_part(vk);
     uint32_t slot = 0;
     if (adam) CHECK(vk_rec_slot(rec, hyper, &slot));
+    bool texels = vk_ops_texel(vk, &variant, "update_texel", count >= 8);
     for (size_t at = 0; at < count; at += part) {
         size_t now = count - at < part ? count - at : part;
         struct vk_push_update push = { .count = (uint32_t)now,
@@ -178,8 +190,9 @@ static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const str
                                           vk_ops_bind(rec, &op->dw, 4 * at, 4 * now, false) } };
         if (adam || momentum) call.bind[2] = vk_ops_bind(rec, &op->m, 4 * at, 4 * now, true);
         if (op->kind != VGG_OP_SGD) call.bind[3] = vk_ops_bind(rec, &op->v, 4 * at, 4 * now, true);
+        call.texels = texels;
         call.flops = 8.0 * (double)now;
-        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, (now + 3) / 4));
+        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, texels ? (now + 7) / 8 : (now + 3) / 4));
     }
 fail:
     return status;

@@ -33,6 +33,9 @@ struct vk_bind vk_ops_scratch_bind(const struct vk *vk, size_t size, bool write)
 /* A dispatch of a shader of flat.glsl over `count` items; call->flops 0: some operations an item. */
 enum vgg_status vk_ops_flat(struct vk *vk, struct vk_rec *rec, const struct vk_variant *variant, struct vk_call *call,
                             const void *push, size_t push_size, size_t count);
+/* On devices of CPU type: makes a variant that of shader `texel`, with the same constants, when the shape suits it and
+ * the driver takes it. */
+bool vk_ops_texel(struct vk *vk, struct vk_variant *variant, const char *texel, bool suits);
 /* out[count] = [out +] `parts` sums in scratch, `part_size` words apart, in order; bias may be NULL. */
 enum vgg_status vk_ops_reduce(struct vk *vk, struct vk_rec *rec, struct vk_bind out, const struct vk_bind *bias,
                               size_t count, size_t parts, bool add, bool relu, size_t n);

@@ -60,6 +60,7 @@ static enum vgg_status lower_pool_bwd(struct vk *vk, struct vk_rec *rec, const s
     struct vk_cut cut = pool_cut(&op->dx, &op->dy);
     bool mask = op->flags & VGG_OP_RELU, four = op->dx.c % 4 == 0;
     struct vk_variant variant = { "pool_bwd", 2, { mask, four } };
+    bool texels = vk_ops_texel(vk, &variant, "pool_bwd_texel", op->dx.c % 8 == 0);
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         struct pool_part p = pool_part(&part, &op->dx, &op->dy);
         struct vk_push_pool push = { .count = (uint32_t)p.full,
@@ -72,8 +73,15 @@ static enum vgg_status lower_pool_bwd(struct vk *vk, struct vk_rec *rec, const s
                                           vk_ops_bind(rec, &op->arg, p.pooled_at, p.pooled, false),
                                           vk_ops_bind(rec, &op->dx, 4 * p.full_at, 4 * p.full, true) } };
         if (mask) call.bind[3] = vk_ops_bind(rec, &op->y, 4 * p.pooled_at, 4 * p.pooled, false);
+        size_t threads = four ? p.full / 4 : p.full;
+        if (texels) {
+            size_t across = ((size_t)op->dx.w + 1) / 2, down = ((size_t)p.in_rows + 1) / 2;
+            threads = (size_t)part.images * down * across * (size_t)op->dx.c / 8;
+            push.count = (uint32_t)threads;
+            call.texels = true;
+        }
         call.flops = 8.0 * (double)p.full;
-        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, four ? p.full / 4 : p.full));
+        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, threads));
     }
 fail:
     return status;

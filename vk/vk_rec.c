@@ -105,11 +105,12 @@ enum vgg_status vk_rec_slot(struct vk_rec *rec, const struct vgg_hyper *hyper, u
     return VGG_OK;
 }
 
-/* The views of a call with texels, appended to rec->views. */
+/* The views of a call with texels, appended to rec->views; for a binding of less than a texel it shows the
+ * first. */
 static enum vgg_status create_views(struct vk *vk, struct vk_rec *rec, const struct vk_call *call)
 {
     for (int i = 0; i < VK_TEXELS; i++) {
-        const struct vk_bind *bind = &call->bind[i];
+        const struct vk_bind *bind = &call->bind[call->bind[i].size >= 16 ? i : 0];
         VkBufferViewCreateInfo info = { .sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO,
                                         .buffer = bind->buf->buffer,
                                         .format = VK_FORMAT_R32G32B32A32_SFLOAT,

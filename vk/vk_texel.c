@@ -153,10 +153,10 @@ static enum vgg_status lower_output(struct vk *vk, struct vk_rec *rec, const str
     struct vk_push_conv push = vk_conv_push(conv, part);
     int divide = conv->pool ? 2 : 1;
     struct vk_call call = { .bind = { scratch(vk, layout->u + layout->v, layout->m, false) } };
-    call.bind[1] = !conv->transposed ? vk_ops_bind(rec, &op->b, 0, 4 * co, false)
-                   : conv->relu      ? vk_conv_bind_rows(rec, &op->x, part, part->y0, part->rows, false)
-                                     : call.bind[0]; /* not used, but a texel buffer must show something */
+    if (!conv->transposed) call.bind[1] = vk_ops_bind(rec, &op->b, 0, 4 * co, false);
     call.bind[2] = vk_conv_bind_rows(rec, conv->out, part, part->y0 / divide, part->rows / divide, true);
+    if (conv->transposed && conv->relu)
+        call.bind[3] = vk_conv_bind_rows(rec, &op->x, part, part->y0, part->rows, false);
     if (conv->arg) call.bind[3] = vk_conv_bind_rows(rec, &op->arg, part, part->y0 / 2, part->rows / 2, true);
     return add_flat(vk, rec, &call, pipes->output, &push, sizeof push, tiles * co / 4, 800);
 }

@@ -119,7 +119,7 @@ void vk_tile_texel(size_t m, size_t n, int *tm, int *tn)
 bool vk_tile_lanes(const struct vk *vk, size_t m, size_t n, int *tm, int *tn)
 {
     if (!vk->gpu.lanes || vk->limits.tile >= 0) return false;
-    *tm = m > 24 ? 64 : 8;
+    *tm = m > 40 ? 64 : m > 24 ? 32 : 8;
     *tn = n > 16 ? 4 : 1;
     return true;
 }

@@ -9,11 +9,11 @@
 typedef uint32_t uint;
 #endif
 
-/* Storage buffers 0..3, the uniform buffer after them; on devices of CPU type two texel buffers more, which show what
- * the storage buffers 0 and 1 do. */
+/* Storage buffers 0..3, the uniform buffer after them; on devices of CPU type as many texel buffers, which show what
+ * the storage buffers do. */
 #define VK_BINDINGS 4
 #define VK_BINDING_TEXEL 5
-#define VK_TEXELS 2
+#define VK_TEXELS VK_BINDINGS
 #define VK_PUSH_SIZE 96
 #define VK_ADAM_SLOTS 64
 

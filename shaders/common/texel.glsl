@@ -5,7 +5,7 @@
 const int LANES = 8;
 layout(local_size_x = 8) in;
 layout(constant_id = 0) const int TM = 16; /* rows, a multiple of 8 */
-layout(constant_id = 1) const int TN = 8;  /* columns TN lane .. TN lane + TN - 1 belong to that lane; a multiple of 4 */
+layout(constant_id = 1) const int TN = 8;  /* columns TN lane .. TN lane + TN - 1 belong to that lane; 4 or 8 */
 const int STEP = 8;                        /* words of the sum at a time */
 
 float acc[TM][TN];
