@@ -1,5 +1,6 @@
 """What the tests of the program share: running it, and making small inputs without any other program."""
 
+import glob
 import gzip
 import json
 import os
@@ -11,6 +12,9 @@ import unittest
 import zlib
 
 PROGRAM = os.environ["VGG16_PROGRAM"]
+# What runs where a test does not say: "vulkan" is lavapipe.
+BACKEND = os.environ.get("VGG16_TEST_BACKEND", "cpu")
+LAVAPIPE = next(iter(glob.glob("/usr/share/vulkan/icd.d/lvp_icd*.json")), None)
 
 # A network that is made and run in milliseconds: one convolution, one pool.
 TINY = ["--weights", "random", "--arch", "vgg11", "--size", "32", "--layer", "block1_pool"]
@@ -82,6 +86,9 @@ def write_idx(images, labels, count=8, size=32):
 
 def environment(**changes):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("VGG16_", "KERAS_", "HF_", "TORCH_"))}
+    if BACKEND == "vulkan":
+        env.update(VGG16_BACKEND=BACKEND, VK_ICD_FILENAMES=LAVAPIPE, XDG_RUNTIME_DIR=changes["HOME"])
+        env.setdefault("MESA_SHADER_CACHE_DIR", "/tmp/vgg16-mesa-cache")  # compiling takes most of a test's time
     env.update(changes)
     return env
 
@@ -90,6 +97,8 @@ class Program(unittest.TestCase):
     """A test with a folder of its own; nothing of the user's caches is seen."""
 
     def setUp(self):
+        if BACKEND == "vulkan" and not LAVAPIPE:
+            self.skipTest("lavapipe is not installed (Debian: mesa-vulkan-drivers)")
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.folder = scratch.name
@@ -140,7 +149,9 @@ class Program(unittest.TestCase):
         return done
 
     def files(self):
-        return sorted(os.path.join(d, f) for d, _, names in os.walk(self.folder) for f in names)
+        """All files but compiled shaders."""
+        found = (os.path.join(d, f) for d, _, names in os.walk(self.folder) for f in names)
+        return sorted(f for f in found if not os.path.basename(f).startswith("vulkan-"))
 
     def train(self, data, model="m.safetensors", *more):
         return self.succeed("train", data, *TINY, *GAP, "--output", model, *(more or ["--epochs", "0"]))

@@ -5,9 +5,8 @@ import os
 import shutil
 import unittest
 
-from cli_support import TINY, Program, write_folder
+from cli_support import LAVAPIPE, TINY, Program, write_folder
 
-LAVAPIPE = next(iter(glob.glob("/usr/share/vulkan/icd.d/lvp_icd*.json")), None)
 RADV = next(iter(glob.glob("/usr/share/vulkan/icd.d/radeon_icd*.json")), None)
 SWIFTSHADER = next(iter(glob.glob("/usr/lib/chromium/vk_swiftshader_icd.json")), None)
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from cli_support import GAP, PROGRAM, TINY, Program, write_features, write_folder, write_idx
+from cli_support import BACKEND, GAP, PROGRAM, TINY, Program, write_features, write_folder, write_idx
 
 HISTORY = ["epoch", "accuracy", "learning_rate", "loss"]
 
@@ -138,7 +138,7 @@ class Train(Program):
         self.assertRegex(self.run_program(*args).stderr, r"^epoch 1/1  loss ")
         self.assertEqual(self.run_program(*args, "-q").stderr, "")
         verbose = self.run_program(*args, "-v").stderr
-        self.assertRegex(verbose, r"backend cpu")
+        self.assertIn(f"backend {BACKEND} on ", verbose)
         self.assertRegex(verbose, r"epoch 1: waiting for data .* steps .* validation .* images/s")
         self.assertRegex(verbose, r" ms for (a|the first) batch of \d+, input \d+x\d+x3, layer by layer:\n")
         self.assertRegex(verbose, r"\n\S+ +block1_conv1 +[\d.]+ ms +[\d.]+ GFLOP/s\n")
