@@ -48,7 +48,7 @@ bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv)
 {
     const struct vgg_view *x = conv->x;
     bool even = x->c % 4 == 0 && conv->co % 4 == 0;
-    bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8 && x->h * x->w >= 128;
+    bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8 && x->h * x->w >= (by_lanes(vk) ? 64 : 128);
     if (vk->direct || !even || !wide) return false;
     return by_lanes(vk) ? vk_texel_fits(vk, conv) : vk->gpu.class != VK_CLASS_CPU && tile_rows(vk, conv) > 0;
 }
@@ -100,9 +100,10 @@ bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
     if (!vk_wino_possible(vk, conv)) return false;
     if (by_lanes(vk)) {
         /* The transforms cost as much as they save on small maps and few channels; there the direct sums stay: their
-         * rounding errors are a few times smaller. */
+         * rounding errors are a few times smaller. The direct sums of the kernel's gradient are three times slower. By
+         * the map, not by the images: a batch gives the same in one part and in many. */
         bool wgrad = conv->op->kind == VGG_OP_CONV_BWD_WEIGHT;
-        return wgrad || (conv->x->h * conv->x->w >= 400 && conv->x->c * conv->co >= 64 * 64);
+        return wgrad || (conv->x->h * conv->x->w >= 256 && conv->x->c * conv->co >= 64 * 64);
     }
     /* For the same reason a gain that may be none is left. */
     return 1.1 * vk_wino_predict(vk, conv) < vk_conv_plan(vk, conv).cost;
