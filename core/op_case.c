@@ -99,6 +99,19 @@ fail:
     return status;
 }
 
+/* The smallest map that Winograd's algorithm takes on every backend: what a network runs of it. */
+static enum vgg_status add_winograd(struct vgg_op_case_list *list)
+{
+    static const struct conv_shape shape = { 2, 20, 20, 96, 96, false };
+    enum vgg_status status;
+    CHECK(add_conv(list, &shape, VGG_OP_RELU, false));
+    CHECK(add_conv(list, &shape, VGG_OP_RELU | VGG_OP_POOL, true));
+    CHECK(add_conv_bwd(list, &shape, 0));
+    CHECK(add_conv_bwd(list, &shape, VGG_OP_RELU));
+fail:
+    return status;
+}
+
 static enum vgg_status add_convs(struct vgg_op_case_list *list)
 {
     enum vgg_status status = VGG_OK;
@@ -116,14 +129,18 @@ static enum vgg_status add_convs(struct vgg_op_case_list *list)
         CHECK(add_conv_bwd(list, s, s->large && i % 2 ? 0 : VGG_OP_RELU));
         if (s->large && i % 2 == 0) CHECK(add_conv_bwd(list, s, 0));
     }
+    CHECK(add_winograd(list));
 fail:
     return status;
 }
 
 static const struct conv_shape dense_shapes[] = {
-    { 1, 1, 1, 1, 1, false },     { 3, 1, 1, 5, 7, false },      { 2, 2, 3, 8, 16, false },
-    { 6, 1, 1, 130, 33, false },  { 7, 7, 7, 32, 1, false },     { 17, 1, 1, 256, 24, false },
-    { 20, 4, 4, 512, 256, true }, { 1, 1, 1, 4096, 1000, true }, { 4, 7, 7, 512, 10, true },
+    { 1, 1, 1, 1, 1, false },    { 3, 1, 1, 5, 7, false },     { 2, 2, 3, 8, 16, false },
+    { 6, 1, 1, 130, 33, false }, { 7, 7, 7, 32, 1, false },    { 17, 1, 1, 256, 24, false },
+    { 1, 1, 1, 264, 72, false }, { 1, 1, 1, 77, 131, false },  { 3, 1, 1, 96, 40, false },
+    { 8, 1, 1, 64, 48, false },  { 8, 3, 3, 7, 65, false },    { 33, 1, 1, 136, 56, false },
+    { 33, 1, 1, 57, 31, false }, { 20, 4, 4, 512, 256, true }, { 1, 1, 1, 4096, 1000, true },
+    { 4, 7, 7, 512, 10, true },
 };
 
 static enum vgg_status add_dense(struct vgg_op_case_list *list, const struct conv_shape *s, unsigned flags)
