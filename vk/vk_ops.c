@@ -98,20 +98,9 @@ fail:
 
 static enum vgg_status lower_zero(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
-    enum vgg_status status = VGG_OK;
-    size_t size = vgg_view_size(&op->y), whole = size / 4 * 4;
-    if (whole) {
-        struct vk_call fill = { .bind = { vk_ops_bind(rec, &op->y, 0, whole, true) }, .flops = (double)whole };
-        CHECK(vk_rec_add(vk, rec, &fill, NULL, 0));
-    }
-    if (size > whole) {
-        struct vk_variant variant = { "tail", 0, { 0 } };
-        struct vk_push_reduce push = { .count = (uint32_t)(size - whole) };
-        struct vk_call call = { .bind = { vk_ops_bind(rec, &op->y, whole, 4, true) } };
-        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, 1));
-    }
-fail:
-    return status;
+    size_t size = vgg_view_size(&op->y);
+    struct vk_call fill = { .bind = { vk_ops_bind(rec, &op->y, 0, size, true) }, .flops = (double)size };
+    return vk_rec_add(vk, rec, &fill, NULL, 0);
 }
 
 /* Elements of a flat range that one binding holds. */
