@@ -2,10 +2,13 @@
 
 #include <criterion/criterion.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "vk/vk_pipe.h"
 
 /* The first file that matches, or NULL. Static storage. */
 static const char *find_file(const char *pattern)
@@ -43,7 +46,6 @@ static void use(const char *icd)
     setenv("XDG_RUNTIME_DIR", folder(), 1);
     setenv("XDG_CACHE_HOME", folder(), 1);
     setenv("MESA_SHADER_CACHE_DIR", "/tmp/vgg16-mesa-cache", 0); /* compiling takes most of a test's time */
-    unsetenv("VK_INSTANCE_LAYERS");
 }
 
 void vk_driver_lavapipe(void)
@@ -80,64 +82,113 @@ void vk_driver_radv(const char *family)
     setenv("RADV_FORCE_FAMILY", family, 1);
 }
 
-const char *vk_driver_validate(bool gpu_assisted)
+const char *vk_driver_validate(enum vk_driver_check check)
 {
+    static const char *const settings[] = { "synchronisation.txt", "bounds.txt", "races.txt" };
     static char log[512];
-    char path[512], settings[1024];
+    char files[PATH_MAX], path[PATH_MAX + 32];
     if (!find_file("/usr/lib/chromium/libVkLayer_khronos_validation.so")) {
         cr_skip_test("the validation layer is not installed (Debian: chromium)");
     }
-    snprintf(log, sizeof log, "%s/validation.log", folder());
-    write_file(path, sizeof path, "VkLayer_khronos_validation.json",
-               "{\"file_format_version\": \"1.2.0\", \"layer\": {\"name\": \"VK_LAYER_KHRONOS_validation\", \"type\": "
-               "\"GLOBAL\", \"library_path\": \"/usr/lib/chromium/libVkLayer_khronos_validation.so\", \"api_version\": "
-               "\"1.4.300\", \"implementation_version\": \"1\", \"description\": \"validation\", "
-               "\"instance_extensions\": [{\"name\": \"VK_EXT_debug_utils\", \"spec_version\": \"2\"}, "
-               "{\"name\": \"VK_EXT_layer_settings\", \"spec_version\": \"2\"}]}}\n");
-    snprintf(settings, sizeof settings,
-             "%s"
-             "khronos_validation.debug_action = VK_DBG_LAYER_ACTION_LOG_MSG\n"
-             "khronos_validation.log_filename = %s\n",
-             gpu_assisted ? "khronos_validation.validate_core = false\nkhronos_validation.gpuav_enable = true\n"
-                            "khronos_validation.report_flags = error\n" /* it warns of what it adjusts */
-                          : "khronos_validation.validate_sync = true\nkhronos_validation.report_flags = error,warn\n"
-                            /* without it, what shaders read and write is left out */
-                            "khronos_validation.syncval_shader_accesses_heuristic = true\n",
-             log);
-    write_file(path, sizeof path, "vk_layer_settings.txt", settings);
+    cr_assert(realpath("vulkan", files), "no tests/vulkan: run in tests");
+    snprintf(path, sizeof path, "%s/%s", files, settings[check]);
+    snprintf(log, sizeof log, "%s/%s.log", folder(), settings[check]);
+    setenv("VK_LAYER_LOG_FILENAME", log, 1);
     setenv("VK_LAYER_SETTINGS_PATH", path, 1);
-    setenv("VK_LAYER_PATH", folder(), 1);
+    setenv("VK_LAYER_PATH", files, 1);
     setenv("VK_INSTANCE_LAYERS", "VK_LAYER_KHRONOS_validation", 1);
     return log;
 }
 
-size_t vk_driver_run_cases(const char *part, size_t stride, size_t phase)
+void vk_driver_expect_silence(const char *log)
 {
-    const struct vgg_engine_options cpu_options = { .backend = "cpu" }, vk_options = { .backend = "vulkan" };
-    struct vgg_backend *cpu, *vk;
-    struct vgg_op_case_list list;
+    char line[512];
+    int messages = 0;
+    FILE *file = fopen(log, "r");
+    if (!file) return; /* the layer creates it with the first message */
+    while (fgets(line, sizeof line, file)) {
+        if (messages++ < 20) fprintf(stderr, "%s", line);
+    }
+    fclose(file);
+    cr_expect_eq(messages, 0);
+}
+
+/* ---- which shaders were used ---- */
+
+enum { SHADERS = 64 };
+static bool used[SHADERS];
+static PFN_vkCreateShaderModule create_module;
+
+static VkResult note_module(VkDevice device, const VkShaderModuleCreateInfo *info, const VkAllocationCallbacks *memory,
+                            VkShaderModule *out)
+{
+    for (int i = 0; i < SHADERS && vk_shader_list[i].name; i++)
+        used[i] |= vk_shader_list[i].code == info->pCode;
+    return create_module(device, info, memory, out);
+}
+
+int vk_driver_expect_every_shader(void)
+{
+    int count = 0;
+    for (; vk_shader_list[count].name; count++) {
+        cr_assert_lt(count, (int)SHADERS);
+        cr_expect(used[count], "no case used shader %s", vk_shader_list[count].name);
+    }
+    return count;
+}
+
+/* ---- cases beside the CPU ---- */
+
+void vk_driver_cases_open(struct vk_driver_cases *cases)
+{
+    const struct vgg_engine_options cpu = { .backend = "cpu" }, vk = { .backend = "vulkan" };
+    cr_assert_eq(vgg_backend_open(&cases->cpu, &cpu), VGG_OK);
+    cr_assert_eq(vgg_backend_open(&cases->vk, &vk), VGG_OK);
+    cr_assert_eq(vgg_op_case_list_init(&cases->list), VGG_OK);
+    struct vk_fn *fn = &((struct vk *)cases->vk)->lib.fn;
+    create_module = fn->CreateShaderModule;
+    fn->CreateShaderModule = note_module;
+}
+
+static void run_case(const struct vk_driver_cases *cases, const struct vgg_op_case *test)
+{
+    struct vgg_op_case_memory expected, got;
+    struct vgg_op_case_error error;
+    cr_assert_eq(vgg_op_case_memory_init(&expected, test), VGG_OK);
+    cr_assert_eq(vgg_op_case_memory_init(&got, test), VGG_OK);
+    cr_assert_eq(vgg_op_case_run(cases->cpu, test, &expected, NULL), VGG_OK);
+    cr_assert_eq(vgg_op_case_run(cases->vk, test, &got, NULL), VGG_OK, "%s", test->text);
+    cr_expect(vgg_op_case_check(test, &expected, &got, &error), "%s: %s differs by %g, allowed %g", test->text,
+              error.what, error.error, error.bound);
+    vgg_op_case_memory_finish(&expected);
+    vgg_op_case_memory_finish(&got);
+}
+
+size_t vk_driver_cases_run(struct vk_driver_cases *cases, const char *part, size_t stride, size_t phase)
+{
     size_t count = 0;
-    cr_assert_eq(vgg_backend_open(&cpu, &cpu_options), VGG_OK);
-    cr_assert_eq(vgg_backend_open(&vk, &vk_options), VGG_OK);
-    cr_assert_eq(vgg_op_case_list_init(&list), VGG_OK);
-    for (size_t i = 0; i < list.count; i++) {
-        const struct vgg_op_case *test = &list.item[i];
+    for (size_t i = 0; i < cases->list.count; i++) {
+        const struct vgg_op_case *test = &cases->list.item[i];
         if (test->large || i % stride != phase || !strstr(test->text, part)) continue;
-        if (!vk->vtable->supports(vk, &test->op)) continue;
-        struct vgg_op_case_memory expected, got;
-        struct vgg_op_case_error error;
-        cr_assert_eq(vgg_op_case_memory_init(&expected, test), VGG_OK);
-        cr_assert_eq(vgg_op_case_memory_init(&got, test), VGG_OK);
-        cr_assert_eq(vgg_op_case_run(cpu, test, &expected, NULL), VGG_OK);
-        cr_assert_eq(vgg_op_case_run(vk, test, &got, NULL), VGG_OK, "%s", test->text);
-        cr_expect(vgg_op_case_check(test, &expected, &got, &error), "%s: %s differs by %g, allowed %g", test->text,
-                  error.what, error.error, error.bound);
-        vgg_op_case_memory_finish(&expected);
-        vgg_op_case_memory_finish(&got);
+        if (!cases->vk->vtable->supports(cases->vk, &test->op)) continue;
+        run_case(cases, test);
         count++;
     }
-    vgg_op_case_list_finish(&list);
-    vgg_backend_close(vk);
-    vgg_backend_close(cpu);
+    return count;
+}
+
+void vk_driver_cases_close(struct vk_driver_cases *cases)
+{
+    vgg_op_case_list_finish(&cases->list);
+    vgg_backend_close(cases->vk);
+    vgg_backend_close(cases->cpu);
+}
+
+size_t vk_driver_run_cases(const char *part, size_t stride, size_t phase)
+{
+    struct vk_driver_cases cases;
+    vk_driver_cases_open(&cases);
+    size_t count = vk_driver_cases_run(&cases, part, stride, phase);
+    vk_driver_cases_close(&cases);
     return count;
 }
