@@ -8,6 +8,8 @@
 #   tsan     the loader under ThreadSanitizer
 #   neon     aarch64: every kernel and operation, built for it and run under qemu; the tiles' machine code inspected
 #   avx512   the AVX-512 kernels, their intrinsics emulated by SIMDe on AVX2: every test of kernels and operations
+#   validation what runs on Vulkan, once more by the release build, with the validation layer and its synchronisation
+#            checks over it: no message
 #   baseline the program under qemu as a processor without AVX: no instruction of a higher level leaks out
 # Builds go to build/PART. VGG16_TEST_DATA=FOLDER: photos and weights that are not in the repository; tests that need
 # them skip by name without it. Exit code 0: nothing failed.
@@ -15,10 +17,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(format release install clang asan tsan neon avx512 baseline)
+[ $# -gt 0 ] || parts=(format release install clang asan tsan neon avx512 validation baseline)
 for part in "${parts[@]}"; do
     case $part in
-    format | release | install | clang | asan | tsan | neon | avx512 | baseline) ;;
+    format | release | install | clang | asan | tsan | neon | avx512 | validation | baseline) ;;
     *)
         echo "test.sh: no part '$part'; see the head of scripts/test.sh" >&2
         exit 2
@@ -36,7 +38,7 @@ trap 'rm -rf "$work"' EXIT
 # count PART PASSED FAILED SKIPPED: adds to the totals and to the summary.
 count() {
     passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
-    summary+=("$(printf '%-8s %4d passed %4d failed %4d skipped %5d s' "$1" "$2" "$3" "$4" $((SECONDS - started)))")
+    summary+=("$(printf '%-10s %4d passed %4d failed %4d skipped %5d s' "$1" "$2" "$3" "$4" $((SECONDS - started)))")
 }
 
 # check PART TEXT COMMAND...: one counted check; the command's output is shown when it fails.
@@ -89,19 +91,19 @@ tally() {
         END { end_program(); print passed + 0, failed + 0, skipped + 0 }' "$1"
 }
 
-# run_tests PART [CTEST OPTION]...: runs the tests of build/PART and counts them.
+# run_tests PART [CTEST OPTION]...: runs the tests of build/PART, or of $folder, and counts them.
 run_tests() {
-    local part=$1 log=$work/ctest.log status=0 pass fail skip reports
+    local part=$1 built=${folder:-build/$1} log=$work/ctest.log status=0 pass fail skip reports
     shift
-    rm -f "build/$part"/report.*
-    CRITERION_VERBOSITY_LEVEL=1 ctest --test-dir "build/$part" --timeout 600 \
+    rm -f "$built"/report.*
+    CRITERION_VERBOSITY_LEVEL=1 ctest --test-dir "$built" --timeout 600 \
         --output-on-failure -O "$log" "$@" >"$work/shown" 2>&1 </dev/null || status=$?
     # What the programs said stands in ctest's log, also of those that passed.
-    local full=build/$part/Testing/Temporary/LastTest.log
+    local full=$built/Testing/Temporary/LastTest.log
     grep -vE '^\[(RUN |PASS|SKIP)|^(\[----\] )?$' "$work/shown" || true
     grep -oE "\[SKIP\] .*|skipped '.*" "$full" || true
     read -r pass fail skip < <(tally "$full")
-    mapfile -t reports < <(grep -lE 'ERROR: |runtime error: |WARNING: ThreadSanitizer' "build/$part"/report.* 2>/dev/null)
+    mapfile -t reports < <(grep -lE 'ERROR: |runtime error: |WARNING: ThreadSanitizer' "$built"/report.* 2>/dev/null)
     if [ ${#reports[@]} -gt 0 ]; then # a sanitizer spoke; Criterion does not see what a child says as it ends
         head -n 60 "${reports[@]}"
         fail=$((fail + ${#reports[@]}))
@@ -178,6 +180,47 @@ run_avx512() {
     local targets=(test_cpu_kernels test_cpu_conv test_cpu_winograd test_cpu_bf16 test_ops test_gradients)
     build avx512 -DVGG16_EMULATE_AVX512=ON -DVGG16_VULKAN=OFF -DVGG16_BENCHMARKS=OFF || return 0
     run_tests avx512 -R "^($(IFS='|' && echo "${targets[*]}"))\$"
+}
+
+# On lavapipe. Each process opens the log anew: it is a pipe that one reader empties.
+run_validation() {
+    local part_passed=0 part_failed=0 layer=$PWD/tests/vulkan data=$work/validation log=$work/messages icd reader
+    icd=$(compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" | head -n 1) || true
+    if [ -z "$icd" ] || [ ! -e /usr/lib/chromium/libVkLayer_khronos_validation.so ]; then
+        echo "[SKIP] validation: lavapipe or the validation layer is not installed (Debian: mesa-vulkan-drivers, chromium)"
+        count validation 0 0 1
+        return 0
+    fi
+    build release || return 0
+    mkdir -p "$data/a" "$data/b"
+    /usr/bin/python3 -c "
+from PIL import Image
+for i in range(8):
+    Image.effect_noise((70, 66), 50 + 40 * i).convert('RGB').save(f'$data/{\"ab\"[i % 2]}/{i}.png')"
+    mkfifo "$log.pipe"
+    cat "$log.pipe" >"$log" &
+    reader=$!
+    exec 9>"$log.pipe"
+    local -x VK_ICD_FILENAMES=$icd VK_LAYER_PATH=$layer VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation \
+        VK_LAYER_SETTINGS_PATH=$layer/synchronisation.txt VK_LAYER_LOG_FILENAME=$log.pipe \
+        VGG16_TEST_BACKEND=vulkan VGG16_BACKEND=vulkan OMP_WAIT_POLICY=passive XDG_RUNTIME_DIR=$work
+    folder=build/release run_tests validation -R '^test_(gradients|network|trajectory|onnx|onnx_training|explain|vk_train|vk_memory)$'
+    started=$SECONDS
+    local small=(--weights random --size 64 --batch 3) model=$data.safetensors program=build/release/vgg16
+    VK_LAYER_REPORT_FLAGS=info VK_LAYER_LOG_FILENAME=$work/there "$program" devices >/dev/null
+    check validation "the layer is there" grep Synchronization "$work/there"
+    check validation "every operation" "$program" selftest --quiet
+    check validation "features are extracted" "$program" extract "$data" "${small[@]}" --output "$data.npy"
+    check validation "a head is trained" "$program" train "$data" "${small[@]}" --epochs 2 --output "$model"
+    check validation "a network is trained" "$program" train "$data" "${small[@]}" --trainable all --augment rotate=10,flip \
+        --optimizer adam --epochs 1 --validation-split 0.25 --output "$model"
+    check validation "it is evaluated" "$program" evaluate "$data" --model "$model"
+    check validation "it predicts" "$program" predict --model "$model" "$data/a/0.png"
+    check validation "it explains" "$program" explain --model "$model" "$data/a/0.png" --output "$data.png"
+    exec 9>&-
+    wait "$reader"
+    check validation "the layer had nothing to say" diff /dev/null "$log"
+    count validation $part_passed $part_failed 0
 }
 
 # Nehalem has SSE4.2 and no AVX. Libraries choose by CPUID as the program does; an instruction that the processor lacks

@@ -18,7 +18,7 @@ struct harness_target {
 enum { HARNESS_MAX_TARGETS = 16, HARNESS_MAX_VIEWS = 64 };
 
 /* Every device of every backend, as vgg_backend_devices lists them; the CPU three times, as "scalar", "direct" and
- * "auto". */
+ * "auto". VGG16_TEST_BACKEND in the environment leaves out all backends but that one. */
 size_t harness_targets(struct harness_target target[HARNESS_MAX_TARGETS]);
 
 /* An opened backend and its arenas. */
