@@ -22,9 +22,11 @@ void main()
         [[unroll]] for (int k = 0; k < 6; k++) {
             vec2 d[6];
             [[unroll]] for (int r = 0; r < 6; r++) {
-                int xx = x0 + k, yy = y0 + r;
-                bool inside = xx >= 0 && xx < p.w && yy >= p.x0 && yy < p.x0 + p.x_rows;
-                d[r] = inside ? x[(origin + (yy * p.w + xx) * p.ci) / 2] : vec2(0);
+                /* The nearest pixel inside is loaded: choosing between addresses or branches, 36 times over, takes some
+                 * compilers minutes. */
+                ivec2 at = clamp(ivec2(x0 + k, y0 + r), ivec2(0, p.x0), ivec2(p.w, p.x0 + p.x_rows) - 1);
+                bool inside = all(equal(at, ivec2(x0 + k, y0 + r)));
+                d[r] = mix(vec2(0), x[(origin + (at.y * p.w + at.x) * p.ci) / 2], bvec2(inside));
             }
             wino_input(columns[k], d[0], d[1], d[2], d[3], d[4], d[5]);
         }

@@ -164,6 +164,7 @@ Test(vk_gpu, swiftshader)
     vk_driver_swiftshader();
     setenv("VGG16_VK_CLASS", "integrated", 1);
     cr_expect_gt(vk_driver_run_cases("CONV", 7, 3), 5u);
+    check_winograd(&(struct shape) { 3, 21, 18, 96, 132 });
 }
 
 /* Splits and Winograd's steps lie in the same scratch, one after the other. */
