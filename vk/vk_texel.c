@@ -4,29 +4,10 @@
 #include "vk/vk_conv.h"
 #include "vk/vk_tile.h"
 
-enum { POINTS = 36 };
-
-static size_t round_up(size_t value, size_t multiple)
-{
-    return (value + multiple - 1) / multiple * multiple;
-}
-
-static size_t tiles_of(int images, int rows, int w)
-{
-    return (size_t)images * (size_t)((rows + 3) / 4) * (size_t)((w + 3) / 4);
-}
-
-/* Scratch: kernels, then inputs, then products, each in Winograd's domain. */
-struct layout {
-    size_t u, v, m; /* bytes */
-};
-
-static struct layout layout_of(const struct vk_conv *conv, size_t tiles)
+static struct vk_wino_layout layout_of(const struct vk_conv *conv, size_t tiles)
 {
     size_t ci = (size_t)conv->x->c, co = (size_t)conv->co;
-    return (struct layout) { round_up(4 * POINTS * VK_WINO_PLANE(ci * co), VGG_VIEW_ALIGN),
-                             round_up(4 * POINTS * VK_WINO_PLANE(tiles * ci), VGG_VIEW_ALIGN),
-                             round_up(4 * POINTS * VK_WINO_PLANE(tiles * co), VGG_VIEW_ALIGN) };
+    return vk_wino_layout(VK_WINO_PLANE(ci * co), VK_WINO_PLANE(tiles * ci), VK_WINO_PLANE(tiles * co));
 }
 
 /* Bytes of Winograd's domain that are worked on at a time where there is a choice: they stay in the cache. */
@@ -35,7 +16,7 @@ static const size_t CACHED = (size_t)4 << 20;
 /* Rows of tiles, four pixels high, that scratch holds; few enough for the cache, unless the kernels alone are not. */
 static size_t tile_rows(const struct vk *vk, const struct vk_conv *conv)
 {
-    struct layout row = layout_of(conv, tiles_of(1, 4, conv->x->w));
+    struct vk_wino_layout row = layout_of(conv, vk_wino_tiles(1, 4, conv->x->w));
     size_t room = vk_ops_scratch_size(vk), cached = CACHED / (row.v + row.m) + 1;
     size_t rows = room > row.u ? (room - row.u) / (row.v + row.m) : 0;
     return row.u > CACHED || rows < cached ? rows : cached;
@@ -44,7 +25,7 @@ static size_t tile_rows(const struct vk *vk, const struct vk_conv *conv)
 /* Lines of kernels, `line` words each in every matrix, that stay in the cache: a multiple of what a workgroup makes. */
 static size_t lines_cached(size_t lines, size_t line)
 {
-    size_t most = CACHED / (4 * POINTS * line) / 64 * 64;
+    size_t most = CACHED / (4 * VK_WINO_POINTS * line) / 64 * 64;
     return lines < most ? lines : most ? most : 64;
 }
 
@@ -61,7 +42,7 @@ struct pipes {
 static enum vgg_status get_pipes(struct vk *vk, const struct vk_conv *conv, struct pipes *pipes)
 {
     enum vgg_status status;
-    size_t tiles = tiles_of(conv->x->n, conv->x->h, conv->x->w);
+    size_t tiles = vk_wino_tiles(conv->x->n, conv->x->h, conv->x->w);
     vk_tile_texel(tiles, (size_t)conv->co, &pipes->tm, &pipes->tn);
     struct vk_variant weight = { vk_wino_shader(vk, VK_WINO_WEIGHT), 1, { conv->transposed } };
     struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), 0, { 0 } };
@@ -79,20 +60,11 @@ fail:
     return status;
 }
 
-static struct vk_bind scratch(const struct vk *vk, size_t offset, size_t size, bool write)
-{
-    return (struct vk_bind) { vk->scratch, offset, size, write };
-}
-
 static enum vgg_status add_flat(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
                                 const void *push, size_t push_size, size_t count, double work)
 {
-    call->pipeline = pipeline;
     call->texels = true;
-    call->groups[0] = (uint32_t)((count + 127) / 128 < vk->limits.groups ? (count + 127) / 128 : vk->limits.groups);
-    call->groups[1] = call->groups[2] = 1;
-    call->flops = work * (double)count;
-    return vk_rec_add(vk, rec, call, push, push_size);
+    return vk_wino_flat(vk, rec, call, pipeline, push, push_size, count, work);
 }
 
 static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, struct vk_call *call, const struct pipes *pipes,
@@ -103,18 +75,19 @@ static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, struct vk_
     call->texels = true;
     call->groups[0] = (uint32_t)((push->m + pipes->tm - 1) / pipes->tm);
     call->groups[1] = (uint32_t)((push->n + bn - 1) / bn);
-    call->groups[2] = POINTS;
-    call->flops = 2.0 * POINTS * (double)push->m * (double)push->n * (double)push->k;
+    call->groups[2] = VK_WINO_POINTS;
+    call->flops = 2.0 * VK_WINO_POINTS * (double)push->m * (double)push->n * (double)push->k;
     return vk_rec_add(vk, rec, call, push, sizeof *push);
 }
 
 static enum vgg_status lower_input(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
-                                   const struct pipes *pipes, const struct vk_part *part, const struct layout *layout)
+                                   const struct pipes *pipes, const struct vk_part *part,
+                                   const struct vk_wino_layout *layout)
 {
-    size_t tiles = tiles_of(part->images, part->rows, conv->x->w);
+    size_t tiles = vk_wino_tiles(part->images, part->rows, conv->x->w);
     struct vk_push_conv push = vk_conv_push(conv, part);
     struct vk_call call = { .bind = { vk_conv_bind_rows(rec, conv->x, part, part->x0, part->x_rows, false),
-                                      scratch(vk, layout->u, layout->v, true) } };
+                                      vk_wino_scratch(vk, layout->u, layout->v, true) } };
     return add_flat(vk, rec, &call, pipes->input, &push, sizeof push, tiles * (size_t)conv->x->c / 4, 800);
 }
 
@@ -127,32 +100,33 @@ static enum vgg_status lower_weight(struct vk *vk, struct vk_rec *rec, const str
         .ci = (int)ci, .co = (int)now, .line = conv->transposed ? (int)ci : (int)co, .tap = (int)(ci * co)
     };
     struct vk_call call = { .bind = { vk_ops_bind(rec, &conv->op->w, 4 * at, 4 * (9 * ci * co - at), false),
-                                      scratch(vk, 0, 4 * POINTS * VK_WINO_PLANE(ci * now), true) } };
+                                      vk_wino_scratch(vk, 0, 4 * VK_WINO_POINTS * VK_WINO_PLANE(ci * now), true) } };
     return add_flat(vk, rec, &call, pipes->weight, &push, sizeof push, ci * now / 4, 800);
 }
 
 static enum vgg_status lower_product(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
-                                     const struct pipes *pipes, const struct layout *layout, size_t tiles, size_t n0,
-                                     size_t now)
+                                     const struct pipes *pipes, const struct vk_wino_layout *layout, size_t tiles,
+                                     size_t n0, size_t now)
 {
     size_t ci = (size_t)conv->x->c, co = (size_t)conv->co;
     struct vk_push_gemm push = {
         .m = (int)tiles, .n = (int)now, .k = (int)ci, .lda = (int)ci, .ldb = (int)now, .ldc = (int)co
     };
-    struct vk_call call = { .bind = { scratch(vk, layout->u, layout->v, false),
-                                      scratch(vk, 0, 4 * POINTS * VK_WINO_PLANE(ci * now), false),
-                                      scratch(vk, layout->u + layout->v + 4 * n0, layout->m - 4 * n0, true) } };
+    struct vk_call call = { .bind = { vk_wino_scratch(vk, layout->u, layout->v, false),
+                                      vk_wino_scratch(vk, 0, 4 * VK_WINO_POINTS * VK_WINO_PLANE(ci * now), false),
+                                      vk_wino_scratch(vk, layout->u + layout->v + 4 * n0, layout->m - 4 * n0, true) } };
     return add_product(vk, rec, &call, pipes, &push);
 }
 
 static enum vgg_status lower_output(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
-                                    const struct pipes *pipes, const struct vk_part *part, const struct layout *layout)
+                                    const struct pipes *pipes, const struct vk_part *part,
+                                    const struct vk_wino_layout *layout)
 {
     const struct vgg_op *op = conv->op;
-    size_t tiles = tiles_of(part->images, part->rows, conv->x->w), co = (size_t)conv->co;
+    size_t tiles = vk_wino_tiles(part->images, part->rows, conv->x->w), co = (size_t)conv->co;
     struct vk_push_conv push = vk_conv_push(conv, part);
     int divide = conv->pool ? 2 : 1;
-    struct vk_call call = { .bind = { scratch(vk, layout->u + layout->v, layout->m, false) } };
+    struct vk_call call = { .bind = { vk_wino_scratch(vk, layout->u + layout->v, layout->m, false) } };
     if (!conv->transposed) call.bind[1] = vk_ops_bind(rec, &op->b, 0, 4 * co, false);
     call.bind[2] = vk_conv_bind_rows(rec, conv->out, part, part->y0 / divide, part->rows / divide, true);
     if (conv->transposed && conv->relu)
@@ -161,28 +135,18 @@ static enum vgg_status lower_output(struct vk *vk, struct vk_rec *rec, const str
     return add_flat(vk, rec, &call, pipes->output, &push, sizeof push, tiles * co / 4, 800);
 }
 
-/* Whole images when their rows of tiles fit, else parts that begin with a row of tiles: by the shape alone. */
-static struct vk_cut wino_cut(const struct vk *vk, const struct vk_conv *conv)
-{
-    struct vk_cut cut = vk_conv_cut(vk, conv);
-    size_t down = (size_t)((cut.h + 3) / 4), fit = tile_rows(vk, conv);
-    cut.quantum = 4;
-    cut.most_rows = fit >= down ? fit / down * (size_t)conv->x->h : 4 * fit + 2;
-    return cut;
-}
-
 enum vgg_status vk_texel_lower(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv)
 {
     enum vgg_status status;
     struct pipes pipes;
     CHECK(get_pipes(vk, conv, &pipes));
     CHECK(vk_ops_scratch(vk));
-    struct vk_cut cut = wino_cut(vk, conv);
+    struct vk_cut cut = vk_wino_cut(vk, conv, tile_rows(vk, conv));
     size_t ci = (size_t)conv->x->c, co = (size_t)conv->co;
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         bool whole = part.images == cut.n && part.rows == cut.h, first = part.n0 == 0 && part.y0 == 0;
-        size_t tiles = tiles_of(part.images, part.rows, conv->x->w), step = whole ? lines_cached(co, ci) : co;
-        struct layout layout = layout_of(conv, tiles);
+        size_t tiles = vk_wino_tiles(part.images, part.rows, conv->x->w), step = whole ? lines_cached(co, ci) : co;
+        struct vk_wino_layout layout = layout_of(conv, tiles);
         CHECK(lower_input(vk, rec, conv, &pipes, &part, &layout));
         for (size_t n0 = 0; n0 < co; n0 += step) {
             size_t now = co - n0 < step ? co - n0 : step;
@@ -197,20 +161,20 @@ fail:
 
 /* dw += of the `now` channels of x from c0 on. */
 static enum vgg_status lower_wgrad_lines(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
-                                         const struct pipes *pipes, const struct layout *layout, size_t tiles,
+                                         const struct pipes *pipes, const struct vk_wino_layout *layout, size_t tiles,
                                          size_t c0, size_t now)
 {
     enum vgg_status status;
-    size_t ci = (size_t)conv->x->c, co = (size_t)conv->co, size = 4 * POINTS * VK_WINO_PLANE(now * co);
+    size_t ci = (size_t)conv->x->c, co = (size_t)conv->co, size = 4 * VK_WINO_POINTS * VK_WINO_PLANE(now * co);
     struct vk_push_gemm gemm = {
         .m = (int)now, .n = (int)co, .k = (int)tiles, .lda = (int)ci, .ldb = (int)co, .ldc = (int)co
     };
-    struct vk_call product = { .bind = { scratch(vk, layout->u + 4 * c0, layout->v - 4 * c0, false),
-                                         scratch(vk, layout->u + layout->v, layout->m, false),
-                                         scratch(vk, 0, size, true) } };
+    struct vk_call product = { .bind = { vk_wino_scratch(vk, layout->u + 4 * c0, layout->v - 4 * c0, false),
+                                         vk_wino_scratch(vk, layout->u + layout->v, layout->m, false),
+                                         vk_wino_scratch(vk, 0, size, true) } };
     CHECK(add_product(vk, rec, &product, pipes, &gemm));
     struct vk_push_kernels push = { .ci = (int)now, .co = (int)co, .line = (int)co, .tap = (int)(ci * co) };
-    struct vk_call dw = { .bind = { scratch(vk, 0, size, false),
+    struct vk_call dw = { .bind = { vk_wino_scratch(vk, 0, size, false),
                                     vk_ops_bind(rec, &conv->op->dw, 4 * c0 * co, 4 * (9 * ci - c0) * co, true) } };
     CHECK(add_flat(vk, rec, &dw, pipes->weight, &push, sizeof push, now * co / 4, 800));
 fail:
@@ -221,13 +185,13 @@ static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const
                                         const struct pipes *pipes, const struct vk_part *part)
 {
     enum vgg_status status;
-    size_t tiles = tiles_of(part->images, part->rows, conv->x->w), ci = (size_t)conv->x->c, co = (size_t)conv->co;
+    size_t tiles = vk_wino_tiles(part->images, part->rows, conv->x->w), ci = (size_t)conv->x->c, co = (size_t)conv->co;
     size_t step = lines_cached(ci, co);
-    struct layout layout = layout_of(conv, tiles);
+    struct vk_wino_layout layout = layout_of(conv, tiles);
     struct vk_push_conv push = vk_conv_push(conv, part);
     CHECK(lower_input(vk, rec, conv, pipes, part, &layout));
     struct vk_call dy = { .bind = { vk_conv_bind_rows(rec, conv->out, part, part->y0, part->rows, false),
-                                    scratch(vk, layout.u + layout.v, layout.m, true) } };
+                                    vk_wino_scratch(vk, layout.u + layout.v, layout.m, true) } };
     CHECK(add_flat(vk, rec, &dy, pipes->output, &push, sizeof push, tiles * co / 4, 800));
     for (size_t c0 = 0; c0 < ci; c0 += step) {
         CHECK(lower_wgrad_lines(vk, rec, conv, pipes, &layout, tiles, c0, ci - c0 < step ? ci - c0 : step));
@@ -252,7 +216,7 @@ enum vgg_status vk_texel_lower_wgrad(struct vk *vk, struct vk_rec *rec, const st
     CHECK(vk_pipe_get(vk, &product, &pipes.product));
     CHECK(vk_pipe_get(vk, &dw, &pipes.weight));
     CHECK(vk_ops_scratch(vk));
-    struct vk_cut cut = wino_cut(vk, conv);
+    struct vk_cut cut = vk_wino_cut(vk, conv, tile_rows(vk, conv));
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         CHECK(lower_wgrad_part(vk, rec, conv, &pipes, &part));
         struct vk_bind dy_part = vk_conv_bind_rows(rec, conv->out, &part, part.y0, part.rows, false);

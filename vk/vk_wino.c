@@ -4,35 +4,57 @@
 #include "vk/vk_conv.h"
 #include "vk/vk_tile.h"
 
-enum { POINTS = 36 };
-
 static size_t round_up(size_t value, size_t multiple)
 {
     return (value + multiple - 1) / multiple * multiple;
 }
 
-static size_t tiles_of(int images, int rows, int w)
+size_t vk_wino_tiles(int images, int rows, int w)
 {
     return (size_t)images * (size_t)((rows + 3) / 4) * (size_t)((w + 3) / 4);
 }
 
-/* Scratch: kernels, then inputs, then products, each in Winograd's domain. */
-struct layout {
-    size_t u, v, m; /* bytes */
-};
+struct vk_wino_layout vk_wino_layout(size_t u, size_t v, size_t m)
+{
+    return (struct vk_wino_layout) { round_up(4 * VK_WINO_POINTS * u, VGG_VIEW_ALIGN),
+                                     round_up(4 * VK_WINO_POINTS * v, VGG_VIEW_ALIGN),
+                                     round_up(4 * VK_WINO_POINTS * m, VGG_VIEW_ALIGN) };
+}
 
-static struct layout layout_of(const struct vk_conv *conv, size_t tiles)
+struct vk_bind vk_wino_scratch(const struct vk *vk, size_t offset, size_t size, bool write)
+{
+    return (struct vk_bind) { vk->scratch, offset, size, write };
+}
+
+enum vgg_status vk_wino_flat(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
+                             const void *push, size_t push_size, size_t count, double work)
+{
+    call->pipeline = pipeline;
+    call->groups[0] = (uint32_t)((count + 127) / 128 < vk->limits.groups ? (count + 127) / 128 : vk->limits.groups);
+    call->groups[1] = call->groups[2] = 1;
+    call->flops = work * (double)count;
+    return vk_rec_add(vk, rec, call, push, push_size);
+}
+
+struct vk_cut vk_wino_cut(const struct vk *vk, const struct vk_conv *conv, size_t fit)
+{
+    struct vk_cut cut = vk_conv_cut(vk, conv);
+    size_t down = (size_t)((cut.h + 3) / 4);
+    cut.quantum = 4;
+    cut.most_rows = fit >= down ? fit / down * (size_t)conv->x->h : 4 * fit + 2;
+    return cut;
+}
+
+static struct vk_wino_layout layout_of(const struct vk_conv *conv, size_t tiles)
 {
     size_t ci = (size_t)conv->x->c, co = (size_t)conv->co;
-    return (struct layout) { round_up(4 * POINTS * ci * co, VGG_VIEW_ALIGN),
-                             round_up(4 * POINTS * tiles * ci, VGG_VIEW_ALIGN),
-                             round_up(4 * POINTS * tiles * co, VGG_VIEW_ALIGN) };
+    return vk_wino_layout(ci * co, tiles * ci, tiles * co);
 }
 
 /* Rows of tiles, four pixels high, that scratch holds. */
 static size_t tile_rows(const struct vk *vk, const struct vk_conv *conv)
 {
-    struct layout row = layout_of(conv, tiles_of(1, 4, conv->x->w));
+    struct vk_wino_layout row = layout_of(conv, vk_wino_tiles(1, 4, conv->x->w));
     size_t room = vk_ops_scratch_size(vk);
     return room > row.u ? (room - row.u) / (row.v + row.m) : 0;
 }
@@ -63,11 +85,11 @@ static size_t images_at_once(const struct vk *vk, const struct vk_conv *conv)
 static struct vk_product product_of(const struct vk_conv *conv, size_t tiles, bool wgrad)
 {
     size_t ci = (size_t)conv->x->c, co = (size_t)conv->co;
-    struct layout layout = layout_of(conv, tiles);
+    struct vk_wino_layout layout = layout_of(conv, tiles);
     return (struct vk_product) { .m = wgrad ? ci : tiles,
                                  .n = co,
                                  .k = wgrad ? tiles : ci,
-                                 .batch = POINTS,
+                                 .batch = VK_WINO_POINTS,
                                  .bytes = (double)(layout.u + layout.v + layout.m),
                                  .most_parts = 1 };
 }
@@ -81,11 +103,11 @@ static double predict(const struct vk *vk, const struct vk_conv *conv, bool wgra
     size_t n = (size_t)conv->x->n, at_once = images_at_once(vk, conv), h = (size_t)conv->x->h, w = (size_t)conv->x->w;
     double parts = at_once ? (double)((n + at_once - 1) / at_once)
                            : (double)(n * (((h + 3) / 4 + tile_rows(vk, conv) - 1) / tile_rows(vk, conv)));
-    double tiles = (double)tiles_of((int)n, (int)h, (int)w), ci = conv->x->c, co = conv->co;
+    double tiles = (double)vk_wino_tiles((int)n, (int)h, (int)w), ci = conv->x->c, co = conv->co;
     struct vk_product product = product_of(conv, (size_t)(tiles / parts + 0.5), wgrad);
     bool masked = conv->transposed && conv->relu;
-    double maps = 4 * (double)(n * h * w) * (ci + co + (masked ? co : 0)) + 4 * POINTS * tiles * (ci + co);
-    double kernels = 4 * ci * co * (POINTS + (wgrad ? 18 : 9)) * (wgrad ? parts : 1);
+    double maps = 4 * (double)(n * h * w) * (ci + co + (masked ? co : 0)) + 4 * VK_WINO_POINTS * tiles * (ci + co);
+    double kernels = 4 * ci * co * (VK_WINO_POINTS + (wgrad ? 18 : 9)) * (wgrad ? parts : 1);
     double calls = wgrad ? 3 * parts : 2 * parts + 1;
     return parts * vk_tile_plan(vk, &product).cost + (maps + kernels) * machine->per_byte + calls * machine->per_call;
 }
@@ -140,17 +162,12 @@ static enum vgg_status get_product(struct vk *vk, const struct vk_conv *conv, si
     return status;
 }
 
-static struct vk_bind scratch(const struct vk *vk, size_t offset, size_t size, bool write)
-{
-    return (struct vk_bind) { vk->scratch, offset, size, write };
-}
-
 /* The 36 products of a part, in scratch; as many in one dispatch as its time allows. */
 static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
                                    const struct pipes *pipes, size_t tiles, bool wgrad)
 {
     enum vgg_status status = VGG_OK;
-    struct layout layout = layout_of(conv, tiles);
+    struct vk_wino_layout layout = layout_of(conv, tiles);
     struct vk_product p = product_of(conv, tiles, wgrad);
     size_t v = layout.u, m = layout.u + layout.v, b = wgrad ? m : 0, c = wgrad ? 0 : m;
     double flops = 2.0 * (double)p.m * (double)p.n * (double)p.k;
@@ -164,12 +181,12 @@ static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, const stru
                                  .ldb = (int)p.n,
                                  .ldc = (int)p.n,
                                  .part_size = (uint32_t)(p.m * p.n) };
-    for (size_t z = 0; z < POINTS; z += step) {
-        size_t now = POINTS - z < step ? POINTS - z : step, size = 4 * now;
+    for (size_t z = 0; z < VK_WINO_POINTS; z += step) {
+        size_t now = VK_WINO_POINTS - z < step ? VK_WINO_POINTS - z : step, size = 4 * now;
         struct vk_call call = { .pipeline = pipes->product,
-                                .bind = { scratch(vk, v + 4 * z * p.m * p.k, size * p.m * p.k, false),
-                                          scratch(vk, b + 4 * z * p.k * p.n, size * p.k * p.n, false),
-                                          scratch(vk, c + 4 * z * p.m * p.n, size * p.m * p.n, true) },
+                                .bind = { vk_wino_scratch(vk, v + 4 * z * p.m * p.k, size * p.m * p.k, false),
+                                          vk_wino_scratch(vk, b + 4 * z * p.k * p.n, size * p.k * p.n, false),
+                                          vk_wino_scratch(vk, c + 4 * z * p.m * p.n, size * p.m * p.n, true) },
                                 .groups = { (uint32_t)across, (uint32_t)down, (uint32_t)now },
                                 .flops = flops * (double)now };
         CHECK(vk_rec_add(vk, rec, &call, &push, sizeof push));
@@ -196,33 +213,23 @@ fail:
     return status;
 }
 
-static enum vgg_status add_flat(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
-                                const struct vk_push_conv *push, size_t count, double work)
-{
-    call->pipeline = pipeline;
-    call->groups[0] = (uint32_t)((count + 127) / 128 < vk->limits.groups ? (count + 127) / 128 : vk->limits.groups);
-    call->groups[1] = call->groups[2] = 1;
-    call->flops = work * (double)count;
-    return vk_rec_add(vk, rec, call, push, sizeof *push);
-}
-
 static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
                                   const struct pipes *pipes, const struct vk_part *part)
 {
     enum vgg_status status;
     const struct vgg_op *op = conv->op;
-    size_t tiles = tiles_of(part->images, part->rows, conv->x->w), ci = (size_t)conv->x->c, co = (size_t)conv->co;
-    struct layout layout = layout_of(conv, tiles);
+    size_t tiles = vk_wino_tiles(part->images, part->rows, conv->x->w), ci = (size_t)conv->x->c, co = (size_t)conv->co;
+    struct vk_wino_layout layout = layout_of(conv, tiles);
     struct vk_push_conv push = vk_conv_push(conv, part);
     int divide = conv->pool ? 2 : 1;
 
     struct vk_call input = { .bind = { vk_conv_bind_rows(rec, conv->x, part, part->x0, part->x_rows, false),
-                                       scratch(vk, layout.u, layout.v, true) } };
-    CHECK(add_flat(vk, rec, &input, pipes->input, &push, tiles * ci / 2, 400));
+                                       vk_wino_scratch(vk, layout.u, layout.v, true) } };
+    CHECK(vk_wino_flat(vk, rec, &input, pipes->input, &push, sizeof push, tiles * ci / 2, 400));
 
     CHECK(add_product(vk, rec, conv, pipes, tiles, false));
 
-    struct vk_call output = { .bind = { scratch(vk, layout.u + layout.v, layout.m, false) } };
+    struct vk_call output = { .bind = { vk_wino_scratch(vk, layout.u + layout.v, layout.m, false) } };
     if (!conv->transposed) output.bind[1] = vk_ops_bind(rec, &op->b, 0, 4 * co, false);
     output.bind[2] = vk_conv_bind_rows(rec, conv->out, part, part->y0 / divide, part->rows / divide, true);
     if (conv->arg) output.bind[3] = vk_conv_bind_rows(rec, &op->arg, part, part->y0 / 2, part->rows / 2, true);
@@ -230,19 +237,10 @@ static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struc
         output.bind[3] = vk_conv_bind_rows(rec, &op->x, part, part->y0, part->rows, false);
     }
     size_t channels = conv->arg ? 4 : 2;
-    CHECK(add_flat(vk, rec, &output, pipes->output, &push, tiles * co / channels, 200.0 * (double)channels));
+    CHECK(vk_wino_flat(vk, rec, &output, pipes->output, &push, sizeof push, tiles * co / channels,
+                       200.0 * (double)channels));
 fail:
     return status;
-}
-
-/* Whole images when their rows of tiles fit, else parts that begin with a row of tiles: by the shape alone. */
-static struct vk_cut wino_cut(const struct vk *vk, const struct vk_conv *conv)
-{
-    struct vk_cut cut = vk_conv_cut(vk, conv);
-    size_t down = (size_t)((cut.h + 3) / 4), fit = tile_rows(vk, conv);
-    cut.quantum = 4;
-    cut.most_rows = fit >= down ? fit / down * (size_t)conv->x->h : 4 * fit + 2;
-    return cut;
 }
 
 /* Tiles of the first part, which no other exceeds. */
@@ -250,7 +248,7 @@ static size_t first_tiles(const struct vk *vk, const struct vk_conv *conv, const
 {
     struct vk_part part = { 0 };
     vk_chunk_next(vk, cut, &part);
-    return tiles_of(part.images, part.rows, conv->x->w);
+    return vk_wino_tiles(part.images, part.rows, conv->x->w);
 }
 
 enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv)
@@ -258,14 +256,14 @@ enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk
     enum vgg_status status;
     struct pipes pipes;
     if (by_lanes(vk)) return vk_texel_lower(vk, rec, conv);
-    struct vk_cut cut = wino_cut(vk, conv);
+    struct vk_cut cut = vk_wino_cut(vk, conv, tile_rows(vk, conv));
     CHECK(get_pipes(vk, conv, first_tiles(vk, conv, &cut), &pipes));
     CHECK(vk_ops_scratch(vk));
     size_t ci = (size_t)conv->x->c, co = (size_t)conv->co;
     struct vk_push_conv push = { .ci = (int)ci, .co = (int)co };
     struct vk_call weight = { .bind = { vk_ops_bind(rec, &conv->op->w, 0, 4 * 9 * ci * co, false),
-                                        scratch(vk, 0, layout_of(conv, 0).u, true) } };
-    CHECK(add_flat(vk, rec, &weight, pipes.weight, &push, ci * co / 2, 400));
+                                        vk_wino_scratch(vk, 0, layout_of(conv, 0).u, true) } };
+    CHECK(vk_wino_flat(vk, rec, &weight, pipes.weight, &push, sizeof push, ci * co / 2, 400));
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         CHECK(lower_part(vk, rec, conv, &pipes, &part));
     }
@@ -277,22 +275,22 @@ static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const
                                         const struct pipes *pipes, const struct vk_part *part)
 {
     enum vgg_status status;
-    size_t tiles = tiles_of(part->images, part->rows, conv->x->w), ci = (size_t)conv->x->c, co = (size_t)conv->co;
-    struct layout layout = layout_of(conv, tiles);
+    size_t tiles = vk_wino_tiles(part->images, part->rows, conv->x->w), ci = (size_t)conv->x->c, co = (size_t)conv->co;
+    struct vk_wino_layout layout = layout_of(conv, tiles);
     struct vk_push_conv push = vk_conv_push(conv, part);
 
     struct vk_call input = { .bind = { vk_conv_bind_rows(rec, conv->x, part, part->x0, part->x_rows, false),
-                                       scratch(vk, layout.u, layout.v, true) } };
-    CHECK(add_flat(vk, rec, &input, pipes->input, &push, tiles * ci / 2, 400));
+                                       vk_wino_scratch(vk, layout.u, layout.v, true) } };
+    CHECK(vk_wino_flat(vk, rec, &input, pipes->input, &push, sizeof push, tiles * ci / 2, 400));
     struct vk_call dy = { .bind = { vk_conv_bind_rows(rec, conv->out, part, part->y0, part->rows, false),
-                                    scratch(vk, layout.u + layout.v, layout.m, true) } };
-    CHECK(add_flat(vk, rec, &dy, pipes->output, &push, tiles * co / 2, 400));
+                                    vk_wino_scratch(vk, layout.u + layout.v, layout.m, true) } };
+    CHECK(vk_wino_flat(vk, rec, &dy, pipes->output, &push, sizeof push, tiles * co / 2, 400));
 
     CHECK(add_product(vk, rec, conv, pipes, tiles, true));
 
-    struct vk_call dw = { .bind = { scratch(vk, 0, layout.u, false),
+    struct vk_call dw = { .bind = { vk_wino_scratch(vk, 0, layout.u, false),
                                     vk_ops_bind(rec, &conv->op->dw, 0, 4 * 9 * ci * co, true) } };
-    CHECK(add_flat(vk, rec, &dw, pipes->weight, &push, ci * co / 2, 400));
+    CHECK(vk_wino_flat(vk, rec, &dw, pipes->weight, &push, sizeof push, ci * co / 2, 400));
 fail:
     return status;
 }
@@ -302,7 +300,7 @@ enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const str
     enum vgg_status status;
     struct pipes pipes;
     if (by_lanes(vk)) return vk_texel_lower_wgrad(vk, rec, conv);
-    struct vk_cut cut = wino_cut(vk, conv);
+    struct vk_cut cut = vk_wino_cut(vk, conv, tile_rows(vk, conv));
     struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), 0, { 0 } };
     struct vk_variant dy = { vk_wino_shader(vk, VK_WINO_DY), 0, { 0 } };
     struct vk_variant dw = { vk_wino_shader(vk, VK_WINO_DW), 0, { 0 } };
