@@ -158,6 +158,37 @@ Test(vk_gpu, winograd_in_parts)
     check_winograd(&(struct shape) { 1, 96, 26, 128, 128 });
 }
 
+static struct vgg_op_case square(int n, int size, int channels, enum vgg_op_kind kind)
+{
+    return conv_case(&(struct shape) { n, size, size, channels, channels }, kind, 0, false);
+}
+
+/* By the shape and the class of device; never by a rate, which is measured, nor where --conv direct forbids it. */
+Test(vk_gpu, choice_of_way)
+{
+    const struct vgg_engine_options options = { .backend = "vulkan" },
+                                    direct = { .backend = "vulkan", .conv = "direct" };
+    struct vgg_backend *backend, *forced;
+    open_as("discrete");
+    cr_assert_eq(vgg_backend_open(&backend, &options), VGG_OK);
+    cr_assert_eq(vgg_backend_open(&forced, &direct), VGG_OK);
+    struct vk *vk = (struct vk *)backend;
+    for (int i = 0; i < 2; i++, vk->rate *= 1000) {
+        struct vgg_op_case block4 = square(1, 28, 512, VGG_OP_CONV), block5 = square(1, 14, 512, VGG_OP_CONV);
+        struct vgg_op_case many = square(16, 14, 512, VGG_OP_CONV),
+                           gradient = square(1, 28, 512, VGG_OP_CONV_BWD_WEIGHT);
+        const struct vk_conv conv = { .op = &block5.op, .x = &block5.op.x, .out = &block5.op.y, .co = 512 };
+        cr_expect(by_winograd(vk, &block4.op));
+        cr_expect(by_winograd(vk, &gradient.op));
+        cr_expect(by_winograd(vk, &many.op));
+        cr_expect_not(by_winograd(vk, &block5.op)); /* the kernel's transform is larger than the map */
+        cr_expect_gt(vk_conv_plan(vk, &conv).parts, 1u);
+        cr_expect_not(by_winograd((struct vk *)forced, &block4.op));
+    }
+    vgg_backend_close(forced);
+    vgg_backend_close(backend);
+}
+
 /* Another driver: subgroups of 4, bindings at multiples of 256 bytes, no 64-bit integers. */
 Test(vk_gpu, swiftshader)
 {

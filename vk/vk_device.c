@@ -80,9 +80,8 @@ static void read_limits(struct vk *vk)
     limits->range = range < l->maxStorageBufferRange ? range : l->maxStorageBufferRange;
     if (limits->range > (1u << 30)) limits->range = 1u << 30; /* element numbers stay far inside 32 bits */
     limits->range &= ~(size_t)(VGG_VIEW_ALIGN - 1);
-    /* Winograd's domain of many images at once, so that GPUs read the kernel's transform less often. */
-    static const size_t scratch[] = { 192 << 20, 128 << 20, 128 << 20, 64 << 20, 64 << 20 };
-    limits->scratch = limits->range < scratch[vk->gpu.class] ? limits->range : scratch[vk->gpu.class];
+    size_t scratch = (size_t)vk_gpu_scratch(&vk->gpu);
+    limits->scratch = limits->range < scratch ? limits->range : scratch;
     limits->align = l->minStorageBufferOffsetAlignment < 4 ? 4 : (size_t)l->minStorageBufferOffsetAlignment;
     if (vk->gpu.lanes && limits->align < l->minTexelBufferOffsetAlignment) {
         limits->align = (size_t)l->minTexelBufferOffsetAlignment;

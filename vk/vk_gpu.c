@@ -8,10 +8,27 @@
 #include "core/mem.h"
 #include "core/op.h"
 
+static uint64_t largest_heap(const struct vk_gpu *gpu)
+{
+    uint64_t largest = 0;
+    for (uint32_t i = 0; i < gpu->memory.memoryHeapCount; i++) {
+        const VkMemoryHeap *heap = &gpu->memory.memoryHeaps[i];
+        if ((heap->flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) && heap->size > largest) largest = heap->size;
+    }
+    return largest;
+}
+
+uint64_t vk_gpu_scratch(const struct vk_gpu *gpu)
+{
+    static const uint64_t most[] = { 192 << 20, 128 << 20, 128 << 20, 64 << 20, 64 << 20 };
+    uint64_t share = largest_heap(gpu) / 16 >> 20 << 20;
+    return share < most[gpu->class] ? share : most[gpu->class];
+}
+
 /* What the backend needs beside the arenas: scratch, staging, recordings. */
 static uint64_t reserve_of(const struct vk_gpu *gpu)
 {
-    return (gpu->class == VK_CLASS_CPU ? 128ull : 256ull) << 20;
+    return vk_gpu_scratch(gpu) + (64 << 20);
 }
 
 static enum vk_class class_of(VkPhysicalDeviceType type)

@@ -28,6 +28,11 @@ struct vk_gpu {
  * integrated, virtual, other, CPU; a GPU that two drivers offer appears once. *out by malloc, NULL without any. */
 enum vgg_status vk_gpu_list(const struct vk_lib *lib, struct vk_gpu **out, size_t *count);
 
+/* Bytes of scratch within one operation: Winograd's domain of many images at once, so that GPUs read the kernel's
+ * transform less often; a sixteenth of the largest heap on small ones. By the class and the heap's size, never by what
+ * is free: sums are cut by it. */
+uint64_t vk_gpu_scratch(const struct vk_gpu *gpu);
+
 /* What `devices` shows of one; the reason is left to the dispatcher, except that CPU-type devices explain themselves.
  */
 void vk_gpu_info(struct vgg_device_info *info, const struct vk_gpu *gpu);
