@@ -129,8 +129,9 @@ run_release() {
     build release && run_tests release
 }
 
+# Training on photos says nothing of compilers and memory that smaller tests do not: the release build does it.
 run_clang() {
-    build clang -DCMAKE_C_COMPILER=clang && run_tests clang
+    build clang -DCMAKE_C_COMPILER=clang && run_tests clang -E '^test_cli_vk_photos$'
 }
 
 run_asan() {
@@ -144,7 +145,7 @@ run_asan() {
     VK_ICD_FILENAMES=/dev/null run_tests asan -E '^test_(cli_)?vk_'
     [ -x build/asan/tests/test_vk_ops ] || return 0
     started=$SECONDS
-    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run_tests asan -R '^test_(cli_)?vk_'
+    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run_tests asan -R '^test_(cli_)?vk_' -E '^test_cli_vk_photos$'
 }
 
 run_tsan() {
