@@ -174,19 +174,59 @@ Test(vk_gpu, choice_of_way)
     cr_assert_eq(vgg_backend_open(&forced, &direct), VGG_OK);
     struct vk *vk = (struct vk *)backend;
     for (int i = 0; i < 2; i++, vk->rate *= 1000) {
-        struct vgg_op_case block4 = square(1, 28, 512, VGG_OP_CONV), block5 = square(1, 14, 512, VGG_OP_CONV);
-        struct vgg_op_case many = square(16, 14, 512, VGG_OP_CONV),
-                           gradient = square(1, 28, 512, VGG_OP_CONV_BWD_WEIGHT);
-        const struct vk_conv conv = { .op = &block5.op, .x = &block5.op.x, .out = &block5.op.y, .co = 512 };
+        struct vgg_op_case block4 = square(1, 28, 512, VGG_OP_CONV), low = square(1, 10, 512, VGG_OP_CONV);
+        struct vgg_op_case many = square(16, 14, 512, VGG_OP_CONV), one = square(1, 14, 512, VGG_OP_CONV);
+        struct vgg_op_case gradient = square(1, 28, 512, VGG_OP_CONV_BWD_WEIGHT);
+        const struct vk_conv conv = { .op = &low.op, .x = &low.op.x, .out = &low.op.y, .co = 512 };
         cr_expect(by_winograd(vk, &block4.op));
         cr_expect(by_winograd(vk, &gradient.op));
-        cr_expect(by_winograd(vk, &many.op));
-        cr_expect_not(by_winograd(vk, &block5.op)); /* the kernel's transform is larger than the map */
-        cr_expect_gt(vk_conv_plan(vk, &conv).parts, 1u);
+        cr_expect_eq(by_winograd(vk, &many.op), by_winograd(vk, &one.op));
+        cr_expect_not(by_winograd(vk, &low.op));
+        cr_expect_gt(vk_conv_plan(vk, &conv, 1).parts, 1u);
+        cr_expect_eq(vk_conv_plan(vk, &conv, 1).parts, vk_conv_plan(vk, &conv, 16).parts);
         cr_expect_not(by_winograd((struct vk *)forced, &block4.op));
     }
     vgg_backend_close(forced);
     vgg_backend_close(backend);
+}
+
+/* The images of a batch one by one: the same bits. */
+static void check_batch(struct vgg_backend *vk, const struct vgg_op_case *whole)
+{
+    struct vgg_op_case_memory together, apart;
+    struct vgg_op_case one = *whole;
+    struct vgg_view *views[] = { &one.op.x, &one.op.y, &one.op.dx, &one.op.dy, &one.op.arg };
+    size_t images = (size_t)(whole->op.x.n ? whole->op.x.n : whole->op.dx.n);
+    cr_assert_eq(vgg_op_case_memory_init(&together, whole), VGG_OK);
+    cr_assert_eq(vgg_op_case_memory_init(&apart, whole), VGG_OK);
+    cr_assert_eq(vgg_op_case_run(vk, whole, &together, NULL), VGG_OK);
+    for (size_t v = 0; v < sizeof views / sizeof *views; v++)
+        if (views[v]->n) views[v]->n = 1;
+    for (size_t i = 0; i < images; i++) {
+        cr_assert_eq(vgg_op_case_run(vk, &one, &apart, NULL), VGG_OK);
+        for (size_t v = 0; v < sizeof views / sizeof *views; v++)
+            views[v]->offset += vgg_view_size(views[v]);
+    }
+    cr_expect(vgg_op_case_same(whole, &together, &apart), "%s: other bits image by image", whole->text);
+    vgg_op_case_memory_finish(&together);
+    vgg_op_case_memory_finish(&apart);
+}
+
+Test(vk_gpu, batches_give_the_bits_of_single_images)
+{
+    static const struct shape shapes[] = { { 32, 64, 6, 64, 64 }, { 3, 14, 14, 256, 256 }, { 12, 16, 16, 64, 128 } };
+    const struct vgg_engine_options options = { .backend = "vulkan" };
+    struct vgg_backend *vk;
+    open_as("discrete");
+    cr_assert_eq(vgg_backend_open(&vk, &options), VGG_OK);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const struct vgg_op_case tests[] = { conv_case(&shapes[i], VGG_OP_CONV, VGG_OP_RELU, false),
+                                             conv_case(&shapes[i], VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, true),
+                                             conv_case(&shapes[i], VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false) };
+        for (size_t k = 0; k < sizeof tests / sizeof *tests; k++)
+            check_batch(vk, &tests[k]);
+    }
+    vgg_backend_close(vk);
 }
 
 /* Another driver: subgroups of 4, bindings at multiples of 256 bytes, no 64-bit integers. */

@@ -144,23 +144,34 @@ static struct vk_plan wgrad_plan(const struct vk *vk, const struct vk_conv *conv
     return vk_tile_plan(vk, &product);
 }
 
-struct vk_plan vk_conv_plan(const struct vk *vk, const struct vk_conv *conv)
+static struct vk_product forward_product(const struct vk_conv *conv, int images, size_t parts)
+{
+    size_t m = rows_of(conv, images, conv->x->h), n = (size_t)conv->co, c = (size_t)conv->x->c;
+    return (struct vk_product) { .m = m,
+                                 .n = n,
+                                 .k = 9 * c,
+                                 .batch = 1,
+                                 .bytes = 4.0 * ((double)m * (double)(n + c) + 9.0 * (double)(c * n)),
+                                 .parts = parts };
+}
+
+/* Parts of the sum that suit one image, so that a batch gives the same bits in one piece and in many. */
+static size_t forward_parts(const struct vk *vk, const struct vk_conv *conv)
+{
+    struct vk_product one = forward_product(conv, 1, 0);
+    one.most_parts = vk_ops_scratch_size(vk) / (4 * (size_t)conv->x->h * (size_t)conv->x->w * one.n);
+    size_t parts = vk->limits.split ? (size_t)vk->limits.split : vk_tile_plan(vk, &one).parts;
+    if (parts > one.most_parts) parts = one.most_parts;
+    return parts ? parts : 1;
+}
+
+struct vk_plan vk_conv_plan(const struct vk *vk, const struct vk_conv *conv, int images)
 {
     if (conv->op->kind == VGG_OP_CONV_BWD_WEIGHT) {
-        return wgrad_plan(vk, conv, (size_t)conv->x->n * (size_t)conv->x->h * (size_t)conv->x->w);
+        return wgrad_plan(vk, conv, (size_t)images * (size_t)conv->x->h * (size_t)conv->x->w);
     }
-    size_t m = rows_of(conv, conv->x->n, conv->x->h), n = (size_t)conv->co, c = (size_t)conv->x->c;
-    size_t room = vk_ops_scratch_size(vk) / (4 * m * n);
-    const struct vk_product product = { .m = m,
-                                        .n = n,
-                                        .k = 9 * c,
-                                        .batch = 1,
-                                        .bytes = 4.0 * ((double)m * (double)(n + c) + 9.0 * (double)(c * n)),
-                                        .most_parts = room };
-    struct vk_plan plan = vk_tile_plan(vk, &product);
-    if (vk->limits.split) plan.parts = (size_t)vk->limits.split < room ? (size_t)vk->limits.split : room;
-    if (plan.parts < 1) plan.parts = 1;
-    return plan;
+    const struct vk_product product = forward_product(conv, images, forward_parts(vk, conv));
+    return vk_tile_plan(vk, &product);
 }
 
 /* conv_texel.comp or, for odd channels, conv_lane.comp. */
@@ -180,7 +191,7 @@ static enum vgg_status choose_lanes(struct vk *vk, const struct vk_conv *conv, i
 static enum vgg_status choose_tile(struct vk *vk, const struct vk_conv *conv, struct block *block)
 {
     enum vgg_status status;
-    struct vk_plan plan = vk_conv_plan(vk, conv);
+    struct vk_plan plan = vk_conv_plan(vk, conv, conv->x->n);
     const struct vk_tile *tile;
     bool split = plan.parts > 1;
     struct vk_variant variant = { "conv", 13, { 0 } };
@@ -280,6 +291,10 @@ enum vgg_status vk_conv_lower(struct vk *vk, struct vk_rec *rec, const struct vg
     struct vk_cut cut = vk_conv_cut(vk, &conv);
     struct block block;
     CHECK(choose_shader(vk, &conv, &block));
+    if (block.parts > 1) { /* whole images, whose parts scratch holds */
+        size_t most = vk_ops_scratch_size(vk) / (4 * block.parts * (size_t)conv.x->w * (size_t)conv.co);
+        if (most < cut.most_rows) cut.most_rows = most;
+    }
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         CHECK(lower_part(vk, rec, &conv, &block, &part));
     }

@@ -23,18 +23,19 @@ struct vk_cut vk_conv_cut(const struct vk *vk, const struct vk_conv *conv);
 struct vk_push_conv vk_conv_push(const struct vk_conv *conv, const struct vk_part *part);
 
 /* How conv.comp or, for the kernel's gradient, wgrad.comp makes it: the tile and, on GPUs whose cores the tiles are too
- * few for, a sum in parts. */
-struct vk_plan vk_conv_plan(const struct vk *vk, const struct vk_conv *conv);
+ * few for, a sum in parts. Their number is that of one image, but for the kernel's gradient, a sum over images. */
+struct vk_plan vk_conv_plan(const struct vk *vk, const struct vk_conv *conv, int images);
 
 /* Predicted seconds that one dispatch may take. */
 #define VK_DISPATCH_SECONDS 0.05
 
 /* Has the device the shaders and the scratch for Winograd's way, and is the map large enough for its tiles? */
 bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv);
-/* Is it also shorter than the direct way? On GPUs by prediction: see vk_tile.h. conv->op tells the pass; for the
+/* Is it also shorter than the direct way? On GPUs by prediction, see vk_tile.h, for a batch that
+ * stands for all: one gives the same bits in one piece and in many. conv->op tells the pass; for the
  * kernel's gradient conv->out is dy. */
 bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv);
-double vk_wino_predict(const struct vk *vk, const struct vk_conv *conv);
+double vk_wino_predict(const struct vk *vk, const struct vk_conv *conv, int images);
 
 /* The same on devices of CPU type, vk_texel.c; vk_wino.c asks them there. */
 bool vk_texel_fits(const struct vk *vk, const struct vk_conv *conv);

@@ -95,14 +95,15 @@ static double predict(const struct vk *vk, const struct vk_product *p, int index
 struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *p)
 {
     /* The thin tile is for dense layers. */
-    struct vk_plan best = { .tile = vk_tile_choose(vk, p->m > 9 ? p->m : 9, p->n), .parts = 1 };
-    best.cost = predict(vk, p, best.tile, 1);
+    size_t least = p->parts ? p->parts : 1, most = p->most_parts < p->k / 256 ? p->most_parts : p->k / 256;
+    struct vk_plan best = { .tile = vk_tile_choose(vk, p->m > 9 ? p->m : 9, p->n), .parts = least };
+    best.cost = predict(vk, p, best.tile, least);
     if (vk->gpu.class == VK_CLASS_CPU) return best;
-    size_t most = p->most_parts < p->k / 256 ? p->most_parts : p->k / 256;
+    if (p->parts) most = least;
     for (int i = first_tile(vk); i <= SMALLEST; i++) {
         if (!vk_tile_fits(vk, i) || (forced(vk) && i != best.tile)) continue;
         size_t busy = vk_tile_machine(vk)->busy, count = tile_count(&tiles[i], p->m, p->n) * p->batch;
-        for (size_t parts = 1; parts == 1 || (parts <= most && count * (parts - 1) < 2 * busy); parts++) {
+        for (size_t parts = least; parts == least || (parts <= most && count * (parts - 1) < 2 * busy); parts++) {
             struct vk_plan plan = { i, parts, predict(vk, p, i, parts) };
             if (plan.cost < best.cost) best = plan;
         }

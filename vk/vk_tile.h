@@ -38,7 +38,8 @@ struct vk_plan {
 struct vk_product {
     size_t m, n, k, batch; /* `batch` times m x n sums of k terms */
     double bytes;          /* of all operands and results */
-    size_t most_parts;     /* that there is room for */
+    size_t parts;          /* of the sums; 0: as many as are best */
+    size_t most_parts;     /* that there is room for, where they are free */
 };
 
 /* The shortest way by predicted time, in parts of at least 256 terms. Depends on the shape and the class of the device

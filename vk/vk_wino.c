@@ -76,10 +76,10 @@ bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv)
 }
 
 /* Images that scratch holds at once; 0: only rows of one. */
-static size_t images_at_once(const struct vk *vk, const struct vk_conv *conv)
+static size_t images_at_once(const struct vk *vk, const struct vk_conv *conv, size_t images)
 {
-    size_t fit = tile_rows(vk, conv) / (size_t)((conv->x->h + 3) / 4), n = (size_t)conv->x->n;
-    return fit < n ? fit : n;
+    size_t fit = tile_rows(vk, conv) / (size_t)((conv->x->h + 3) / 4);
+    return fit < images ? fit : images;
 }
 
 static struct vk_product product_of(const struct vk_conv *conv, size_t tiles, bool wgrad)
@@ -97,10 +97,11 @@ static struct vk_product product_of(const struct vk_conv *conv, size_t tiles, bo
 /* Predicted time: the products, at their tiles' padding, and every byte that the transforms move to and from memory:
  * kernels and their transforms once (the gradient of a kernel, once for each part), inputs, outputs, transforms of both
  * written here and read there. Caches are left out, and the transforms' arithmetic, which hides behind the bytes. */
-static double predict(const struct vk *vk, const struct vk_conv *conv, bool wgrad)
+double vk_wino_predict(const struct vk *vk, const struct vk_conv *conv, int images)
 {
     const struct vk_machine *machine = vk_tile_machine(vk);
-    size_t n = (size_t)conv->x->n, at_once = images_at_once(vk, conv), h = (size_t)conv->x->h, w = (size_t)conv->x->w;
+    bool wgrad = conv->op->kind == VGG_OP_CONV_BWD_WEIGHT;
+    size_t n = (size_t)images, at_once = images_at_once(vk, conv, n), h = (size_t)conv->x->h, w = (size_t)conv->x->w;
     double parts = at_once ? (double)((n + at_once - 1) / at_once)
                            : (double)(n * (((h + 3) / 4 + tile_rows(vk, conv) - 1) / tile_rows(vk, conv)));
     double tiles = (double)vk_wino_tiles((int)n, (int)h, (int)w), ci = conv->x->c, co = conv->co;
@@ -110,11 +111,6 @@ static double predict(const struct vk *vk, const struct vk_conv *conv, bool wgra
     double kernels = 4 * ci * co * (VK_WINO_POINTS + (wgrad ? 18 : 9)) * (wgrad ? parts : 1);
     double calls = wgrad ? 3 * parts : 2 * parts + 1;
     return parts * vk_tile_plan(vk, &product).cost + (maps + kernels) * machine->per_byte + calls * machine->per_call;
-}
-
-double vk_wino_predict(const struct vk *vk, const struct vk_conv *conv)
-{
-    return predict(vk, conv, conv->op->kind == VGG_OP_CONV_BWD_WEIGHT);
 }
 
 bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
@@ -127,8 +123,10 @@ bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
         bool wgrad = conv->op->kind == VGG_OP_CONV_BWD_WEIGHT;
         return wgrad || (conv->x->h * conv->x->w >= 256 && conv->x->c * conv->co >= 64 * 64);
     }
-    /* For the same reason a gain that may be none is left. */
-    return 1.1 * vk_wino_predict(vk, conv) < vk_conv_plan(vk, conv).cost;
+    /* For the same reason a gain that may be none is left. Eight images: fewer would leave half of the speed of VGG16's
+     * last block to one image, more would take it from batches. */
+    int images = conv->op->kind == VGG_OP_CONV_BWD_WEIGHT ? conv->x->n : 8;
+    return 1.1 * vk_wino_predict(vk, conv, images) < vk_conv_plan(vk, conv, images).cost;
 }
 
 const char *vk_wino_shader(const struct vk *vk, enum vk_wino_step step)
