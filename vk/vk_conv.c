@@ -302,12 +302,27 @@ fail:
     return status;
 }
 
+/* wgrad_texel.comp; add: to the gradient itself, not to a part of it. */
+static enum vgg_status choose_wgrad_texel(struct vk *vk, const struct vgg_op *op, bool add, struct block *block,
+                                          VkPipeline *pipeline)
+{
+    int tm, tn;
+    vk_tile_texel(9 * (size_t)op->x.c, (size_t)op->dy.c, &tm, &tn);
+    struct vk_variant variant = { "wgrad_texel", 3, { (uint32_t)tm, (uint32_t)tn, add } };
+    *block = (struct block) { .bm = tm, .bn = 8 * tn, .texels = true };
+    return vk_pipe_get(vk, &variant, pipeline);
+}
+
 static enum vgg_status choose_wgrad(struct vk *vk, const struct vgg_op *op, int index, struct block *block,
                                     VkPipeline *pipeline)
 {
     size_t rows = 9 * (size_t)op->x.c, co = (size_t)op->dy.c;
     int tm, tn;
     if (vk_tile_lanes(vk, rows, co, &tm, &tn)) {
+        if (op->x.c % 8 == 0 && co % 8 == 0) {
+            enum vgg_status status = choose_wgrad_texel(vk, op, false, block, pipeline);
+            if (status != VGG_ERR_UNSUPPORTED) return status;
+        }
         struct vk_variant lane = { "wgrad_lane", 2, { (uint32_t)tm, (uint32_t)tn } };
         enum vgg_status status = vk_pipe_get(vk, &lane, pipeline);
         *block = (struct block) { .bm = tm, .bn = 8 * tn };
@@ -357,10 +372,15 @@ static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const
                                   .ci = x->c,
                                   .co = dy->c,
                                   .per_part = (int)per_part };
+    struct vk_bind dw = vk_ops_bind(rec, &op->dw, 0, 4 * count, true);
+    VkPipeline adding;
+    bool add = block.texels && parts == 1 && choose_wgrad_texel(vk, op, true, &block, &adding) == VGG_OK;
+    if (add) call.pipeline = adding;
     CHECK(vk_ops_scratch(vk));
+    call.texels = block.texels;
     call.bind[0] = vk_conv_bind_rows(rec, x, part, part->x0, part->x_rows, false);
     call.bind[1] = vk_conv_bind_rows(rec, dy, part, part->y0, part->rows, false);
-    call.bind[2] = vk_ops_scratch_bind(vk, 4 * parts * count, true);
+    call.bind[2] = add ? dw : vk_ops_scratch_bind(vk, 4 * parts * count, true);
     /* As many parts in one dispatch as its time allows. */
     double flops = 18.0 * (double)per_part * x->c * dy->c;
     size_t step = (size_t)(VK_DISPATCH_SECONDS * vk->rate / flops) + 1;
@@ -373,7 +393,7 @@ static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const
         call.flops = flops * (double)now;
         CHECK(vk_rec_add(vk, rec, &call, &push, sizeof push));
     }
-    CHECK(vk_ops_reduce(vk, rec, vk_ops_bind(rec, &op->dw, 0, 4 * count, true), NULL, count, parts, true, false, 1));
+    if (!add) CHECK(vk_ops_reduce(vk, rec, dw, NULL, count, parts, true, false, 1));
     CHECK(vk_ops_colsum(vk, rec, call.bind[1], vk_ops_bind(rec, &op->db, 0, 4 * co, true), pixels, co));
 fail:
     return status;

@@ -118,10 +118,11 @@ bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
     if (!vk_wino_possible(vk, conv)) return false;
     if (by_lanes(vk)) {
         /* The transforms cost as much as they save on small maps and few channels; there the direct sums stay: their
-         * rounding errors are a few times smaller. The direct sums of the kernel's gradient are three times slower. By
-         * the map, not by the images: a batch gives the same in one part and in many. */
-        bool wgrad = conv->op->kind == VGG_OP_CONV_BWD_WEIGHT;
-        return wgrad || (conv->x->h * conv->x->w >= 256 && conv->x->c * conv->co >= 64 * 64);
+         * rounding errors are a few times smaller. By the map, not by the images: a batch gives the same in one part
+         * and in many. Only kernel's gradients are sums over a batch. */
+        int pixels = conv->x->h * conv->x->w;
+        if (conv->op->kind == VGG_OP_CONV_BWD_WEIGHT) return (size_t)conv->x->n * (size_t)pixels >= 400;
+        return pixels >= 256 && conv->x->c * conv->co >= 64 * 64;
     }
     /* For the same reason a gain that may be none is left. Eight images: fewer would leave half of the speed of VGG16's
      * last block to one image, more would take it from batches. */
