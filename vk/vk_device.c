@@ -21,7 +21,7 @@ enum vgg_status vk_device_status(struct vk *vk, VkResult result, const char *wha
     case VK_ERROR_DEVICE_LOST:
         if (vk->lost) return VGG_ERR_DEVICE_LOST;
         vk->lost = true;
-        vk->lib.fn.DeviceWaitIdle(vk->device); /* whatever still runs is over before its objects go */
+        if (vk->device) vk->lib.fn.DeviceWaitIdle(vk->device); /* whatever still runs is over before its objects go */
         return vgg_fail(VGG_ERR_DEVICE_LOST,
                         "%s: the device was lost in %s; start again, with a smaller --batch or with --backend cpu",
                         vk->gpu.properties.deviceName, what);
