@@ -121,7 +121,7 @@ bool vk_tile_lanes(const struct vk *vk, size_t m, size_t n, int *tm, int *tn)
 {
     if (!vk->gpu.lanes || vk->limits.tile >= 0) return false;
     *tm = m > 40 ? 64 : m > 24 ? 32 : 8;
-    *tn = n > 16 ? 4 : 1;
+    *tn = n > 32 && *tm <= 32 ? 8 : n > 16 ? 4 : 1;
     return true;
 }
 
