@@ -47,8 +47,7 @@ struct vk_push_conv {
     uint part_size;
 };
 
-/* Kernels of ci x co channels, taken from all: words from one line of them to the next, and from one tap to the next.
- */
+/* Kernels of ci x co channels out of all: words from one line to the next, and from one tap to the next. */
 struct vk_push_kernels {
     uint base[4];
     int ci, co;
