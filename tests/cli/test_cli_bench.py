@@ -93,7 +93,7 @@ class Bench(Program):
         self.assertNotRegex(page, r"<script|https?://(?!www\.w3\.org)")
 
     def test_compare(self):
-        first = self.json(*SMALL, "--on", "cpu", "--pass", "forward", "--repeats", "9")
+        first = self.json(*SMALL, "--on", "cpu:auto", "--pass", "forward", "--repeats", "9")
         self.assertNotIn("comparison", first)
 
         def against(factor):
@@ -102,7 +102,7 @@ class Bench(Program):
                 old["results"][0]["seconds"][name] *= factor
             with open(self.path("old.json"), "w") as f:
                 json.dump(old, f)
-            return [*SMALL, "--on", "cpu", "--pass", "forward", "--repeats", "9", "--compare", "old.json"]
+            return [*SMALL, "--on", "cpu:auto", "--pass", "forward", "--repeats", "9", "--compare", "old.json"]
 
         # A tenth of the time is beyond any machine's noise, and so is ten times as much.
         slow = self.json(*against(0.05))["comparison"]
@@ -130,7 +130,7 @@ class Bench(Program):
 
     def test_interrupt(self):
         program = subprocess.Popen(
-            [PROGRAM, *SMALL, "--on", "cpu", "--pass", "forward", "--repeats", "10000", "--json", "--report", "r.html"],
+            [PROGRAM, *SMALL, "--on", "cpu:auto", "--pass", "forward", "--repeats", "10000", "--json", "--report", "r.html"],
             cwd=self.folder,
             env=dict(self.env, TERM="dumb"),
             stdout=subprocess.PIPE,
