@@ -81,6 +81,15 @@ struct vk_bind vk_conv_bind_rows(const struct vk_rec *rec, const struct vgg_view
     return vk_ops_bind(rec, view, offset, count * row, write);
 }
 
+enum vgg_status vk_conv_bias_gradient(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op,
+                                      const struct vk_part *part)
+{
+    const struct vgg_view *dy = &op->dy;
+    size_t co = (size_t)dy->c, pixels = (size_t)part->images * (size_t)part->rows * (size_t)dy->w;
+    return vk_ops_colsum(vk, rec, vk_conv_bind_rows(rec, dy, part, part->y0, part->rows, false),
+                         vk_ops_bind(rec, &op->db, 0, 4 * co, true), pixels, co);
+}
+
 /* Forward with a pool whose channels are no multiple of four: the whole map in scratch, then pool.comp. */
 static enum vgg_status lower_pool_apart(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
@@ -397,7 +406,7 @@ static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const
         CHECK(vk_rec_add(vk, rec, &call, &push, sizeof push));
     }
     if (!add) CHECK(vk_ops_reduce(vk, rec, dw, NULL, count, parts, true, false, 1));
-    CHECK(vk_ops_colsum(vk, rec, call.bind[1], vk_ops_bind(rec, &op->db, 0, 4 * co, true), pixels, co));
+    CHECK(vk_conv_bias_gradient(vk, rec, op, part));
 fail:
     return status;
 }

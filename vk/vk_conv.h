@@ -22,6 +22,10 @@ struct vk_cut vk_conv_cut(const struct vk *vk, const struct vk_conv *conv);
 /* The description of a part as the shaders take it; the bias is left to the caller. */
 struct vk_push_conv vk_conv_push(const struct vk_conv *conv, const struct vk_part *part);
 
+/* For the kernel's gradient: db += the sums of a part of dy. */
+enum vgg_status vk_conv_bias_gradient(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op,
+                                      const struct vk_part *part);
+
 /* How conv.comp or, for the kernel's gradient, wgrad.comp makes it: the tile and, on GPUs whose cores the tiles are too
  * few for, a sum in parts. Their number is that of one image, but for the kernel's gradient, a sum over images. */
 struct vk_plan vk_conv_plan(const struct vk *vk, const struct vk_conv *conv, int images);

@@ -310,9 +310,7 @@ enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const str
     CHECK(vk_ops_scratch(vk));
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         CHECK(lower_wgrad_part(vk, rec, conv, &pipes, &part));
-        struct vk_bind dy_part = vk_conv_bind_rows(rec, conv->out, &part, part.y0, part.rows, false);
-        size_t co = (size_t)conv->co, pixels = (size_t)part.images * (size_t)part.rows * (size_t)conv->x->w;
-        CHECK(vk_ops_colsum(vk, rec, dy_part, vk_ops_bind(rec, &conv->op->db, 0, 4 * co, true), pixels, co));
+        CHECK(vk_conv_bias_gradient(vk, rec, conv->op, &part));
     }
 fail:
     return status;
