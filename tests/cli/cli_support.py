@@ -84,11 +84,16 @@ def write_idx(images, labels, count=8, size=32):
         f.write(struct.pack(">II", 0x801, count) + bytes(i % 2 for i in range(count)))
 
 
+def use_lavapipe(env, folder):
+    env.update(VK_ICD_FILENAMES=LAVAPIPE, XDG_RUNTIME_DIR=folder)
+    env.setdefault("MESA_SHADER_CACHE_DIR", "/tmp/vgg16-mesa-cache")  # compiling takes most of a test's time
+
+
 def environment(**changes):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("VGG16_", "KERAS_", "HF_", "TORCH_"))}
     if BACKEND == "vulkan":
-        env.update(VGG16_BACKEND=BACKEND, VK_ICD_FILENAMES=LAVAPIPE, XDG_RUNTIME_DIR=changes["HOME"])
-        env.setdefault("MESA_SHADER_CACHE_DIR", "/tmp/vgg16-mesa-cache")  # compiling takes most of a test's time
+        env["VGG16_BACKEND"] = BACKEND
+        use_lavapipe(env, changes["HOME"])
     env.update(changes)
     return env
 

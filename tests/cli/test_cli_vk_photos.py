@@ -7,7 +7,7 @@ import os
 import struct
 import unittest
 
-from cli_support import LAVAPIPE, Program
+from cli_support import LAVAPIPE, Program, use_lavapipe
 
 DATA = os.environ.get("VGG16_TEST_DATA", "")
 PHOTOS = os.path.join(DATA, "cats-and-dogs")
@@ -36,8 +36,7 @@ def read_features(path):
 class Photos(Program):
     def setUp(self):
         super().setUp()
-        self.env.update(VK_ICD_FILENAMES=LAVAPIPE, XDG_RUNTIME_DIR=self.folder)
-        self.env.setdefault("MESA_SHADER_CACHE_DIR", "/tmp/vgg16-mesa-cache")  # compiling takes most of a test's time
+        use_lavapipe(self.env, self.folder)
 
     def on(self, backend, *args):
         return self.json(*args, "--backend", backend)
