@@ -5,6 +5,7 @@
 
 #include "core/engine.h"
 #include "core/log.h"
+#include "core/match.h"
 #include "core/mem.h"
 #include "core/model.h"
 #include "core/pass.h"
@@ -98,7 +99,7 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
         CHECK(vgg_fail(VGG_ERR_ARGUMENT,
                        "the model has no classifier; train a head by `vgg16 train`, or use the weights' own top"));
     }
-    CHECK(vgg_model_labels(&labels, model, data));
+    CHECK(vgg_match_labels(&labels, model, data));
     CHECK(vgg_model_first(&first, model, data));
     CHECK(create_result(&g.result, vgg_data_count(data), classes));
     struct vgg_plan_spec spec = {

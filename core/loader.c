@@ -107,7 +107,8 @@ static void *work(void *argument)
         pthread_mutex_unlock(&l->lock);
         struct slot *slot = slot_of(l, sequence);
         size_t index = slot->index[item];
-        slot->labels[item] = vgg_data_label(l->data, index);
+        int label = vgg_data_label(l->data, index);
+        slot->labels[item] = label >= 0 && l->options.labels ? l->options.labels[label] : label;
         slot->status[item] =
             vgg_data_fetch_quiet(l->data, index, &l->options.images, &l->options.augment, l->options.seed,
                                  sequence / l->batches, slot->x + (size_t)item * l->item_size, why);

@@ -9,8 +9,9 @@ struct vgg_loader_options {
     struct vgg_image_options images; /* height, width and preprocess given, not DEFAULT */
     struct vgg_augment_options augment;
     int batch;
-    bool shuffle; /* a new order each pass, from the seed */
-    bool repeat;  /* pass after pass; else the stream ends after one pass */
+    const int *labels; /* what batches show for each class of the data; NULL: the data's own numbers */
+    bool shuffle;      /* a new order each pass, from the seed */
+    bool repeat;       /* pass after pass; else the stream ends after one pass */
     uint64_t seed;
     uint64_t pass; /* start here: pass and batch within it, for resuming */
     uint64_t start;
@@ -20,7 +21,7 @@ struct vgg_loader_options {
 struct vgg_batch {
     int count;             /* items; the last batch of a pass may be smaller, and with skip_bad any batch */
     const float *x;        /* count items */
-    const int *labels;     /* count; -1 without labels */
+    const int *labels;     /* count, as the options number them; -1 without labels */
     const size_t *index;   /* position of each in the data set */
     uint64_t pass, number; /* of this batch: number counts from 0 in each pass */
 };

@@ -236,57 +236,9 @@ static const char *data_name(const struct vgg_data *data)
     return vgg_data_count(data) ? vgg_data_path(data, 0) : "data";
 }
 
-/* The first item of a class, to show where a wrong label stands. */
-static const char *first_of(const struct vgg_data *data, int label)
-{
-    for (size_t i = 0; i < vgg_data_count(data); i++) {
-        if (vgg_data_label(data, i) == label) return vgg_data_path(data, i);
-    }
-    return data_name(data);
-}
-
 static bool is_number(const char *name)
 {
     return name[strspn(name, "0123456789")] == '\0';
-}
-
-/* By name unless the data has only numbers, as arrays and IDX files do, and the model has words. */
-static bool matches_by_name(const struct vgg_model *model, const struct vgg_data *data)
-{
-    bool data_numbers = true, model_numbers = true;
-    if (!model->class_names) return false;
-    for (int i = 0; i < vgg_data_class_count(data); i++) {
-        data_numbers = data_numbers && is_number(vgg_data_class_name(data, i));
-    }
-    for (int i = 0; i < vgg_arch_classes(&model->arch); i++) {
-        model_numbers = model_numbers && is_number(model->class_names[i]);
-    }
-    return !data_numbers || model_numbers;
-}
-
-enum vgg_status vgg_model_labels(int **out, const struct vgg_model *model, const struct vgg_data *data)
-{
-    int have = vgg_arch_classes(&model->arch), wanted = vgg_data_class_count(data);
-    *out = NULL;
-    if (wanted == 0) return VGG_OK;
-    int *map = vgg_mem_calloc((size_t)wanted, sizeof *map);
-    if (!map) return vgg_fail_memory("class numbers", (size_t)wanted * sizeof *map);
-    bool by_name = matches_by_name(model, data);
-    for (int i = 0; i < wanted; i++) {
-        const char *name = vgg_data_class_name(data, i);
-        int k = by_name ? 0 : i;
-        while (by_name && k < have && strcmp(model->class_names[k], name) != 0)
-            k++;
-        if (k >= have) {
-            free(map);
-            return vgg_fail(VGG_ERR_ARGUMENT, "%s: class %d (%s) is out of range: the model knows %d classes, %s to %s",
-                            first_of(data, i), i, name, have, model->class_names ? model->class_names[0] : "0",
-                            model->class_names ? model->class_names[have - 1] : "the last by number");
-        }
-        map[i] = k;
-    }
-    *out = map;
-    return VGG_OK;
 }
 
 enum vgg_status vgg_model_first(int *out, const struct vgg_model *model, const struct vgg_data *data)

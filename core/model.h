@@ -23,10 +23,7 @@ void vgg_model_images(const struct vgg_model *model, struct vgg_image_options *i
  * unit. */
 int vgg_model_predicted(const struct vgg_model *model, const float *output);
 
-/* Which of the model's classes each class of `data` is: by name where both have names (numbers are none), else by
- * number. *out by malloc, NULL for data without labels. VGG_ERR_ARGUMENT for a class that the model does not have. */
 struct vgg_data;
-enum vgg_status vgg_model_labels(int **out, const struct vgg_model *model, const struct vgg_data *data);
 
 /* Index k such that stored features of h x w x c are the output of layer k - 1, the input of layer k; 0 for images.
  * VGG_ERR_ARGUMENT, with both shapes, when they fit nowhere. */

@@ -13,10 +13,9 @@ enum vgg_status vgg_pass_run(const struct vgg_pass *pass, vgg_pass_fn *fn, void 
     size_t batch_size = (size_t)pass->batch;
     float *y = vgg_mem_calloc(vgg_mem_mul(batch_size, vgg_net_output(pass->net)), sizeof *y);
     float *loss = vgg_mem_calloc(batch_size, sizeof *loss), *t = vgg_mem_calloc(batch_size, sizeof *t);
-    int *labels = vgg_mem_calloc(batch_size, sizeof *labels);
-    if (!y || !loss || !t || !labels)
+    if (!y || !loss || !t)
         CHECK(vgg_fail_memory("one batch of outputs", batch_size * vgg_net_output(pass->net) * sizeof *y));
-    struct vgg_loader_options options = { .images = pass->images, .batch = pass->batch };
+    struct vgg_loader_options options = { .images = pass->images, .batch = pass->batch, .labels = pass->labels };
     CHECK(vgg_loader_create(&loader, pass->data, &options));
     uint64_t done = 0, total = vgg_data_count(pass->data);
     for (;;) {
@@ -46,6 +45,5 @@ fail:
     free(y);
     free(loss);
     free(t);
-    free(labels);
     return status;
 }

@@ -11,14 +11,14 @@ struct vgg_pass {
     struct vgg_image_options images; /* nothing DEFAULT */
     int batch;
     bool loss;         /* the network has a loss: labels are its targets */
-    const int *labels; /* the model's class for each class of the data; NULL: no labels */
+    const int *labels; /* of vgg_match_labels; NULL: the data's own numbers */
     const char *phase; /* of progress */
     int epoch, epochs;
     vgg_progress_fn *progress;
     void *user;
 };
 
-/* Receives each batch, its labels as the model numbers them, with its outputs and, with a loss, the losses. */
+/* Receives each batch, its labels numbered by pass->labels, with its outputs and, with a loss, the losses. */
 typedef enum vgg_status vgg_pass_fn(void *sink, const struct vgg_batch *batch, const float *y, const float *loss);
 
 /* In the data set's order, nothing random. Stops with what fn returns when that is a failure. */

@@ -39,9 +39,8 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
     if (batch.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "no image of the training data could be read"));
     double loaded = vgg_clock_seconds();
     for (int i = 0; i < batch.count; i++) {
-        int label = t->labels[batch.labels[i]];
-        t->t[i] = (float)label;
-        t->w[i] = t->class_weight[label];
+        t->t[i] = (float)batch.labels[i];
+        t->w[i] = t->class_weight[batch.labels[i]];
     }
     double rate = learning_rate(t, s->step);
     struct vgg_net_io io = { .n = batch.count, .x = batch.x, .t = t->t, .w = t->w, .y = t->y, .loss = t->loss };
@@ -58,7 +57,7 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
                            t->o.checkpoint ? "; the last checkpoint is unharmed" : ""));
         }
         sum += (double)t->loss[i];
-        s->correct += vgg_model_predicted(t->model, t->y + (size_t)i * outputs) == t->labels[batch.labels[i]];
+        s->correct += vgg_model_predicted(t->model, t->y + (size_t)i * outputs) == batch.labels[i];
     }
     if (t->tensorboard) CHECK(vgg_tensorboard_step(t->tensorboard, s->step, sum / batch.count));
     s->loss += sum;

@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/match.h"
 #include "core/mem.h"
 
 enum { DEFAULT_BATCH = 20, FEATURE_BATCH = 32 };
@@ -143,7 +144,7 @@ static enum vgg_status map_labels(int **labels, const struct vgg_trainer *t, con
         return vgg_fail(VGG_ERR_ARGUMENT, "%s: has no labels; give a folder with one subfolder a class",
                         vgg_data_count(data) ? vgg_data_path(data, 0) : "data");
     }
-    return vgg_model_labels(labels, t->model, data);
+    return vgg_match_labels(labels, t->model, data);
 }
 
 static enum vgg_status create_net(struct vgg_trainer *t)
@@ -208,6 +209,7 @@ static enum vgg_status create_loader(struct vgg_trainer *t)
         .images = t->o.images,
         .augment = t->o.augment,
         .batch = t->o.batch,
+        .labels = t->labels,
         .shuffle = !t->o.no_shuffle,
         .repeat = true,
         .seed = t->o.seed,

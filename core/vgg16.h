@@ -399,13 +399,15 @@ struct vgg_evaluation {
     int classes;                     /* columns of probabilities: 2 for one sigmoid unit */
     double loss, accuracy;           /* NAN without labels */
     float *probabilities;            /* count x classes */
-    int *labels;                     /* count, -1 without labels */
+    int *labels;                     /* count, as the model numbers classes; -1 without labels */
     size_t *index;                   /* count: position in the data set (bad images may be left out) */
     uint64_t *confusion;             /* classes x classes, row = true class, column = predicted */
     double *precision, *recall, *f1; /* classes; NAN where undefined */
     uint64_t *support;               /* classes: images of each */
 };
-/* Runs the model on `data`; works without labels too (prediction). */
+/* Runs the model on `data`; works without labels too (prediction). The data may have fewer classes than the model, and
+ * number them otherwise: they are matched by name, or by number where either has no names. An item of a class that the
+ * model does not have is VGG_ERR_ARGUMENT. */
 VGG_API enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *engine,
                                      const struct vgg_model *model, const struct vgg_data *data,
                                      const struct vgg_evaluate_options *options);

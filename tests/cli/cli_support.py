@@ -50,9 +50,9 @@ def write_folder(path, classes=("cat", "dog"), count=6, seed=1):
     return path
 
 
-def write_safetensors(path, tensors):
-    """tensors: name -> (dtype, shape, bytes)."""
-    header, offset = {}, 0
+def write_safetensors(path, tensors, metadata=None):
+    """tensors: name -> (dtype, shape, bytes); metadata: name -> text."""
+    header, offset = ({"__metadata__": metadata} if metadata else {}), 0
     for name, (dtype, shape, data) in tensors.items():
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, offset + len(data)]}
         offset += len(data)
