@@ -1,5 +1,6 @@
-/* bench_net [-i ISA] [-t THREADS] [-s SECONDS] [CASE...]: times the network as a whole, features and training steps, on
- * random weights and images; without a CASE, all. One JSON object a line and case on stdout. */
+/* bench_net [-b BACKEND] [-i ISA] [-t THREADS] [-s SECONDS] [-S SHARD] [CASE...]: times the network as a whole,
+ * features and training steps, on random weights and images; without a CASE, all. One JSON object a line and case on
+ * stdout. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ static const struct bench_case cases[] = {
     { "block5-150-b20", 150, 20, "block5", false, VGG_OPTIMIZER_RMSPROP },
     { "block5-reused-150-b20", 150, 20, "block5", true, VGG_OPTIMIZER_RMSPROP },
     { "all-224-b8", 224, 8, "all", false, VGG_OPTIMIZER_SGD },
+    { "all-224-b32", 224, 32, "all", false, VGG_OPTIMIZER_SGD },
     { "all-32-b64", 32, 64, "all", false, VGG_OPTIMIZER_SGD },
 };
 
@@ -54,7 +56,7 @@ static void fill_params(float *params, const struct vgg_arch *arch)
 }
 
 /* One case on an open backend: at least MIN_RUNS runs after one that warms up, until `seconds` have passed. */
-static enum vgg_status run_case(const struct bench_case *c, struct vgg_backend *backend, double seconds)
+static enum vgg_status run_case(const struct bench_case *c, struct vgg_backend *backend, int shard, double seconds)
 {
     enum vgg_status status = VGG_OK;
     struct vgg_net *net = NULL;
@@ -78,7 +80,7 @@ static enum vgg_status run_case(const struct bench_case *c, struct vgg_backend *
                                   .trainable = trainable,
                                   .optimizer = c->optimizer,
                                   .hyper = { .momentum = 0.9f, .rho = 0.9f, .epsilon = 1e-7f } };
-    CHECK(vgg_net_create(&net, backend, &spec, first, 0));
+    CHECK(vgg_net_create(&net, backend, &spec, first, shard, 0));
     x = vgg_mem_calloc(count, sizeof *x);
     t = vgg_mem_calloc((size_t)c->batch, sizeof *t);
     y = vgg_mem_calloc((size_t)c->batch * vgg_net_output(net), sizeof *y);
@@ -123,13 +125,18 @@ int main(int argc, char **argv)
     struct vgg_engine_options options = { .backend = "cpu" };
     struct vgg_backend *backend;
     double seconds = 2;
-    for (int o; (o = getopt(argc, argv, "i:t:s:")) != -1;) {
+    int shard = 0;
+    for (int o; (o = getopt(argc, argv, "b:i:t:s:S:")) != -1;) {
         if (o == 'i')
             options.isa = optarg;
         else if (o == 't')
             options.threads = atoi(optarg);
         else if (o == 's')
             seconds = atof(optarg);
+        else if (o == 'S')
+            shard = atoi(optarg);
+        else if (o == 'b')
+            options.backend = optarg;
         else
             return 2;
     }
@@ -142,7 +149,7 @@ int main(int argc, char **argv)
             wanted |= strcmp(argv[j], cases[i].name) == 0;
         if (!wanted) continue;
         found++;
-        status = run_case(&cases[i], backend, seconds);
+        status = run_case(&cases[i], backend, shard, seconds);
     }
     vgg_backend_close(backend);
     if (!found) fprintf(stderr, "bench_net: no such case\n");

@@ -110,7 +110,7 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
         .loss = labelled,
         .trainable = arch->count,
     };
-    CHECK(vgg_net_create(&net, engine->backend, &spec, first, engine->memory));
+    CHECK(vgg_net_create(&net, engine->backend, &spec, first, 0, engine->memory));
     CHECK(vgg_net_set_params(net, model->params));
     struct vgg_pass pass = {
         .net = net,

@@ -55,7 +55,7 @@ enum vgg_status vgg_explain_create(struct vgg_explain **out, struct vgg_engine *
         .trainable = arch->count,
         .gradient = explain->layer + 1,
     };
-    CHECK(vgg_net_create(&explain->net, engine->backend, &spec, 0, engine->memory));
+    CHECK(vgg_net_create(&explain->net, engine->backend, &spec, 0, 0, engine->memory));
     CHECK(vgg_net_set_params(explain->net, model->params));
     size_t count = (size_t)explain->h * (size_t)explain->w * (size_t)explain->c;
     explain->y = vgg_mem_calloc(vgg_net_output(explain->net), sizeof *explain->y);

@@ -46,7 +46,7 @@ enum vgg_status vgg_features_create(struct vgg_features **out, struct vgg_engine
         .pooling = options->pooling,
         .trainable = arch->count,
     };
-    CHECK(vgg_net_create(&features->net, engine->backend, &spec, 0, engine->memory));
+    CHECK(vgg_net_create(&features->net, engine->backend, &spec, 0, 0, engine->memory));
     CHECK(vgg_net_set_params(features->net, model->params));
     *out = features;
     return VGG_OK;

@@ -56,7 +56,7 @@ enum vgg_status vgg_frozen_create(struct vgg_frozen *frozen, struct vgg_engine *
     struct vgg_plan_spec spec = {
         .arch = &model->arch, .batch = batch, .first = first, .last = last, .trainable = model->arch.count
     };
-    CHECK(vgg_net_create(&net, engine->backend, &spec, first, engine->memory));
+    CHECK(vgg_net_create(&net, engine->backend, &spec, first, 0, engine->memory));
     CHECK(vgg_net_set_params(net, model->params));
     struct vgg_pass pass = { .net = net,
                              .data = data,

@@ -10,6 +10,7 @@ struct vgg_model {
     enum vgg_preprocess preprocess; /* never DEFAULT */
     char *head;                     /* as given to vgg_arch_head; NULL: none */
     char *source;                   /* where the weights came from */
+    int shard;                      /* images whose gradients were one sum in its last training; 0: none, or unknown */
     char **class_names;             /* vgg_arch_classes(&arch) of them, or NULL: unnamed */
 };
 

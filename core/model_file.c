@@ -19,6 +19,7 @@
 #define META_PREPROCESS "preprocess"
 #define META_CLASSES "classes"
 #define META_SOURCE "weights"
+#define META_SHARD "shard"
 static const char format_name[] = "vgg16-model-1";
 
 static const char *const preprocess_names[] = { "default", "caffe", "torch", "rescale", "none" };
@@ -44,7 +45,7 @@ enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
 {
     const struct vgg_arch *arch = &model->arch;
     struct vgg_weights_layer layers[VGG_MAX_LAYERS];
-    char height[16], width[16];
+    char height[16], width[16], shard[16];
     for (int i = 0; i < arch->count; i++) {
         const struct vgg_layer *layer = &arch->layer[i];
         const struct vgg_view *k = &layer->kernel;
@@ -61,6 +62,7 @@ enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
     }
     snprintf(height, sizeof height, "%d", arch->h);
     snprintf(width, sizeof width, "%d", arch->w);
+    snprintf(shard, sizeof shard, "%d", model->shard);
     char *classes = classes_json(model);
     if (!classes) return vgg_fail_memory("class names", 0);
     const char *meta[] = {
@@ -82,6 +84,8 @@ enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
         classes,
         META_SOURCE,
         model->source,
+        model->shard ? META_SHARD : NULL, /* ends the list for a model that was not trained */
+        shard,
         NULL,
     };
     int h, w, c;
@@ -150,6 +154,8 @@ static enum vgg_status load(struct vgg_model **out, const char *path)
     CHECK(read_preprocess(&options.preprocess, vgg_weights_meta(weights, META_PREPROCESS), path));
     CHECK(vgg_model_create_whole(out, &options));
     CHECK(read_classes(*out, vgg_weights_meta(weights, META_CLASSES), path));
+    const char *shard = vgg_weights_meta(weights, META_SHARD);
+    if (shard) (*out)->shard = atoi(shard);
     vgg_weights_close(weights);
     return VGG_OK;
 fail:

@@ -2,160 +2,28 @@
 
 #include <stdlib.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/net_times.h"
+#include "core/net_store.h"
 
-/* Plans kept: whole batches and the rest of the last one, for training and for evaluation. */
-enum { KEPT = 4 };
-
-/* A plan for n images and its lists: `pass` without the update, `whole` with it; where spec.gradient asks for one,
- * these are the forward stretch and `back` is the other. */
-struct bound {
-    int n;
-    bool training;
-    struct vgg_plan *plan;
-    struct vgg_list pass, whole, back;
-    struct vgg_net_times times;
-};
-
-struct vgg_net {
-    struct vgg_backend *backend;
-    struct vgg_arch arch;
-    struct vgg_plan_spec spec;
-    int evaluate_first;
-    struct vgg_buf *arena[VGG_ARENA_COUNT];
-    struct bound bound[KEPT];
-    int next; /* the place to take when all are used */
-    size_t output;
-    float *ones; /* spec.batch default weights */
-};
-
-static bool trains(const struct vgg_net *net)
+/* The list that adds sum k + 1 to sum k and clears it. */
+static void bind_joins(struct vgg_net *net)
 {
-    return net->spec.trainable < net->arch.count;
-}
-
-static struct vgg_plan_spec spec_for(const struct vgg_net *net, int n, bool training)
-{
-    struct vgg_plan_spec spec = net->spec;
-    spec.batch = n;
-    if (!training) {
-        spec.trainable = net->arch.count;
-        spec.first = net->evaluate_first;
+    size_t count = net->sum[0] ? net->sum[0]->size / sizeof(float) : 0;
+    const struct vgg_view sum = { 0, VGG_ARENA_GRAD, VGG_F32, 1, 1, 1, (int)count },
+                          more = { 0, VGG_ARENA_SUM, VGG_F32, 1, 1, 1, (int)count };
+    net->join_op[0] = (struct vgg_op) { VGG_OP_ADD, .y = sum, .x = more };
+    net->join_op[1] = (struct vgg_op) { VGG_OP_ZERO, .y = more };
+    for (int k = 0; k + 1 < net->sums; k++) {
+        net->join[k] = (struct vgg_list) { .op = net->join_op, .count = 2, .key = vgg_backend_key(net->backend) };
+        net->join[k].arena[VGG_ARENA_GRAD] = net->sum[k];
+        net->join[k].arena[VGG_ARENA_SUM] = net->sum[k + 1];
     }
-    return spec;
-}
-
-static uint64_t arenas_size(const struct vgg_plan *plan)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < VGG_ARENA_COUNT; i++)
-        sum += plan->arena_size[i];
-    return sum;
-}
-
-/* The plan for n images of the more demanding of the two uses. */
-static enum vgg_status largest_plan(struct vgg_plan **out, const struct vgg_net *net, int n)
-{
-    struct vgg_plan_spec spec = spec_for(net, n, trains(net));
-    enum vgg_status status = vgg_plan_build(out, &spec);
-    if (status != VGG_OK || !trains(net)) return status;
-    struct vgg_plan *other;
-    spec = spec_for(net, n, false);
-    status = vgg_plan_build(&other, &spec);
-    if (status != VGG_OK) {
-        vgg_plan_destroy(*out);
-        *out = NULL;
-        return status;
-    }
-    size_t *act = &(*out)->arena_size[VGG_ARENA_ACT];
-    if (other->arena_size[VGG_ARENA_ACT] > *act) *act = other->arena_size[VGG_ARENA_ACT];
-    vgg_plan_destroy(other);
-    return VGG_OK;
-}
-
-/* Are the arenas together at most `memory` bytes, and each at most what the device gives at once? */
-static bool fits(const struct vgg_net *net, const struct vgg_plan *plan, uint64_t memory)
-{
-    uint64_t most = net->backend->device.allocation;
-    for (int i = 0; i < VGG_ARENA_COUNT && most; i++)
-        if (plan->arena_size[i] > most) return false;
-    return memory == 0 || arenas_size(plan) <= memory;
-}
-
-static enum vgg_status refuse(const struct vgg_net *net, const struct vgg_plan *plan, uint64_t memory)
-{
-    const double mib = 0x1p20;
-    uint64_t most = net->backend->device.allocation, largest = 0;
-    if (memory && arenas_size(plan) > memory) {
-        return vgg_fail(VGG_ERR_MEMORY,
-                        "one image of %dx%d needs %.0f MiB and the limit is %.0f MiB; take a smaller --size, train "
-                        "fewer layers or raise --memory",
-                        net->arch.h, net->arch.w, (double)arenas_size(plan) / mib, (double)memory / mib);
-    }
-    for (int i = 0; i < VGG_ARENA_COUNT; i++)
-        if (plan->arena_size[i] > largest) largest = plan->arena_size[i];
-    return vgg_fail(VGG_ERR_MEMORY,
-                    "one image of %dx%d needs %.0f MiB at once and %s gives at most %.0f MiB; take a smaller --size, "
-                    "train fewer layers or use --backend cpu",
-                    net->arch.h, net->arch.w, (double)largest / mib, net->backend->device.name, (double)most / mib);
-}
-
-static void destroy_arenas(struct vgg_net *net)
-{
-    for (int i = 0; i < VGG_ARENA_COUNT; i++) {
-        vgg_buf_destroy(net->arena[i]);
-        net->arena[i] = NULL;
-    }
-}
-
-static enum vgg_status allocate(struct vgg_net *net, const struct vgg_plan *plan)
-{
-    enum vgg_status status = VGG_OK;
-    for (int i = 0; i < VGG_ARENA_COUNT; i++)
-        if (plan->arena_size[i]) CHECK(vgg_buf_create(net->backend, &net->arena[i], plan->arena_size[i]));
-    return VGG_OK;
-fail:
-    destroy_arenas(net);
-    return status;
-}
-
-/* Finds the number of images at once and creates the arenas. A device with memory of its own may have less to give than
- * it says; the host's is gone for everybody. */
-static enum vgg_status create_arenas(struct vgg_net *net, uint64_t memory)
-{
-    enum vgg_status status = VGG_OK;
-    struct vgg_plan *plan = NULL;
-    int n = net->spec.batch;
-    for (;; n = (n + 1) / 2) {
-        CHECK(largest_plan(&plan, net, n));
-        bool fit = fits(net, plan, memory);
-        if (!fit && n == 1) CHECK(refuse(net, plan, memory));
-        if (fit) {
-            bool again = n > 1 && net->backend->device.allocation;
-            vgg_log_failures(again ? VGG_LOG_DEBUG : VGG_LOG_ERROR);
-            status = allocate(net, plan);
-            vgg_log_failures(VGG_LOG_ERROR);
-            if (status == VGG_OK) break;
-            if (status != VGG_ERR_MEMORY || !again) goto fail;
-        }
-        vgg_plan_destroy(plan);
-        plan = NULL;
-    }
-    if (n != net->spec.batch) {
-        vgg_log(VGG_LOG_INFO, "batches of %d are run %d images at once, to stay within the memory of %s",
-                net->spec.batch, n, net->backend->device.name);
-    }
-    net->spec.batch = n;
-    net->output = vgg_view_count(&plan->output) / (size_t)n;
-fail:
-    vgg_plan_destroy(plan);
-    return status;
 }
 
 enum vgg_status vgg_net_create(struct vgg_net **out, struct vgg_backend *backend, const struct vgg_plan_spec *spec,
-                               int evaluate_first, uint64_t memory)
+                               int evaluate_first, int shard, uint64_t memory)
 {
     enum vgg_status status = VGG_OK;
     *out = NULL;
@@ -166,10 +34,13 @@ enum vgg_status vgg_net_create(struct vgg_net **out, struct vgg_backend *backend
     net->spec = *spec;
     net->spec.arch = &net->arch;
     net->evaluate_first = evaluate_first;
-    CHECK(create_arenas(net, memory));
-    net->ones = vgg_mem_calloc((size_t)net->spec.batch, sizeof(float));
-    if (!net->ones) CHECK(vgg_fail_memory("a network", (size_t)net->spec.batch * sizeof(float)));
-    for (int i = 0; i < net->spec.batch; i++)
+    net->shard = shard > 0 && shard < spec->batch ? shard : spec->batch;
+    CHECK(vgg_net_arenas_create(net, memory));
+    bind_joins(net);
+    int most = net->forward > net->shard ? net->forward : net->shard;
+    net->ones = vgg_mem_calloc((size_t)most, sizeof(float));
+    if (!net->ones) CHECK(vgg_fail_memory("a network", (size_t)most * sizeof(float)));
+    for (int i = 0; i < most; i++)
         net->ones[i] = 1.0f;
     *out = net;
     return VGG_OK;
@@ -178,7 +49,7 @@ fail:
     return status;
 }
 
-static void unbind(struct bound *bound)
+static void unbind(struct vgg_net_bound *bound)
 {
     vgg_net_times_finish(&bound->times);
     vgg_plan_destroy(bound->plan);
@@ -187,9 +58,9 @@ static void unbind(struct bound *bound)
 void vgg_net_destroy(struct vgg_net *net)
 {
     if (!net) return;
-    for (int i = 0; i < KEPT; i++)
+    for (int i = 0; i < VGG_NET_KEPT; i++)
         unbind(&net->bound[i]);
-    destroy_arenas(net);
+    vgg_net_arenas_destroy(net);
     free(net->ones);
     free(net);
 }
@@ -229,23 +100,27 @@ enum vgg_status vgg_net_get_moments(struct vgg_net *net, float *moments)
 /* ---- running ---- */
 
 /* Gives a plan's lists the arenas as they are now, under new keys. */
-static void bind(struct vgg_net *net, struct bound *bound)
+static void bind(struct vgg_net *net, struct vgg_net_bound *bound)
 {
     const struct vgg_plan *plan = bound->plan;
     struct vgg_list list = { .op = plan->op, .count = plan->forward };
     for (int i = 0; i < VGG_ARENA_COUNT; i++)
         list.arena[i] = net->arena[i];
-    bound->pass = bound->whole = bound->back = list;
-    if (net->spec.gradient) {
-        bound->back.op += plan->forward;
-        bound->back.count = plan->backward;
-    } else {
-        bound->pass.count += plan->backward;
-        bound->whole.count += plan->backward + plan->update;
-    }
-    bound->pass.key = vgg_backend_key(net->backend);
+    bound->whole = bound->update = bound->back = list;
+    bound->back.op += plan->forward;
+    bound->back.count = plan->backward;
+    bound->update.op += plan->forward + plan->backward;
+    bound->update.count = plan->update;
+    bound->whole.count += plan->backward + plan->update;
     bound->whole.key = vgg_backend_key(net->backend);
+    bound->update.key = vgg_backend_key(net->backend);
     bound->back.key = vgg_backend_key(net->backend);
+    if (!net->spec.gradient) list.count += plan->backward;
+    for (int k = 0; k < (bound->training ? net->sums : 1); k++) {
+        bound->pass[k] = list;
+        bound->pass[k].key = vgg_backend_key(net->backend);
+        if (bound->training) bound->pass[k].arena[VGG_ARENA_GRAD] = net->sum[k];
+    }
 }
 
 /* A smaller batch can, through other ties in the placement, need a little more: then the arena grows. */
@@ -255,20 +130,20 @@ static enum vgg_status grow_activations(struct vgg_net *net, size_t size)
     vgg_buf_destroy(net->arena[VGG_ARENA_ACT]);
     net->arena[VGG_ARENA_ACT] = NULL;
     enum vgg_status status = vgg_buf_create(net->backend, &net->arena[VGG_ARENA_ACT], size);
-    for (int i = 0; i < KEPT && status == VGG_OK; i++) {
+    for (int i = 0; i < VGG_NET_KEPT && status == VGG_OK; i++) {
         if (net->bound[i].plan) bind(net, &net->bound[i]);
     }
     return status;
 }
 
-static enum vgg_status bound_for(struct bound **out, struct vgg_net *net, int n, bool training)
+static enum vgg_status bound_for(struct vgg_net_bound **out, struct vgg_net *net, int n, bool training)
 {
-    for (int i = 0; i < KEPT; i++) {
+    for (int i = 0; i < VGG_NET_KEPT; i++) {
         *out = &net->bound[i];
         if ((*out)->plan && (*out)->n == n && (*out)->training == training) return VGG_OK;
     }
     struct vgg_plan *plan;
-    struct vgg_plan_spec spec = spec_for(net, n, training);
+    struct vgg_plan_spec spec = vgg_net_spec(net, n, training);
     enum vgg_status status = vgg_plan_build(&plan, &spec);
     if (status != VGG_OK) return status;
     status = grow_activations(net, plan->arena_size[VGG_ARENA_ACT]);
@@ -277,9 +152,9 @@ static enum vgg_status bound_for(struct bound **out, struct vgg_net *net, int n,
         return status;
     }
     *out = &net->bound[net->next];
-    net->next = (net->next + 1) % KEPT;
+    net->next = (net->next + 1) % VGG_NET_KEPT;
     unbind(*out);
-    **out = (struct bound) { .n = n, .training = training, .plan = plan };
+    **out = (struct vgg_net_bound) { .n = n, .training = training, .plan = plan };
     bind(net, *out);
     vgg_net_times_init(&(*out)->times, net->backend, &net->arch, plan);
     return VGG_OK;
@@ -296,60 +171,116 @@ static enum vgg_status download(struct vgg_net *net, const struct vgg_view *view
                            : VGG_OK;
 }
 
-/* Runs the batch in parts of at most spec.batch images; the last part of a training batch ends with the update. */
-static enum vgg_status run(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *wanted,
-                           bool training)
+/* Where `io` goes when its images at .. at + n - 1 are run. */
+struct part {
+    struct vgg_net_bound *bound;
+    int at, n;
+    struct vgg_step step;
+};
+
+static enum vgg_status part_begin(struct part *part, struct vgg_net *net, const struct vgg_net_io *io,
+                                  const struct vgg_step *step, int at, int most, bool training)
 {
-    enum vgg_status status = VGG_OK;
-    for (int at = 0; at < io->n;) {
-        int n = io->n - at < net->spec.batch ? io->n - at : net->spec.batch;
-        struct bound *bound;
-        CHECK(bound_for(&bound, net, n, training));
-        const struct vgg_plan *plan = bound->plan;
-        size_t input = vgg_view_count(&plan->input) / (size_t)n;
-        struct vgg_step step = *wanted;
-        step.first = (uint32_t)at;
-        step.loss_scale = 1.0f / (float)io->n;
-        CHECK(upload(net, &plan->input, io->x + (size_t)at * input));
-        if (net->spec.loss) {
-            CHECK(upload(net, &plan->targets, io->t + at));
-            CHECK(upload(net, &plan->weights, io->w ? io->w + at : net->ones));
-        }
-        CHECK(vgg_net_times_run(&bound->times, at + n < io->n ? &bound->pass : &bound->whole, &step));
-        CHECK(download(net, &plan->output, io->y ? io->y + (size_t)at * net->output : NULL));
-        CHECK(download(net, &plan->loss, io->loss ? io->loss + at : NULL));
-        at += n;
+    enum vgg_status status;
+    part->at = at;
+    part->n = io->n - at < most ? io->n - at : most;
+    part->step = *step;
+    part->step.first = (uint32_t)at;
+    part->step.loss_scale = 1.0f / (float)io->n;
+    CHECK(bound_for(&part->bound, net, part->n, training));
+    const struct vgg_plan *plan = part->bound->plan;
+    size_t input = vgg_view_count(&plan->input) / (size_t)part->n;
+    CHECK(upload(net, &plan->input, io->x + (size_t)at * input));
+    if (net->spec.loss) {
+        CHECK(upload(net, &plan->targets, io->t + at));
+        CHECK(upload(net, &plan->weights, io->w ? io->w + at : net->ones));
     }
 fail:
     return status;
 }
 
-enum vgg_status vgg_net_forward(struct vgg_net *net, const struct vgg_net_io *io)
+static enum vgg_status part_end(const struct part *part, struct vgg_net *net, const struct vgg_net_io *io)
 {
-    struct vgg_step step = { 0 };
-    return run(net, io, &step, false);
+    const struct vgg_plan *plan = part->bound->plan;
+    enum vgg_status status = download(net, &plan->output, io->y ? io->y + (size_t)part->at * net->output : NULL);
+    return status == VGG_OK ? download(net, &plan->loss, io->loss ? io->loss + part->at : NULL) : status;
 }
 
+enum vgg_status vgg_net_forward(struct vgg_net *net, const struct vgg_net_io *io)
+{
+    enum vgg_status status = VGG_OK;
+    const struct vgg_step step = { 0 };
+    struct part part;
+    for (int at = 0; at < io->n; at += part.n) {
+        CHECK(part_begin(&part, net, io, &step, at, net->forward, false));
+        CHECK(vgg_net_times_run(&part.bound->times, &part.bound->pass[0], &part.step));
+        CHECK(part_end(&part, net, io));
+    }
+fail:
+    return status;
+}
+
+/* Runs what no plan's times hold: sums that are joined, and the update after them. */
+static enum vgg_status run_apart(struct vgg_net *net, const struct vgg_list *list, const struct vgg_step *step)
+{
+    double begin = vgg_clock_seconds();
+    enum vgg_status status = vgg_backend_run(net->backend, list, step);
+    net->seconds_apart += vgg_clock_seconds() - begin;
+    return status;
+}
+
+/* Adds the last of *held sums to the one before. */
+static enum vgg_status join(struct vgg_net *net, int *held, const struct vgg_step *step)
+{
+    --*held;
+    return run_apart(net, &net->join[*held - 1], step);
+}
+
+/* The shards' gradients are the leaves of a balanced binary tree in their order: a sum waits in the lowest free place
+ * until as many shards as are in it have been added up beside it. */
 enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step)
 {
-    return run(net, io, step, true);
+    enum vgg_status status = VGG_OK;
+    struct part part;
+    int held = 0, shards = 0;
+    net->seconds_apart = 0;
+    if (io->n > net->spec.batch)
+        return vgg_fail(VGG_ERR_ARGUMENT, "a batch of %d for a network of %d", io->n, net->spec.batch);
+    for (int at = 0; at < io->n; at += part.n) {
+        CHECK(part_begin(&part, net, io, step, at, net->shard, true));
+        bool alone = part.n == io->n;
+        CHECK(vgg_net_times_run(&part.bound->times, alone ? &part.bound->whole : &part.bound->pass[held], &part.step));
+        CHECK(part_end(&part, net, io));
+        if (alone) return VGG_OK;
+        held++, shards++;
+        for (int added = shards; added % 2 == 0; added /= 2)
+            CHECK(join(net, &held, step));
+    }
+    while (held > 1)
+        CHECK(join(net, &held, step));
+    CHECK(run_apart(net, &part.bound->update, step));
+    if (++net->batches == 2) /* the first met cold caches */
+        vgg_log(VGG_LOG_INFO, "%d shards of %d images: adding their gradients and the update took %.2f ms", shards,
+                net->shard, 1e3 * net->seconds_apart);
+fail:
+    return status;
 }
 
 enum vgg_status vgg_net_slopes(struct vgg_net *net, const struct vgg_net_slopes *io)
 {
     enum vgg_status status = VGG_OK;
     struct vgg_step step = { 0 };
-    float *seed = vgg_mem_calloc((size_t)net->spec.batch, net->output * sizeof *seed);
-    if (!seed) return vgg_fail_memory("the gradients of scores", (size_t)net->spec.batch * net->output * sizeof *seed);
+    float *seed = vgg_mem_calloc((size_t)net->forward, net->output * sizeof *seed);
+    if (!seed) return vgg_fail_memory("the gradients of scores", (size_t)net->forward * net->output * sizeof *seed);
     for (int at = 0, n; at < io->n; at += n) {
-        n = io->n - at < net->spec.batch ? io->n - at : net->spec.batch;
-        struct bound *bound;
+        n = io->n - at < net->forward ? io->n - at : net->forward;
+        struct vgg_net_bound *bound;
         CHECK(bound_for(&bound, net, n, false));
         const struct vgg_plan *plan = bound->plan;
         size_t input = vgg_view_count(&plan->input) / (size_t)n, kept = vgg_view_count(&plan->kept) / (size_t)n;
         float *y = io->y + (size_t)at * net->output;
         CHECK(upload(net, &plan->input, io->x + (size_t)at * input));
-        CHECK(vgg_backend_run(net->backend, &bound->pass, &step));
+        CHECK(vgg_backend_run(net->backend, &bound->pass[0], &step));
         CHECK(download(net, &plan->output, y));
         io->seed(io->user, at, n, y, seed);
         CHECK(upload(net, &plan->seed, seed));

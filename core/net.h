@@ -7,13 +7,15 @@
 
 struct vgg_net;
 
-/* Puts a network where `spec` says: spec->batch is the largest number of images at once; it is halved until the arenas
- * take at most `memory` bytes (0: no limit), and larger batches are then run in parts with the same result (sums over
- * images are associated differently: gradients agree to fp32 rounding). *spec and its arch are copied.
- * evaluate_first: the first layer of evaluation passes (vgg_net_forward), when it differs from spec->first because
- * frozen features were kept; else spec->first. VGG_ERR_MEMORY, with the numbers, when not even one image fits. */
+/* Puts a network where `spec` says. A batch of at most spec->batch images trains in shards of `shard` (0, or more than
+ * there are: in one): the gradient of each is a sum of its own, and these are added as a balanced binary tree in their
+ * order, so that the result depends on the shard and on nothing of the machine. Forward passes run as many images at
+ * once as fit, with the same result for any number. All arenas together take at most `memory` bytes (0: no limit).
+ * *spec and its arch are copied. evaluate_first: the first layer of evaluation passes (vgg_net_forward), when it
+ * differs from spec->first because frozen features were kept; else spec->first. VGG_ERR_MEMORY, with the numbers and
+ * the shard that would fit, when this one does not. */
 enum vgg_status vgg_net_create(struct vgg_net **out, struct vgg_backend *backend, const struct vgg_plan_spec *spec,
-                               int evaluate_first, uint64_t memory);
+                               int evaluate_first, int shard, uint64_t memory);
 void vgg_net_destroy(struct vgg_net *net);
 /* Values of one image's output: pooled or plain features, or probabilities. */
 size_t vgg_net_output(const struct vgg_net *net);
@@ -38,7 +40,8 @@ struct vgg_net_io {
 
 /* Forward, nothing random, nothing changed. */
 enum vgg_status vgg_net_forward(struct vgg_net *net, const struct vgg_net_io *io);
-/* Forward, backward, update with step->step, seed and learning_rate (first and loss_scale are set here). */
+/* Forward, backward, update with step->step, seed and learning_rate (first and loss_scale are set here); at most as
+ * many images as the network was made for. */
 enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step);
 
 /* One batch for a network whose spec asks for a gradient. */

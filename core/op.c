@@ -7,6 +7,7 @@
 
 static const char *const names[VGG_OP_KIND_COUNT] = {
     [VGG_OP_ZERO] = "ZERO",
+    [VGG_OP_ADD] = "ADD",
     [VGG_OP_CONV] = "CONV",
     [VGG_OP_CONV_BWD_DATA] = "CONV_BWD_DATA",
     [VGG_OP_CONV_BWD_WEIGHT] = "CONV_BWD_WEIGHT",
@@ -164,6 +165,8 @@ static const char *check_kind(const struct vgg_op *op)
 {
     switch (op->kind) {
     case VGG_OP_ZERO: return present(&op->y) ? NULL : "y is missing";
+    case VGG_OP_ADD:
+        return is(&op->y, 1, 1, 1, op->y.c) && same(&op->x, &op->y) ? NULL : "x and y must be flat and of one count";
     case VGG_OP_CONV: return check_conv(op);
     case VGG_OP_CONV_BWD_DATA: return check_conv_bwd_data(op);
     case VGG_OP_CONV_BWD_WEIGHT: return check_conv_bwd_weight(op);
@@ -226,7 +229,7 @@ enum vgg_op_role vgg_op_role(const struct vgg_op *op, enum vgg_op_view view)
     case VGG_OP_DW:
     case VGG_OP_DB: return update ? VGG_OP_READS : VGG_OP_UPDATES;
     case VGG_OP_Y:
-    case VGG_OP_ARG: return unpool ? VGG_OP_READS : VGG_OP_WRITES;
+    case VGG_OP_ARG: return unpool ? VGG_OP_READS : op->kind == VGG_OP_ADD ? VGG_OP_UPDATES : VGG_OP_WRITES;
     case VGG_OP_DX:
     case VGG_OP_LOSS: return VGG_OP_WRITES;
     default: return VGG_OP_READS;

@@ -4,9 +4,9 @@
 
 #include "core/vgg16.h"
 
-/* The four memories of a network. A view names its arena, not a pointer: plans are built, printed, checked and costed
- * before any memory exists. */
-enum vgg_arena { VGG_ARENA_PARAM, VGG_ARENA_GRAD, VGG_ARENA_MOMENT, VGG_ARENA_ACT, VGG_ARENA_COUNT };
+/* The memories of a network. A view names its arena, not a pointer: plans are built, printed, checked and costed
+ * before any memory exists. SUM is a second memory of gradients, which VGG_OP_ADD adds to the first. */
+enum vgg_arena { VGG_ARENA_PARAM, VGG_ARENA_GRAD, VGG_ARENA_MOMENT, VGG_ARENA_ACT, VGG_ARENA_SUM, VGG_ARENA_COUNT };
 
 enum vgg_type { VGG_F32, VGG_U8 };
 
@@ -30,6 +30,7 @@ struct vgg_view {
  * is written, dw and db accumulate. y never overlaps an input unless said. */
 enum vgg_op_kind {
     VGG_OP_ZERO, /* y = 0 */
+    VGG_OP_ADD,  /* y += x, flat ranges of one count */
     VGG_OP_CONV, /* y = x * w + b, 3x3, stride 1, zero padding 1; VGG_OP_RELU; VGG_OP_POOL: 2x2 max-pool after it,
                     y is the pooled map; arg (optional with POOL): see VGG_OP_POOL2 */
     VGG_OP_CONV_BWD_DATA,   /* dx from dy, w; VGG_OP_RELU: mask by x (same shape as dx) */

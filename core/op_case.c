@@ -315,6 +315,14 @@ static enum vgg_status add_zero(struct vgg_op_case_list *list, enum vgg_arena ar
     return add(list, &test, "");
 }
 
+static enum vgg_status add_add(struct vgg_op_case_list *list, int count)
+{
+    struct vgg_op_case test = { .op = { .kind = VGG_OP_ADD }, .large = count > 50000 };
+    test.op.x = flat(&test, VGG_ARENA_SUM, count);
+    test.op.y = flat(&test, VGG_ARENA_GRAD, count);
+    return add(list, &test, "");
+}
+
 static enum vgg_status add_fma(struct vgg_op_case_list *list, int count, int rounds)
 {
     struct vgg_op_case test = { .op = { .kind = VGG_OP_FMA, .rounds = rounds }, .large = count > 50000 };
@@ -356,6 +364,7 @@ enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list)
             CHECK(add_update(list, &update_variants[j], counts[i]));
         CHECK(add_zero(list, VGG_ARENA_GRAD, counts[i]));
         CHECK(add_zero(list, VGG_ARENA_ACT, counts[i]));
+        CHECK(add_add(list, counts[i]));
         CHECK(add_fma(list, counts[i], 1 + (int)i));
     }
     return VGG_OK;

@@ -182,6 +182,7 @@ static struct rule rule_of(const struct vgg_op *op, enum vgg_op_view name)
     case VGG_OP_RMSPROP:
     case VGG_OP_ADAM:
     case VGG_OP_ADAMW: return (struct rule) { 1e-5, 1e-2 };
+    case VGG_OP_ADD: return (struct rule) { 1e-30, 1 }; /* exact but for denormals, which a device may flush */
     default: return (struct rule) { 0, 0 };
     }
 }

@@ -100,6 +100,8 @@ static void add_training(struct settings *s, const struct vgg_report *report)
     if (strcmp(o.trainable, "head") != 0 && strcmp(o.trainable, "all") != 0) more(s, "and all above");
     add_optimizer(s, &o);
     add(s, "Batch", "%d", o.batch);
+    if (report->history && report->history->shard)
+        more(s, "gradients in shards of at most %d images", report->history->shard);
     add(s, "Epochs", "at most %d", o.epochs);
     if (o.steps_per_epoch) more(s, "of %d steps", o.steps_per_epoch);
     if (o.early_stop) more(s, "stopped after %d without a lower loss", o.early_stop);

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/match.h"
 #include "core/mem.h"
+#include "core/shard.h"
 
 enum { DEFAULT_BATCH = 20, FEATURE_BATCH = 32 };
 
@@ -37,10 +38,10 @@ static enum vgg_status check_options(const struct vgg_train_options *o)
     if (!(o->learning_rate > 0.0f) || !isfinite(o->learning_rate)) {
         return vgg_fail(VGG_ERR_ARGUMENT, "learning rate %g: must be above 0", (double)o->learning_rate);
     }
-    if (o->batch < 1 || o->epochs < 0 || o->steps_per_epoch < 0) {
+    if (o->batch < 1 || o->epochs < 0 || o->steps_per_epoch < 0 || o->shard < 0) {
         return vgg_fail(VGG_ERR_ARGUMENT,
-                        "batch %d, epochs %d, steps per epoch %d: none may be negative, batch at least 1", o->batch,
-                        o->epochs, o->steps_per_epoch);
+                        "batch %d, shard %d, epochs %d, steps per epoch %d: none may be negative, batch at least 1",
+                        o->batch, o->shard, o->epochs, o->steps_per_epoch);
     }
     if (!(o->momentum >= 0.0f && o->momentum < 1.0f))
         return vgg_fail(VGG_ERR_ARGUMENT, "momentum %g: must be in [0, 1)", (double)o->momentum);
@@ -112,12 +113,13 @@ static void describe(struct vgg_trainer *t)
     snprintf(t->settings, sizeof t->settings,
              "arch %s, size %dx%d, head %s, trains from %s, frozen weights %08lx, optimizer %s momentum %g%s rho %g "
              "betas %g %g "
-             "epsilon %g decay %g, batch %d, steps %llu, seed %llu, shuffle %d, balanced %d, preprocess %d resize %d "
+             "epsilon %g decay %g, batch %d, shard %d, steps %llu, seed %llu, shuffle %d, balanced %d, preprocess %d "
+             "resize %d "
              "crop %d, "
              "augment %g %g %g %g %g %d, data %zu items of %d classes",
              arch->name, arch->h, arch->w, t->model->head ? t->model->head : "none", arch->layer[t->trainable].name,
              frozen, optimizers[o->optimizer], (double)o->momentum, o->nesterov ? " nesterov" : "", (double)o->rho,
-             (double)o->beta1, (double)o->beta2, (double)o->epsilon, (double)o->weight_decay, o->batch,
+             (double)o->beta1, (double)o->beta2, (double)o->epsilon, (double)o->weight_decay, o->batch, t->shard,
              (unsigned long long)t->steps, (unsigned long long)o->seed, !o->no_shuffle, o->balanced,
              (int)o->images.preprocess, (int)o->images.resize, (int)o->images.crop, (double)a->rotate,
              (double)a->shift_height, (double)a->shift_width, (double)a->shear, (double)a->zoom, a->flip,
@@ -151,9 +153,10 @@ static enum vgg_status create_net(struct vgg_trainer *t)
 {
     const struct vgg_arch *arch = &t->model->arch;
     const struct vgg_train_options *o = &t->o;
+    size_t items = vgg_data_count(t->data);
     struct vgg_plan_spec spec = {
         .arch = arch,
-        .batch = o->batch,
+        .batch = items < (size_t)o->batch ? (int)items : o->batch,
         .first = t->first,
         .last = arch->count,
         .loss = true,
@@ -162,7 +165,8 @@ static enum vgg_status create_net(struct vgg_trainer *t)
         .nesterov = o->nesterov,
         .hyper = { o->momentum, o->rho, o->beta1, o->beta2, o->epsilon, o->weight_decay },
     };
-    enum vgg_status status = vgg_net_create(&t->net, t->engine->backend, &spec, t->validation_first, t->engine->memory);
+    enum vgg_status status =
+        vgg_net_create(&t->net, t->engine->backend, &spec, t->validation_first, t->shard, t->engine->memory);
     return status == VGG_OK ? vgg_net_set_params(t->net, t->model->params) : status;
 }
 
@@ -257,13 +261,16 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
                        t->o.trainable));
     }
     CHECK(set_class_weights(t, classes));
-    double begin = vgg_clock_seconds();
     bool random = t->first == 0 && vgg_augment_any(&t->o.augment);
+    int from = random || t->first > end ? t->first : end; /* whether or not the frozen layers' features fit in memory */
+    t->shard = t->o.shard ? t->o.shard : vgg_shard_size(arch, from, t->trainable);
+    double begin = vgg_clock_seconds();
     if (!random) CHECK(freeze(t, &t->data, &t->frozen, &t->first, end));
     CHECK(freeze(t, &t->validation, &t->frozen_validation, &t->validation_first, end));
     t->seconds_features = vgg_clock_seconds() - begin;
     if (!validation) t->validation_first = t->first;
     CHECK(create_net(t));
+    model->shard = t->shard;
     CHECK(create_buffers(t, arch->layer[arch->count - 1].c));
     uint64_t items = vgg_data_count(t->data), batch = (uint64_t)t->o.batch;
     t->steps = t->o.steps_per_epoch ? (uint64_t)t->o.steps_per_epoch : (items + batch - 1) / batch;
@@ -307,8 +314,8 @@ void vgg_trainer_finish(struct vgg_trainer *t)
     vgg_frozen_finish(&t->frozen_validation);
     vgg_tensorboard_destroy(t->tensorboard);
     if (t->o.history) {
-        *t->o.history =
-            (struct vgg_history) { t->state.history, (size_t)t->state.epoch, t->seconds_features, t->seconds_save };
+        *t->o.history = (struct vgg_history) { t->state.history, (size_t)t->state.epoch, t->shard, t->seconds_features,
+                                               t->seconds_save };
     } else {
         free(t->state.history);
     }

@@ -19,6 +19,7 @@ struct vgg_trainer {
     struct vgg_frozen frozen, frozen_validation;
     int trainable;               /* first layer that trains */
     int first, validation_first; /* first layer that runs */
+    int shard;                   /* images whose gradients are one sum */
     size_t offset;               /* of the trainable range, in floats */
     struct vgg_net *net;
     struct vgg_loader *loader;

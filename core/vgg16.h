@@ -98,7 +98,8 @@ struct vgg_engine_options {
         *conv;             /* how 3x3 convolutions are computed: "auto" (the faster one for each layer), "direct",
                               "winograd" (or "winograd2", "winograd4", "winograd6": of that tile; Vulkan: as auto); NULL: auto */
     int threads;           /* CPU: 0 = one for each processor this process may use */
-    uint64_t memory;       /* bytes that arenas may take together; 0: what the device has. Larger batches are split. */
+    uint64_t memory;       /* bytes that arenas may take together; 0: what the device has. Forward passes are split to
+                              stay below, which changes no bit; a training step that cannot be is VGG_ERR_MEMORY. */
     const char *precision; /* of the operands of forward convolutions and dense layers: "fp32", "bf16"; NULL: fp32.
                               bf16: inputs and weights are rounded to 8 significant bits (to the nearest, ties to even),
                               sums stay fp32, convolutions are direct. A sum of products changes by at most
@@ -339,6 +340,7 @@ typedef void vgg_epoch_fn(void *user, const struct vgg_epoch *epoch);
 struct vgg_history {
     struct vgg_epoch *epochs; /* count */
     size_t count;
+    int shard;                             /* images whose gradients were one sum; 0: it did not come to that */
     double seconds_features, seconds_save; /* of this call: computing frozen features, writing checkpoints */
 };
 /* Frees what a history holds and empties it; accepts a zeroed one. */
@@ -362,6 +364,11 @@ struct vgg_train_options {
     int epochs;          /* 0: none, the model stays as it is */
     int steps_per_epoch; /* 0: one pass over the data */
     int batch;           /* 0: 20 */
+    int shard;           /* Images whose gradients are one sum; the sums of a batch are added as a balanced binary tree.
+                            Another shard gives other last bits, so that it follows from the shape of the work alone and
+                            never from memory: a batch that does not fit is VGG_ERR_MEMORY. 0: the largest power of two
+                            whose activations and gradients take 1 GiB (all layers of VGG16: 8 at 224x224, 256 at 32x32;
+                            a head on frozen layers: thousands) */
     bool balanced;       /* class weights N / (classes * N_c) */
     int early_stop; /* stop after so many epochs without a lower val_loss (loss without validation data); 0: never */
     bool no_shuffle;

@@ -98,8 +98,8 @@ typedef void cpu_loop_fn(struct cpu *cpu, const struct vgg_op *op, const struct 
                          const struct vgg_step *step);
 cpu_loop_fn cpu_pool2_run, cpu_pool2_bwd_run, cpu_avgpool_run, cpu_avgpool_bwd_run, cpu_gmaxpool_run,
     cpu_gmaxpool_bwd_run;
-cpu_loop_fn cpu_zero_run, cpu_dropout_run, cpu_dropout_bwd_run, cpu_softmax_run, cpu_sigmoid_run, cpu_softmax_xent_run,
-    cpu_sigmoid_xent_run;
+cpu_loop_fn cpu_zero_run, cpu_add_run, cpu_dropout_run, cpu_dropout_bwd_run, cpu_softmax_run, cpu_sigmoid_run,
+    cpu_softmax_xent_run, cpu_sigmoid_xent_run;
 cpu_loop_fn cpu_update_run, cpu_fma_run;
 
 #endif

@@ -3,6 +3,7 @@
 
 static cpu_loop_fn *const loops[VGG_OP_KIND_COUNT] = {
     [VGG_OP_ZERO] = cpu_zero_run,
+    [VGG_OP_ADD] = cpu_add_run,
     [VGG_OP_POOL2] = cpu_pool2_run,
     [VGG_OP_POOL2_BWD] = cpu_pool2_bwd_run,
     [VGG_OP_AVGPOOL] = cpu_avgpool_run,

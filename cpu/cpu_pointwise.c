@@ -21,6 +21,20 @@ void cpu_zero_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_arg
         memset(y + i, 0, piece_size(size, i));
 }
 
+void cpu_add_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a, const struct vgg_step *step)
+{
+    (void)step;
+    size_t count = vgg_view_count(&op->y);
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (size_t i = 0; i < count; i += PIECE) {
+        float *restrict y = a->y + i;
+        const float *restrict x = a->x + i;
+        size_t n = piece_size(count, i);
+        for (size_t k = 0; k < n; k++)
+            y[k] += x[k];
+    }
+}
+
 static void dropout(struct cpu *cpu, const struct vgg_op *op, const struct vgg_view *view, float *y, const float *x,
                     const struct vgg_step *step)
 {

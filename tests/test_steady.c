@@ -71,13 +71,13 @@ static long steady(const char *conv, enum vgg_optimizer optimizer)
     cr_assert_eq(vgg_backend_open(&backend, &engine), VGG_OK);
     struct vgg_plan_spec spec = {
         .arch = &model->arch,
-        .batch = BATCH / 2, /* a step of two parts: gradients accumulate */
+        .batch = BATCH,
         .last = model->arch.count,
         .loss = true,
         .optimizer = optimizer,
         .hyper = { .momentum = 0.9f, .rho = 0.9f, .beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-7f }
     };
-    cr_assert_eq(vgg_net_create(&net, backend, &spec, 0, 0), VGG_OK);
+    cr_assert_eq(vgg_net_create(&net, backend, &spec, 0, 2, 0), VGG_OK);
     cr_assert_eq(vgg_net_set_params(net, model->params), VGG_OK);
     for (size_t i = 0; i < sizeof x / sizeof *x; i++)
         x[i] = (float)(i % 17) / 17 - 0.5f;

@@ -109,6 +109,23 @@ static size_t flat_part(const struct vk *vk)
     return vk->limits.range / 4 / 1024 * 1024;
 }
 
+static enum vgg_status lower_add(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
+{
+    const struct vk_variant variant = { "reduce", 3, { true, false, false } };
+    enum vgg_status status = VGG_OK;
+    size_t count = vgg_view_count(&op->y), part = flat_part(vk);
+    for (size_t at = 0; at < count; at += part) {
+        size_t now = count - at < part ? count - at : part;
+        struct vk_push_reduce push = { .count = (uint32_t)now, .parts = 1, .part_size = (uint32_t)now };
+        struct vk_call call = { .bind = { vk_ops_bind(rec, &op->x, 4 * at, 4 * now, false),
+                                          vk_ops_bind(rec, &op->y, 4 * at, 4 * now, true) },
+                                .flops = (double)now };
+        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, now));
+    }
+fail:
+    return status;
+}
+
 static enum vgg_status lower_dropout(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
     const struct vgg_view *x = op->kind == VGG_OP_DROPOUT ? &op->x : &op->dy;
@@ -191,6 +208,7 @@ enum vgg_status vk_ops_lower(struct vk *vk, struct vk_rec *rec, const struct vgg
 {
     switch (op->kind) {
     case VGG_OP_ZERO: return lower_zero(vk, rec, op);
+    case VGG_OP_ADD: return lower_add(vk, rec, op);
     case VGG_OP_CONV:
     case VGG_OP_CONV_BWD_DATA: return vk_conv_lower(vk, rec, op);
     case VGG_OP_CONV_BWD_WEIGHT: return vk_wgrad_lower(vk, rec, op);

@@ -276,8 +276,9 @@ const struct cli_option cli_common_options[] = {
       .offset = offsetof(struct cli_common, engine.threads) },
     { .name = "memory",
       .value = "SIZE",
-      .help = "limit for the network's memory, such as 512M or 2G; larger batches are split with the same result "
-              "(default: what the device has)",
+      .help =
+          "limit for the network's memory, such as 512M or 2G; it never changes a bit: forward passes are split, and "
+          "a training step that does not fit is refused (default: what the device has)",
       .read = cli_read_bytes,
       .offset = offsetof(struct cli_common, engine.memory) },
     { .name = "seed",

@@ -20,7 +20,7 @@ struct cli_train {
     const char *validation, *checkpoint, *log, *tensorboard, *report;
     float validation_split, learning_rate, momentum, weight_decay;
     int optimizer, class_weight, on_device_lost; /* indices of their choices */
-    int epochs, steps_per_epoch, batch, early_stop;
+    int epochs, steps_per_epoch, batch, shard, early_stop;
     bool nesterov, no_shuffle, resume;
 };
 

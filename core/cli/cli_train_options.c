@@ -141,6 +141,17 @@ static const struct cli_option step_options[] = {
       .max = 65536,
       .range = "a whole number from 1 to 65536",
       .offset = offsetof(struct cli_train, batch) },
+    { .name = "shard",
+      .value = "N",
+      .help =
+          "images whose gradients are one sum; a batch's sums are added as a binary tree. Another N gives other last "
+          "bits, so that the default follows from the network, --size and --trainable alone, never from memory "
+          "(default: the largest power of two whose activations and gradients take 1 GiB)",
+      .read = cli_read_int,
+      .min = 1,
+      .max = 65536,
+      .range = "a whole number from 1 to 65536",
+      .offset = offsetof(struct cli_train, shard) },
     { .name = "class-weight",
       .value = "HOW",
       .help = "balanced weighs rare classes more, none does not (default none)",
@@ -250,6 +261,7 @@ struct vgg_train_options cli_train_options(const struct cli *cli, const struct c
         .epochs = o->epochs,
         .steps_per_epoch = o->steps_per_epoch,
         .batch = o->batch,
+        .shard = o->shard,
         .balanced = o->class_weight != 0,
         .early_stop = o->early_stop,
         .no_shuffle = o->no_shuffle,

@@ -17,7 +17,7 @@ OPTIONS = {
     "pull": "",
     "extract": f"output layer pooling batch picture channels colours weights arch size {IMAGES}",
     "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "
-    "nesterov weight-decay schedule epochs steps-per-epoch batch class-weight early-stop no-shuffle checkpoint on-device-lost resume "
+    "nesterov weight-decay schedule epochs steps-per-epoch batch shard class-weight early-stop no-shuffle checkpoint on-device-lost resume "
     f"log tensorboard report augment {IMAGES}",
     "evaluate": f"model output report batch {IMAGES}",
     "predict": f"model top batch {IMAGES}",
