@@ -113,6 +113,27 @@ class Train(Program):
         self.assertEqual(models[0], models[1])
         self.assertNotEqual(models[0], models[2])
 
+    def test_same_model_on_any_memory(self):
+        """Also where it is resumed on a machine with less."""
+        wide = ["train", "data", "--weights", "random", "--arch", "vgg11", "--size", "32", "--layer", "block2_pool", "--head",
+                "gap,dropout:0.3,dense:1:sigmoid", "--trainable", "all", "--batch", "8", "--shard", "2", "--lr", "1e-3"]
+        models = []
+        for name, *more in (("a",), ("b", "--memory", "5M"), ("c", "--memory", "9M"), ("d", "--shard", "8")):
+            self.succeed(*wide, "--epochs", "4", "-o", name + ".safetensors", *more)
+            with open(self.path(name + ".safetensors"), "rb") as f:
+                models.append(f.read())
+        self.assertEqual(models[0], models[1])
+        self.assertEqual(models[0], models[2])
+        self.assertNotEqual(models[0], models[3])
+        self.fail_with(1, r"a shard of 8 images of 32x32 needs \d+ MiB and the limit is 3 MiB; --shard [24] fits", *wide,
+                       "--shard", "8", "--memory", "3M", "-o", "e.safetensors")
+        self.succeed(*wide, "--epochs", "2", "--checkpoint", "ck", "-o", "e.safetensors", "--memory", "5M")
+        self.succeed(*wide, "--epochs", "4", "--checkpoint", "ck", "--resume", "-o", "e.safetensors")
+        with open(self.path("e.safetensors"), "rb") as f:
+            self.assertEqual(models[0], f.read())
+        self.fail_with(1, "shard 2, now .*shard 4", *wide, "--shard", "4", "--epochs", "5", "--checkpoint", "ck", "--resume",
+                       "-o", "e.safetensors")
+
     def test_every_option(self):
         for options in (
             "--optimizer sgd --lr 0.01 --momentum 0.9 --nesterov --weight-decay 1e-4 --schedule cosine",
