@@ -1,5 +1,6 @@
 #include "core/arch.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,16 @@ static void add_dense(struct vgg_arch *arch, const char *name, int units, enum v
     layer->bias = place(arch, 1, 1, 1, units);
     layer->h = layer->w = 1;
     layer->c = units;
+}
+
+/* Values of the topmost output, which a flat layer makes its channels of; false: more than int holds. */
+static bool flat_count(int *out, const struct vgg_arch *arch)
+{
+    int h, w, c;
+    vgg_arch_shape(arch, arch->count - 1, &h, &w, &c);
+    int64_t count = (int64_t)h * w * c;
+    *out = count <= INT_MAX ? (int)count : 0;
+    return *out != 0;
 }
 
 enum vgg_status vgg_arch_base(struct vgg_arch *arch, const char *name, int h, int w, const char *last)
@@ -148,9 +159,12 @@ static const char *add_item(struct vgg_arch *arch, const struct item *item, int 
         if (item->words != 1) return "takes no numbers";
         if (flat) return "must stand before every dense layer";
         struct vgg_layer *layer;
+        int values;
         if (kind[0] == 'f') {
+            if (!flat_count(&values, arch))
+                return "makes more than 2^31 values; take a smaller --size, a higher layer or gap";
             layer = add_layer(arch, VGG_LAYER_FLATTEN, "flatten");
-            layer->c *= layer->h * layer->w;
+            layer->c = values;
         } else if (kind[1] == 'a') {
             layer = add_layer(arch, VGG_LAYER_AVGPOOL, "global_average_pooling2d");
         } else {
@@ -193,8 +207,13 @@ static const char *add_item(struct vgg_arch *arch, const struct item *item, int 
 enum vgg_status vgg_arch_head(struct vgg_arch *arch, const char *head)
 {
     if (strcmp(head, "top") == 0) {
+        int values;
+        if (!flat_count(&values, arch))
+            return vgg_fail(VGG_ERR_ARGUMENT,
+                            "input size %dx%d: the top would take more than 2^31 values; take a smaller one", arch->h,
+                            arch->w);
         struct vgg_layer *flatten = add_layer(arch, VGG_LAYER_FLATTEN, "flatten");
-        flatten->c *= flatten->h * flatten->w;
+        flatten->c = values;
         flatten->h = flatten->w = 1;
         add_dense(arch, "fc1", 4096, VGG_RELU);
         add_dense(arch, "fc2", 4096, VGG_RELU);

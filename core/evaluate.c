@@ -40,7 +40,7 @@ static enum vgg_status gather(void *sink, const struct vgg_batch *batch, const f
         if (label < 0) continue;
         g->loss += (double)loss[i];
         g->correct += predicted == label;
-        r->confusion[label * r->classes + predicted]++;
+        r->confusion[(size_t)label * (size_t)r->classes + (size_t)predicted]++;
     }
     return VGG_OK;
 }
@@ -48,12 +48,12 @@ static enum vgg_status gather(void *sink, const struct vgg_batch *batch, const f
 static void summarise(struct gather *g, bool labelled)
 {
     struct vgg_evaluation *r = g->result;
-    int n = r->classes;
+    size_t n = (size_t)r->classes;
     r->loss = labelled ? g->loss / (double)r->count : (double)NAN;
     r->accuracy = labelled ? (double)g->correct / (double)r->count : (double)NAN;
-    for (int c = 0; c < n; c++) {
+    for (size_t c = 0; c < n; c++) {
         uint64_t predicted = 0, hit = r->confusion[c * n + c];
-        for (int k = 0; k < n; k++) {
+        for (size_t k = 0; k < n; k++) {
             predicted += r->confusion[k * n + c];
             r->support[c] += r->confusion[c * n + k];
         }
@@ -74,7 +74,7 @@ static enum vgg_status create_result(struct vgg_evaluation **out, size_t count, 
     r->probabilities = vgg_mem_calloc(vgg_mem_mul(count, n), sizeof *r->probabilities);
     r->labels = vgg_mem_calloc(count, sizeof *r->labels);
     r->index = vgg_mem_calloc(count, sizeof *r->index);
-    r->confusion = vgg_mem_calloc(n * n, sizeof *r->confusion);
+    r->confusion = vgg_mem_calloc(vgg_mem_mul(n, n), sizeof *r->confusion);
     r->precision = vgg_mem_calloc(n, sizeof *r->precision);
     r->recall = vgg_mem_calloc(n, sizeof *r->recall);
     r->f1 = vgg_mem_calloc(n, sizeof *r->f1);

@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local int depth; /* a listener may call the library, which may log */
 static vgg_log_fn *listener;
 static void *listener_user;
 static enum vgg_log_level highest = VGG_LOG_WARNING;
@@ -33,13 +34,23 @@ const char *vgg_status_text(enum vgg_status status)
     return "unknown status";
 }
 
+static void lock(void)
+{
+    if (depth++ == 0) pthread_mutex_lock(&mutex);
+}
+
+static void unlock(void)
+{
+    if (--depth == 0) pthread_mutex_unlock(&mutex);
+}
+
 void vgg_log_set(vgg_log_fn *fn, void *user, enum vgg_log_level level)
 {
-    pthread_mutex_lock(&lock);
+    lock();
     listener = fn;
     listener_user = user;
     highest = level;
-    pthread_mutex_unlock(&lock);
+    unlock();
 }
 
 static void log_line(enum vgg_log_level level, const char *format, va_list args) VGG_PRINTF(2, 0);
@@ -48,7 +59,7 @@ static void log_line(enum vgg_log_level level, const char *format, va_list args)
 {
     static const char *const prefix[] = { "error: ", "warning: ", "", "" };
     char line[1024];
-    pthread_mutex_lock(&lock);
+    lock();
     if (level <= highest) {
         vsnprintf(line, sizeof line, format, args);
         if (listener) {
@@ -57,7 +68,7 @@ static void log_line(enum vgg_log_level level, const char *format, va_list args)
             fprintf(stderr, "vgg16: %s%s\n", prefix[level], line);
         }
     }
-    pthread_mutex_unlock(&lock);
+    unlock();
 }
 
 void vgg_log(enum vgg_log_level level, const char *format, ...)
@@ -70,9 +81,9 @@ void vgg_log(enum vgg_log_level level, const char *format, ...)
 
 bool vgg_log_wanted(enum vgg_log_level level)
 {
-    pthread_mutex_lock(&lock);
+    lock();
     bool wanted = level <= highest;
-    pthread_mutex_unlock(&lock);
+    unlock();
     return wanted;
 }
 

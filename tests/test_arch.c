@@ -237,3 +237,38 @@ Test(arch, bad_requests)
         cr_expect_eq(log_lines, 1);
     }
 }
+
+Test(arch, sizes_beyond_int_are_refused)
+{
+    struct vgg_arch arch;
+    static const char *const heads[] = { "flatten,dense:2:softmax", "top" };
+    for (int i = 0; i < 2; i++) { /* 8192 x 8192 x 64 is 2^32 */
+        cr_assert_eq(vgg_arch_base(&arch, "vgg16", 16384, 16384, "block1_pool"), VGG_OK);
+        cr_expect_eq(vgg_arch_head(&arch, heads[i]), VGG_ERR_ARGUMENT);
+    }
+    cr_assert_eq(vgg_arch_base(&arch, "vgg16", 16384, 16384, "block2_pool"), VGG_OK);
+    cr_expect_eq(vgg_arch_head(&arch, heads[0]), VGG_ERR_ARGUMENT);
+    cr_assert_eq(vgg_arch_base(&arch, "vgg16", 16384, 16384, "block3_pool"), VGG_OK);
+    cr_expect_eq(vgg_arch_head(&arch, "flatten,dense:2:softmax"), VGG_OK);
+    cr_expect_eq(arch.layer[arch.count - 1].kernel.w, 2048 * 2048 * 256);
+}
+
+static int depth;
+
+/* Asks the library for what fails, and so logs. */
+static void call_back(void *user, enum vgg_log_level level, const char *line)
+{
+    (void)user, (void)level, (void)line;
+    struct vgg_arch arch;
+    if (++depth < 3) vgg_arch_base(&arch, "vgg99", 32, 32, NULL);
+}
+
+Test(arch, a_log_listener_may_call_the_library, .timeout = 10)
+{
+    struct vgg_arch arch;
+    vgg_log_set(call_back, NULL, VGG_LOG_ERROR);
+    cr_expect_eq(vgg_arch_base(&arch, "vgg98", 32, 32, NULL), VGG_ERR_ARGUMENT);
+    cr_expect_eq(depth, 3);
+    cr_expect_eq(vgg_arch_base(&arch, "vgg98", 32, 32, NULL), VGG_ERR_ARGUMENT);
+    cr_expect_eq(depth, 4);
+}

@@ -103,6 +103,39 @@ Test(ops, threads_and_reruns_give_the_same_bits)
     if (!EMULATED) same_bits("scalar", false);
 }
 
+/* The first, a middle and the last value of every output, one at a time: seen, and named. */
+static void plant_wrong_values(const struct vgg_op_case *test, const struct vgg_op_case_memory *expected,
+                               struct vgg_op_case_memory *got)
+{
+    struct vgg_op_case_error error;
+    int outputs = 0;
+    for (int v = 0; v < VGG_OP_VIEW_COUNT; v++) {
+        enum vgg_op_role role = vgg_op_role(&test->op, (enum vgg_op_view)v);
+        if (role != VGG_OP_WRITES && role != VGG_OP_UPDATES) continue;
+        const struct vgg_view *view = vgg_op_view(&test->op, (enum vgg_op_view)v);
+        size_t count = vgg_view_count(view), size = vgg_view_size(view) / count;
+        const size_t places[] = { 0, count / 2, count - 1 };
+        outputs++;
+        for (int k = 0; k < 3; k++) {
+            unsigned char *at = got->arena[view->arena] + view->offset + places[k] * size, kept[sizeof(float)];
+            float value;
+            memcpy(kept, at, size);
+            if (view->type == VGG_U8) {
+                *at ^= 1;
+            } else {
+                memcpy(&value, at, sizeof value);
+                value = value * 1.1f + 0.1f;
+                memcpy(at, &value, sizeof value);
+            }
+            bool good = vgg_op_case_check(test, expected, got, &error);
+            cr_expect(!good || (view->type == VGG_U8 && count > 500), "wrong value %zu of view %d: %s", places[k], v,
+                      test->text);
+            memcpy(at, kept, size);
+        }
+    }
+    cr_expect_gt(outputs, 0, "%s", test->text);
+}
+
 /* A verdict that cannot fail would be worth nothing. */
 Test(ops, the_check_sees_one_wrong_value_and_one_overwritten_guard)
 {
@@ -121,6 +154,7 @@ Test(ops, the_check_sees_one_wrong_value_and_one_overwritten_guard)
         for (int a = 0; a < VGG_ARENA_COUNT; a++)
             if (got.arena[a]) memcpy(got.arena[a], expected.arena[a], test->arena_size[a]);
         cr_expect(vgg_op_case_check(test, &expected, &got, &error), "equal: %s", test->text);
+        plant_wrong_values(test, &expected, &got);
         for (int a = 0; a < VGG_ARENA_COUNT; a++) {
             if (!got.arena[a]) continue;
             got.arena[a][test->arena_size[a] - 1] ^= 1;
