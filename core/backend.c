@@ -93,9 +93,8 @@ static bool contains(const char *text, const char *part)
 /* Is this the device that the user names by index, part of a name, or UUID? */
 static bool is_named(const struct vgg_device_info *device, const char *wanted)
 {
-    char *end;
-    long index = strtol(wanted, &end, 10);
-    if (*wanted && !*end && strlen(wanted) < 6) return index == device->index;
+    size_t digits = strspn(wanted, "0123456789");
+    if (digits && !wanted[digits] && digits < 6) return strtol(wanted, NULL, 10) == device->index;
     return (device->uuid[0] && strcasecmp(device->uuid, wanted) == 0) || contains(device->name, wanted);
 }
 

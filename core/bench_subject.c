@@ -133,14 +133,14 @@ static enum vgg_status add_gpus(struct opening *o, bool processors, bool note, s
 /* vulkan:WHICH */
 static enum vgg_status add_vulkan(struct opening *o, const char *which)
 {
-    char *end;
-    long number = strtol(which, &end, 10);
-    bool numbered = *which && !*end && strlen(which) < 6;
+    size_t digits = strspn(which, "0123456789");
+    bool numbered = digits && !which[digits] && digits < 6;
+    long number = numbered ? strtol(which, NULL, 10) : -1;
     int own = 0;
     for (size_t i = 0; i < o->devices; i++) {
         const struct vgg_device_info *device = &o->device[i];
         if (is_cpu(device)) continue;
-        bool named = strcasestr(device->name, which) || strcasecmp(device->uuid, which) == 0;
+        bool named = *which && (strcasestr(device->name, which) || strcasecmp(device->uuid, which) == 0);
         if (numbered ? own == number : named) return add(o, device, NULL, NULL);
         own++;
     }

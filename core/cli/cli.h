@@ -63,13 +63,26 @@ struct cli_command {
 extern const struct cli_command cli_devices, cli_summary, cli_pull, cli_extract, cli_train, cli_evaluate, cli_predict,
     cli_explain, cli_convert, cli_bench, cli_selftest;
 
+/* An option as it was typed. */
+struct cli_given {
+    const char *option, *text; /* "" for a flag */
+};
+enum { CLI_MOST_OPTIONS = 96 }; /* of one command, the common ones included */
+
 /* One run of the program. */
 struct cli {
     const struct cli_command *command; /* NULL until it is known */
     struct cli_common common;
+    struct cli_given given[CLI_MOST_OPTIONS]; /* given_count, each once, with the text that came last */
+    int given_count;
+    char **args; /* the command's arguments */
     struct cli_progress progress;
     const char *typed; /* the command line as a shell takes it; NULL without memory */
 };
+
+/* What the user typed; options of the environment are not among it. cli_given: NULL where the option was not typed. */
+void cli_given_add(struct cli *cli, const char *option, const char *text);
+const char *cli_given(const struct cli *cli, const char *option);
 
 /* Prints "vgg16: LINE" to stderr, above a progress bar. cli_usage adds where the help is, and returns
  * VGG_ERR_ARGUMENT; cli_note is silent with -q. */

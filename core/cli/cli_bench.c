@@ -7,6 +7,7 @@
 #include "core/cli/cli_model.h"
 #include "core/cli/cli_options.h"
 #include "core/cli/cli_output.h"
+#include "core/cli/cli_rules.h"
 
 enum { LIST = 16, WORD = 32 };
 
@@ -40,13 +41,35 @@ static bool next_word(char word[WORD], const char **text)
     return true;
 }
 
+/* A list of words, none empty and none twice; the library knows what they mean. */
+static const char *read_on(const struct cli_option *option, const char *text, void *target)
+{
+    const char *list = text;
+    for (size_t n; (n = strcspn(text, ",")); text += n + 1) {
+        for (const char *other = text + n; *other++;) {
+            size_t m = strcspn(other, ",");
+            if (m == n && strncmp(text, other, n) == 0) return option->range;
+            other += m;
+        }
+        if (!text[n]) {
+            *(const char **)target = list;
+            return NULL;
+        }
+    }
+    return option->range;
+}
+
 static const char *read_batches(const struct cli_option *option, const char *text, void *target)
 {
     struct batches *list = target;
     char word[WORD];
     list->count = 0;
     while (list->count < LIST && next_word(word, &text)) {
-        if (cli_read_int(option, word, &list->batch[list->count++])) return option->range;
+        int n = list->count++;
+        if (cli_read_int(option, word, &list->batch[n])) return option->range;
+        for (int i = 0; i < n; i++) {
+            if (list->batch[i] == list->batch[n]) return option->range;
+        }
     }
     return *text || !list->count ? option->range : NULL;
 }
@@ -57,7 +80,11 @@ static const char *read_sizes(const struct cli_option *option, const char *text,
     char word[WORD];
     list->count = 0;
     while (list->count < LIST && next_word(word, &text)) {
-        if (cli_read_size(option, word, list->size[list->count++])) return option->range;
+        int n = list->count++;
+        if (cli_read_size(option, word, list->size[n])) return option->range;
+        for (int i = 0; i < n; i++) {
+            if (memcmp(list->size[i], list->size[n], sizeof list->size[n]) == 0) return option->range;
+        }
     }
     return *text || !list->count ? option->range : NULL;
 }
@@ -70,7 +97,7 @@ static const char *read_passes(const struct cli_option *option, const char *text
         int pass = VGG_BENCH_FORWARD;
         while (pass <= VGG_BENCH_STEP && strcmp(vgg_bench_pass_name((enum vgg_bench_pass)pass), word) != 0)
             pass++;
-        if (pass > VGG_BENCH_STEP) return option->range;
+        if (pass > VGG_BENCH_STEP || passes >> pass & 1) return option->range;
         passes |= 1u << pass;
     }
     if (*text || !passes) return option->range;
@@ -83,13 +110,14 @@ static const struct cli_option bench_options[] = {
       .value = "LIST",
       .help = "what to measure: cpu, cpu:LEVEL, cpu:LEVEL:CONV, vulkan, vulkan:WHICH (number among the Vulkan devices, "
               "part of a name, or UUID), all (default: every GPU, and every CPU level but scalar)",
-      .read = cli_read_text,
+      .read = read_on,
+      .range = "a list of devices, separated by commas, each once",
       .offset = offsetof(struct bench, on) },
     { .name = "pass",
       .value = "LIST",
       .help = "forward, backward, step (default: all three)",
       .read = read_passes,
-      .range = "a list of forward, backward and step, separated by commas",
+      .range = "a list of forward, backward and step, separated by commas, each once",
       .offset = offsetof(struct bench, passes) },
     { .name = "batch",
       .value = "LIST",
@@ -97,13 +125,13 @@ static const struct cli_option bench_options[] = {
       .read = read_batches,
       .min = 1,
       .max = 65536,
-      .range = "up to 16 whole numbers from 1 to 65536, separated by commas",
+      .range = "up to 16 whole numbers from 1 to 65536, separated by commas, each once",
       .offset = offsetof(struct bench, batches) },
     { .name = "size",
       .value = "LIST",
       .help = "input sizes, such as 224,150x200: numbers, or HEIGHTxWIDTH (default 224)",
       .read = read_sizes,
-      .range = "up to 16 sizes, numbers or HEIGHTxWIDTH, from 32 to 16384, separated by commas",
+      .range = "up to 16 sizes, numbers or HEIGHTxWIDTH, from 32 to 16384, separated by commas, each once",
       .offset = offsetof(struct bench, sizes) },
     { .name = "layers",
       .help = "also layer by layer, with the roof of each (default: whole passes only)",
@@ -215,6 +243,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         .user = &table,
     };
     enum vgg_status status = o->report ? cli_output_check(cli, o->report, false) : VGG_OK;
+    if (status == VGG_OK) status = cli_rules_check_device(cli);
     if (status == VGG_OK && o->compare) status = vgg_bench_load(&old, o->compare);
     if (status == VGG_OK) {
         cli_signals_catch();
@@ -241,7 +270,7 @@ const struct cli_command cli_bench = {
         "memory are measured first; shares are of those. A convolution's operations are counted as the formula has "
         "them, so that Winograd's may exceed the peak. Results that the machine disturbed are marked with !. An "
         "interrupted "
-        "run shows what it has. Without --on, --backend, --device and --isa narrow what is measured.\nJSON: schema "
+        "run shows what it has. --backend, --device and --isa narrow what is measured without --on.\nJSON: schema "
         "vgg16-bench, version 1, in benchmarks/README.md: schema, schema_version, version, date, machine, network, "
         "interrupted, peak_resident, devices: [{name, ...}], results: [{device, pass, batch, height, width, seconds: "
         "{min, q1, median, q3, max}, ..., layers}], skipped, comparison",

@@ -42,12 +42,6 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (!h5 && !cli_output_extension(out, ".safetensors")) {
         return cli_usage(cli, "%s: the extension must be .h5 or .safetensors", out);
     }
-    if (h5 && o->layout == LAYOUT_TORCHVISION) {
-        return cli_usage(cli, "--layout torchvision: needs an OUT that ends in .safetensors, not %s", out);
-    }
-    if (h5 && o->dtype == VGG_WEIGHTS_F16) {
-        return cli_usage(cli, "--dtype f16: needs an OUT that ends in .safetensors, not %s", out);
-    }
     enum vgg_weights_layout layout = VGG_WEIGHTS_BY_EXTENSION;
     if (h5) layout = VGG_WEIGHTS_KERAS_H5;
     if (!h5 && o->layout == LAYOUT_KERAS) layout = VGG_WEIGHTS_KERAS_SAFETENSORS;

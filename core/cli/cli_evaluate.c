@@ -5,6 +5,7 @@
 #include "core/cli/cli_model.h"
 #include "core/cli/cli_options.h"
 #include "core/cli/cli_output.h"
+#include "core/cli/cli_rules.h"
 
 enum { WIDEST_MATRIX = 20 }; /* classes of a confusion matrix in text */
 
@@ -161,7 +162,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
             cli_fail(cli, VGG_ERR_MISSING,
                      "%s: has no labels; give a folder with one subfolder per class, or use vgg16 predict", args[0]);
     }
-    if (status == VGG_OK) status = vgg_engine_create(&engine, &cli->common.engine);
+    if (status == VGG_OK) status = cli_rules_engine(cli, &engine, data, NULL);
     if (status == VGG_OK) status = cli_model_classifier(cli, &model, o->model);
     cli_signals_catch();
     if (status == VGG_OK) status = cli_work_status(vgg_evaluate(&evaluation, engine, model, data, &wanted));

@@ -4,6 +4,7 @@
 #include "core/cli/cli_model.h"
 #include "core/cli/cli_options.h"
 #include "core/cli/cli_output.h"
+#include "core/cli/cli_rules.h"
 
 struct explain {
     const char *model, *output, *map, *class, *layer;
@@ -118,19 +119,8 @@ static enum vgg_status print_json(struct cli *cli, const struct explain *o, cons
 /* The command line, as far as it can be judged without opening anything. */
 static enum vgg_status check(struct cli *cli, const struct explain *o)
 {
-    static const char *const extensions[] = { ".png", ".html", ".npy" };
     if (!o->model) return cli_usage(cli, "--model is missing");
     if (!o->output) return cli_usage(cli, "--output is missing");
-    bool known = false;
-    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
-        known = known || cli_output_extension(o->output, extensions[i]);
-    if (!known) return cli_usage(cli, "--output %s: the extension must be .png, .html or .npy", o->output);
-    if (o->map && !cli_output_extension(o->map, ".npy")) {
-        return cli_usage(cli, "--map %s: the extension must be .npy", o->map);
-    }
-    if (o->map && cli_output_extension(o->output, ".npy")) {
-        return cli_usage(cli, "--map and --output F.npy: name the maps once");
-    }
     enum vgg_status status = cli_output_check(cli, o->output, false);
     return status == VGG_OK && o->map ? cli_output_check(cli, o->map, false) : status;
 }
@@ -172,7 +162,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         status = cli_usage(cli, "--output %s: a picture is of one image and there are %zu; name an .html file",
                            o->output, vgg_data_count(data));
     }
-    if (status == VGG_OK) status = vgg_engine_create(&engine, &cli->common.engine);
+    if (status == VGG_OK) status = cli_rules_engine(cli, &engine, data, NULL);
     if (status == VGG_OK) status = cli_model_classifier(cli, &model, o->model);
     if (status == VGG_OK && o->class) status = find_class(cli, &wanted.label, model, o->class);
     if (status == VGG_OK) status = vgg_explain_create(&explain, engine, model, o->layer);

@@ -6,6 +6,7 @@
 #include "core/cli/cli_model.h"
 #include "core/cli/cli_options.h"
 #include "core/cli/cli_output.h"
+#include "core/cli/cli_rules.h"
 
 struct extract {
     struct cli_network network;
@@ -85,6 +86,22 @@ static bool in_top(const char *layer)
     return false;
 }
 
+/* A model has its own architecture and input size; options may only say the same. */
+static enum vgg_status check_model(struct cli *cli, const struct vgg_model *model,
+                                   const struct vgg_model_options *asked)
+{
+    int height, width;
+    enum vgg_preprocess preprocess;
+    vgg_model_input(model, &height, &width, &preprocess);
+    if (asked->arch && strcmp(asked->arch, vgg_model_arch(model)) != 0) {
+        return cli_usage(cli, "--arch %s: %s is a %s", asked->arch, asked->weights, vgg_model_arch(model));
+    }
+    if (asked->height && (asked->height != height || asked->width != width)) {
+        return cli_usage(cli, "--size: the head of %s fits an input of %dx%d only", asked->weights, height, width);
+    }
+    return VGG_OK;
+}
+
 /* The network up to the layer: the base, the ImageNet top, or the head of a model. */
 static enum vgg_status open_model(struct cli *cli, struct vgg_model **out, const struct extract *o)
 {
@@ -99,10 +116,9 @@ static enum vgg_status open_model(struct cli *cli, struct vgg_model **out, const
         .preprocess = o->images.preprocess,
         .seed = cli->common.seed,
     };
-    if (!base && !in_top(o->layer) && o->network.weights) {
-        return cli_model_open(cli, out, o->network.weights, &network);
-    }
-    return vgg_model_create(out, &network);
+    if (base || in_top(o->layer) || !o->network.weights) return vgg_model_create(out, &network);
+    enum vgg_status status = cli_model_open(cli, out, o->network.weights, &network);
+    return status == VGG_OK ? check_model(cli, *out, &network) : status;
 }
 
 /* What has been made; told at the end. */
@@ -153,14 +169,6 @@ static enum vgg_status print_result(struct cli *cli, const struct extract *o, co
 static enum vgg_status check(struct cli *cli, const struct extract *o)
 {
     if (!o->output && !o->picture) return cli_usage(cli, "--output is missing");
-    if (o->output && !cli_output_extension(o->output, ".npy") && !cli_output_extension(o->output, ".h5") &&
-        !cli_output_extension(o->output, ".safetensors") && !cli_output_extension(o->output, ".csv")) {
-        return cli_usage(cli, "--output %s: the extension must be .npy, .h5, .safetensors or .csv", o->output);
-    }
-    if (o->picture && !cli_output_extension(o->picture, ".png")) {
-        return cli_usage(cli, "--picture %s: the extension must be .png", o->picture);
-    }
-    if (o->channels && !o->picture) return cli_usage(cli, "--channels: needs --picture F.png");
     enum vgg_status status = o->output ? cli_output_check(cli, o->output, false) : VGG_OK;
     return status == VGG_OK && o->picture ? cli_output_check(cli, o->picture, false) : status;
 }
@@ -197,7 +205,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
                                            .batch = o->batch };
     enum vgg_status status = check(cli, o);
     if (status == VGG_OK) status = vgg_data_open(&data, args[0]);
-    if (status == VGG_OK) status = vgg_engine_create(&engine, &cli->common.engine);
+    if (status == VGG_OK) status = cli_rules_engine(cli, &engine, data, NULL);
     if (status == VGG_OK) status = open_model(cli, &model, o);
     if (status == VGG_OK) {
         cli_model_tell(cli, &o->network, model);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/cli/cli_options.h"
+#include "core/cli/cli_rules.h"
 
 enum { WIDTH = 80, COLUMN = 26 };
 
@@ -43,11 +44,26 @@ static void option_line(const struct cli_option *option)
     wrap(option->help, COLUMN, COLUMN);
 }
 
-static void group_lines(const char *title, const struct cli_option *option)
+/* The options that `command` (NULL: the program) uses. */
+static void group_lines(const char *title, const struct cli_option *option, const struct cli_command *command)
 {
     printf("\n%s\n", title);
-    for (; option->name; option++)
-        option_line(option);
+    for (; option->name; option++) {
+        if (cli_option_acts(command, option)) option_line(option);
+    }
+}
+
+static void rule_lines(const struct cli_command *command)
+{
+    char text[512];
+    bool any = false;
+    for (size_t i = 0; cli_rule_text(text, sizeof text, command, i); i++) {
+        if (!*text) continue;
+        if (!any) puts("\nOptions that need others, or exclude them:");
+        any = true;
+        fputs("  ", stdout);
+        wrap(text, 2, 4);
+    }
 }
 
 const char cli_program_help[] =
@@ -70,8 +86,8 @@ static void program_help(void)
         printf("  %-10s ", cli_commands[i]->name);
         wrap(cli_commands[i]->purpose, 13, 13);
     }
-    group_lines("Options of every command, before or after its name:", cli_common_options);
-    puts("\n`vgg16 COMMAND --help` shows the command's own options.");
+    group_lines("Common options, before or after the command's name:", cli_common_options, NULL);
+    puts("\n`vgg16 COMMAND --help` shows the command's own options, and the common ones it uses.");
     wrap(cli_program_help, 0, 0);
 }
 
@@ -87,9 +103,10 @@ void cli_help(const struct cli_command *command)
     wrap(command->arguments, (int)strlen(usage), (int)strlen(usage));
     printf("\n%s.\n", command->purpose);
     for (const struct cli_group *group = command->groups; group->option; group++) {
-        group_lines(group->title, group->option);
+        group_lines(group->title, group->option, command);
     }
-    group_lines("Common options:", cli_common_options);
+    group_lines("Common options:", cli_common_options, command);
+    rule_lines(command);
     if (command->data) {
         putchar('\n');
         wrap(cli_data_help, 0, 0);

@@ -1,5 +1,6 @@
 #include "core/cli/cli_options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -31,7 +32,8 @@ const char *cli_read_text(const struct cli_option *option, const char *text, voi
 bool cli_number(const char *text, double *value)
 {
     char *end;
-    if (!*text || strspn(text, "+-.0123456789eE") != strlen(text)) return false; /* no inf, nan, hexadecimal, spaces */
+    if (*text == '+' || *text == '-' || !*text) return false;          /* no option takes a number below 0 */
+    if (strspn(text, "+-.0123456789eE") != strlen(text)) return false; /* no inf, nan, hexadecimal, spaces */
     *value = strtod(text, &end);
     return *end == '\0' && isfinite(*value);
 }
@@ -65,21 +67,27 @@ const char *cli_read_float(const struct cli_option *option, const char *text, vo
     return NULL;
 }
 
+/* Digits, perhaps with a point and more digits; K, M, G or T, perhaps with i; perhaps B. */
 const char *cli_read_bytes(const struct cli_option *option, const char *text, void *target)
 {
     (void)option;
-    static const char rule[] = "a size of 1M or more, such as 512M or 2G";
+    static const char rule[] = "a size of 1M or more, such as 512M or 2G", digits[] = "0123456789";
     static const char units[] = "KMGT";
-    char *end;
-    if (*text < '0' || *text > '9' || strspn(text, "0123456789.") == 0) return rule;
-    double value = strtod(text, &end);
-    const char *unit = *end ? strchr(units, *end & ~0x20) : NULL;
+    const char *end = text + strspn(text, digits);
+    if (end == text) return rule;
+    if (*end == '.') {
+        size_t n = strspn(end + 1, digits);
+        if (n == 0) return rule;
+        end += n + 1;
+    }
+    double value = strtod(text, NULL); /* stops at `end`, or at an x that is refused below */
+    const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
     if (unit) {
         value = ldexp(value, 10 * (int)(unit - units + 1));
         end++;
         if (*end == 'i') end++;
     }
-    if ((*end == 'B' || *end == 'b')) end++;
+    if (*end == 'B' || *end == 'b') end++;
     if (*end || !(value >= 1 << 20) || value > 0x1p62) return rule;
     *(uint64_t *)target = (uint64_t)value;
     return NULL;
@@ -169,7 +177,13 @@ static const struct change changes[] = {
     { "zoom", offsetof(struct vgg_augment_options, zoom), 0, 0.99f },
 };
 
-static bool read_change(const char *word, char *target)
+static unsigned field(size_t offset)
+{
+    return 1u << offset / sizeof(float);
+}
+
+/* `set`: a bit for each field that was named, so that none is twice. */
+static bool read_change(const char *word, char *target, unsigned *set)
 {
     size_t n = strcspn(word, "=");
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
@@ -177,6 +191,9 @@ static bool read_change(const char *word, char *target)
         double value;
         if (strlen(change->name) != n || strncmp(word, change->name, n) != 0 || word[n] != '=') continue;
         if (!cli_number(word + n + 1, &value) || value < 0 || value > (double)change->max) return false;
+        unsigned fields = field(change->offset) | (change->also ? field(change->also) : 0);
+        if (*set & fields) return false;
+        *set |= fields;
         *(float *)(void *)(target + change->offset) = (float)value;
         if (change->also) *(float *)(void *)(target + change->also) = (float)value;
         return true;
@@ -187,18 +204,19 @@ static bool read_change(const char *word, char *target)
 static const char *read_augment(const struct cli_option *option, const char *text, void *target)
 {
     static const char rule[] = "a list of rotate=0..180, shift=0..1, shift-height=0..1, shift-width=0..1, "
-                               "shear=0..89, zoom=0..0.99 and flip, separated by commas";
+                               "shear=0..89, zoom=0..0.99 and flip, separated by commas, each once";
     (void)option;
     struct vgg_augment_options augment = { 0 };
+    unsigned set = 0;
     char word[64];
     do {
         size_t n = strcspn(text, ",");
         if (n == 0 || n >= sizeof word) return rule;
         memcpy(word, text, n);
         word[n] = '\0';
-        if (strcmp(word, "flip") == 0) {
+        if (strcmp(word, "flip") == 0 && !augment.flip) {
             augment.flip = true;
-        } else if (!read_change(word, (char *)&augment)) {
+        } else if (!read_change(word, (char *)&augment, &set)) {
             return rule;
         }
         text += n;
@@ -252,8 +270,7 @@ const struct cli_option cli_common_options[] = {
       .offset = offsetof(struct cli_common, engine.isa) },
     { .name = "conv",
       .value = "HOW",
-      .help = "3x3 convolutions: direct, winograd (on Vulkan: as auto), or auto, the faster one for each layer "
-              "(default auto)",
+      .help = "3x3 convolutions: direct, winograd, or auto, the faster one for each layer (default auto)",
       .read = read_word,
       .choices = conv_names,
       .range = "one of auto, direct, winograd",
@@ -261,7 +278,7 @@ const struct cli_option cli_common_options[] = {
     { .name = "precision",
       .value = "TYPE",
       .help = "operands of forward convolutions and dense layers: fp32 or bf16; bf16 needs a CPU with AVX512_BF16, or "
-              "--isa scalar, and is not for training (default: VGG16_PRECISION, else fp32)",
+              "--isa scalar (default: VGG16_PRECISION, else fp32)",
       .read = read_word,
       .choices = precision_names,
       .range = "one of fp32, bf16",

@@ -3,15 +3,17 @@
 #include <string.h>
 
 #include "core/cli/cli_options.h"
+#include "core/cli/cli_rules.h"
 
-/* Looks through one table; an exact name ends the search, a beginning is kept unless another option has it too. */
-static bool look(struct cli_found *found, const struct cli_option *option, size_t offset, bool common, const char *name,
-                 size_t n, char letter)
+/* Looks through one table; an exact name ends the search, a beginning is kept unless another option has it too. Options
+ * that cannot act in the command are found by their whole name alone. */
+static bool look(struct cli_found *found, const struct cli_command *command, const struct cli_option *option,
+                 size_t offset, bool common, const char *name, size_t n, char letter)
 {
     for (; option->name; option++) {
         bool exact = name ? strlen(option->name) == n && strncmp(option->name, name, n) == 0
                           : option->letter && option->letter == letter;
-        if (!exact && (!name || strncmp(option->name, name, n) != 0)) continue;
+        if (!exact && (!name || strncmp(option->name, name, n) != 0 || !cli_option_acts(command, option))) continue;
         bool several = !exact && found->option && found->option != option;
         *found = (struct cli_found) { option, offset, common, several || (!exact && found->several) };
         if (exact) return true;
@@ -25,10 +27,10 @@ struct cli_found cli_option_find(const struct cli_command *command, const char *
     if (name && n == 0) return found;
     if (command) {
         for (const struct cli_group *group = command->groups; group->option; group++) {
-            if (look(&found, group->option, group->offset, false, name, n, letter)) return found;
+            if (look(&found, command, group->option, group->offset, false, name, n, letter)) return found;
         }
     }
-    look(&found, cli_common_options, 0, true, name, n, letter);
+    look(&found, command, cli_common_options, 0, true, name, n, letter);
     return found;
 }
 
@@ -86,8 +88,9 @@ static enum vgg_status unknown_option(struct cli *cli, const char *name, size_t 
         for (const struct cli_option *o = group->option; o->name; o++)
             cli_nearest_try(&nearest, o->name);
     }
-    for (const struct cli_option *o = cli_common_options; o->name; o++)
-        cli_nearest_try(&nearest, o->name);
+    for (const struct cli_option *o = cli_common_options; o->name; o++) {
+        if (cli_option_acts(cli->command, o)) cli_nearest_try(&nearest, o->name);
+    }
     if (nearest.name) return cli_usage(cli, "--%s: unknown option; did you mean --%s?", text, nearest.name);
     return cli_usage(cli, "--%s: unknown option", text);
 }
@@ -140,7 +143,9 @@ static enum vgg_status store(struct cli *cli, const struct cli_found *found, con
 {
     char *target = found->common ? (char *)&cli->common : options + found->offset;
     const char *rule = found->option->read(found->option, text, target + found->option->offset);
-    return rule ? cli_usage(cli, "--%s %s: must be %s", found->option->name, text ? text : "", rule) : VGG_OK;
+    if (rule) return cli_usage(cli, "--%s %s: must be %s", found->option->name, text ? text : "", rule);
+    cli_given_add(cli, found->option->name, text);
+    return VGG_OK;
 }
 
 static bool is_option(const struct cli *cli, const char *arg)
@@ -209,10 +214,9 @@ static enum vgg_status check(struct cli *cli, char **argv, int count)
     const struct cli_command *command = cli->command;
     if (cli->common.help || cli->common.version) return VGG_OK;
     if (!command) return cli_usage(cli, "a command is missing");
-    if (cli->common.quiet && cli->common.verbose) return cli_usage(cli, "--quiet and --verbose: give one of them");
     if (count < command->min) return cli_usage(cli, "%s is missing", command->needs);
     if (command->max >= 0 && count > command->max) return cli_usage(cli, "%s: unexpected argument", argv[command->max]);
-    return VGG_OK;
+    return cli_rules_check(cli, &(struct cli_facts) { .cli = cli });
 }
 
 enum vgg_status cli_parse(struct cli *cli, int argc, char **argv, void **options, int *count)
@@ -242,5 +246,6 @@ enum vgg_status cli_parse(struct cli *cli, int argc, char **argv, void **options
         }
     }
     *count = kept;
+    cli->args = argv;
     return status == VGG_OK ? check(cli, argv, kept) : status;
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "core/cli/cli_output.h"
+#include "core/cli/cli_rules.h"
 
 static const struct cli_group groups[] = { { 0 } };
 
@@ -40,9 +41,11 @@ static void on_result(void *user, const struct vgg_selftest_result *result)
 static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
 {
     (void)options, (void)args, (void)count;
+    enum vgg_status status = cli_rules_check_device(cli);
+    if (status != VGG_OK) return status;
     cJSON *json = cli->common.json ? cJSON_CreateObject() : NULL;
     struct run run = { .progress = &cli->progress, .results = json ? cJSON_AddArrayToObject(json, "results") : NULL };
-    enum vgg_status status = vgg_selftest(&cli->common.engine, on_result, &run);
+    status = vgg_selftest(&cli->common.engine, on_result, &run);
     cli_progress_clear(&cli->progress);
     if (json) {
         cJSON_AddNumberToObject(json, "count", (double)run.count);

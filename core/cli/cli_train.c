@@ -7,6 +7,7 @@
 
 #include "core/cli/cli_curves.h"
 #include "core/cli/cli_output.h"
+#include "core/cli/cli_rules.h"
 
 /* What one run of the command holds. */
 struct session {
@@ -253,12 +254,12 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     (void)count;
     const struct cli_train *o = options;
     struct session s = { .cli = cli, .options = o, .source = args[0] };
-    enum vgg_status status = cli_train_check(cli, o);
-    if (status == VGG_OK) status = cli_output_check(cli, o->output, false);
+    if (!o->output) return cli_usage(cli, "--output is missing");
+    enum vgg_status status = cli_output_check(cli, o->output, false);
     if (status == VGG_OK && o->log) status = cli_output_check(cli, o->log, false);
     if (status == VGG_OK && o->report) status = cli_output_check(cli, o->report, false);
     if (status == VGG_OK) status = open_data(&s);
-    if (status == VGG_OK) status = vgg_engine_create(&s.engine, &cli->common.engine);
+    if (status == VGG_OK) status = cli_rules_engine(cli, &s.engine, s.all, s.separate);
     if (status == VGG_OK) status = o->from ? load_model(&s) : create_model(&s);
     if (status == VGG_OK) status = check_model(&s);
     if (status == VGG_OK) status = name_classes(&s);

@@ -27,8 +27,6 @@ struct cli_train {
 extern const struct cli_group cli_train_groups[];
 extern const struct cli_train cli_train_defaults;
 
-/* Options that contradict each other are wrong usage. */
-enum vgg_status cli_train_check(struct cli *cli, const struct cli_train *train);
 /* What the library takes; the caller adds the callbacks. */
 struct vgg_train_options cli_train_options(const struct cli *cli, const struct cli_train *train);
 

@@ -34,7 +34,7 @@ static const struct cli_option main_options[] = {
     { .name = "output",
       .letter = 'o',
       .value = "MODEL",
-      .help = "file to write the trained model to, .safetensors (required)",
+      .help = "file to write the trained model to, X.safetensors (required)",
       .read = cli_read_text,
       .offset = offsetof(struct cli_train, output) },
     { .name = "from",
@@ -114,7 +114,7 @@ static const struct cli_option step_options[] = {
     { .name = "schedule",
       .value = "RULE",
       .help = "of the learning rate: constant, cosine (down to 0), or step:EVERY:FACTOR, which multiplies by FACTOR "
-              "every so many epochs (default constant)",
+              "every so many epochs, fewer than --epochs (default constant)",
       .read = read_schedule,
       .offset = offsetof(struct cli_train, schedule) },
     { .name = "epochs",
@@ -219,30 +219,6 @@ const struct cli_group cli_train_groups[] = {
 };
 
 const struct cli_train cli_train_defaults = { .epochs = 30 };
-
-enum vgg_status cli_train_check(struct cli *cli, const struct cli_train *o)
-{
-    static const char one[] = "give one of them";
-    if (!o->output) return cli_usage(cli, "--output is missing");
-    if (o->from && o->network.weights) return cli_usage(cli, "--from and --weights: %s", one);
-    if (o->from && o->head) return cli_usage(cli, "--from and --head: %s; a new head needs --weights MODEL", one);
-    if (o->from && (o->layer || o->network.arch || o->network.size[0])) {
-        return cli_usage(cli, "--from and --%s: the model has its own; %s",
-                         o->layer          ? "layer"
-                         : o->network.arch ? "arch"
-                                           : "size",
-                         one);
-    }
-    if (o->validation && o->validation_split > 0) {
-        return cli_usage(cli, "--validation and --validation-split: %s", one);
-    }
-    if (o->resume && !o->checkpoint) return cli_usage(cli, "--resume: needs --checkpoint DIR");
-    if (o->optimizer != VGG_OPTIMIZER_SGD && (o->nesterov || o->momentum > 0)) {
-        return cli_usage(cli, "--%s: needs --optimizer sgd", o->nesterov ? "nesterov" : "momentum");
-    }
-    if (o->nesterov && !(o->momentum > 0)) return cli_usage(cli, "--nesterov: needs --momentum above 0");
-    return VGG_OK;
-}
 
 struct vgg_train_options cli_train_options(const struct cli *cli, const struct cli_train *o)
 {

@@ -1,6 +1,8 @@
 /* The completion for bash. It needs nothing of the bash-completion package but that it loads the file. */
 #include "scripts/packaging/pages.h"
 
+#include "core/cli/cli_rules.h"
+
 static const char head[] = "# bash completion for vgg16, made from the program's option tables by its build.\n"
                            "\n"
                            "# What a value ($2: an option of the command $1) or an argument ($2 empty) is: sets words, "
@@ -68,10 +70,11 @@ static void value_line(FILE *out, const char *command, const struct cli_option *
     fprintf(out, ") words='%s' file=%d folder=%d ;;\n", value.words, value.file, value.folder);
 }
 
-static void option_names(FILE *out, const struct cli_option *option)
+static void option_names(FILE *out, const struct cli_option *option, const struct cli_command *command)
 {
-    for (; option->name; option++)
-        fprintf(out, " --%s", option->name);
+    for (; option->name; option++) {
+        if (cli_option_acts(command, option)) fprintf(out, " --%s", option->name);
+    }
 }
 
 void pages_bash(FILE *out)
@@ -98,12 +101,12 @@ void pages_bash(FILE *out)
     for (size_t i = 0; cli_commands[i]; i++) {
         fprintf(out, "    %s) echo", cli_commands[i]->name);
         for (const struct cli_group *group = cli_commands[i]->groups; group->option; group++)
-            option_names(out, group->option);
-        option_names(out, cli_common_options);
+            option_names(out, group->option, cli_commands[i]);
+        option_names(out, cli_common_options, cli_commands[i]);
         fputs(" ;;\n", out);
     }
     fputs("    *) echo", out);
-    option_names(out, cli_common_options);
+    option_names(out, cli_common_options, NULL);
     fputs(" ;;\n", out);
     fputs(tail, out);
 }

@@ -1,6 +1,7 @@
 /* vgg16(1) in the macros of man(7). */
 #include <string.h>
 
+#include "core/cli/cli_rules.h"
 #include "scripts/packaging/pages.h"
 
 enum { WIDTH = 72 }; /* escapes come on top */
@@ -54,7 +55,7 @@ static void words(FILE *out, const char *text)
         escape(out, *text, &bold);
 }
 
-static void option_lines(FILE *out, const struct cli_option *option)
+static void option_lines(FILE *out, const struct cli_option *option, bool common)
 {
     for (; option->name; option++) {
         fputs(".TP\n", out);
@@ -69,6 +70,22 @@ static void option_lines(FILE *out, const struct cli_option *option)
         }
         fputc('\n', out);
         paragraph(out, option->help, ".IP");
+        if (!common) continue;
+        char commands[128];
+        cli_option_commands(commands, sizeof commands, option);
+        if (*commands) fprintf(out, "In %s.\n", commands);
+    }
+}
+
+static void rule_lines(FILE *out, const struct cli_command *command)
+{
+    char text[512];
+    bool any = false;
+    for (size_t i = 0; cli_rule_text(text, sizeof text, command, i); i++) {
+        if (!*text) continue;
+        fputs(any ? ".br\n" : ".PP\n\\fIOptions that need others, or exclude them:\\fR\n.br\n", out);
+        any = true;
+        paragraph(out, text, ".PP");
     }
 }
 
@@ -84,8 +101,9 @@ static void command_section(FILE *out, const struct cli_command *command)
         fputs(".PP\n\\fI", out);
         words(out, group->title);
         fputs("\\fR\n", out);
-        option_lines(out, group->option);
+        option_lines(out, group->option, false);
     }
+    rule_lines(out, command);
 }
 
 static void tagged(FILE *out, const char *tag, const char *text)
@@ -128,8 +146,8 @@ void pages_man(FILE *out)
     fputs(".SH COMMANDS\n", out);
     for (size_t i = 0; cli_commands[i]; i++)
         command_section(out, cli_commands[i]);
-    fputs(".SH OPTIONS OF EVERY COMMAND\nThey may stand before or after the command.\n", out);
-    option_lines(out, cli_common_options);
+    fputs(".SH COMMON OPTIONS\nThey may stand before or after the command.\n", out);
+    option_lines(out, cli_common_options, true);
     environment(out);
     fputs(".SH EXAMPLES\n", out);
     tagged(out, "vgg16 train photos --validation-split 0.2 --output model.safetensors",

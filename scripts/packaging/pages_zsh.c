@@ -1,6 +1,7 @@
 /* The completion for zsh, by its function _arguments. Source of the syntax: zshcompsys(1). */
 #include <string.h>
 
+#include "core/cli/cli_rules.h"
 #include "scripts/packaging/pages.h"
 
 /* The beginning of a help's sentence, up to what explains it; quoted for '...' and escaped for [...] and :...: */
@@ -37,10 +38,12 @@ static void action(FILE *out, struct pages_value value)
     }
 }
 
-/* One line for the long form, one for the letter. */
-static void option_lines(FILE *out, const struct cli_option *option, const char *indent)
+/* One line for the long form, one for the letter, of the options that `command` (NULL: the program) uses. */
+static void option_lines(FILE *out, const struct cli_option *option, const struct cli_command *command,
+                         const char *indent)
 {
     for (; option->name; option++) {
+        if (!cli_option_acts(command, option)) continue;
         bool repeated = option->read == cli_read_count;
         for (int is_letter = 0; is_letter <= (option->letter != 0); is_letter++) {
             fprintf(out, "%s'", indent);
@@ -75,7 +78,7 @@ void pages_zsh(FILE *out)
           "  local -a common commands\n"
           "  common=(\n",
           out);
-    option_lines(out, cli_common_options, "    ");
+    option_lines(out, cli_common_options, NULL, "    ");
     fputs("  )\n  commands=(\n", out);
     for (size_t i = 0; cli_commands[i]; i++) {
         fprintf(out, "    '%s:", cli_commands[i]->name);
@@ -94,13 +97,14 @@ void pages_zsh(FILE *out)
         const struct cli_command *command = cli_commands[i];
         fprintf(out, "    %s)\n      local -a own\n      own=(\n", command->name);
         for (const struct cli_group *group = command->groups; group->option; group++)
-            option_lines(out, group->option, "        ");
+            option_lines(out, group->option, command, "        ");
+        option_lines(out, cli_common_options, command, "        ");
         if (command->max != 0) {
             fputs("        '*:argument:", out);
             action(out, pages_argument_value(command));
             fputs("'\n", out);
         }
-        fputs("      )\n      _arguments -s \"$common[@]\" \"$own[@]\" && ret=0\n      ;;\n", out);
+        fputs("      )\n      _arguments -s \"$own[@]\" && ret=0\n      ;;\n", out);
     }
     fputs("    esac\n    ;;\n  esac\n  return ret\n}\n\n_vgg16 \"$@\"\n", out);
 }

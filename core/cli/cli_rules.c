@@ -1,0 +1,334 @@
+#include "core/cli/cli_rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cli/cli_output.h"
+
+/* ---- what options say ---- */
+
+static const char *given(const struct cli_facts *facts, const char *option)
+{
+    return cli_given(facts->cli, option);
+}
+
+/* Was the option typed with this value? */
+static bool says(const struct cli_facts *facts, const char *option, const char *value)
+{
+    const char *text = given(facts, option);
+    return text && strcmp(text, value) == 0;
+}
+
+/* What an option of the engine says, typed or in the environment. */
+static bool asks(const char *word, const char *value)
+{
+    return word && strcmp(word, value) == 0;
+}
+
+/* A count, or `otherwise` where it was not typed. */
+static long number(const struct cli_facts *facts, const char *option, long otherwise)
+{
+    const char *text = given(facts, option);
+    return text ? strtol(text, NULL, 10) : otherwise;
+}
+
+static bool ends(const char *path, const char *const *extensions)
+{
+    for (; path && *extensions; extensions++) {
+        if (cli_output_extension(path, *extensions)) return true;
+    }
+    return false;
+}
+
+/* Does the typed path end in one of `extensions`? True where none was typed. */
+static bool named(const struct cli_facts *facts, const char *option, const char *const *extensions)
+{
+    const char *path = given(facts, option);
+    return !path || ends(path, extensions);
+}
+
+/* No extension, one that nobody knows, or one of `mine`: not that of some other kind of file. */
+static bool not_foreign(const struct cli_facts *facts, const char *option, const char *const *mine)
+{
+    static const char *const known[] = {
+        ".safetensors", ".h5",   ".hdf5",   ".hdf",  ".keras", ".pth",   ".pt",  ".ckpt", ".bin",
+        ".onnx",        ".pb",   ".tflite", ".npy",  ".npz",   ".mat",   ".pkl", ".csv",  ".tsv",
+        ".json",        ".txt",  ".xlsx",   ".html", ".htm",   ".jsonl", ".pdf", ".svg",  ".png",
+        ".jpg",         ".jpeg", ".bmp",    ".gif",  ".webp",  ".zip",   ".gz",  NULL,
+    };
+    const char *path = given(facts, option);
+    return !path || ends(path, mine) || !ends(path, known);
+}
+
+/* ---- conditions ---- */
+
+/* A word of `vgg16 bench --on` at `word`, n characters: a processor? Without `conv`, one that names no convolution. */
+static bool is_cpu(const char *word, size_t n, bool conv)
+{
+    if (n == 3 && strncmp(word, "all", 3) == 0) return true;
+    if (n < 3 || strncmp(word, "cpu", 3) != 0) return false;
+    const char *level = memchr(word, ':', n), *own = level;
+    if (own) own = memchr(level + 1, ':', n - (size_t)(level + 1 - word));
+    return conv || !own;
+}
+
+static bool on_has_cpu(const char *on, bool conv)
+{
+    for (size_t n; *on; on += n + (on[n] != '\0')) {
+        n = strcspn(on, ",");
+        if (is_cpu(on, n, conv)) return true;
+    }
+    return false;
+}
+
+static bool on_cpu(const struct cli_facts *facts)
+{
+    const char *on = given(facts, "on");
+    if (on) return on_has_cpu(on, true);
+    if (facts->backend) return strcmp(facts->backend, "cpu") == 0;
+    return !asks(facts->cli->common.engine.backend, "vulkan");
+}
+
+static bool on_gpu(const struct cli_facts *facts)
+{
+    return !asks(facts->backend ? facts->backend : facts->cli->common.engine.backend, "cpu");
+}
+
+static bool on_cpu_of_any_conv(const struct cli_facts *facts)
+{
+    const char *on = given(facts, "on");
+    return on ? on_has_cpu(on, false) : on_cpu(facts);
+}
+
+static bool winograd_there(const struct cli_facts *facts)
+{
+    const struct vgg_engine_options *engine = &facts->cli->common.engine;
+    return !asks(engine->precision, "bf16") && (given(facts, "on") || !asks(engine->isa, "scalar"));
+}
+
+static bool trains(const struct cli_facts *facts)
+{
+    return number(facts, "epochs", 1) > 0;
+}
+
+static bool trains_or_reports(const struct cli_facts *facts)
+{
+    return trains(facts) || given(facts, "report");
+}
+
+static bool computes(const struct cli_facts *facts)
+{
+    return trains(facts) ||
+           (given(facts, "report") && (given(facts, "validation") || given(facts, "validation-split")));
+}
+
+static bool trains_randomly(const struct cli_facts *facts)
+{
+    return trains(facts) || !given(facts, "from") || given(facts, "validation-split");
+}
+
+static bool by_sgd(const struct cli_facts *facts)
+{
+    return says(facts, "optimizer", "sgd");
+}
+
+static bool with_momentum(const struct cli_facts *facts)
+{
+    const char *text = given(facts, "momentum");
+    return text && strtod(text, NULL) > 0;
+}
+
+static bool with_checkpoint(const struct cli_facts *facts)
+{
+    return given(facts, "checkpoint");
+}
+
+enum { EPOCHS = 30 }; /* without --epochs */
+
+static bool schedule_steps(const struct cli_facts *facts)
+{
+    static const char step[] = "step:";
+    const char *text = given(facts, "schedule");
+    if (!text || strncmp(text, step, sizeof step - 1) != 0) return true;
+    return strtol(text + sizeof step - 1, NULL, 10) < number(facts, "epochs", EPOCHS);
+}
+
+static bool may_stop_early(const struct cli_facts *facts)
+{
+    return number(facts, "early-stop", 1) < number(facts, "epochs", EPOCHS);
+}
+
+static bool output_is_model(const struct cli_facts *facts)
+{
+    return not_foreign(facts, "output", (const char *const[]) { ".safetensors", NULL });
+}
+
+static bool output_is_table(const struct cli_facts *facts)
+{
+    return not_foreign(facts, "output", (const char *const[]) { ".csv", ".txt", NULL });
+}
+
+static bool log_is_history(const struct cli_facts *facts)
+{
+    return not_foreign(facts, "log", (const char *const[]) { ".csv", ".jsonl", ".txt", NULL });
+}
+
+static bool report_is_page(const struct cli_facts *facts)
+{
+    return not_foreign(facts, "report", (const char *const[]) { ".html", ".htm", NULL });
+}
+
+static bool output_is_features(const struct cli_facts *facts)
+{
+    return named(facts, "output", (const char *const[]) { ".npy", ".h5", ".safetensors", ".csv", NULL });
+}
+
+static bool picture_is_png(const struct cli_facts *facts)
+{
+    return named(facts, "picture", (const char *const[]) { ".png", NULL });
+}
+
+static bool with_output(const struct cli_facts *facts)
+{
+    return given(facts, "output");
+}
+
+static bool with_picture(const struct cli_facts *facts)
+{
+    return given(facts, "picture");
+}
+
+static bool layer_has_maps(const struct cli_facts *facts)
+{
+    const char *layer = given(facts, "layer");
+    return !layer || strncmp(layer, "block", 5) == 0;
+}
+
+static bool weights_are_random(const struct cli_facts *facts)
+{
+    return says(facts, "weights", "random");
+}
+
+static bool output_is_explanation(const struct cli_facts *facts)
+{
+    return named(facts, "output", (const char *const[]) { ".png", ".html", ".npy", NULL });
+}
+
+static bool output_has_colours(const struct cli_facts *facts)
+{
+    return named(facts, "output", (const char *const[]) { ".png", ".html", NULL });
+}
+
+static bool output_is_page(const struct cli_facts *facts)
+{
+    return named(facts, "output", (const char *const[]) { ".html", NULL });
+}
+
+static bool map_is_npy(const struct cli_facts *facts)
+{
+    return named(facts, "map", (const char *const[]) { ".npy", NULL });
+}
+
+static bool out_is_safetensors(const struct cli_facts *facts)
+{
+    return cli_output_extension(facts->cli->args[1], ".safetensors");
+}
+
+static bool pass_trains(const struct cli_facts *facts)
+{
+    const char *pass = given(facts, "pass");
+    return !pass || strstr(pass, "backward") || strstr(pass, "step");
+}
+
+static bool data_is_images(const struct cli_facts *facts)
+{
+    return facts->data != CLI_CONTENT_FEATURES;
+}
+
+static bool any_images(const struct cli_facts *facts)
+{
+    return facts->data != CLI_CONTENT_FEATURES || facts->validation == CLI_CONTENT_IMAGES;
+}
+
+/* ---- the table ---- */
+
+static const char one[] = "give one of them";
+
+/* The first row that does not hold is told. Without a condition a row never holds. */
+const struct cli_rule cli_rules[] = {
+    { "devices summary pull convert", "backend device isa conv precision threads memory",
+      .words = "nothing is computed on a device" },
+    { "devices summary pull evaluate predict explain convert", "seed", .words = "nothing is random" },
+    { "selftest", "conv memory seed", .words = "every operation is tested by itself, on fixed numbers" },
+
+    { "*", "verbose", .without = "quiet", .words = one },
+    { "train", "weights", .without = "from", .words = one },
+    { "train", "head", .without = "from", .words = "give one of them; a new head needs --weights MODEL" },
+    { "train", "layer arch size", .without = "from", .words = "the model has its own; give one of them" },
+    { "train", "validation-split", .without = "validation", .words = one },
+    { "bench", "backend device isa", .without = "on", .words = "--on names devices and levels; give one of them" },
+
+    { "bench", "conv", .holds = on_cpu_of_any_conv,
+      .words = "only on the CPU, where --on names no convolution of its own" },
+    { "*", "conv", .value = "winograd", .holds = on_cpu, .words = "only on the CPU; Vulkan knows auto and direct" },
+    { "*", "conv", .value = "winograd", .holds = winograd_there,
+      .words = "only with --precision fp32 and an --isa above scalar" },
+    { "train", "precision", .value = "bf16", .words = "training needs fp32" },
+    { "extract evaluate predict explain bench selftest", "precision", .value = "bf16", .holds = on_cpu,
+      .words = "only on the CPU; Vulkan computes in fp32" },
+    { "*", "isa threads", .holds = on_cpu, .words = "only on the CPU" },
+    { "train", "on-device-lost", .holds = on_gpu, .words = "only on a GPU" },
+
+    { "train", "output", .value = "", .holds = output_is_model,
+      .words = "the model is written as safetensors; name it X.safetensors, then `vgg16 convert` makes .h5" },
+    { "train evaluate bench", "report", .value = "", .holds = report_is_page,
+      .words = "the report is a page; name it X.html" },
+    { "train", "log", .value = "", .holds = log_is_history, .words = "the history is .csv or .jsonl" },
+    { "train",
+      "trainable optimizer lr momentum nesterov weight-decay schedule steps-per-epoch class-weight early-stop "
+      "no-shuffle "
+      "checkpoint on-device-lost resume log tensorboard augment",
+      .holds = trains, .words = "only with --epochs above 0" },
+    { "train", "validation validation-split", .holds = trains_or_reports,
+      .words = "only with --epochs above 0 or --report" },
+    { "train", "batch resize crop skip-bad backend device isa conv precision threads memory", .holds = computes,
+      .words = "only with --epochs above 0, or with --report and validation data" },
+    { "train", "seed", .holds = trains_randomly,
+      .words = "nothing is random with --from and --epochs 0, without --validation-split" },
+    { "train", "momentum nesterov", .holds = by_sgd, .words = "only with --optimizer sgd" },
+    { "train", "nesterov", .holds = with_momentum, .words = "only with --momentum above 0" },
+    { "train", "resume", .holds = with_checkpoint, .words = "only with --checkpoint DIR" },
+    { "train", "schedule", .value = "", .holds = schedule_steps,
+      .words = "EVERY must be below the number of --epochs" },
+    { "train", "early-stop", .holds = may_stop_early, .words = "only with --epochs above N" },
+    { "train", "augment", .holds = data_is_images, .words = "only on images; DATA holds features" },
+
+    { "extract", "output", .value = "", .holds = output_is_features,
+      .words = "the extension must be .npy, .h5, .safetensors or .csv" },
+    { "extract", "picture", .value = "", .holds = picture_is_png, .words = "the extension must be .png" },
+    { "extract", "pooling batch", .holds = with_output, .words = "only with --output FILE" },
+    { "extract", "pooling", .holds = layer_has_maps, .words = "only of a --layer of the base; others are vectors" },
+    { "extract", "channels colours", .holds = with_picture, .words = "only with --picture F.png" },
+    { "extract", "seed", .holds = weights_are_random, .words = "only with --weights random" },
+
+    { "evaluate", "output", .value = "", .holds = output_is_table, .words = "the table is CSV; name it X.csv" },
+
+    { "explain", "output", .value = "", .holds = output_is_explanation,
+      .words = "the extension must be .png, .html or .npy" },
+    { "explain", "map", .value = "", .holds = map_is_npy, .words = "the extension must be .npy" },
+    { "explain", "map", .holds = output_has_colours,
+      .words = "only with an --output in .png or .html; .npy has the maps already" },
+    { "explain", "colours alpha", .holds = output_has_colours, .words = "only with an --output in .png or .html" },
+    { "explain", "top", .holds = output_is_page, .words = "only with an --output in .html" },
+
+    { "convert", "layout", .value = "torchvision", .holds = out_is_safetensors,
+      .words = "needs an OUT that ends in .safetensors" },
+    { "convert", "dtype", .value = "f16", .holds = out_is_safetensors,
+      .words = "needs an OUT that ends in .safetensors" },
+
+    { "bench", "trainable", .holds = pass_trains, .words = "only with backward or step in --pass" },
+
+    { "train evaluate predict extract explain", "skip-bad", .holds = any_images,
+      .words = "only on images; features have none that could be bad" },
+    { 0 },
+};

@@ -1,0 +1,147 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "core/cli/cli_options.h"
+#include "core/cli/cli_rules.h"
+
+/* Is `word` one of the words of `list`? */
+static bool has(const char *list, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)); at += n) {
+        bool begins = at == list || at[-1] == ' ', over = at[n] == '\0' || at[n] == ' ';
+        if (begins && over) return true;
+    }
+    return false;
+}
+
+/* Cuts the next word off a list. False at its end. */
+static bool next_word(char word[static 32], const char **list)
+{
+    size_t n = strcspn(*list, " ");
+    if (n == 0) return false;
+    snprintf(word, 32, "%.*s", (int)n, *list);
+    *list += n + ((*list)[n] == ' ');
+    return true;
+}
+
+static bool concerns(const struct cli_rule *rule, const struct cli_command *command)
+{
+    return strcmp(rule->commands, "*") == 0 || has(rule->commands, command->name);
+}
+
+/* A row whose options never act in its commands, whatever their values. */
+static bool is_never(const struct cli_rule *rule)
+{
+    return !rule->value && !rule->without && !rule->holds;
+}
+
+static bool holds(const struct cli_rule *rule, const struct cli_facts *facts)
+{
+    if (rule->without) return !cli_given(facts->cli, rule->without);
+    return rule->holds && rule->holds(facts);
+}
+
+static enum cli_content content(const struct vgg_data *data)
+{
+    int h, w, c;
+    if (!data) return CLI_CONTENT_NONE;
+    return vgg_data_features(data, &h, &w, &c) ? CLI_CONTENT_FEATURES : CLI_CONTENT_IMAGES;
+}
+
+static enum vgg_status refuse(struct cli *cli, const struct cli_rule *rule, const char *option)
+{
+    const char *text = cli_given(cli, option);
+    if (is_never(rule)) {
+        return cli_usage(cli, "--%s: cannot act in %s: %s", option, cli->command->name, rule->words);
+    }
+    if (rule->without) return cli_usage(cli, "--%s and --%s: %s", rule->without, option, rule->words);
+    return cli_usage(cli, "--%s%s%s: %s", option, rule->value ? " " : "", rule->value ? text : "", rule->words);
+}
+
+enum vgg_status cli_rules_check(struct cli *cli, const struct cli_facts *facts)
+{
+    for (const struct cli_rule *rule = cli_rules; rule->commands; rule++) {
+        char option[32];
+        const char *list = rule->options;
+        if (!concerns(rule, cli->command)) continue;
+        while (next_word(option, &list)) {
+            const char *text = cli_given(cli, option);
+            bool judged = text && (!rule->value || !*rule->value || strcmp(rule->value, text) == 0);
+            if (judged && !holds(rule, facts)) return refuse(cli, rule, option);
+        }
+    }
+    return VGG_OK;
+}
+
+enum vgg_status cli_rules_engine(struct cli *cli, struct vgg_engine **out, const struct vgg_data *data,
+                                 const struct vgg_data *validation)
+{
+    enum vgg_status status = vgg_engine_create(out, &cli->common.engine);
+    if (status != VGG_OK) return status;
+    return cli_rules_check(cli, &(struct cli_facts) { .cli = cli,
+                                                      .data = content(data),
+                                                      .validation = content(validation),
+                                                      .backend = vgg_engine_device(*out)->backend });
+}
+
+enum vgg_status cli_rules_check_device(struct cli *cli)
+{
+    const struct vgg_engine_options *asked = &cli->common.engine;
+    bool depends = cli_given(cli, "isa") || cli_given(cli, "conv") || cli_given(cli, "threads");
+    if (!asked->device || !depends || cli_given(cli, "on")) return VGG_OK;
+    struct vgg_engine *engine;
+    const struct vgg_engine_options named = { .backend = asked->backend, .device = asked->device };
+    enum vgg_status status = vgg_engine_create(&engine, &named);
+    if (status != VGG_OK) return status;
+    status = cli_rules_check(cli, &(struct cli_facts) { .cli = cli, .backend = vgg_engine_device(engine)->backend });
+    vgg_engine_destroy(engine);
+    return status;
+}
+
+bool cli_option_acts(const struct cli_command *command, const struct cli_option *option)
+{
+    for (const struct cli_rule *rule = cli_rules; command && rule->commands; rule++) {
+        if (is_never(rule) && concerns(rule, command) && has(rule->options, option->name)) return false;
+    }
+    return true;
+}
+
+bool cli_rule_text(char *text, size_t size, const struct cli_command *command, size_t index)
+{
+    const struct cli_rule *rule = &cli_rules[index];
+    char option[32];
+    size_t used = 0;
+    *text = '\0';
+    if (!rule->commands) return false;
+    bool told = rule->value && !*rule->value; /* what a value must be stands in the option's own help */
+    if (!concerns(rule, command) || is_never(rule) || told) return true;
+    for (const char *list = rule->options; next_word(option, &list);) {
+        struct cli_found found = cli_option_find(command, option, strlen(option), 0);
+        if (!found.option || !cli_option_acts(command, found.option)) continue;
+        used += (size_t)snprintf(text + used, size - used, "%s--%s", used ? ", " : "", option);
+    }
+    if (!used) return true;
+    if (rule->value) used += (size_t)snprintf(text + used, size - used, " %s", rule->value);
+    if (rule->without) {
+        snprintf(text + used, size - used, ": not with --%s", rule->without);
+    } else {
+        snprintf(text + used, size - used, ": %s", rule->words);
+    }
+    return true;
+}
+
+void cli_option_commands(char *text, size_t size, const struct cli_option *option)
+{
+    size_t used = 0;
+    bool all = true;
+    *text = '\0';
+    for (size_t i = 0; cli_commands[i]; i++) {
+        if (!cli_option_acts(cli_commands[i], option)) {
+            all = false;
+        } else {
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", cli_commands[i]->name);
+        }
+    }
+    if (all) *text = '\0';
+}
