@@ -285,9 +285,9 @@ const struct cli_rule cli_rules[] = {
       .words = "the report is a page; name it X.html" },
     { "train", "log", .value = "", .holds = log_is_history, .words = "the history is .csv or .jsonl" },
     { "train",
-      "trainable optimizer lr momentum nesterov weight-decay schedule steps-per-epoch class-weight early-stop "
-      "no-shuffle "
-      "checkpoint on-device-lost resume log tensorboard augment",
+      "trainable optimizer lr weight-decay schedule steps-per-epoch class-weight no-shuffle checkpoint on-device-lost "
+      "log "
+      "tensorboard augment",
       .holds = trains, .words = "only with --epochs above 0" },
     { "train", "validation validation-split", .holds = trains_or_reports,
       .words = "only with --epochs above 0 or --report" },
@@ -295,7 +295,7 @@ const struct cli_rule cli_rules[] = {
       .words = "only with --epochs above 0, or with --report and validation data" },
     { "train", "seed", .holds = trains_randomly,
       .words = "nothing is random with --from and --epochs 0, without --validation-split" },
-    { "train", "momentum nesterov", .holds = by_sgd, .words = "only with --optimizer sgd" },
+    { "train", "momentum", .holds = by_sgd, .words = "only with --optimizer sgd" },
     { "train", "nesterov", .holds = with_momentum, .words = "only with --momentum above 0" },
     { "train", "resume", .holds = with_checkpoint, .words = "only with --checkpoint DIR" },
     { "train", "schedule", .value = "", .holds = schedule_steps,

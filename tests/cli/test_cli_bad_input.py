@@ -227,7 +227,7 @@ class Outputs(Program):
         self.fail_with(1, pattern, "extract", "data", *TINY, "-o", name + ".csv" if csv is None else name)
         self.fail_with(1, pattern, "convert", "good.safetensors", name + ".h5" if csv is None else name)
         self.fail_with(1, pattern, "evaluate", "data", "-m", "good.safetensors", "-o", name + ".csv")
-        self.fail_with(1, pattern, *train, "m.safetensors", "--log", name + ".csv")
+        self.fail_with(1, pattern, *train[:-3], "-o", "m.safetensors", "--log", name + ".csv")
 
     def test_no_folder(self):
         self.refuse("no/where/f", "^vgg16: no/where/f.*: cannot be written: there is no folder no/where")
@@ -239,10 +239,8 @@ class Outputs(Program):
         self.fail_with(1, why, "train", "data", *TINY, *GAP, "-o", "dir.safetensors")
         self.fail_with(1, why, "extract", "data", *TINY, "-o", "dir.safetensors")
         self.fail_with(1, why, "convert", "good.safetensors", "dir.safetensors")
-        self.fail_with(
-            1, why, "evaluate", "data", "-m", "good.safetensors", "-o",
-            "dir.safetensors"
-        )
+        os.mkdir(self.path("dir.csv"))
+        self.fail_with(1, "dir.csv: is not a regular file", "evaluate", "data", "-m", "good.safetensors", "-o", "dir.csv")
 
     def test_closed_folder(self):
         if os.geteuid() == 0:

@@ -98,7 +98,7 @@ print(change[Y, X] > 60, heat.max() > 0)
         self.usage("a picture is of one image and there are 4", *explain, "data", "-o", "e.png")
         self.usage("extension must be .png, .html or .npy", *explain, "disc.png", "-o", "e.jpg")
         self.usage("--map m.csv: the extension must be .npy", *explain, "disc.png", "-o", "e.png", "--map", "m.csv")
-        self.usage("name the maps once", *explain, "disc.png", "-o", "e.npy", "--map", "m.npy")
+        self.usage("--map: only with an --output in .png or .html; .npy has the maps already", *explain, "disc.png", "-o", "e.npy", "--map", "m.npy")
         self.usage("--alpha 0: must be a number from 0.01 to 1", *explain, "disc.png", "-o", "e.png", "--alpha", "0")
         self.usage("--colours red: must be one of", *explain, "disc.png", "-o", "e.png", "--colours", "red")
         self.fail_with(1, "no layer block9", *explain, "disc.png", "-o", "e.png", "--layer", "block9")
@@ -145,7 +145,7 @@ class Picture(Program):
 
     def test_refused(self):
         self.usage("--picture s.jpg: the extension must be .png", "extract", "data", *TINY, "--picture", "s.jpg")
-        self.usage("--channels: needs --picture", "extract", "data", *TINY, "-o", "f.npy", "--channels", "3")
+        self.usage("--channels: only with --picture", "extract", "data", *TINY, "-o", "f.npy", "--channels", "3")
         self.fail_with(1, "no.png", "extract", "no.png", *TINY, "--picture", "s.png")
 
 

@@ -42,9 +42,11 @@ class Manual(Pages):
         for command in COMMANDS:
             section = re.search(rf"(?ms)^   vgg16 {command}\b.*?(?=^   vgg16 |^[A-Z])", text).group(0)
             self.assertEqual(
-                sorted(re.findall(r"(?m)^       (?:-., )?--([a-z-]+)", section)), sorted(OPTIONS[command].split())
+                sorted(re.findall(r"(?m)^       (?:-., )?--([a-z-]+)(?![a-z,:-]| [a-z])", section)), sorted(OPTIONS[command].split())
             )
         self.assertRegex(text, r"(?m)^       -q, --quiet$")
+        self.assertRegex(text, r"(?m)^       --momentum: only with --optimizer sgd$")
+        self.assertRegex(text, r"(?m)^ +In extract, train, bench\.$|default 0\) +In extract, train, bench\.$")
         self.assertIn("--weights W", text)
         self.assertIn("the first Ctrl-C stops", text)
 
@@ -80,7 +82,7 @@ class Bash(Pages):
 
     def test_options(self):
         for command in COMMANDS:
-            wanted = sorted("--" + name for name in (OPTIONS[command] + " " + COMMON).split())
+            wanted = sorted("--" + name for name in (OPTIONS[command] + " " + COMMON[command]).split())
             self.assertEqual(self.complete(command, "--"), wanted)
         self.assertEqual(self.complete("--js"), ["--json"])
         self.assertEqual(self.complete("train", "data", "--resu"), ["--resume"])

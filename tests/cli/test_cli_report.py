@@ -109,8 +109,8 @@ class Reports(Program):
 
     def run_training(self, *more, epochs=4):
         return json.loads(
-            self.train("data", "m.safetensors", "--epochs", str(epochs), "--lr", "0.02", "--json", "--report", "r.html",
-                       *more)
+            self.train("data", "m.safetensors", "--epochs", str(epochs), *(["--lr", "0.02"] if epochs else []), "--json",
+                       "--report", "r.html", *more)
         )["epochs"]
 
 
@@ -205,7 +205,7 @@ class Training(Reports):
         self.assertIn("gone on from the newest", page.text())
 
     def test_epochs_0(self):
-        self.run_training("--validation", "held", epochs=0)
+        self.run_training("--validation", "held", "--batch", "5", epochs=0)
         page = self.page()
         self.assertNotIn("Loss", page.charts)
         self.assertEqual(len(page.charts["Confusion matrix"]["cells"]), 4)

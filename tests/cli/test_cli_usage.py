@@ -3,13 +3,28 @@
 import os
 import re
 import subprocess
+import unittest
 
-from cli_support import GAP, PROGRAM, TINY, Program, write_folder
+from cli_support import GAP, LAVAPIPE, PROGRAM, TINY, Program, use_lavapipe, write_features, write_folder
 
 COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "explain", "convert", "bench", "selftest"]
 
 # Every option of every command, as scripts may use them.
-COMMON = "backend conv device isa precision threads memory seed json quiet verbose help version"
+ALWAYS = "json quiet verbose help version"
+ENGINE = "backend conv device isa precision threads memory"
+COMMON = {
+    "devices": ALWAYS,
+    "summary": ALWAYS,
+    "pull": ALWAYS,
+    "extract": f"{ENGINE} seed {ALWAYS}",
+    "train": f"{ENGINE} seed {ALWAYS}",
+    "evaluate": f"{ENGINE} {ALWAYS}",
+    "predict": f"{ENGINE} {ALWAYS}",
+    "explain": f"{ENGINE} {ALWAYS}",
+    "convert": ALWAYS,
+    "bench": f"{ENGINE} seed {ALWAYS}",
+    "selftest": f"backend device isa precision threads {ALWAYS}",
+}
 IMAGES = "preprocess resize crop skip-bad"
 OPTIONS = {
     "devices": "",
@@ -34,6 +49,8 @@ class Help(Program):
         for command in COMMANDS:
             self.assertRegex(text, rf"(?m)^  {command} ")
         self.assertEqual(self.succeed("-h"), text)
+        for name in f"{ENGINE} seed {ALWAYS}".split():
+            self.assertRegex(text, rf"(?m)^  (-., |    )--{name}\b")
 
     def test_commands(self):
         for command in COMMANDS:
@@ -42,18 +59,31 @@ class Help(Program):
             self.assertEqual([line for line in text.splitlines() if len(line) > 80], [])
             self.assertIn("JSON: ", text)
             listed = re.findall(r"(?m)^  (?:-., |    )--([a-z-]+)", text)
-            self.assertEqual(sorted(listed), sorted((OPTIONS[command] + " " + COMMON).split()))
+            self.assertEqual(sorted(listed), sorted((OPTIONS[command] + " " + COMMON[command]).split()))
             self.assertEqual(self.succeed("--help", command), text)
 
     def test_defaults_are_told(self):
         silent = set("from skip-bad nesterov no-shuffle resume top json quiet verbose help version".split())
         for command in COMMANDS:
             text = self.succeed(command, "--help")
-            for name in (OPTIONS[command] + " " + COMMON).split():
+            for name in (OPTIONS[command] + " " + COMMON[command]).split():
                 if name in silent and not (name == "top" and command in ("predict", "explain")):
                     continue
                 entry = re.search(rf"(?m)^ {{2,6}}(-., )?--{name} .*(\n {{8}}.*)*", text).group(0)
                 self.assertRegex(entry, r"\((default|required)", f"{command} --{name}")
+
+    def test_needs_are_told(self):
+        text = re.sub(r"\n {4}", " ", self.succeed("train", "--help"))
+        for line in (
+            "--momentum: only with --optimizer sgd",
+            "--layer, --arch, --size: not with --from",
+            "--isa, --threads: only on the CPU",
+            "--resume: only with --checkpoint DIR",
+        ):
+            self.assertRegex(text, rf"(?m)^  {line}$")
+        text = self.succeed("selftest", "--help")
+        self.assertRegex(text, r"(?m)^  --isa, --threads: only on the CPU$")
+        self.assertNotIn("--conv", text)
 
     def test_version(self):
         self.assertRegex(self.succeed("--version"), r"^vgg16 \d+\.\d+\.\d+\n$")
@@ -69,9 +99,10 @@ class Usage(Program):
 
     def test_unknown_options(self):
         self.usage("--bacth: unknown option; did you mean --batch?", "train", "d", "--bacth", "3")
-        self.usage("--treads: unknown option; did you mean --threads?", "devices", "--treads=3")
+        self.usage("--treads: unknown option; did you mean --threads?", "predict", "--treads=3")
         self.usage("--tensorboard: unknown option", "evaluate", "d", "--tensorboard", "x")
         self.usage("--batch: unknown option", "devices", "--batch", "3")
+        self.usage("--treads: unknown option;", "devices", "--treads=3")  # it would be refused, too
         self.usage("-x: unknown option", "devices", "-x")
         self.usage("--re: could be several", "train", "d", "--re")
 
@@ -113,12 +144,12 @@ class Usage(Program):
             ("momentum", "-0.1 1 nan", "a number from 0 to below 1"),
             ("weight-decay", "-1 x nan", "a number from 0"),
             ("validation-split", "0 1 -0.2 1.5", "a number between 0 and 1"),
-            ("memory", "0 1K lots 512Q -1M 5", "a size of 1M or more"),
+            ("memory", "0 1K lots 512Q -1M 5 0x10M 1.5.2G 5GiBB", "a size of 1M or more"),
             ("size", "0 31 150x 31x64 64x31 16385 x 224x224x3", "one number or HEIGHTxWIDTH"),
             ("schedule", "linear step step:3 step:0:0.1 step:3:0 step:3:2 step:x:0.1", "constant, cosine or step:"),
             (
                 "augment",
-                "rotate flip=1 rotate=x rotate=181 zoom=1 shift=2 shear=90 turn=3 flip,,flip flip, ,",
+                "rotate rotate=1,rotate=2 flip,flip flip=1 rotate=x rotate=181 zoom=1 shift=2 shear=90 turn=3 flip,,flip flip, ,",
                 "a list of rotate=",
             ),
             ("optimizer", "lion RMSPROP", "one of rmsprop, sgd, adam, adamw"),
@@ -154,15 +185,60 @@ class Usage(Program):
         self.usage("--from and --arch", *train, "--from", "a", "--arch", "vgg19")
         self.usage("--from and --size", *train, "--from", "a", "--size", "32")
         self.usage("--validation and --validation-split", *train, "--validation", "v", "--validation-split", "0.2")
-        self.usage("--resume: needs --checkpoint DIR", *train, "--resume")
-        self.usage("--momentum: needs --optimizer sgd", *train, "--momentum", "0.9")
-        self.usage("--nesterov: needs --optimizer sgd", *train, "--nesterov", "--optimizer", "adam")
-        self.usage("--nesterov: needs --momentum", *train, "--nesterov", "--optimizer", "sgd")
+        self.usage("--resume: only with --checkpoint DIR", *train, "--resume")
+        self.usage("--momentum: only with --optimizer sgd", *train, "--momentum", "0")
+        self.usage("--nesterov: only with --momentum above 0", *train, "--nesterov", "--optimizer", "sgd")
         self.usage("--quiet and --verbose", "devices", "-q", "-v")
         self.usage("extension must be .npy, .h5, .safetensors or .csv", "extract", "d", "-o", "f.txt")
         self.usage("extension must be .h5 or .safetensors", "convert", "a", "b.onnx")
         self.usage("--layout torchvision: needs an OUT", "convert", "a", "b.h5", "--layout", "torchvision")
         self.usage("--dtype f16: needs an OUT", "convert", "a", "b.h5", "--dtype", "f16")
+
+    def test_what_cannot_act(self):
+        self.usage("--seed: cannot act in evaluate: nothing is random", "evaluate", "d", "-m", "m", "--seed", "0")
+        self.usage("--threads: cannot act in devices: nothing is computed", "devices", "--threads", "1")
+        self.usage("--output m.h5: the model is written as safetensors; name it X.safetensors", "train", "d", "-o", "m.h5")
+        vulkan = ["extract", "d", *TINY, "-o", "f.npy", "--backend", "vulkan"]
+        self.usage("--isa: only on the CPU", *vulkan, "--isa", "auto")
+        self.usage("--isa: only on the CPU", *vulkan[:-2], "--isa", "avx2", env={"VGG16_BACKEND": "vulkan"})
+        self.usage("--threads: only on the CPU", *vulkan, "--threads", "2")
+        self.usage("--conv winograd: only on the CPU", *vulkan, "--conv", "winograd")
+        self.usage("--colours: only with --picture F.png", *vulkan[:-2], "--colours", "viridis")
+        self.usage("--alpha: only with an --output in .png or .html", "explain", "i", "-m", "m", "-o", "e.npy", "--alpha", "0.7")
+        self.usage("--on and --backend", "bench", "--on", "cpu", "--backend", "cpu")
+        self.usage("--log: only with --epochs above 0", "train", "d", "-o", "m", "--epochs", "0", "--log", "h.csv")
+
+    def test_what_data_and_device_tell(self):
+        """Of the environment nothing is refused."""
+        write_folder(self.path("images"), ("0", "1"), count=1)
+        write_features(self.path("f.safetensors"), [16, 16, 64], [0, 1])
+        train = ["train", "f.safetensors", *TINY, *GAP, "-o", "m.safetensors", "--epochs", "1"]
+        cpu = ["--backend", "cpu"]
+        self.usage("--augment: only on images; DATA holds features", *train, "--augment", "flip")
+        self.usage("--skip-bad: only on images", *train, "--skip-bad")
+        self.usage("--on-device-lost: only on a GPU", *train, *cpu, "--on-device-lost", "stop")
+        self.succeed(*train, "--skip-bad", "--validation", "images", "-q")
+        self.succeed(*train, "-q", *cpu)
+        self.usage("--skip-bad: only on images", "evaluate", "f.safetensors", "-m", "m.safetensors", "--skip-bad")
+        self.usage("--skip-bad: only on images", "predict", "f.safetensors", "-m", "m.safetensors", "--skip-bad")
+        cpu_index = str(next(d["index"] for d in self.json("devices")["devices"] if d["backend"] == "cpu"))
+        self.usage("--on-device-lost: only on a GPU", *train, "--device", cpu_index, "--on-device-lost", "cpu",
+                   env={"VGG16_BACKEND": ""})
+
+    @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
+    def test_what_a_vulkan_device_tells(self):
+        use_lavapipe(self.env, self.folder)
+        devices = [d for d in self.json("devices")["devices"] if d["backend"] == "vulkan"]
+        if not devices:
+            self.skipTest("this build has no Vulkan")
+        write_folder(self.path("images"), count=1)
+        device = ["--device", str(devices[0]["index"])]
+        extract = ["extract", "images", *TINY, "-o", "f.csv", *device]
+        for option in (["--isa", "scalar"], ["--threads", "1"], ["--conv", "winograd"]):
+            self.usage(option[0] + ".*: only on the CPU", *extract, *option)
+        self.succeed(*extract, "--conv", "direct", env={"VGG16_ISA": "scalar", "VGG16_THREADS": "1"})
+        self.usage("--isa: only on the CPU", "selftest", *device, "--isa", "scalar")
+        self.usage("--threads: only on the CPU", "bench", *device, "--threads", "1")
 
     def test_environment(self):
         self.usage("VGG16_THREADS=many: must be a whole number from 1", "devices", env={"VGG16_THREADS": "many"})
@@ -242,7 +318,9 @@ class Stdout(Program):
         data = write_folder(self.path("data"), count=1)
         self.train(data)
         bf16 = ["--backend", "cpu", "--isa", "scalar", "--precision", "bf16"]
-        self.fail_with(1, "training needs fp32", "train", data, *TINY, *GAP, "-o", "n.safetensors", "-q", *bf16)
+        self.usage("--precision bf16: training needs fp32", "train", data, *TINY, *GAP, "-o", "n.safetensors", *bf16)
+        self.fail_with(1, "training needs fp32", "train", data, *TINY, *GAP, "-o", "n.safetensors", "-q", *bf16[:4],
+                       env={"VGG16_PRECISION": "bf16"})
         expected = self.json("predict", "-m", "m.safetensors", "data", *bf16[:4])
         rounded = self.json("predict", "-m", "m.safetensors", "data", *bf16)
         self.assertNotEqual(rounded, expected)
