@@ -162,6 +162,7 @@ static const struct item train[] = {
     { .words = "--epochs 0 --from m", .flips = "--weights|--head|--layer|--arch|--size" },
     { .words = "--steps-per-epoch 3", .flips = "--epochs 0*" },
     { .words = "--batch 20", .flips = IDLE },
+    { .words = "--shard 4", .flips = "--epochs 0*" },
     { .words = "--class-weight none", .flips = "--epochs 0*" },
     { .words = "--early-stop 4", .flips = "--epochs 0*" },
     { .words = "--early-stop 5", .flips = "--epochs 0*|--epochs 5" },

@@ -285,7 +285,8 @@ const struct cli_rule cli_rules[] = {
       .words = "the report is a page; name it X.html" },
     { "train", "log", .value = "", .holds = log_is_history, .words = "the history is .csv or .jsonl" },
     { "train",
-      "trainable optimizer lr weight-decay schedule steps-per-epoch class-weight no-shuffle checkpoint on-device-lost "
+      "trainable optimizer lr weight-decay schedule steps-per-epoch shard class-weight no-shuffle checkpoint "
+      "on-device-lost "
       "log "
       "tensorboard augment",
       .holds = trains, .words = "only with --epochs above 0" },
