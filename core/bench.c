@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/bench_peak.h"
+#include "core/limits.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/model.h"
@@ -117,9 +117,10 @@ static void describe(struct vgg_bench *bench, const struct vgg_bench_options *o)
     snprintf(bench->arch, sizeof bench->arch, "%s", o->arch);
     snprintf(bench->head, sizeof bench->head, "%s", o->head);
     snprintf(bench->trainable, sizeof bench->trainable, "%s", o->trainable);
-    long processors = sysconf(_SC_NPROCESSORS_ONLN), pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    bench->processors = processors > 0 ? (int)processors : 1;
-    if (pages > 0 && page > 0) bench->memory = (uint64_t)pages * (uint64_t)page;
+    struct vgg_limits limits;
+    vgg_limits_get(&limits);
+    bench->processors = limits.processors;
+    bench->memory = limits.memory;
     struct vgg_device_info *device;
     size_t count;
     if (vgg_backend_devices(&device, &count) != VGG_OK) return;

@@ -8,6 +8,7 @@
 #include "core/bench_network.h"
 #include "core/bench_stats.h"
 #include "core/clock.h"
+#include "core/limits.h"
 #include "core/log.h"
 #include "core/mem.h"
 
@@ -222,7 +223,7 @@ static enum vgg_status gang_measure(struct gang *gang, struct expected *expected
     status = take_turns(gang);
     if (status != VGG_OK && status != VGG_INTERRUPTED) goto fail;
     struct vgg_bench_cpu_time end = vgg_bench_cpu_now();
-    vgg_bench_busy(&begin, &end, gang->bench->processors, &others, &steal);
+    vgg_bench_busy(&begin, &end, vgg_limits_online(), &others, &steal);
     enum vgg_status turns = status;
     if (status == VGG_OK && gang->cell->options->layers) turns = take_turns_layers(gang);
     if (turns != VGG_OK && turns != VGG_INTERRUPTED) CHECK(turns);

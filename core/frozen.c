@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "core/limits.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/pass.h"
@@ -17,9 +17,8 @@ static size_t feature_count(const struct vgg_arch *arch, int last)
 
 bool vgg_frozen_fits(const struct vgg_arch *arch, int last, size_t count)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    size_t half = pages > 0 && page > 0 ? (size_t)pages / 2 * (size_t)page : SIZE_MAX;
-    return vgg_mem_mul(vgg_mem_mul(count, feature_count(arch, last)), sizeof(float)) <= half;
+    uint64_t memory = vgg_limits_memory();
+    return !memory || vgg_mem_mul(vgg_mem_mul(count, feature_count(arch, last)), sizeof(float)) <= memory / 2;
 }
 
 struct keep {

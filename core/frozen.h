@@ -12,7 +12,8 @@ struct vgg_frozen {
     int *labels;
 };
 
-/* May `count` outputs of layer index `last - 1` be kept in memory? (They may take half of what the machine has.) */
+/* May `count` outputs of layer index `last - 1` be kept in memory? (They may take half of what this process may
+ * use.) */
 bool vgg_frozen_fits(const struct vgg_arch *arch, int last, size_t count);
 /* Runs layers [first, last) over `data` once. `images` has nothing DEFAULT. */
 enum vgg_status vgg_frozen_create(struct vgg_frozen *frozen, struct vgg_engine *engine, const struct vgg_model *model,

@@ -1,11 +1,11 @@
 #include "core/loader.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/image.h"
+#include "core/limits.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/rng.h"
@@ -122,8 +122,7 @@ static void *work(void *argument)
 
 static int default_workers(void)
 {
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : MIN_WORKERS;
+    int n = vgg_limits_processors();
     return n < MIN_WORKERS ? MIN_WORKERS : n > MAX_WORKERS ? MAX_WORKERS : n;
 }
 

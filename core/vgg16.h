@@ -81,7 +81,8 @@ struct vgg_device_info {
     char uuid[40];       /* Vulkan: 32 hex digits, else "" */
     uint64_t memory;     /* bytes usable by this device */
     uint64_t allocation; /* Vulkan: bytes that it gives at once, the most that one arena may take; else 0 */
-    char limits[160];    /* Vulkan: of one allocation, one binding and one workgroup, in words, else "" */
+    char limits[160];    /* Vulkan: of one allocation, one binding and one workgroup, in words; CPU: what a container
+                            allows of the machine's processors and memory, else "" */
     int threads;         /* CPU: threads used by default, else 0 */
     int index;           /* position in the list, as --device takes it */
     bool chosen;         /* what "auto" takes */
@@ -98,9 +99,11 @@ struct vgg_engine_options {
     const char
         *conv;             /* how 3x3 convolutions are computed: "auto" (the faster one for each layer), "direct",
                               "winograd" (or "winograd2", "winograd4", "winograd6": of that tile; Vulkan: as auto); NULL: auto */
-    int threads;           /* CPU: 0 = one for each processor this process may use */
-    uint64_t memory;       /* bytes that arenas may take together; 0: what the device has. Forward passes are split to
-                              stay below, which changes no bit; a training step that cannot be is VGG_ERR_MEMORY. */
+    int threads;           /* CPU: 0 = OMP_NUM_THREADS, else one for each processor this process may use by its affinity
+                              and its container's quota (cgroup v1 and v2), rounded up */
+    uint64_t memory;       /* bytes that arenas may take together; 0: what the device has, within the container's limit.
+                              Forward passes are split to stay below, which changes no bit; a training step that cannot
+                              be is VGG_ERR_MEMORY. */
     const char *precision; /* of the operands of forward convolutions and dense layers: "fp32", "bf16"; NULL: fp32.
                               bf16: inputs and weights are rounded to 8 significant bits (to the nearest, ties to even),
                               sums stay fp32, convolutions are direct. A sum of products changes by at most
@@ -538,10 +541,10 @@ struct vgg_bench_skip {
 };
 
 struct vgg_bench {
-    char version[16], date[24]; /* of the library; UTC, ISO 8601 */
-    char machine[128];          /* the processor's name */
-    int processors;
-    uint64_t memory, peak_resident; /* bytes of the machine, and the most that the process held */
+    char version[16], date[24];     /* of the library; UTC, ISO 8601 */
+    char machine[128];              /* the processor's name */
+    int processors;                 /* that the process may use */
+    uint64_t memory, peak_resident; /* bytes that it may use, and the most that it held */
     char arch[16], head[128], trainable[32];
     struct vgg_bench_device *device;
     size_t devices;

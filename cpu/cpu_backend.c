@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/limits.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "cpu/cpu.h"
@@ -27,17 +28,6 @@ static void proc_value(char *value, size_t size, const char *path, const char *k
         snprintf(value, size, "%s", text);
     }
     fclose(file);
-}
-
-/* Bytes that new allocations may take: what the kernel calls available, else all there is. */
-static uint64_t memory_available(void)
-{
-    char text[64];
-    proc_value(text, sizeof text, "/proc/meminfo", "MemAvailable");
-    uint64_t kib = strtoull(text, NULL, 10);
-    if (kib) return kib * 1024;
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
 }
 
 /* The first line of a file about one cache of the first processor, or an empty string. */
@@ -68,14 +58,20 @@ static size_t cache_first(void)
     return size >= 8 << 10 && size <= 1 << 20 ? (size_t)size : 32 << 10;
 }
 
-static int thread_default(void)
+/* What OMP_NUM_THREADS or the caller's omp_set_num_threads chose, else no more than the container gives time for. */
+static int thread_default(const struct vgg_limits *limits)
 {
+    const char *chosen = getenv("OMP_NUM_THREADS");
     int threads = omp_get_max_threads();
+    bool is_chosen = (chosen && *chosen) || threads != omp_get_num_procs();
+    if (!is_chosen && threads > limits->quota) threads = limits->quota;
     return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
 }
 
 static void device_fill(struct vgg_device_info *device)
 {
+    struct vgg_limits limits;
+    vgg_limits_get(&limits);
     *device = (struct vgg_device_info) { .backend = "cpu", .type = "cpu" };
     proc_value(device->name, sizeof device->name, "/proc/cpuinfo", "model name");
     if (!device->name[0]) snprintf(device->name, sizeof device->name, "CPU");
@@ -85,8 +81,9 @@ static void device_fill(struct vgg_device_info *device)
             snprintf(device->driver + used, sizeof device->driver - used, "%s%s", used ? " " : "",
                      cpu_isa_name((enum cpu_isa)isa));
     }
-    device->memory = memory_available();
-    device->threads = thread_default();
+    device->memory = limits.available;
+    device->threads = thread_default(&limits);
+    vgg_limits_describe(device->limits, sizeof device->limits, &limits);
 }
 
 static enum vgg_status cpu_devices(struct vgg_device_info **out, size_t *count)
@@ -169,6 +166,8 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     cpu->l1 = cache_first();
     cpu->threads = options->threads ? options->threads : cpu->base.device.threads;
     cpu->base.device.threads = cpu->threads;
+    const char *limits = cpu->base.device.limits;
+    vgg_log(VGG_LOG_INFO, "cpu: threads %d%s%s", cpu->threads, *limits ? "; " : "", limits);
     cpu_kernels_fill(&cpu->kernels, isa);
     size_t words = (size_t)cpu->threads;
     cpu->fp_saved = vgg_mem_calloc(words, sizeof *cpu->fp_saved);

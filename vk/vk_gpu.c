@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/limits.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/op.h"
@@ -73,7 +74,7 @@ static void read_extensions(const struct vk_lib *lib, struct vk_gpu *gpu, bool *
 }
 
 /* The largest device-local heap; what the driver says is free, or else a fraction that leaves room for others. A
- * CPU-type device's heap is a number, not a chip: the fraction is larger. */
+ * CPU-type device's heap is a number, not a chip: the fraction is larger, and what a container leaves is the most. */
 static void read_memory(const struct vk_lib *lib, struct vk_gpu *gpu, bool has_budget)
 {
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
@@ -96,6 +97,8 @@ static void read_memory(const struct vk_lib *lib, struct vk_gpu *gpu, bool has_b
             gpu->budget = largest >= (4ull << 30) ? largest / 10 * 7 : largest / 2;
         }
     }
+    uint64_t available = gpu->class == VK_CLASS_CPU ? vgg_limits_available() : 0;
+    if (available && available < gpu->budget) gpu->budget = available;
 }
 
 /* Fills *gpu; false when the device cannot run this backend. */

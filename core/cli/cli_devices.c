@@ -56,8 +56,11 @@ const struct cli_command cli_devices = {
     .name = "devices",
     .arguments = "",
     .purpose = "Lists backends and devices, and which one auto takes and why",
-    .details = "The device marked * is the one that --backend auto takes.\nJSON: devices: [{index, backend, name, "
-               "type, driver, uuid, memory (bytes), allocation (bytes), threads, limits, chosen, reason}]",
+    .details =
+        "The device marked * is the one that --backend auto takes. Threads and memory are those that this process may "
+        "use: in a container (cgroup v1 or v2) its quota, rounded up, and what its limit leaves.\nJSON: devices: "
+        "[{index, backend, name, "
+        "type, driver, uuid, memory (bytes), allocation (bytes), threads, limits, chosen, reason}]",
     .groups = groups,
     .run = run,
 };

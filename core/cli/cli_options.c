@@ -285,7 +285,7 @@ const struct cli_option cli_common_options[] = {
       .offset = offsetof(struct cli_common, engine.precision) },
     { .name = "threads",
       .value = "N",
-      .help = "CPU threads (default: VGG16_THREADS, else OMP_NUM_THREADS, else all processors)",
+      .help = "CPU threads (default: VGG16_THREADS, else OMP_NUM_THREADS, else all processors that a container leaves)",
       .read = cli_read_int,
       .min = 1,
       .max = 1024,
@@ -295,7 +295,7 @@ const struct cli_option cli_common_options[] = {
       .value = "SIZE",
       .help =
           "limit for the network's memory, such as 512M or 2G; it never changes a bit: forward passes are split, and "
-          "a training step that does not fit is refused (default: what the device has)",
+          "a training step that does not fit is refused (default: what the device has and a container leaves)",
       .read = cli_read_bytes,
       .offset = offsetof(struct cli_common, engine.memory) },
     { .name = "seed",
