@@ -1,6 +1,5 @@
 #include "core/limits.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -42,9 +41,8 @@ static bool parse_number(const char **text, uint64_t *value)
 {
     char *end;
     if (**text < '0' || **text > '9') return false;
-    errno = 0;
-    unsigned long long number = strtoull(*text, &end, 10);
-    if (errno || !strchr(" \t\n", *end)) return false;
+    unsigned long long number = strtoull(*text, &end, 10); /* too large a number becomes the largest: no limit */
+    if (!strchr(" \t\n", *end)) return false;
     *text = end + strspn(end, " \t\n");
     *value = number;
     return true;
@@ -180,7 +178,7 @@ static bool find_group(char path[PATH_MAX], const char *groups, const char *cont
         if (name) {
             size_t words = (size_t)(name - list - 1), length = (size_t)(end - name - 1);
             bool right = controller ? listed(list + 1, words, controller) : words == 0;
-            if (right && name[1] == '/' && length < PATH_MAX) {
+            if (right && length < PATH_MAX) {
                 memcpy(path, name + 1, length);
                 path[length] = '\0';
                 return true;

@@ -121,7 +121,7 @@ Test(limits, v2_memory)
     expect(root, 16, 8ull * GIB, 6ull * GIB);
     put(root, "box/memory.max", "1073741824\n"); /* less than is in use: a page, for 0 is "unknown" */
     expect(root, 16, 1ull * GIB, 4096);
-    put(root, "box/memory.max", "lots\n");
+    put(root, "box/memory.max", "1073741824k\n");
     expect(root, 16, 8ull * GIB, 6ull * GIB);
     remove_folder(root);
 }
@@ -212,10 +212,10 @@ Test(limits, namespaces)
         { "/", "/", "cpu.max" },
         { "/inner", "/", "inner/cpu.max" },
         { "/../../else", "/../..", "else/cpu.max" },
-        { "/docker/abcd", "/docker/abc", "cpu.max" }, /* moved out: the mount stands for it */
-        { "/../else", "/", "cpu.max" },               /* the same */
-        { "/", "/..", "cpu.max" },                    /* a mount from above */
-        { "/a b\\c", "/a\\040b\\134c", "cpu.max" },   /* escapes */
+        { "/docker/abcd", "/docker/abc", "cpu.max" },     /* moved out: the mount stands for it */
+        { "/../else", "/", "cpu.max" },                   /* the same */
+        { "/", "/..", "cpu.max" },                        /* a mount from above */
+        { "/a b\\c/in", "/a\\040b\\134c", "in/cpu.max" }, /* escapes */
         { "/a:b", "/", "a:b/cpu.max" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -226,15 +226,23 @@ Test(limits, namespaces)
         char *root = make_root(groups, mounts);
         put(root, cases[i].file, "700000 100000\n");
         put(root, "else/cpu.max", strstr(cases[i].file, "else") ? "700000 100000\n" : "300000 100000\n");
+        write_file(root, "sys/fs/cpu.max", "300000 100000\n", 14);
         struct vgg_limits limits = read_root(root);
         cr_expect_eq(limits.processors, 7, "%s at %s: %d", cases[i].group, cases[i].mount_root, limits.processors);
         remove_folder(root);
     }
     /* A neighbour's mount beside one that shows the group; a mount point with blanks, the last line without an end. */
-    char *root = make_root("0::/docker/abc", "25 22 0:22 /docker/def /sys/fs/cgroup/def ro - cgroup2 cgroup rw\n"
-                                             "26 22 0:22 /docker /sys/fs/cgroup/my\\040groups ro - cgroup2 cgroup rw");
+    char *root = make_root("0::/docker/abc", "26 22 0:22 /docker /sys/fs/cgroup/my\\040groups ro - cgroup2 cgroup rw\n"
+                                             "25 22 0:22 /docker/def /sys/fs/cgroup/def ro - cgroup2 cgroup rw");
     put(root, "def/cpu.max", "200000 100000\n");
     put(root, "my groups/abc/cpu.max", "700000 100000\n");
+    expect(root, 7, 8ull * GIB, 6ull * GIB);
+    remove_folder(root);
+    /* v1: only the controller's own mounts count. */
+    root = make_root("4:cpu:/docker/abc\n", "31 30 0:27 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
+                                            "33 30 0:28 /docker/x /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n");
+    put(root, "cpu/cpu.cfs_quota_us", "700000\n");
+    put(root, "cpu/cpu.cfs_period_us", "100000\n");
     expect(root, 7, 8ull * GIB, 6ull * GIB);
     remove_folder(root);
 }
@@ -280,6 +288,9 @@ Test(limits, garbage)
     vgg_limits_read(&limits, root, 16);
     cr_expect_eq(limits.host_memory, 0);
     cr_expect_eq(limits.memory, 1ull * GIB);
+    put(root, "box/memory.max", "9223372036854710272\n"); /* v1's "no limit" with pages of 64 KiB */
+    vgg_limits_read(&limits, root, 16);
+    cr_expect_eq(limits.memory, 0);
     remove_folder(root);
 }
 
