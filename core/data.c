@@ -110,9 +110,9 @@ static enum vgg_status read_source(struct vgg_data *data, const char *path)
     if (vgg_file_has_extension(path, ".safetensors")) return vgg_data_read_array(data, path);
     if (vgg_image_is_name(path)) return vgg_data_read_paths(data, &path, 1);
     return vgg_fail(VGG_ERR_ARGUMENT,
-                    "%s: not a data set; give a folder, an image (.jpg .jpeg .png .bmp), a .txt list of images, a "
-                    ".safetensors file or idx:IMAGES[,LABELS]",
-                    path);
+                    "%s: not a data set; give a folder, an image (%s), a .txt list of images, a .safetensors file or "
+                    "idx:IMAGES[,LABELS]",
+                    path, vgg_image_suffixes);
 }
 
 enum vgg_status vgg_data_open(struct vgg_data **out, const char *source)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/data_left_out.h"
 #include "core/data_store.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -50,10 +51,13 @@ static void names_sort(struct names *names)
     if (names->count) qsort(names->at, names->count, sizeof *names->at, by_bytes);
 }
 
-/* What lies in a folder, as paths in byte order: folders, and files with an image's extension. Hidden names are left
- * out; links count as what they lead to. Either list may be NULL. */
-static enum vgg_status list_folder(struct names *folders, struct names *images, const char *folder)
+/* What lies in a folder, as paths in byte order: folders, and files with an image's extension; the rest is counted.
+ * Hidden names are left out; links count as what they lead to. Without `folders` these are counted, too, with the
+ * images below them. */
+static enum vgg_status list_folder(struct names *folders, struct names *images, struct vgg_left_out *left,
+                                   size_t *effort, const char *folder)
 {
+    *left = (struct vgg_left_out) { 0 };
     enum vgg_status status = VGG_OK;
     DIR *dir = opendir(folder);
     if (!dir) return vgg_fail(VGG_ERR_IO, "%s: folder cannot be read: %s", folder, strerror(errno));
@@ -72,29 +76,34 @@ static enum vgg_status list_folder(struct names *folders, struct names *images, 
         if (path && !is_folder && !is_file && stat(path, &info) == 0)
             is_folder = S_ISDIR(info.st_mode), is_file = S_ISREG(info.st_mode);
         /* A dangling link that is named like an image is kept, so that it is reported when it is used. */
-        bool wanted_image = !is_folder && is_image && images, wanted_folder = is_folder && folders;
-        if (path && !wanted_folder && !wanted_image) {
-            free(path);
+        if (path && is_folder && !folders) {
+            vgg_left_out_subfolder(left, path, effort);
+        } else if (path && !is_folder && !is_image) {
+            vgg_left_out_file(left, entry->d_name);
+        } else {
+            CHECK(names_add(is_folder && folders ? folders : images, path, folder));
             continue;
         }
-        CHECK(names_add(is_folder ? folders : images, path, folder));
+        free(path);
     }
 fail:
     closedir(dir);
     if (folders) names_sort(folders);
-    if (images) names_sort(images);
+    names_sort(images);
     return status;
 }
 
-/* Moves the paths of one class to the end of `all`. */
-static enum vgg_status append_class(struct names *all, const char *folder)
+/* Moves the paths of class `index` to the end of `all`. */
+static enum vgg_status append_class(struct names *all, struct vgg_left_report *report, const char *path,
+                                    const struct names *folders, size_t index)
 {
+    const char *folder = folders->at[index];
     struct names images = { 0 };
-    enum vgg_status status = list_folder(NULL, &images, folder);
+    struct vgg_left_out left;
+    enum vgg_status status = list_folder(NULL, &images, &left, &report->effort, folder);
     if (status == VGG_OK && images.count == 0)
-        status =
-            vgg_fail(VGG_ERR_MISSING,
-                     "%s: class folder without images (.jpg .jpeg .png .bmp); add some or remove the folder", folder);
+        status = vgg_left_out_refuse(path, folders->at, folders->count, index, &left);
+    if (status == VGG_OK) vgg_left_report_add(report, folder, &left);
     for (size_t i = 0; status == VGG_OK && i < images.count; i++) {
         status = names_add(all, images.at[i], folder);
         images.at[i] = NULL;
@@ -104,7 +113,8 @@ static enum vgg_status append_class(struct names *all, const char *folder)
 }
 
 /* One class a folder. */
-static enum vgg_status read_classes(struct vgg_data *data, struct names *all, const struct names *folders)
+static enum vgg_status read_classes(struct vgg_data *data, struct names *all, struct vgg_left_report *report,
+                                    const char *path, const struct names *folders)
 {
     enum vgg_status status = VGG_OK;
     int64_t *labels = NULL;
@@ -115,7 +125,7 @@ static enum vgg_status read_classes(struct vgg_data *data, struct names *all, co
         const char *name = strrchr(folders->at[i], '/') + 1;
         data->classes[i] = vgg_mem_strdup(name);
         if (!data->classes[i]) CHECK(vgg_fail_memory("classes", strlen(name)));
-        CHECK(append_class(all, folders->at[i]));
+        CHECK(append_class(all, report, path, folders, i));
         ends[i] = all->count;
     }
     labels = vgg_mem_calloc(all->count, sizeof *labels);
@@ -143,26 +153,33 @@ enum vgg_status vgg_data_read_folder(struct vgg_data *data, const char *path)
 {
     enum vgg_status status = VGG_OK;
     struct names folders = { 0 }, images = { 0 }, all = { 0 };
+    struct vgg_left_report report;
+    struct vgg_left_out left;
     char *folder = vgg_mem_strdup(path);
     if (!folder) return vgg_fail_memory(path, strlen(path));
     for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
         folder[n - 1] = '\0';
-    CHECK(list_folder(&folders, &images, folder));
+    vgg_left_report_init(&report);
+    CHECK(list_folder(&folders, &images, &left, &report.effort, folder));
     if (folders.count > VGG_DATA_MAX_CLASSES)
         CHECK(vgg_fail(VGG_ERR_UNSUPPORTED, "%s: has %zu subfolders; at most %d classes are possible", path,
                        folders.count, VGG_DATA_MAX_CLASSES));
     if (folders.count) {
-        if (images.count)
-            vgg_log(VGG_LOG_WARNING, "%s: %zu images beside the class folders are left out", path, images.count);
-        CHECK(read_classes(data, &all, &folders));
+        vgg_left_out_images(&left, images.count);
+        vgg_left_report_add(&report, folder, &left);
+        CHECK(read_classes(data, &all, &report, folder, &folders));
         take_paths(data, &all);
     } else if (images.count) {
+        vgg_left_report_add(&report, folder, &left);
         take_paths(data, &images);
     } else {
-        CHECK(vgg_fail(
-            VGG_ERR_MISSING,
-            "%s: holds neither class folders nor images (.jpg .jpeg .png .bmp); give one subfolder per class", path));
+        char text[VGG_LEFT_TEXT];
+        vgg_left_out_describe(text, &left);
+        CHECK(vgg_fail(VGG_ERR_MISSING,
+                       "%s: holds neither class folders nor images (%s)%s%s; give one subfolder per class", path,
+                       vgg_image_suffixes, text[0] ? ", only " : "", text));
     }
+    vgg_left_report_say(&report, folder);
 fail:
     names_finish(&folders);
     names_finish(&images);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,11 +28,18 @@ enum vgg_status vgg_image_why(char why[VGG_IMAGE_WHY], enum vgg_status status, c
     return status;
 }
 
+/* .jfif, .jpe and .jfi are JPEG by other names. */
+const char vgg_image_suffixes[] = ".jpg .jpeg .jfif .jpe .jfi .png .bmp";
+
 bool vgg_image_is_name(const char *path)
 {
-    static const char *const extensions[] = { ".jpg", ".jpeg", ".png", ".bmp" };
-    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
-        if (vgg_file_has_extension(path, extensions[i])) return true;
+    const char *dot = strrchr(path, '.');
+    size_t n = dot ? strlen(dot) : 0;
+    for (const char *word = vgg_image_suffixes; n > 1 && dot > path && dot[-1] != '/';) {
+        size_t length = strcspn(word, " ");
+        if (length == n && strncasecmp(word, dot, n) == 0) return true;
+        if (!word[length]) break;
+        word += length + 1;
     }
     return false;
 }

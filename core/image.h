@@ -33,7 +33,8 @@ enum vgg_status vgg_image_fit(float *x, const struct vgg_image_pixels *pixels, c
 void vgg_image_preprocess(float *x, size_t pixels, enum vgg_preprocess preprocess);
 /* Are extents, preprocessing, resizing and cropping ones that exist? */
 enum vgg_status vgg_image_check_options(const struct vgg_image_options *options);
-/* Has `path` an extension of the formats that are read? */
+/* Has `path` an extension of the formats that are read? They are words of vgg_image_suffixes, with blanks between. */
+extern const char vgg_image_suffixes[];
 bool vgg_image_is_name(const char *path);
 /* Writes the line and returns `status`. */
 enum vgg_status vgg_image_why(char why[VGG_IMAGE_WHY], enum vgg_status status, const char *format, ...)

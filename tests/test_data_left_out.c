@@ -1,0 +1,325 @@
+/* What a data set's folders hold beside images: how it is counted and told. */
+#include "data_files.h"
+
+#include <stdarg.h>
+
+#include "core/data.h"
+#include "core/data_left_out.h"
+#include "core/image.h"
+
+/* All lines logged at `level` or above, each with a newline. */
+static char lines[16384];
+
+static void keep_line(void *user, enum vgg_log_level level, const char *line)
+{
+    (void)user, (void)level;
+    size_t used = strlen(lines);
+    snprintf(lines + used, sizeof lines - used, "%s\n", line);
+}
+
+/* Opens a folder and expects these warnings; "@" in them stands for the folder. */
+static struct vgg_data *open_warned(const char *folder, const char *source, const char *expected)
+{
+    char path[256], wanted[8192] = "";
+    struct vgg_data *data;
+    snprintf(path, sizeof path, "%s%s", folder, source);
+    for (const char *c = expected; *c; c++) {
+        size_t used = strlen(wanted);
+        snprintf(wanted + used, sizeof wanted - used, "%.*s", *c == '@' ? 200 : 1, *c == '@' ? folder : c);
+    }
+    lines[0] = '\0';
+    vgg_log_set(keep_line, NULL, VGG_LOG_WARNING);
+    cr_assert_eq(vgg_data_open(&data, path), VGG_OK, "%s", lines);
+    cr_expect_str_eq(lines, wanted);
+    return data;
+}
+
+static void expect_warnings(const char *folder, const char *source, size_t count, const char *expected)
+{
+    struct vgg_data *data = open_warned(folder, source, expected);
+    cr_expect_eq(vgg_data_count(data), count);
+    vgg_data_destroy(data);
+}
+
+static void expect_refusal(const char *folder, const char *source, const char *format, ...)
+{
+    char path[256], wanted[1024];
+    struct vgg_data *data;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(wanted, sizeof wanted, format, args);
+    va_end(args);
+    snprintf(path, sizeof path, "%s%s", folder, source);
+    EXPECT_FAILURE(vgg_data_open(&data, path), VGG_ERR_MISSING, wanted);
+}
+
+static void write_some(const char *folder, const char *format, int first, int count)
+{
+    char name[64];
+    for (int i = first; i < first + count; i++) {
+        snprintf(name, sizeof name, format, i);
+        if (strstr(name, ".bmp")) {
+            write_picture(folder, name, i, 0, 0);
+        } else {
+            write_file(folder, name, "x", 1);
+        }
+    }
+}
+
+Test(data_left_out, kinds)
+{
+    char *folder = make_folder();
+    write_some(folder, "dog/%d.bmp", 0, 3);
+    write_some(folder, "dog/w%d.webp", 0, 4);
+    write_some(folder, "dog/W%d.WebP", 4, 2);
+    write_some(folder, "dog/phone%d.heic", 0, 1);
+    write_some(folder, "dog/plain%d", 0, 1);
+    write_some(folder, "dog/puppies/%d.bmp", 0, 4);
+    write_some(folder, "dog/puppies/small/%d.bmp", 0, 1);
+    write_some(folder, "dog/empty/.%d.bmp", 0, 1);
+    write_some(folder, "dog/.hidden%d.webp", 0, 7);
+    write_some(folder, "dog/.cache/%d.bmp", 0, 7);
+    write_some(folder, "cat/%d.bmp", 0, 2);
+    expect_warnings(folder, "", 5,
+                    "@/dog: left out: 6 .webp, 1 .heic, 1 without suffix, 2 subfolders (5 images in them)\n");
+    /* Nothing of the other class is in a line of this one; a folder without labels tells the same. */
+    write_some(folder, "cat/t%d.tif", 0, 2);
+    write_some(folder, "cat/a%d.gif", 0, 2);
+    write_some(folder, "cat/sub/%d.bmp", 0, 1);
+    expect_warnings(folder, "//", 5,
+                    "@/cat: left out: 2 .gif, 2 .tif, 1 subfolder (1 image in it)\n"
+                    "@/dog: left out: 6 .webp, 1 .heic, 1 without suffix, 2 subfolders (5 images in them)\n");
+    write_some(folder, "flat/%d.bmp", 0, 2);
+    write_some(folder, "flat/%d.avif", 0, 1);
+    expect_warnings(folder, "/flat", 2, "@/flat: left out: 1 .avif\n");
+    remove_folder(folder);
+}
+
+Test(data_left_out, suffixes)
+{
+    static const char *const names[] = { "a.",       "b.verylongsuffix", "c.two words", "d.jpg_large",
+                                         "e.tar.gz", "f.\x1b[m",         "g.jpg~",      "thirteen.abcdefghijklm" };
+    char *folder = make_folder(), name[64];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(name, sizeof name, "in/%s", names[i]);
+        write_file(folder, name, "x", 1);
+    }
+    write_file(folder, "in/h.abcdefghijkl", "x", 1);
+    write_picture(folder, "in/0.bmp", 0, 0, 0);
+    expect_warnings(folder, "/in", 1,
+                    "@/in: left out: 5 without suffix, 1 .abcdefghijkl, 1 .gz, 1 .jpg_large, 1 .jpg~\n");
+    remove_folder(folder);
+}
+
+Test(data_left_out, long_tails)
+{
+    char *folder = make_folder(), name[64];
+    write_picture(folder, "in/0.bmp", 0, 0, 0);
+    for (int kind = 0; kind < 13; kind++) {
+        snprintf(name, sizeof name, "in/%%d.k%c", 'a' + kind);
+        write_some(folder, name, 0, kind == 12 ? 3 : kind < 7 ? 2 : 1);
+        if (kind == 6)
+            expect_warnings(folder, "/in", 1, "@/in: left out: 2 .ka, 2 .kb, 2 .kc, 2 .kd, 2 .ke, 2 .kf, 2 .kg\n");
+    }
+    expect_warnings(folder, "/in", 1,
+                    "@/in: left out: 3 .km, 2 .ka, 2 .kb, 2 .kc, 2 .kd, 2 .ke, and 9 of 7 other kinds\n");
+    for (int kind = 0; kind < 60; kind++) {
+        snprintf(name, sizeof name, "in/%%d.l%d", kind);
+        write_some(folder, name, 0, 1);
+    }
+    lines[0] = '\0';
+    struct vgg_data *data;
+    snprintf(name, sizeof name, "%s/in", folder);
+    cr_assert_eq(vgg_data_open(&data, name), VGG_OK);
+    vgg_data_destroy(data);
+    /* 22 + 60 files, of them some named; those of kinds beyond 64 depend on the folder's order. */
+    cr_expect_not_null(strstr(lines, " of more than 58 other kinds\n"), "%s", lines);
+    size_t named = 0, rest = 0;
+    for (const char *at = strstr(lines, "out: ") + 5; *at >= '0' && *at <= '9'; at = strchr(at, ',') + 2)
+        named += strtoul(at, NULL, 10);
+    cr_assert_eq(sscanf(strstr(lines, "and "), "and %zu", &rest), 1);
+    cr_expect_eq(named + rest, 22u + 60, "%s", lines);
+    remove_folder(folder);
+}
+
+/* A normal data set is silent. */
+Test(data_left_out, companions)
+{
+    static const char *const names[] = { "a/labels.TXT", "a/Thumbs.db", "a/desktop.ini", "a/boxes.json",
+                                         "b/notes.md",   "table.csv",   "README",        "license",
+                                         ".DS_Store",    "a/.DS_Store", "b/x/y/1.xml",   "a/IMG.AAE" };
+    char *folder = make_folder();
+    write_some(folder, "a/%d.bmp", 0, 1);
+    write_some(folder, "b/%d.bmp", 0, 1);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        write_file(folder, names[i], "x", 1);
+    expect_warnings(folder, "", 2, "");
+    /* Beside something that may be a picture they are counted, too; and so are pictures of other kinds deeper. */
+    write_some(folder, "a/%d.webp", 0, 1);
+    write_some(folder, "b/x/%d.webp", 0, 1);
+    expect_warnings(folder, "", 2,
+                    "@/a: left out: 1 .aae, 1 .db, 1 .ini, 1 .json, 1 .txt, 1 .webp\n"
+                    "@/b: left out: 1 .md, 1 subfolder\n");
+    remove_folder(folder);
+}
+
+Test(data_left_out, beside_class_folders)
+{
+    char *folder = make_folder();
+    write_some(folder, "a/%d.bmp", 0, 2);
+    write_some(folder, "%d.bmp", 0, 3);
+    write_some(folder, "%d.tif", 0, 4);
+    expect_warnings(folder, "", 2, "@: left out: 3 images beside the class folders, 4 .tif\n");
+    remove_folder(folder);
+}
+
+/* Ten lines, then one for all others. */
+Test(data_left_out, many_classes)
+{
+    char *folder = make_folder(), name[64], expected[2048] = "";
+    for (int i = 0; i < 14; i++) {
+        snprintf(name, sizeof name, "c%02d/%%d.bmp", i);
+        write_some(folder, name, 0, 1);
+        snprintf(name, sizeof name, "c%02d/%%d.webp", i);
+        write_some(folder, name, 0, i == 3 ? 0 : i + 1);
+        if (i != 3 && i < 10) snprintf(expected + strlen(expected), 64, "@/c%02d: left out: %d .webp\n", i, i + 1);
+        if (i == 9) expect_warnings(folder, "", 10, expected);
+    }
+    snprintf(expected + strlen(expected), 64, "@/c10: left out: 11 .webp\n");
+    write_some(folder, "c12/%d.gif", 0, 40);
+    write_some(folder, "c13/sub/%d.bmp", 0, 2);
+    write_some(folder, "c12/sub/%d.bmp", 0, 1);
+    strcat(expected, "@: left out in 3 more folders: 40 .gif, 39 .webp, 2 subfolders (3 images in them)\n");
+    expect_warnings(folder, "", 14, expected);
+    remove_folder(folder);
+}
+
+/* The search below classes has an end: in entries, in depth, and at links. */
+Test(data_left_out, bounded)
+{
+    char *folder = make_folder(), path[256], deep[256] = "";
+    write_some(folder, "in/a/%d.bmp", 0, 2);
+    write_some(folder, "in/a/sub/%d.bmp", 0, 6);
+    snprintf(path, sizeof path, "%s/in/a/sub/loop", folder);
+    cr_assert_eq(symlink("..", path), 0);
+    expect_warnings(folder, "/in", 2, "@/in/a: left out: 1 subfolder (6 images in it)\n");
+    struct vgg_left_out left = { 0 };
+    char text[VGG_LEFT_TEXT];
+    snprintf(path, sizeof path, "%s/in/a/sub", folder);
+    size_t effort = 7; /* six pictures and the link */
+    vgg_left_out_subfolder(&left, path, &effort);
+    cr_expect_eq(effort, 0u);
+    cr_expect_not(left.bounded);
+    left = (struct vgg_left_out) { 0 };
+    effort = 0;
+    vgg_left_out_subfolder(&left, path, &effort);
+    vgg_left_out_describe(text, &left);
+    cr_expect_str_eq(text, "1 subfolder (at least 0 images in it)");
+    cr_expect(left.notable);
+    for (int i = 0; i < 9; i++) {
+        snprintf(deep + strlen(deep), 8, "d%d/", i);
+        snprintf(path, sizeof path, "deep/a/%s%%d.bmp", deep);
+        write_some(folder, path, 0, 1 + (i == 7));
+    }
+    write_some(folder, "deep/a/%d.bmp", 0, 1);
+    expect_warnings(folder, "/deep", 1, "@/deep/a: left out: 1 subfolder (at least 9 images in it)\n");
+    remove_folder(folder);
+}
+
+/* ---- classes without images ---- */
+
+Test(data_left_out, deeper)
+{
+    char *folder = make_folder();
+    write_some(folder, "all/cat/sub/%d.bmp", 0, 4);
+    write_some(folder, "all/dog/sub/%d.bmp", 0, 3);
+    expect_refusal(folder, "/all",
+                   "%s/all/cat: class folder without images: 4 lie deeper, in its subfolder, which is not "
+                   "entered; move them up into it",
+                   folder);
+    /* Kinds of one class, and a class that is as it should be. */
+    write_some(folder, "kinds/cat/tabby/%d.bmp", 0, 1);
+    write_some(folder, "kinds/cat/siamese/%d.bmp", 0, 1);
+    write_some(folder, "kinds/dog/pug/%d.bmp", 0, 1);
+    write_some(folder, "kinds/dog/setter/%d.bmp", 0, 1);
+    expect_refusal(folder, "/kinds",
+                   "%s/kinds/cat: class folder without images: 2 lie deeper, in its subfolders, which "
+                   "are not",
+                   folder);
+    write_some(folder, "one/ant/tabby/%d.bmp", 0, 1);
+    write_some(folder, "one/ant/siamese/%d.bmp", 0, 0);
+    write_some(folder, "one/dog/%d.bmp", 0, 1);
+    write_some(folder, "one/dog/tabby/%d.bmp", 0, 1);
+    expect_refusal(folder, "/one", "%s/one/ant: class folder without images: 1 lies deeper", folder);
+    write_some(folder, "webp/ant/%d.webp", 0, 3);
+    write_some(folder, "webp/bee/%d.bmp", 0, 3);
+    expect_refusal(folder, "/webp",
+                   "/ant: class folder without images (.jpg .jpeg .jfif .jpe .jfi .png .bmp), only 3 "
+                   ".webp; add some or remove the folder");
+    expect_refusal(folder, "/webp/ant",
+                   "/ant: holds neither class folders nor images (.jpg .jpeg .jfif .jpe .jfi .png "
+                   ".bmp), only 3 .webp; give one");
+    remove_folder(folder);
+}
+
+Test(data_left_out, parents_of_data)
+{
+    char *folder = make_folder();
+    write_some(folder, "a/training/cat/%d.bmp", 0, 5);
+    expect_refusal(folder, "/a",
+                   "%s/a/training: class folder without images: its subfolders hold 5, so %s/a looks like "
+                   "the parent of data sets; give %s/a/training instead",
+                   folder, folder, folder);
+    write_some(folder, "a/validation/cat/%d.bmp", 0, 2);
+    expect_refusal(folder, "/a", "; give %s/a/training or %s/a/validation instead", folder, folder);
+    write_some(folder, "a/test/dog/%d.bmp", 0, 2);
+    expect_refusal(folder, "/a//",
+                   "%s/a/test: class folder without images: its subfolders hold 2, so %s/a looks like the "
+                   "parent of data sets; give %s/a/test, %s/a/training or %s/a/validation instead",
+                   folder, folder, folder, folder, folder);
+    /* By their classes, whatever their names are. */
+    write_some(folder, "b/one/cat/%d.bmp", 0, 1);
+    write_some(folder, "b/one/dog/%d.bmp", 0, 1);
+    write_some(folder, "b/two/cat/%d.bmp", 0, 1);
+    expect_refusal(folder, "/b", "; give %s/b/one or %s/b/two instead", folder, folder);
+    write_some(folder, "c/pets/cat/%d.bmp", 0, 1);
+    write_some(folder, "c/pets/dog/%d.bmp", 0, 1);
+    expect_refusal(folder, "/c", "; give %s/c/pets instead", folder);
+    /* A class with pictures beside them: no parent. */
+    write_some(folder, "b/zoo/%d.bmp", 0, 1);
+    expect_refusal(folder, "/b", "%s/b/one: class folder without images: 2 lie deeper", folder);
+    remove_folder(folder);
+}
+
+/* ---- names of JPEG ---- */
+
+Test(data_left_out, jpeg_by_other_names)
+{
+    static const char *const names[] = { "b.jfif", "c.JPE", "d.jfi", "e.jpeg" };
+    char *folder = make_folder(), command[512], path[256];
+    snprintf(command, sizeof command, "cp images/subsampled.jpg %s/a.jpg", folder);
+    cr_assert_eq(system(command), 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(command, sizeof command, "cp %s/a.jpg %s/%s", folder, folder, names[i]);
+        cr_assert_eq(system(command), 0);
+    }
+    struct vgg_data *data = open_warned(folder, "", "");
+    const struct vgg_image_options options = { .height = 9, .width = 7, .preprocess = VGG_PREPROCESS_NONE };
+    float first[9 * 7 * 3], x[9 * 7 * 3];
+    cr_assert_eq(vgg_data_count(data), 5);
+    cr_assert_eq(vgg_data_fetch(data, 0, &options, NULL, 0, 0, first), VGG_OK);
+    for (size_t i = 1; i < 5; i++) {
+        cr_assert_eq(vgg_data_fetch(data, i, &options, NULL, 0, 0, x), VGG_OK);
+        cr_expect_arr_eq(x, first, sizeof x);
+    }
+    vgg_data_destroy(data);
+    snprintf(path, sizeof path, "%s/b.jfif", folder);
+    cr_assert_eq(vgg_data_open(&data, path), VGG_OK);
+    cr_assert_eq(vgg_data_count(data), 1);
+    vgg_data_destroy(data);
+    /* No suffix of an image: part of one, a folder's, a hidden name. */
+    static const char *const others[] = { "x.jp", "x.jpgx", "jpg", ".jpg", "a.jpg/b", "x.j", "x. " };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        cr_expect_eq(vgg_image_is_name(others[i]), false, "%s", others[i]);
+    remove_folder(folder);
+}
