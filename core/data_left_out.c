@@ -106,12 +106,12 @@ void vgg_left_out_subfolder(struct vgg_left_out *left, const char *path, size_t 
     count_below(left, path, 1, effort);
 }
 
+/* Of class folders, which have no images beside them. */
 static void add(struct vgg_left_out *sum, const struct vgg_left_out *left)
 {
     for (size_t i = 0; i < left->kinds; i++)
         count_kind(sum, left->kind[i].name, left->kind[i].count);
     sum->others += left->others;
-    sum->images += left->images;
     sum->subfolders += left->subfolders;
     sum->below += left->below;
     sum->bounded = sum->bounded || left->bounded;

@@ -58,13 +58,12 @@ static size_t cache_first(void)
     return size >= 8 << 10 && size <= 1 << 20 ? (size_t)size : 32 << 10;
 }
 
-/* What OMP_NUM_THREADS or the caller's omp_set_num_threads chose, else no more than the container gives time for. */
+/* What OMP_NUM_THREADS says, else OpenMP's number (of the affinity), but no more than a container gives time for. */
 static int thread_default(const struct vgg_limits *limits)
 {
     const char *chosen = getenv("OMP_NUM_THREADS");
     int threads = omp_get_max_threads();
-    bool is_chosen = (chosen && *chosen) || threads != omp_get_num_procs();
-    if (!is_chosen && threads > limits->quota) threads = limits->quota;
+    if (!(chosen && *chosen) && threads > limits->quota) threads = limits->quota;
     return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
 }
 

@@ -118,6 +118,9 @@ Test(data_left_out, long_tails)
     for (int kind = 0; kind < 13; kind++) {
         snprintf(name, sizeof name, "in/%%d.k%c", 'a' + kind);
         write_some(folder, name, 0, kind == 12 ? 3 : kind < 7 ? 2 : 1);
+        if (kind == 7)
+            expect_warnings(folder, "/in", 1,
+                            "@/in: left out: 2 .ka, 2 .kb, 2 .kc, 2 .kd, 2 .ke, 2 .kf, and 3 of 2 other kinds\n");
         if (kind == 6)
             expect_warnings(folder, "/in", 1, "@/in: left out: 2 .ka, 2 .kb, 2 .kc, 2 .kd, 2 .ke, 2 .kf, 2 .kg\n");
     }
@@ -168,6 +171,7 @@ Test(data_left_out, beside_class_folders)
     char *folder = make_folder();
     write_some(folder, "a/%d.bmp", 0, 2);
     write_some(folder, "%d.bmp", 0, 3);
+    expect_warnings(folder, "", 2, "@: left out: 3 images beside the class folders\n");
     write_some(folder, "%d.tif", 0, 4);
     expect_warnings(folder, "", 2, "@: left out: 3 images beside the class folders, 4 .tif\n");
     remove_folder(folder);
@@ -187,9 +191,9 @@ Test(data_left_out, many_classes)
     }
     snprintf(expected + strlen(expected), 64, "@/c10: left out: 11 .webp\n");
     write_some(folder, "c12/%d.gif", 0, 40);
-    write_some(folder, "c13/sub/%d.bmp", 0, 2);
+    write_some(folder, "c13/sub/%d.bmp", 0, 4);
     write_some(folder, "c12/sub/%d.bmp", 0, 1);
-    strcat(expected, "@: left out in 3 more folders: 40 .gif, 39 .webp, 2 subfolders (3 images in them)\n");
+    strcat(expected, "@: left out in 3 more folders: 40 .gif, 39 .webp, 2 subfolders (5 images in them)\n");
     expect_warnings(folder, "", 14, expected);
     remove_folder(folder);
 }
@@ -273,8 +277,9 @@ Test(data_left_out, parents_of_data)
     write_some(folder, "a/validation/cat/%d.bmp", 0, 2);
     expect_refusal(folder, "/a", "; give %s/a/training or %s/a/validation instead", folder, folder);
     write_some(folder, "a/test/dog/%d.bmp", 0, 2);
+    write_some(folder, "a/test/album.jpg/%d.bmp", 0, 1);
     expect_refusal(folder, "/a//",
-                   "%s/a/test: class folder without images: its subfolders hold 2, so %s/a looks like the "
+                   "%s/a/test: class folder without images: its subfolders hold 3, so %s/a looks like the "
                    "parent of data sets; give %s/a/test, %s/a/training or %s/a/validation instead",
                    folder, folder, folder, folder, folder);
     /* By their classes, whatever their names are. */
@@ -285,6 +290,8 @@ Test(data_left_out, parents_of_data)
     write_some(folder, "c/pets/cat/%d.bmp", 0, 1);
     write_some(folder, "c/pets/dog/%d.bmp", 0, 1);
     expect_refusal(folder, "/c", "; give %s/c/pets instead", folder);
+    write_some(folder, "d/train/cat/more/%d.bmp", 0, 2);
+    expect_refusal(folder, "/d", "%s/d/train: class folder without images: 2 lie deeper", folder);
     /* A class with pictures beside them: no parent. */
     write_some(folder, "b/zoo/%d.bmp", 0, 1);
     expect_refusal(folder, "/b", "%s/b/one: class folder without images: 2 lie deeper", folder);
@@ -318,7 +325,7 @@ Test(data_left_out, jpeg_by_other_names)
     cr_assert_eq(vgg_data_count(data), 1);
     vgg_data_destroy(data);
     /* No suffix of an image: part of one, a folder's, a hidden name. */
-    static const char *const others[] = { "x.jp", "x.jpgx", "jpg", ".jpg", "a.jpg/b", "x.j", "x. " };
+    static const char *const others[] = { "x.jp", "x.jpgx", "jpg", ".jpg", "a.jpg/b", "x.j", "x. ", "a/.jpg" };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         cr_expect_eq(vgg_image_is_name(others[i]), false, "%s", others[i]);
     remove_folder(folder);
