@@ -193,8 +193,13 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
              asked   ? "asked for"
              : first ? device->reason
                      : "what comes first cannot be opened");
-    vgg_log(VGG_LOG_INFO, "backend %s on %s (%s): %s", device->backend, device->name, (*out)->device.driver,
-            (*out)->device.reason);
+    char threads[200] = "";
+    const struct vgg_device_info *opened = &(*out)->device;
+    if (opened->threads)
+        snprintf(threads, sizeof threads, "; threads %d%s%s", opened->threads, opened->limits[0] ? ", " : "",
+                 opened->limits);
+    vgg_log(VGG_LOG_INFO, "backend %s on %s (%s): %s%s", device->backend, device->name, opened->driver, opened->reason,
+            threads);
 fail:
     free(passed);
     free(devices);

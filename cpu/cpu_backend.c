@@ -165,8 +165,6 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     cpu->l1 = cache_first();
     cpu->threads = options->threads ? options->threads : cpu->base.device.threads;
     cpu->base.device.threads = cpu->threads;
-    const char *limits = cpu->base.device.limits;
-    vgg_log(VGG_LOG_INFO, "cpu: threads %d%s%s", cpu->threads, *limits ? "; " : "", limits);
     cpu_kernels_fill(&cpu->kernels, isa);
     size_t words = (size_t)cpu->threads;
     cpu->fp_saved = vgg_mem_calloc(words, sizeof *cpu->fp_saved);

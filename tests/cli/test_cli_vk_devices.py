@@ -48,7 +48,7 @@ class VulkanDevices(Program):
         self.assertEqual(done.returncode, 0, done.stderr)
         warning, choice = done.stderr.split("\n")[:2]
         self.assertRegex(warning, "^vgg16: warning: .*Null hardware")
-        self.assertRegex(choice, "^vgg16: backend cpu .*: what comes first cannot be opened$")
+        self.assertRegex(choice, "^vgg16: backend cpu .*: what comes first cannot be opened; threads [1-9]")
         self.fail_with(1, "Null hardware.*--backend cpu", *args, "--device", "Null")
 
     @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
