@@ -76,12 +76,26 @@ static bool flat_count(int *out, const struct vgg_arch *arch)
     return *out != 0;
 }
 
+enum { ROWS = sizeof table / sizeof *table };
+
+/* The row of that name; ROWS: none. */
+static size_t find_row(const char *name)
+{
+    size_t row = 0;
+    while (row < ROWS && strcmp(table[row].name, name) != 0)
+        row++;
+    return row;
+}
+
+bool vgg_arch_known(const char *name)
+{
+    return find_row(name) < ROWS;
+}
+
 enum vgg_status vgg_arch_base(struct vgg_arch *arch, const char *name, int h, int w, const char *last)
 {
-    size_t row = 0, rows = sizeof table / sizeof *table;
-    while (row < rows && strcmp(table[row].name, name) != 0)
-        row++;
-    if (row == rows) {
+    size_t row = find_row(name);
+    if (row == ROWS) {
         return vgg_fail(VGG_ERR_ARGUMENT, "architecture %s is unknown; take vgg11, vgg13, vgg16 or vgg19", name);
     }
     if (h < MIN_SIZE || w < MIN_SIZE || h > MAX_SIZE || w > MAX_SIZE) {

@@ -39,6 +39,8 @@ struct vgg_arch {
 /* The convolutional base of "vgg11", "vgg13", "vgg16" or "vgg19" for h x w images (32 or more), up to and including the
  * layer named `last` (NULL: block5_pool). */
 enum vgg_status vgg_arch_base(struct vgg_arch *arch, const char *name, int h, int w, const char *last);
+/* Is it one of these four names? */
+bool vgg_arch_known(const char *name);
 /* Adds a head: "top" or "flatten,dense:256:relu,dropout:0.5,dense:1:sigmoid". Names as Keras gives: flatten, dense_1,
  * ... */
 enum vgg_status vgg_arch_head(struct vgg_arch *arch, const char *head);

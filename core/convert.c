@@ -119,7 +119,6 @@ static enum vgg_status copy_layers(struct copy *copy, const struct vgg_weights *
  * released by free(); its strings belong to `weights`. NULL without memory. */
 static const char **copy_meta(const struct vgg_weights *weights, bool torch)
 {
-    static const char *const preprocess[] = { "", "caffe", "torch", "rescale", "none" };
     const char *key, *value;
     size_t pairs = 0, n = 0;
     while (vgg_weights_meta_at(weights, pairs, &key, &value))
@@ -139,7 +138,7 @@ static const char **copy_meta(const struct vgg_weights *weights, bool torch)
     enum vgg_preprocess wants = vgg_weights_preprocess(weights);
     if (!vgg_weights_meta(weights, "preprocess") && wants != (torch ? VGG_PREPROCESS_TORCH : VGG_PREPROCESS_CAFFE)) {
         meta[n++] = "preprocess";
-        meta[n++] = preprocess[wants];
+        meta[n++] = vgg_name(VGG_NAMES_PREPROCESS, (int)wants);
     }
     return meta;
 }

@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/stb_image.h"
 
 enum vgg_status vgg_data_create(struct vgg_data **out, const char *what)
 {
@@ -32,6 +33,7 @@ static void store_destroy(struct vgg_data_store *store)
         free(store->paths[i]);
     free(store->paths);
     free(store->names);
+    free(store->array);
     if (store->file) vgg_st_close(store->file);
     free(store->owned);
     free(store);
@@ -217,6 +219,21 @@ const char *vgg_data_path(const struct vgg_data *data, size_t index)
 void vgg_data_shape(const struct vgg_data *data, struct vgg_data_shape *shape)
 {
     *shape = data->store->shape;
+}
+
+const char *vgg_data_file(const struct vgg_data *data)
+{
+    return data->store->array;
+}
+
+const char *vgg_data_decoder(const struct vgg_data *data)
+{
+    return data->store->paths ? vgg_stb_image_name : "array";
+}
+
+const struct vgg_origin *vgg_data_origin(const struct vgg_data *data)
+{
+    return data->store->recorded ? &data->store->origin : NULL;
 }
 
 bool vgg_data_features(const struct vgg_data *data, int *height, int *width, int *channels)

@@ -11,6 +11,10 @@ struct vgg_data_shape {
 };
 
 void vgg_data_shape(const struct vgg_data *data, struct vgg_data_shape *shape); /* images: h = w = 0, c = 3 */
+/* The array file that the data came from; NULL: none. */
+const char *vgg_data_file(const struct vgg_data *data);
+/* What makes pixels of its images: the decoder's name and version, or "array". */
+const char *vgg_data_decoder(const struct vgg_data *data);
 /* One item into x. Images: decoded, resized, augmented by the numbers of (seed, stream = pass, index) when `augment` is
  * not NULL, preprocessed. May be called from several threads at once. */
 enum vgg_status vgg_data_fetch(const struct vgg_data *data, size_t index, const struct vgg_image_options *images,

@@ -105,6 +105,9 @@ enum vgg_status vgg_data_read_array(struct vgg_data *data, const char *path)
     const char *classes = vgg_st_meta(store->file, "classes");
     if (!x) CHECK(vgg_fail(VGG_ERR_MISSING, "%s: has no tensor x, so it is not a data set", path));
     CHECK(set_shape(store, x, path));
+    store->array = vgg_mem_strdup(path);
+    if (!store->array) CHECK(vgg_fail_memory(path, strlen(path)));
+    if (store->shape.features) CHECK(vgg_origin_read(&store->origin, &store->recorded, store->file, path));
     data->count = store->count;
     CHECK(vgg_data_name_items(store, path));
     if (y && classes) CHECK(set_classes(data, classes, path));

@@ -4,7 +4,7 @@
 
 #include "core/data.h"
 #include "core/image.h"
-#include "core/safetensors.h"
+#include "core/origin.h"
 
 /* Items as they lie in files or memory; what data sets and their parts point into. */
 struct vgg_data_store {
@@ -15,11 +15,14 @@ struct vgg_data_store {
 
     const void *values; /* or an array of items h*w*c, borrowed from one of the owners below or the caller */
     enum vgg_dtype dtype;
-    int h, w, c;         /* images: c is 1 or 3 */
-    char *names;         /* "FILE#3" of each, owned */
-    size_t names_pitch;  /* bytes from one to the next */
-    struct vgg_st *file; /* owner of `values`, or NULL */
-    void *owned;         /* owner of `values` (malloc), or NULL */
+    int h, w, c;              /* images: c is 1 or 3 */
+    char *names;              /* "FILE#3" of each, owned */
+    size_t names_pitch;       /* bytes from one to the next */
+    struct vgg_st *file;      /* owner of `values`, or NULL */
+    void *owned;              /* owner of `values` (malloc), or NULL */
+    char *array;              /* path of `file`, owned */
+    struct vgg_origin origin; /* of features; points into `file` */
+    bool recorded;            /* is there one? */
 };
 
 /* A selection of a store's items with labels. */

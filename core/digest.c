@@ -11,6 +11,12 @@
 
 enum { PIECE = 1 << 20 };
 
+static void write_hex(char *hex, const unsigned char *value, unsigned length)
+{
+    for (unsigned i = 0; i < length; i++)
+        snprintf(hex + 2 * i, 3, "%02x", value[i]);
+}
+
 enum vgg_status vgg_digest_file(char hex[129], const char *path, const char *algorithm)
 {
     unsigned char value[EVP_MAX_MD_SIZE];
@@ -33,10 +39,25 @@ enum vgg_status vgg_digest_file(char hex[129], const char *path, const char *alg
         if (status == VGG_OK && !EVP_DigestUpdate(context, piece, n)) status = vgg_fail_memory(path, n);
     }
     if (status == VGG_OK && !EVP_DigestFinal_ex(context, value, &length)) status = vgg_fail_memory(path, 0);
-    for (unsigned i = 0; status == VGG_OK && i < length; i++)
-        snprintf(hex + 2 * i, 3, "%02x", value[i]);
+    if (status == VGG_OK) write_hex(hex, value, length);
     EVP_MD_CTX_free(context);
     free(piece);
     fclose(stream);
     return status;
+}
+
+enum vgg_status vgg_digest_sha256(char hex[65], const struct vgg_digest_piece *piece, size_t count)
+{
+    unsigned char value[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool good = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL);
+    for (size_t i = 0; good && i < count; i++)
+        good = EVP_DigestUpdate(context, piece[i].data, piece[i].size);
+    good = good && EVP_DigestFinal_ex(context, value, &length);
+    EVP_MD_CTX_free(context);
+    hex[0] = '\0';
+    if (!good) return vgg_fail_memory("a digest", sizeof value);
+    write_hex(hex, value, length);
+    return VGG_OK;
 }

@@ -1,4 +1,4 @@
-/* digest.h: checksums of files. */
+/* digest.h: checksums of files and of arrays. */
 #ifndef CORE_DIGEST_H
 #define CORE_DIGEST_H
 
@@ -6,5 +6,12 @@
 
 /* The digest of a whole file as lower-case hex digits. algorithm: as OpenSSL names them, "MD5" or "SHA256". */
 enum vgg_status vgg_digest_file(char hex[129], const char *path, const char *algorithm);
+
+struct vgg_digest_piece {
+    const void *data;
+    size_t size; /* bytes */
+};
+/* SHA-256 of pieces that follow each other, as lower-case hex digits. */
+enum vgg_status vgg_digest_sha256(char hex[65], const struct vgg_digest_piece *piece, size_t count);
 
 #endif

@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "core/match.h"
 #include "core/mem.h"
-#include "core/model.h"
+#include "core/origin_match.h"
 #include "core/pass.h"
 
 enum { DEFAULT_BATCH = 32 };
@@ -91,6 +91,7 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
     const struct vgg_arch *arch = &model->arch;
     struct vgg_net *net = NULL;
     int *labels = NULL;
+    struct vgg_image_options images = options->images;
     struct gather g = { .model = model };
     int classes = vgg_arch_classes(arch), first;
     bool labelled = vgg_data_class_count(data) > 0;
@@ -100,7 +101,8 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
                        "the model has no classifier; train a head by `vgg16 train`, or use the weights' own top"));
     }
     CHECK(vgg_match_labels(&labels, model, data));
-    CHECK(vgg_model_first(&first, model, data));
+    CHECK(vgg_origin_images(&images, model, data));
+    CHECK(vgg_origin_first(&first, model, data));
     CHECK(create_result(&g.result, vgg_data_count(data), classes));
     struct vgg_plan_spec spec = {
         .arch = arch,
@@ -115,7 +117,7 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
     struct vgg_pass pass = {
         .net = net,
         .data = data,
-        .images = options->images,
+        .images = images,
         .batch = spec.batch,
         .loss = labelled,
         .labels = labels,
@@ -123,7 +125,6 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
         .progress = options->progress,
         .user = options->user,
     };
-    vgg_model_images(model, &pass.images);
     CHECK(vgg_pass_run(&pass, gather, &g));
     summarise(&g, labelled);
     *out = g.result;

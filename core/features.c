@@ -7,7 +7,7 @@
 #include "core/image.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/model.h"
+#include "core/origin_match.h"
 #include "core/pass.h"
 #include "core/sheet.h"
 #include "core/sink.h"
@@ -17,6 +17,9 @@ enum { DEFAULT_BATCH = 32, CHANNELS_OF_ONE = 24, CHANNELS_OF_SEVERAL = 8 };
 struct vgg_features {
     const struct vgg_model *model;
     struct vgg_net *net;
+    int layer; /* index of the last that runs */
+    enum vgg_pooling pooling;
+    bool bf16;
     int batch;
     int h, w, c; /* of one output */
 };
@@ -36,6 +39,9 @@ enum vgg_status vgg_features_create(struct vgg_features **out, struct vgg_engine
     if (layer < 0) CHECK(vgg_fail(VGG_ERR_MISSING, "the model has no layer %s; `vgg16 summary` lists them", name));
     if (options->batch < 0) CHECK(vgg_fail(VGG_ERR_ARGUMENT, "batch %d: must be at least 1", options->batch));
     features->model = model;
+    features->layer = layer;
+    features->pooling = options->pooling;
+    features->bf16 = engine->backend->inference;
     features->batch = options->batch ? options->batch : DEFAULT_BATCH;
     vgg_arch_shape(arch, layer, &features->h, &features->w, &features->c);
     if (options->pooling != VGG_POOLING_NONE) features->h = features->w = 1;
@@ -95,6 +101,8 @@ enum vgg_status vgg_features_extract(struct vgg_features *features, const char *
     enum vgg_status status = VGG_OK;
     struct vgg_sink *sink = NULL;
     struct vgg_data_shape shape;
+    struct vgg_origin origin;
+    char digest[65];
     struct vgg_pass pass = {
         .net = features->net,
         .data = data,
@@ -110,7 +118,10 @@ enum vgg_status vgg_features_extract(struct vgg_features *features, const char *
         CHECK(vgg_fail(VGG_ERR_ARGUMENT, "%s: holds features already; extraction takes images",
                        vgg_data_count(data) ? vgg_data_path(data, 0) : "data"));
     }
-    CHECK(vgg_sink_create(&sink, output, data, features->h, features->w, features->c));
+    CHECK(vgg_origin_make(&origin, digest, features->model, features->layer, features->pooling, &pass.images));
+    origin.decoder = vgg_data_decoder(data);
+    origin.precision = features->bf16 ? "bf16" : "fp32";
+    CHECK(vgg_sink_create(&sink, output, data, features->h, features->w, features->c, &origin));
     CHECK(vgg_pass_run(&pass, append, sink));
     return vgg_sink_commit(sink);
 fail:

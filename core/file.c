@@ -97,6 +97,11 @@ static void sync_folder(const char *path)
     free(copy);
 }
 
+enum vgg_status vgg_file_sync(struct vgg_file *file)
+{
+    return fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0 ? VGG_OK : write_failed(file);
+}
+
 enum vgg_status vgg_file_commit(struct vgg_file *file)
 {
     bool good = fflush(file->stream) == 0;

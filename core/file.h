@@ -18,6 +18,8 @@ enum vgg_status vgg_file_printf(struct vgg_file *file, const char *format, ...)
     __attribute__((format(printf, 2, 3)))
 #endif
     ;
+/* What has been written so far reaches the disk now rather than in vgg_file_commit. */
+enum vgg_status vgg_file_sync(struct vgg_file *file);
 /* The name of the file written aside, for libraries that insist on opening it themselves (HDF5). */
 const char *vgg_file_temporary(const struct vgg_file *file);
 /* Flushes, syncs file and folder, renames it to its path. On failure the temporary file is gone and the old one stands.

@@ -188,13 +188,21 @@ static void quantise(uint8_t *rgb, const float *values, size_t count)
     }
 }
 
+void vgg_image_resolve(struct vgg_image_options *o)
+{
+    if (o->crop == VGG_CROP_DEFAULT) o->crop = VGG_CROP_NONE;
+    if (o->resize == VGG_RESIZE_DEFAULT)
+        o->resize = o->crop == VGG_CROP_CENTER ? VGG_RESIZE_BILINEAR : VGG_RESIZE_NEAREST;
+}
+
 /* Resizing of either kind of pixels to floats 0..255. */
-static enum vgg_status resize(float *x, const struct vgg_image_pixels *p, const struct vgg_image_options *o)
+static enum vgg_status resize(float *x, const struct vgg_image_pixels *p, const struct vgg_image_options *options)
 {
     struct vgg_resize_window window;
+    struct vgg_image_options resolved = *options, *o = &resolved;
+    vgg_image_resolve(o);
     vgg_resize_window(&window, p->height, p->width, o->height, o->width, o->crop);
     enum vgg_resize filter = o->resize;
-    if (filter == VGG_RESIZE_DEFAULT) filter = o->crop == VGG_CROP_CENTER ? VGG_RESIZE_BILINEAR : VGG_RESIZE_NEAREST;
     bool same = window.full_height == p->height && window.full_width == p->width;
     if (p->values && (same || filter == VGG_RESIZE_NEAREST))
         return vgg_resize_nearest(x, &window, p->values, p->height, p->width, CHANNELS * sizeof *p->values);

@@ -29,6 +29,8 @@ struct vgg_image_pixels {
  * filter (other than NEAREST) are rounded to bytes first; without resizing they go through exactly. */
 enum vgg_status vgg_image_fit(float *x, const struct vgg_image_pixels *pixels, const struct vgg_image_options *options,
                               const double *map, char why[VGG_IMAGE_WHY]);
+/* Puts the documented defaults of resizing and cropping where they are DEFAULT. */
+void vgg_image_resolve(struct vgg_image_options *options);
 /* RGB 0..255 to what the network takes, in place. DEFAULT: caffe. */
 void vgg_image_preprocess(float *x, size_t pixels, enum vgg_preprocess preprocess);
 /* Are extents, preprocessing, resizing and cropping ones that exist? */

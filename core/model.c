@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "core/data.h"
+#include "core/image.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/model_init.h"
+#include "core/names.h"
 #include "core/weights.h"
 
 enum { DEFAULT_SIZE = 224, MESSAGE = 768 };
@@ -109,10 +111,11 @@ static enum vgg_status shape_model(struct vgg_model *model, const char *arch, in
     return model->params ? VGG_OK : vgg_fail_memory("the parameters", model->arch.param_size);
 }
 
-/* Turns "imagenet", "starter" and NULL into a file's name, or `random`. */
-static enum vgg_status find_weights(char **path, bool *random, const char *wanted, bool top)
+/* Turns "imagenet", "starter" and NULL into a file's name, or `random`. *name: what NULL stands for. */
+static enum vgg_status find_weights(char **path, const char **name, bool *random, const char *wanted, bool top)
 {
     *path = NULL;
+    *name = wanted ? wanted : "imagenet";
     *random = wanted && strcmp(wanted, "random") == 0;
     if (*random) return VGG_OK;
     if (wanted && strcmp(wanted, "starter") == 0) return vgg_weights_need_starter(path);
@@ -124,6 +127,7 @@ static enum vgg_status find_weights(char **path, bool *random, const char *wante
     if (status == VGG_ERR_MISSING && !wanted && !top) {
         status = vgg_weights_starter(path);
         if (status == VGG_OK) {
+            *name = "starter";
             vgg_log(VGG_LOG_WARNING,
                     "no ImageNet weights on this machine: using the starter weights, trained on CIFAR-10's ten classes "
                     "at 32x32; `vgg16 pull vgg16-notop` gets better ones");
@@ -148,17 +152,28 @@ static int input_size(int wanted, const struct vgg_weights *weights, const char 
     return wanted > 0 ? wanted : DEFAULT_SIZE;
 }
 
+/* The words of a model's metadata; words that the library does not know leave a value at its default. */
+static void read_fitting(struct vgg_model *model, const struct vgg_weights *weights)
+{
+    int value;
+    if (vgg_names_find(&value, VGG_NAMES_RESIZE, vgg_weights_meta(weights, "resize")))
+        model->resize = (enum vgg_resize)value;
+    if (vgg_names_find(&value, VGG_NAMES_CROP, vgg_weights_meta(weights, "crop"))) model->crop = (enum vgg_crop)value;
+}
+
 /* head_too: the head's weights come from the file as well. */
 static enum vgg_status create(struct vgg_model **out, const struct vgg_model_options *options, bool head_too)
 {
     enum vgg_status status = VGG_OK;
     struct vgg_weights *weights = NULL;
     char *path = NULL;
+    const char *name;
     bool random;
     *out = NULL;
     struct vgg_model *model = vgg_mem_calloc(1, sizeof *model);
     if (!model) return vgg_fail_memory("a model", sizeof *model);
-    CHECK(find_weights(&path, &random, options->weights, head_too));
+    CHECK(find_weights(&path, &name, &random, options->weights, head_too));
+    CHECK(copy_text(&model->weights, name));
     const char *arch = options->arch;
     if (!random) {
         CHECK(vgg_weights_open(&weights, path));
@@ -176,6 +191,7 @@ static enum vgg_status create(struct vgg_model **out, const struct vgg_model_opt
         CHECK(read_layers(model, 0, head_too ? model->arch.count : model->arch.base, weights, path));
         if (!head_too) vgg_model_init(model, model->arch.base, model->arch.count, options->seed);
         CHECK(copy_text(&model->source, path));
+        read_fitting(model, weights);
         if (model->preprocess == VGG_PREPROCESS_DEFAULT) model->preprocess = vgg_weights_preprocess(weights);
     }
     vgg_weights_close(weights);
@@ -207,6 +223,7 @@ void vgg_model_destroy(struct vgg_model *model)
     free(model->class_names);
     vgg_mem_free(model->params);
     free(model->head);
+    free(model->weights);
     free(model->source);
     free(model);
 }
@@ -218,6 +235,9 @@ void vgg_model_images(const struct vgg_model *model, struct vgg_image_options *i
     if (images->height == 0) images->height = model->arch.h;
     if (images->width == 0) images->width = model->arch.w;
     if (images->preprocess == VGG_PREPROCESS_DEFAULT) images->preprocess = model->preprocess;
+    if (images->resize == VGG_RESIZE_DEFAULT) images->resize = model->resize;
+    if (images->crop == VGG_CROP_DEFAULT) images->crop = model->crop;
+    vgg_image_resolve(images);
 }
 
 int vgg_model_predicted(const struct vgg_model *model, const float *output)
@@ -231,40 +251,9 @@ int vgg_model_predicted(const struct vgg_model *model, const float *output)
     return best;
 }
 
-static const char *data_name(const struct vgg_data *data)
-{
-    return vgg_data_count(data) ? vgg_data_path(data, 0) : "data";
-}
-
 static bool is_number(const char *name)
 {
     return name[strspn(name, "0123456789")] == '\0';
-}
-
-enum vgg_status vgg_model_first(int *out, const struct vgg_model *model, const struct vgg_data *data)
-{
-    const struct vgg_arch *arch = &model->arch;
-    struct vgg_data_shape shape;
-    *out = 0;
-    vgg_data_shape(data, &shape);
-    if (!shape.features) return VGG_OK;
-    /* The end of the base first, then up through the head, then down through the base. */
-    for (int i = 0; i < arch->count; i++) {
-        int k = arch->base + i < arch->count ? arch->base + i : arch->count - 1 - i, h, w, c;
-        if (k <= 0) break;
-        vgg_arch_shape(arch, k - 1, &h, &w, &c);
-        if (h == shape.h && w == shape.w && c == shape.c) {
-            *out = k;
-            return VGG_OK;
-        }
-    }
-    int h, w, c;
-    vgg_arch_shape(arch, arch->base - 1, &h, &w, &c);
-    return vgg_fail(VGG_ERR_ARGUMENT,
-                    "%s: features of %dx%dx%d fit no layer of this network, whose base ends in %dx%dx%d; extract them "
-                    "with the same "
-                    "--size and layer, and use gap or gmp in the head for pooled ones",
-                    data_name(data), shape.h, shape.w, shape.c, h, w, c);
 }
 
 /* ---- questions ---- */

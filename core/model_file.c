@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/model.h"
+#include "core/names.h"
 #include "core/weights.h"
 
 /* Metadata keys of a model file. `format` tells a model from bare weights. */
@@ -17,12 +18,12 @@
 #define META_HEIGHT "height"
 #define META_WIDTH "width"
 #define META_PREPROCESS "preprocess"
+#define META_RESIZE "resize"
+#define META_CROP "crop"
 #define META_CLASSES "classes"
 #define META_SOURCE "weights"
 #define META_SHARD "shard"
 static const char format_name[] = "vgg16-model-1";
-
-static const char *const preprocess_names[] = { "default", "caffe", "torch", "rescale", "none" };
 
 /* Class names as a JSON array, by malloc; "[]" when unnamed. */
 static char *classes_json(const struct vgg_model *model)
@@ -79,15 +80,32 @@ enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
         META_WIDTH,
         width,
         META_PREPROCESS,
-        preprocess_names[model->preprocess],
+        vgg_name(VGG_NAMES_PREPROCESS, (int)model->preprocess),
         META_CLASSES,
         classes,
         META_SOURCE,
         model->source,
-        model->shard ? META_SHARD : NULL, /* ends the list for a model that was not trained */
-        shard,
+        NULL, /* from here on what only a trained model knows */
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        NULL,
         NULL,
     };
+    size_t pairs = sizeof meta / sizeof *meta - 7;
+    if (model->shard) {
+        meta[pairs++] = META_SHARD;
+        meta[pairs++] = shard;
+    }
+    if (model->resize != VGG_RESIZE_DEFAULT) {
+        meta[pairs++] = META_RESIZE;
+        meta[pairs++] = vgg_name(VGG_NAMES_RESIZE, (int)model->resize);
+    }
+    if (model->crop != VGG_CROP_DEFAULT) {
+        meta[pairs++] = META_CROP;
+        meta[pairs++] = vgg_name(VGG_NAMES_CROP, (int)model->crop);
+    }
     int h, w, c;
     vgg_arch_shape(arch, arch->base - 1, &h, &w, &c);
     enum vgg_status status = vgg_weights_write(path, VGG_WEIGHTS_KERAS_SAFETENSORS, VGG_WEIGHTS_F32, layers,
@@ -96,16 +114,16 @@ enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
     return status;
 }
 
-static enum vgg_status read_preprocess(enum vgg_preprocess *out, const char *name, const char *path)
+/* The value of a word in the metadata; one that a file may lack stays at its default, 0. */
+static enum vgg_status read_name(int *out, enum vgg_names names, const struct vgg_weights *weights, const char *key,
+                                 bool may_lack, const char *path)
 {
-    for (int i = VGG_PREPROCESS_CAFFE; name && i <= VGG_PREPROCESS_NONE; i++) {
-        if (strcmp(preprocess_names[i], name) == 0) {
-            *out = (enum vgg_preprocess)i;
-            return VGG_OK;
-        }
-    }
-    return vgg_fail(VGG_ERR_FORMAT, "%s: metadata " META_PREPROCESS " \"%s\" is none of caffe, torch, rescale, none",
-                    path, name ? name : "");
+    const char *word = vgg_weights_meta(weights, key);
+    if (vgg_names_find(out, names, word)) return VGG_OK;
+    *out = 0;
+    if (!word && may_lack) return VGG_OK;
+    return vgg_fail(VGG_ERR_FORMAT, "%s: metadata %s \"%s\" is none of %s", path, key, word ? word : "",
+                    vgg_names_list(names).text);
 }
 
 static enum vgg_status read_classes(struct vgg_model *model, const char *json, const char *path)
@@ -151,7 +169,11 @@ static enum vgg_status load(struct vgg_model **out, const char *path)
         .width = atoi(width),
         .last = vgg_weights_meta(weights, META_LAST),
     };
-    CHECK(read_preprocess(&options.preprocess, vgg_weights_meta(weights, META_PREPROCESS), path));
+    int preprocess, resize, crop;
+    CHECK(read_name(&preprocess, VGG_NAMES_PREPROCESS, weights, META_PREPROCESS, false, path));
+    CHECK(read_name(&resize, VGG_NAMES_RESIZE, weights, META_RESIZE, true, path));
+    CHECK(read_name(&crop, VGG_NAMES_CROP, weights, META_CROP, true, path));
+    options.preprocess = (enum vgg_preprocess)preprocess;
     CHECK(vgg_model_create_whole(out, &options));
     CHECK(read_classes(*out, vgg_weights_meta(weights, META_CLASSES), path));
     const char *shard = vgg_weights_meta(weights, META_SHARD);

@@ -103,9 +103,11 @@ static const char *short_path(const char *path)
     return before;
 }
 
-enum vgg_status vgg_report_write(const char *path, const struct vgg_report *report)
+enum vgg_status vgg_report_write(const char *path, const struct vgg_report *given)
 {
     enum vgg_status status = VGG_OK;
+    struct vgg_report filled = *given, *report = &filled;
+    struct vgg_image_options images;
     struct vgg_html *page = NULL;
     char title[512], lead[512], date[64];
     time_t now = time(NULL);
@@ -113,6 +115,11 @@ enum vgg_status vgg_report_write(const char *path, const struct vgg_report *repo
     if (!report->model) return vgg_fail(VGG_ERR_ARGUMENT, "%s: a report needs a model", path);
     if (report->evaluation && (!report->evaluated || vgg_data_class_count(report->evaluated) == 0))
         return vgg_fail(VGG_ERR_ARGUMENT, "%s: a report on an evaluation needs its data, with labels", path);
+    if (report->images) {
+        images = *report->images;
+        vgg_model_images(report->model, &images);
+        report->images = &images;
+    }
     strftime(date, sizeof date, "%Y-%m-%d %H:%M", localtime_r(&now, &local));
     snprintf(title, sizeof title, "%s of %s%s%s", report->training ? "Training" : "Evaluation",
              report->model->arch.name, report->data ? " on " : "", report->data ? short_path(report->data) : "");

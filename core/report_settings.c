@@ -50,17 +50,14 @@ static void add_model(struct settings *s, const struct vgg_report *report)
 {
     static const char *const preprocess[] = { "", "caffe: BGR, mean subtracted", "torch: RGB, mean and deviation",
                                               "rescale: RGB / 255", "none: RGB as it is" };
-    static const char *const resize[] = { "nearest", "nearest", "bilinear", "lanczos" };
     const struct vgg_model *model = report->model;
     add(s, "Network", "%s, input %d \xC3\x97 %d", model->arch.name, model->arch.h, model->arch.w);
     if (model->source) add(s, "Weights", "%s", model->source);
     if (model->head) add(s, "Head", "%s", model->head);
     add(s, "Preprocessing", "%s", preprocess[model->preprocess]);
     if (!report->images) return;
-    bool crop = report->images->crop == VGG_CROP_CENTER;
-    bool bilinear = crop && report->images->resize == VGG_RESIZE_DEFAULT;
-    add(s, "Fitting", "%s, %s", bilinear ? "bilinear" : resize[report->images->resize],
-        crop ? "the middle cut out" : "stretched");
+    add(s, "Fitting", "%s, %s", vgg_name(VGG_NAMES_RESIZE, (int)report->images->resize),
+        report->images->crop == VGG_CROP_CENTER ? "the middle cut out" : "stretched");
 }
 
 static void add_optimizer(struct settings *s, const struct vgg_train_options *o)

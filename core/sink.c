@@ -1,6 +1,7 @@
 #include "core/sink.h"
 
 #include <cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ static void sink_free(struct vgg_sink *sink)
 }
 
 enum vgg_status vgg_sink_create(struct vgg_sink **out, const char *path, const struct vgg_data *data, int h, int w,
-                                int c)
+                                int c, const struct vgg_origin *origin)
 {
     *out = NULL;
     enum vgg_status status = VGG_OK;
@@ -41,6 +42,7 @@ enum vgg_status vgg_sink_create(struct vgg_sink **out, const char *path, const s
     size_t bound = vgg_data_count(data);
     sink->format = format;
     sink->data = data;
+    sink->origin = origin;
     sink->rank = h == 1 && w == 1 ? 2 : 4;
     uint64_t maps[4] = { bound, (uint64_t)h, (uint64_t)w, (uint64_t)c }, vectors[4] = { bound, (uint64_t)c, 0, 0 };
     memcpy(sink->shape, sink->rank == 2 ? vectors : maps, sizeof maps);
@@ -72,13 +74,44 @@ enum vgg_status vgg_sink_append(struct vgg_sink *sink, const float *x, const siz
     return VGG_OK;
 }
 
+/* PATH.json, still written aside; *out stays NULL where the file itself has the record. */
+static enum vgg_status write_beside(struct vgg_file **out, const struct vgg_sink *sink)
+{
+    *out = NULL;
+    if (!sink->format->beside || !sink->origin) return VGG_OK;
+    enum vgg_status status = VGG_OK;
+    size_t size = strlen(sink->path) + sizeof ".json";
+    char *path = vgg_mem_calloc(size, 1), *text = NULL;
+    cJSON *object = cJSON_CreateObject();
+    if (path) snprintf(path, size, "%s.json", sink->path);
+    if (object && vgg_sink_add_origin(object, sink)) text = cJSON_Print(object);
+    if (!path || !text) CHECK(vgg_fail_memory(sink->path, size));
+    CHECK(vgg_file_create(out, path));
+    CHECK(vgg_file_printf(*out, "%s\n", text));
+fail:
+    cJSON_free(text);
+    cJSON_Delete(object);
+    free(path);
+    return status;
+}
+
+/* The files beside it are renamed first: where the features appear, all is there. Their bytes reach the disk before, so
+ * that one rename follows the other at once. */
 enum vgg_status vgg_sink_commit(struct vgg_sink *sink)
 {
-    enum vgg_status status = sink->format->end(sink);
+    struct vgg_file *beside = NULL;
+    enum vgg_status status = write_beside(&beside, sink);
+    if (status == VGG_OK) status = vgg_file_sync(sink->file);
+    if (status == VGG_OK) status = sink->format->end(sink);
+    if (status == VGG_OK && beside) {
+        status = vgg_file_commit(beside);
+        beside = NULL;
+    }
     if (status == VGG_OK) {
         status = vgg_file_commit(sink->file);
         sink->file = NULL;
     }
+    vgg_file_abort(beside);
     sink_free(sink);
     return status;
 }
@@ -99,4 +132,15 @@ char *vgg_sink_classes(const struct vgg_sink *sink)
     char *text = good ? cJSON_PrintUnformatted(array) : NULL;
     cJSON_Delete(array);
     return text;
+}
+
+bool vgg_sink_add_origin(cJSON *object, const struct vgg_sink *sink)
+{
+    struct vgg_origin_text text;
+    bool good = true;
+    if (!sink->origin) return true;
+    vgg_origin_write(&text, sink->origin);
+    for (size_t i = 0; good && i < VGG_ORIGIN_PAIRS; i++)
+        good = cJSON_AddStringToObject(object, text.pair[i].key, text.pair[i].value);
+    return good;
 }

@@ -14,10 +14,12 @@
  * Source of .npy: numpy.lib.format, version 1.0. */
 struct vgg_sink;
 
-/* For at most vgg_data_count(data) maps of h * w * c; labels, class names and paths are those of `data`, which must
- * live until the sink ends. */
+/* Each holds the record of its features (see vgg_origin_write), if there is one: as metadata, as attributes, or in
+ * F.npy.json and F.csv.json, an object of strings.
+ * For at most vgg_data_count(data) maps of h * w * c; labels, class names and paths are those of `data`, which must
+ * live until the sink ends; so must the record, which may be NULL. */
 enum vgg_status vgg_sink_create(struct vgg_sink **out, const char *path, const struct vgg_data *data, int h, int w,
-                                int c);
+                                int c, const struct vgg_origin *origin);
 /* Appends `count` maps; index: their positions in the data set (of vgg_batch). */
 enum vgg_status vgg_sink_append(struct vgg_sink *sink, const float *x, const size_t *index, size_t count);
 /* Finishes, syncs and renames. After a failure nothing is left of it, and an old file stands. */

@@ -48,4 +48,4 @@ static enum vgg_status csv_end(struct vgg_sink *sink)
     return VGG_OK;
 }
 
-const struct vgg_sink_format vgg_sink_csv = { ".csv", csv_begin, csv_append, csv_end, NULL };
+const struct vgg_sink_format vgg_sink_csv = { ".csv", true, csv_begin, csv_append, csv_end, NULL };

@@ -111,6 +111,17 @@ static bool write_labels_and_paths(const struct vgg_sink *sink, hid_t file, cons
     return good;
 }
 
+static bool write_origin(const struct vgg_sink *sink, hid_t file)
+{
+    struct vgg_origin_text text;
+    bool good = true;
+    if (!sink->origin) return true;
+    vgg_origin_write(&text, sink->origin);
+    for (size_t i = 0; good && i < VGG_ORIGIN_PAIRS; i++)
+        good = vgg_h5_write_string(file, text.pair[i].key, text.pair[i].value);
+    return good;
+}
+
 /* Closes both objects; buffered data is written here. */
 static bool close_all(struct h5_state *state)
 {
@@ -130,7 +141,8 @@ static enum vgg_status h5_end(struct vgg_sink *sink)
         shape[i] = sink->shape[i];
     shape[0] = sink->count;
     vgg_h5_enter();
-    bool good = H5Dset_extent(state->features, shape) >= 0 && write_labels_and_paths(sink, state->file, texts);
+    bool good = H5Dset_extent(state->features, shape) >= 0 && write_labels_and_paths(sink, state->file, texts) &&
+                write_origin(sink, state->file);
     uint64_t size = 0;
     good = good && vgg_h5_flush(state->file, &size);
     good = close_all(state) && good;
@@ -150,4 +162,4 @@ static void h5_close(struct vgg_sink *sink)
     free(state);
 }
 
-const struct vgg_sink_format vgg_sink_h5 = { ".h5", h5_begin, h5_append, h5_end, h5_close };
+const struct vgg_sink_format vgg_sink_h5 = { ".h5", false, h5_begin, h5_append, h5_end, h5_close };

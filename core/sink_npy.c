@@ -33,7 +33,6 @@ static enum vgg_status create_beside(struct vgg_file **out, const struct vgg_sin
     return status;
 }
 
-/* The files beside it are renamed first: where the features appear, all is there. */
 static enum vgg_status npy_end(struct vgg_sink *sink)
 {
     enum vgg_status status = VGG_OK;
@@ -66,4 +65,4 @@ fail:
     return status;
 }
 
-const struct vgg_sink_format vgg_sink_npy = { ".npy", npy_begin, npy_append, npy_end, NULL };
+const struct vgg_sink_format vgg_sink_npy = { ".npy", true, npy_begin, npy_append, npy_end, NULL };

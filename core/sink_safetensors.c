@@ -7,23 +7,33 @@
 #include "core/mem.h"
 #include "core/sink_format.h"
 
+/* The value of __metadata__ as text by malloc: `classes` where there are labels, and the record; NULL without memory.
+ */
+static char *make_metadata(const struct vgg_sink *sink)
+{
+    cJSON *object = cJSON_CreateObject();
+    char *classes = vgg_sink_classes(sink);
+    bool good = object && classes && (!sink->labels || cJSON_AddStringToObject(object, "classes", classes)) &&
+                vgg_sink_add_origin(object, sink);
+    char *text = good ? cJSON_PrintUnformatted(object) : NULL;
+    cJSON_free(classes);
+    cJSON_Delete(object);
+    return text;
+}
+
 /* The header for `count` items padded with spaces to `length` (0: to a multiple of 8), behind its length word. By
  * malloc, its size in *size; NULL without memory. */
 static char *make_header(const struct vgg_sink *sink, size_t count, size_t length, size_t *size)
 {
-    char *text = NULL, *metadata = NULL;
-    char *classes = vgg_sink_classes(sink);
-    cJSON *string = classes ? cJSON_CreateString(classes) : NULL;
-    if (string) metadata = cJSON_PrintUnformatted(string);
+    char *text = NULL, *metadata = make_metadata(sink);
     unsigned long long x_end = count * sink->item * sizeof(float), y_end = x_end + count * sizeof(int64_t);
     const uint64_t *s = sink->shape;
     size_t room = metadata ? strlen(metadata) + 512 : 0;
     if (metadata) text = vgg_mem_calloc(room, 1);
     if (text) {
         size_t n = 8;
-        n += (size_t)snprintf(text + n, room - n, "{");
-        if (sink->labels) n += (size_t)snprintf(text + n, room - n, "\"__metadata__\":{\"classes\":%s},", metadata);
-        n += (size_t)snprintf(text + n, room - n, "\"x\":{\"dtype\":\"F32\",\"shape\":[%zu", count);
+        n += (size_t)snprintf(text + n, room - n, "{\"__metadata__\":%s,\"x\":{\"dtype\":\"F32\",\"shape\":[%zu",
+                              metadata, count);
         for (int i = 1; i < sink->rank; i++)
             n += (size_t)snprintf(text + n, room - n, ",%llu", (unsigned long long)s[i]);
         n += (size_t)snprintf(text + n, room - n, "],\"data_offsets\":[0,%llu]}", x_end);
@@ -38,8 +48,6 @@ static char *make_header(const struct vgg_sink *sink, size_t count, size_t lengt
             text[i] = (char)(unsigned char)((uint64_t)(*size - 8) >> 8 * i);
     }
     cJSON_free(metadata);
-    cJSON_Delete(string);
-    cJSON_free(classes);
     return text;
 }
 
@@ -79,5 +87,5 @@ static void safetensors_close(struct vgg_sink *sink)
     free(sink->state);
 }
 
-const struct vgg_sink_format vgg_sink_safetensors = { ".safetensors", safetensors_begin, safetensors_append,
-                                                      safetensors_end, safetensors_close };
+const struct vgg_sink_format vgg_sink_safetensors = { ".safetensors",     false,           safetensors_begin,
+                                                      safetensors_append, safetensors_end, safetensors_close };

@@ -14,6 +14,8 @@
 #define STBI_NO_GIF
 #include <stb_image.h>
 
+const char vgg_stb_image_name[] = "stb_image " VGG16_STB_IMAGE_VERSION;
+
 /* stb_image takes missing bytes for zeros and may finish a cut image in grey: reading through callbacks tells. */
 struct source {
     const uint8_t *next;

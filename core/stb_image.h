@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Name and version, as in "stb_image 2.27". */
+extern const char vgg_stb_image_name[];
+
 /* Extents of an image file in memory, without decoding it; false: it is damaged. JPEG files must be asked before they
  * are decoded: this also finds what stb_image itself would not survive. */
 bool vgg_stb_image_info(int *height, int *width, const uint8_t *file, size_t size);

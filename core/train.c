@@ -195,6 +195,7 @@ enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, co
     enum vgg_status status = VGG_OK;
     struct vgg_trainer t = { .engine = engine, .model = model, .o = *options };
     if (options->history) *options->history = (struct vgg_history) { 0 };
+    CHECK(vgg_trainer_match(&t, data, validation));
     if (options->epochs == 0) return VGG_OK;
     CHECK(vgg_trainer_init(&t, data, validation));
     bool stop = t.o.early_stop > 0 && t.state.waited >= t.o.early_stop;

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/match.h"
 #include "core/mem.h"
+#include "core/origin_match.h"
 #include "core/shard.h"
 
 enum { DEFAULT_BATCH = 20, FEATURE_BATCH = 32 };
@@ -223,6 +224,18 @@ static enum vgg_status create_loader(struct vgg_trainer *t)
     return vgg_loader_create(&t->loader, t->data, &options);
 }
 
+enum vgg_status vgg_trainer_match(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation)
+{
+    enum vgg_status status = VGG_OK;
+    CHECK(vgg_origin_images(&t->o.images, t->model, data));
+    if (validation) CHECK(vgg_origin_alike(validation, data));
+    if (validation) CHECK(vgg_origin_images(&t->o.images, t->model, validation));
+    t->model->resize = t->o.images.resize;
+    t->model->crop = t->o.images.crop;
+fail:
+    return status;
+}
+
 enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation)
 {
     enum vgg_status status = VGG_OK;
@@ -251,14 +264,13 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     if (t->trainable == arch->count)
         CHECK(vgg_fail(VGG_ERR_ARGUMENT, "nothing above \"%s\" has weights to train", t->o.trainable));
     t->offset = arch->layer[t->trainable].kernel.offset / sizeof(float);
-    vgg_model_images(model, &t->o.images);
-    CHECK(vgg_model_first(&t->first, model, data));
-    if (validation) CHECK(vgg_model_first(&t->validation_first, model, validation));
+    CHECK(vgg_origin_first(&t->first, model, data));
+    if (validation) CHECK(vgg_origin_first(&t->validation_first, model, validation));
     int end = frozen_end(t);
-    if (t->first > t->trainable) {
+    if (t->first > t->trainable || t->validation_first > t->trainable) {
         CHECK(vgg_fail(VGG_ERR_ARGUMENT,
-                       "\"%s\" lies below the features given; train images, or only what is above them",
-                       t->o.trainable));
+                       "\"%s\" lies below the %sfeatures given; take images, or train only what is above them",
+                       t->o.trainable, t->first > t->trainable ? "" : "validation "));
     }
     CHECK(set_class_weights(t, classes));
     bool random = t->first == 0 && vgg_augment_any(&t->o.augment);

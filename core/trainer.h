@@ -35,7 +35,11 @@ struct vgg_trainer {
 
 /* Puts the documented defaults where an option is zero. */
 void vgg_trainer_defaults(struct vgg_train_options *o);
-/* Checks and completes the options in t->o, computes frozen features, creates network and loader, goes on from a
+/* Completes t->o.images by what model, data and validation data (may be NULL) tell, which must agree, and lets the
+ * model remember how its images are fitted. */
+enum vgg_status vgg_trainer_match(struct vgg_trainer *t, const struct vgg_data *data,
+                                  const struct vgg_data *validation);
+/* Checks and completes the other options in t->o, computes frozen features, creates network and loader, goes on from a
  * checkpoint when asked to. t->engine, model and o are given, the rest zero. On failure vgg_trainer_finish still has to
  * be called. */
 enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation);

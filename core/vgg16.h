@@ -138,6 +138,7 @@ enum vgg_resize { VGG_RESIZE_DEFAULT, VGG_RESIZE_NEAREST, VGG_RESIZE_BILINEAR, V
  * middle out (torchvision's evaluation transform). */
 enum vgg_crop { VGG_CROP_DEFAULT /* none */, VGG_CROP_NONE, VGG_CROP_CENTER };
 
+/* What is left at DEFAULT is the model's: what it was trained with, as far as it remembers. */
 struct vgg_image_options {
     int height, width; /* pixels; 0: the model's input size */
     enum vgg_preprocess preprocess;
@@ -145,6 +146,14 @@ struct vgg_image_options {
     enum vgg_crop crop;
     bool skip_bad; /* count, list (as warnings) and leave out unreadable images instead of failing */
 };
+
+enum vgg_pooling { VGG_POOLING_NONE, VGG_POOLING_AVG, VGG_POOLING_MAX };
+
+/* Whose values vgg_name names. */
+enum vgg_names { VGG_NAMES_PREPROCESS, VGG_NAMES_RESIZE, VGG_NAMES_CROP, VGG_NAMES_POOLING };
+/* The word for a value, as options and files have it: "caffe" for (VGG_NAMES_PREPROCESS, VGG_PREPROCESS_CAFFE),
+ * "default" for the DEFAULTs; NULL beyond the last value. */
+VGG_API const char *vgg_name(enum vgg_names names, int value);
 
 /* Random changes of training images, one affine map an image, nearest pixel at the border (Keras fill_mode "nearest").
  * Source of the ranges' meaning: keras.preprocessing.image.ImageDataGenerator. */
@@ -196,6 +205,25 @@ VGG_API const char *vgg_data_class_name(const struct vgg_data *data, int label);
 VGG_API int vgg_data_label(const struct vgg_data *data, size_t index);        /* -1: no labels */
 VGG_API const char *vgg_data_path(const struct vgg_data *data, size_t index); /* "FILE#3" in array and IDX files */
 
+/* How features were made, as their file records it (see vgg_features_extract). Training and evaluation compare what
+ * stands before `weights` with the model, with the options and with other features; the rest is told only. */
+struct vgg_origin {
+    const char *digest; /* vgg_model_digest up to `layer` */
+    const char *arch, *layer;
+    enum vgg_pooling pooling;
+    int height, width;              /* of the network's input */
+    enum vgg_preprocess preprocess; /* these three as they were used, never DEFAULT */
+    enum vgg_resize resize;
+    enum vgg_crop crop;
+    const char *weights;   /* as they were named: a file, "imagenet", "starter", "random" */
+    const char *source;    /* the file that this was then, or "random" */
+    const char *decoder;   /* what made pixels of the images: "stb_image 2.27"; "array": they were pixels already */
+    const char *precision; /* of the computation: "fp32", "bf16" */
+    const char *version;   /* of the library */
+};
+/* NULL: images, or features without a record, such as arrays that another program wrote. */
+VGG_API const struct vgg_origin *vgg_data_origin(const struct vgg_data *data);
+
 /* ---- models ---------------------------------------------------------------------------------------------------- */
 
 struct vgg_model_options {
@@ -217,7 +245,8 @@ VGG_API enum vgg_status vgg_model_create(struct vgg_model **out, const struct vg
 /* Reads what vgg_model_save wrote; "starter" is the starter weights with their head of ten classes. */
 VGG_API enum vgg_status vgg_model_load(struct vgg_model **out, const char *path);
 /* Writes a safetensors file: tensors with Keras names and layouts, metadata with architecture, head, class names, input
- * size and preprocessing. Written aside, synced, renamed. */
+ * size, preprocessing and, after a training, how its images were resized and cropped. Written aside, synced, renamed.
+ */
 VGG_API enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path);
 VGG_API void vgg_model_destroy(struct vgg_model *model);
 
@@ -234,6 +263,9 @@ VGG_API int vgg_model_layer_find(const struct vgg_model *model, const char *name
 VGG_API const char *vgg_model_arch(const struct vgg_model *model);
 VGG_API const char *vgg_model_weights(const struct vgg_model *model); /* where the weights came from, in words */
 VGG_API void vgg_model_input(const struct vgg_model *model, int *height, int *width, enum vgg_preprocess *preprocess);
+/* SHA-256, in lower-case hex, of the parameters that decide the output of layer `index`: the kernel (in vgg_model_get's
+ * order) and the bias of each layer from the first to that one, as little-endian fp32. */
+VGG_API enum vgg_status vgg_model_digest(const struct vgg_model *model, int index, char digest[65]);
 VGG_API int vgg_model_class_count(const struct vgg_model *model); /* 0: no head that classifies */
 VGG_API const char *vgg_model_class_name(const struct vgg_model *model, int label);
 /* The class of that name, else of that number; -1: there is none. */
@@ -248,8 +280,6 @@ VGG_API enum vgg_status vgg_model_get(const struct vgg_model *model, int layer, 
 VGG_API enum vgg_status vgg_model_set(struct vgg_model *model, int layer, bool bias, const float *values, size_t count);
 
 /* ---- features -------------------------------------------------------------------------------------------------- */
-
-enum vgg_pooling { VGG_POOLING_NONE, VGG_POOLING_AVG, VGG_POOLING_MAX };
 
 struct vgg_features_options {
     const char *layer; /* NULL: block5_pool */
@@ -266,7 +296,9 @@ VGG_API void vgg_features_shape(const struct vgg_features *features, int *height
 /* x: count preprocessed images, NHWC at the model's input size; y: count feature maps. Any count. */
 VGG_API enum vgg_status vgg_features_run(struct vgg_features *features, float *y, const float *x, size_t count);
 /* Features of a whole data set into a file; the extension decides: .npy (X.npy has X.labels.npy and X.paths.txt beside
- * it), .h5, .safetensors, .csv. Decoding of batch N+1 overlaps the computation of batch N. */
+ * it), .h5, .safetensors, .csv. How they were made is recorded with them: the members of struct vgg_origin as texts,
+ * and "format", in the metadata of .safetensors, as attributes of .h5, as a JSON object in X.npy.json and X.csv.json
+ * beside the other two. Decoding of batch N+1 overlaps the computation of batch N. */
 VGG_API enum vgg_status vgg_features_extract(struct vgg_features *features, const char *output,
                                              const struct vgg_data *data, const struct vgg_image_options *images,
                                              vgg_progress_fn *progress, void *user);
@@ -398,8 +430,11 @@ struct vgg_train_options {
     void *user; /* handed to both */
 };
 
-/* Trains `model` in place. `validation` may be NULL. Layers below the first trainable one are computed once and their
- * output reused whenever nothing random stands before them. On VGG_ERR_NUMERIC the last checkpoint stays valid. */
+/* Trains `model` in place. `validation` may be NULL. Features with a record (struct vgg_origin) decide what the options
+ * and the model leave open, and are the output of the layer recorded; those that the options, the model or each other
+ * contradict are VGG_ERR_ARGUMENT, with both values. Features without one go where their shape fits. Layers below the
+ * first trainable one are computed once and their output reused whenever nothing random stands before them. On
+ * VGG_ERR_NUMERIC the last checkpoint stays valid. */
 VGG_API enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, const struct vgg_data *data,
                                   const struct vgg_data *validation, const struct vgg_train_options *options);
 
@@ -423,7 +458,7 @@ struct vgg_evaluation {
 };
 /* Runs the model on `data`; works without labels too (prediction). The data may have fewer classes than the model, and
  * number them otherwise: they are matched by name, or by number where either has no names. An item of a class that the
- * model does not have is VGG_ERR_ARGUMENT. */
+ * model does not have is VGG_ERR_ARGUMENT. Features are taken as by vgg_train. */
 VGG_API enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *engine,
                                      const struct vgg_model *model, const struct vgg_data *data,
                                      const struct vgg_evaluate_options *options);

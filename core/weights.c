@@ -9,6 +9,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/names.h"
 #include "core/weights_file.h"
 
 /* Columns turned at once: enough that each row is written in whole cache lines, few enough to stay in cache. */
@@ -231,16 +232,9 @@ const char *vgg_weights_arch(const struct vgg_weights *weights)
 
 enum vgg_preprocess vgg_weights_preprocess(const struct vgg_weights *weights)
 {
-    static const char *const word[] = {
-        [VGG_PREPROCESS_CAFFE] = "caffe",
-        [VGG_PREPROCESS_TORCH] = "torch",
-        [VGG_PREPROCESS_RESCALE] = "rescale",
-        [VGG_PREPROCESS_NONE] = "none",
-    };
-    const char *said = vgg_weights_meta(weights, "preprocess");
-    for (int i = VGG_PREPROCESS_CAFFE; said && i <= VGG_PREPROCESS_NONE; i++) {
-        if (strcmp(said, word[i]) == 0) return (enum vgg_preprocess)i;
-    }
+    int said;
+    if (vgg_names_find(&said, VGG_NAMES_PREPROCESS, vgg_weights_meta(weights, "preprocess")))
+        return (enum vgg_preprocess)said;
     return vgg_weights_is_torch(weights) ? VGG_PREPROCESS_TORCH : VGG_PREPROCESS_CAFFE;
 }
 

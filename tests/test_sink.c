@@ -1,11 +1,13 @@
 /* Feature files: what each format holds, fewer items than announced, full disks. */
 #include "data_files.h"
 
+#include <cJSON.h>
 #include <hdf5.h>
 #include <signal.h>
 #include <sys/resource.h>
 
 #include "core/data.h"
+#include "core/origin.h"
 #include "core/sink.h"
 
 /* Three labelled items in classes "a,b" and "c", one of them not written. */
@@ -30,7 +32,7 @@ static void write_two(const char *path, const struct vgg_data *data, int h, int 
     size_t item = (size_t)h * (size_t)w * (size_t)c;
     for (size_t i = 0; i < 2 * item; i++)
         x[i] = (float)i + 0.1f;
-    cr_assert_eq(vgg_sink_create(&sink, path, data, h, w, c), VGG_OK);
+    cr_assert_eq(vgg_sink_create(&sink, path, data, h, w, c, NULL), VGG_OK);
     cr_assert_eq(vgg_sink_append(sink, x, index, 1), VGG_OK);
     cr_assert_eq(vgg_sink_append(sink, x + item, index + 1, 1), VGG_OK);
     cr_assert_eq(vgg_sink_commit(sink), VGG_OK);
@@ -84,7 +86,7 @@ Test(sink, csv)
     float x[] = { 0.1f, -2.5e-20f, 3, 16777217.0f };
     static const size_t index[] = { 1, 0 };
     snprintf(path, sizeof path, "%s/f.csv", folder);
-    cr_assert_eq(vgg_sink_create(&sink, path, data, 1, 1, 2), VGG_OK);
+    cr_assert_eq(vgg_sink_create(&sink, path, data, 1, 1, 2, NULL), VGG_OK);
     cr_assert_eq(vgg_sink_append(sink, x, index, 2), VGG_OK);
     cr_assert_eq(vgg_sink_commit(sink), VGG_OK);
     read_file(text, sizeof text, folder, "f.csv");
@@ -175,6 +177,61 @@ Test(sink, h5)
     remove_folder(folder);
 }
 
+/* Formats without a place for the record have it beside them. */
+Test(sink, record_beside)
+{
+    static const char *const names[] = { "f.npy", "f.csv", "f.safetensors", "f.h5" };
+    static const struct vgg_origin origin = { .digest = "d1",
+                                              .arch = "vgg11",
+                                              .layer = "l\"a",
+                                              .height = 33,
+                                              .width = 44,
+                                              .pooling = VGG_POOLING_MAX,
+                                              .preprocess = VGG_PREPROCESS_TORCH,
+                                              .resize = VGG_RESIZE_LANCZOS,
+                                              .crop = VGG_CROP_NONE,
+                                              .weights = "w",
+                                              .source = "s",
+                                              .decoder = "array",
+                                              .precision = "fp32",
+                                              .version = "1.2.3" };
+    char *folder = make_folder(), path[256], text[2048];
+    float x[3] = { 0 };
+    size_t index = 0;
+    struct vgg_data *data;
+    struct vgg_sink *sink;
+    cr_assert_eq(vgg_data_from_features(&data, NULL, x, NULL, 1, 1, 1, 3), VGG_OK);
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        cr_assert_eq(vgg_sink_create(&sink, path, data, 1, 1, 3, &origin), VGG_OK);
+        cr_assert_eq(vgg_sink_append(sink, x, &index, 1), VGG_OK);
+        cr_assert_eq(vgg_sink_commit(sink), VGG_OK);
+        strcat(path, ".json");
+        cr_assert_eq(access(path, F_OK) == 0, i < 2, "%s", path);
+        if (i >= 2) continue;
+        read_file(text, sizeof text, folder, strrchr(path, '/') + 1);
+        cJSON *record = cJSON_Parse(text);
+        cr_assert_eq(cJSON_GetArraySize(record), VGG_ORIGIN_PAIRS);
+        cr_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(record, "layer")), "l\"a");
+        cr_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(record, "width")), "44");
+        cr_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(record, "pooling")), "max");
+        cJSON_Delete(record);
+    }
+    hid_t h5 = H5Fopen(strcat(strcpy(path, folder), "/f.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    cr_assert_gt(H5Aexists(h5, "resize"), 0);
+    H5Fclose(h5);
+    /* A record that cannot be written takes the features with it, and old ones stand. */
+    snprintf(path, sizeof path, "%s/g.npy.json", folder);
+    cr_assert_eq(mkdir(path, 0777), 0);
+    path[strlen(path) - strlen(".json")] = '\0';
+    cr_assert_eq(vgg_sink_create(&sink, path, data, 1, 1, 3, &origin), VGG_OK);
+    cr_assert_eq(vgg_sink_append(sink, x, &index, 1), VGG_OK);
+    EXPECT_FAILURE(vgg_sink_commit(sink), VGG_ERR_IO, "g.npy.json");
+    cr_assert_neq(access(path, F_OK), 0);
+    vgg_data_destroy(data);
+    remove_folder(folder);
+}
+
 static int count_entries(const char *folder)
 {
     char command[256];
@@ -208,7 +265,7 @@ static void fill_disk(const char *extension)
     small.rlim_cur = 100000;
     setrlimit(RLIMIT_FSIZE, &small);
     capture_log();
-    enum vgg_status status = vgg_sink_create(&sink, path, data, 1, 1, WIDTH);
+    enum vgg_status status = vgg_sink_create(&sink, path, data, 1, 1, WIDTH, NULL);
     if (status == VGG_OK) status = vgg_sink_append(sink, x, index, COUNT);
     if (status == VGG_OK) {
         status = vgg_sink_commit(sink);
@@ -256,7 +313,7 @@ Test(sink, abort_leaves_nothing)
         struct vgg_sink *sink;
         size_t index = 0;
         snprintf(path, sizeof path, "%s/f%s", folder, extensions[i]);
-        cr_assert_eq(vgg_sink_create(&sink, path, data, 1, 1, 3), VGG_OK);
+        cr_assert_eq(vgg_sink_create(&sink, path, data, 1, 1, 3, NULL), VGG_OK);
         cr_assert_eq(vgg_sink_append(sink, x, &index, 1), VGG_OK);
         EXPECT_FAILURE(vgg_sink_append(sink, x, &index, 1), VGG_ERR_ARGUMENT, "more features");
         vgg_sink_abort(sink);
@@ -273,8 +330,9 @@ Test(sink, refuses_outputs)
     struct vgg_data *data;
     float x[3] = { 0 };
     cr_assert_eq(vgg_data_from_features(&data, NULL, x, NULL, 1, 1, 1, 3), VGG_OK);
-    EXPECT_FAILURE(vgg_sink_create(&sink, "/tmp/f.xyz", data, 1, 1, 3), VGG_ERR_ARGUMENT, "/tmp/f.xyz: unknown kind");
-    EXPECT_FAILURE(vgg_sink_create(&sink, "/absent/f.npy", data, 1, 1, 3), VGG_ERR_IO,
+    EXPECT_FAILURE(vgg_sink_create(&sink, "/tmp/f.xyz", data, 1, 1, 3, NULL), VGG_ERR_ARGUMENT,
+                   "/tmp/f.xyz: unknown kind");
+    EXPECT_FAILURE(vgg_sink_create(&sink, "/absent/f.npy", data, 1, 1, 3, NULL), VGG_ERR_IO,
                    "/absent/f.npy: cannot be written");
     cr_assert_null(sink);
     vgg_data_destroy(data);

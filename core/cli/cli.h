@@ -23,6 +23,7 @@ struct cli_option {
     cli_read_fn *read;
     size_t offset;              /* of the target in its group's structure */
     const char *const *choices; /* cli_read_choice: names ended by NULL; the index is stored as int */
+    enum vgg_names names;       /* cli_read_name */
     double min, max;            /* numbers: both allowed */
     const char *range;          /* numbers: the rule in words */
 };

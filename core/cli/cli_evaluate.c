@@ -2,8 +2,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "core/cli/cli_model.h"
 #include "core/cli/cli_options.h"
+#include "core/cli/cli_origin.h"
 #include "core/cli/cli_output.h"
 #include "core/cli/cli_rules.h"
 
@@ -162,6 +162,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
             cli_fail(cli, VGG_ERR_MISSING,
                      "%s: has no labels; give a folder with one subfolder per class, or use vgg16 predict", args[0]);
     }
+    if (status == VGG_OK) status = cli_origin_images(cli, args[0], data, &o->images);
     if (status == VGG_OK) status = cli_rules_engine(cli, &engine, data, NULL);
     if (status == VGG_OK) status = cli_model_classifier(cli, &model, o->model);
     cli_signals_catch();
@@ -199,7 +200,9 @@ const struct cli_command cli_evaluate = {
     .arguments = "DATA --model MODEL",
     .purpose = "Loss, accuracy, precision and recall per class, confusion matrix",
     .data = true,
-    .details = "The confusion matrix is printed for up to 20 classes; JSON always holds it. A value that is not "
+    .details = "Features that `vgg16 extract` wrote are refused unless they were made with the model's own weights, "
+               "size and preprocessing. The confusion matrix is printed for up to 20 classes; JSON always holds it. A "
+               "value that is not "
                "defined is shown as -, in JSON as null.\nJSON: images, skipped, loss, accuracy, classes: [{name, "
                "precision, recall, f1, images}], confusion: [[row per true class]]",
     .needs = "DATA",

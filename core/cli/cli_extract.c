@@ -15,13 +15,11 @@ struct extract {
     int pooling, batch, channels, colours;
 };
 
-static const char *const pooling_names[] = { "none", "avg", "max", NULL };
-
 static const struct cli_option extract_options[] = {
     { .name = "output",
       .letter = 'o',
       .value = "FILE",
-      .help = "file to write, by its extension: .npy (with FILE.labels.npy and FILE.paths.txt beside it), .h5, "
+      .help = "file to write, by its extension: .npy (F.npy has F.labels.npy and F.paths.txt beside it), .h5, "
               ".safetensors or .csv (required, unless --picture is given)",
       .read = cli_read_text,
       .offset = offsetof(struct extract, output) },
@@ -33,8 +31,8 @@ static const struct cli_option extract_options[] = {
     { .name = "pooling",
       .value = "HOW",
       .help = "none, avg or max over height and width (default none)",
-      .read = cli_read_choice,
-      .choices = pooling_names,
+      .read = cli_read_name,
+      .names = VGG_NAMES_POOLING,
       .range = "one of none, avg, max",
       .offset = offsetof(struct extract, pooling) },
     { .name = "batch",
@@ -138,7 +136,7 @@ static enum vgg_status print_result(struct cli *cli, const struct extract *o, co
     if (json) {
         if (o->output) cli_json_text(json, "output", o->output);
         cli_json_text(json, "layer", o->layer);
-        cJSON_AddStringToObject(json, "pooling", pooling_names[o->pooling]);
+        cJSON_AddStringToObject(json, "pooling", vgg_name(VGG_NAMES_POOLING, o->pooling));
         if (made->features) {
             cJSON_AddNumberToObject(json, "images", (double)made->images);
             cJSON_AddItemToObject(json, "shape", cJSON_CreateIntArray(shape, 3));
@@ -235,8 +233,11 @@ const struct cli_command cli_extract = {
     .purpose = "Computes features of each image, at any layer, into a file",
     .data = true,
     .details =
-        "A .safetensors file of features is DATA for `vgg16 train`, which then trains a head on it. An "
-        "interrupted run leaves no file. In the picture each map runs from 0 to its own largest value; its channels "
+        "A .safetensors file of features is DATA for `vgg16 train`, which then trains a head on it. How the features "
+        "were made is recorded with them: digest and name of the weights, arch, layer, pooling, height, width, "
+        "preprocess, resize, crop, decoder, precision, version; as metadata of .safetensors, as attributes of .h5, and "
+        "beside F.npy and F.csv in F.npy.json and F.csv.json. An interrupted run leaves no file. In the picture each "
+        "map runs from 0 to its own largest value; its channels "
         "are listed in order.\nJSON: output, layer, pooling, images, shape [h, w, c]; picture, strongest: a list an "
         "image",
     .needs = "DATA",

@@ -101,12 +101,6 @@ enum vgg_status cli_work_status(enum vgg_status status)
     return status == VGG_ERR_ARGUMENT ? VGG_ERR_FORMAT : status;
 }
 
-const char *cli_preprocess_name(enum vgg_preprocess preprocess)
-{
-    static const char *const names[] = { "default", "caffe", "torch", "rescale", "none" };
-    return (size_t)preprocess < sizeof names / sizeof *names ? names[preprocess] : "unknown";
-}
-
 struct cli_class cli_class_name(const struct vgg_model *model, int label)
 {
     struct cli_class class;

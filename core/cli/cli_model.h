@@ -29,8 +29,6 @@ enum vgg_status cli_model_classifier(struct cli *cli, struct vgg_model **out, co
 /* What the library finds wrong while it works lies in the data and not in the command line: no wrong usage. */
 enum vgg_status cli_work_status(enum vgg_status status);
 
-/* The word for the help and JSON: "caffe". */
-const char *cli_preprocess_name(enum vgg_preprocess preprocess);
 /* The class's name, or its number where it has none. */
 struct cli_class {
     char text[128];

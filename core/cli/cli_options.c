@@ -104,6 +104,18 @@ const char *cli_read_choice(const struct cli_option *option, const char *text, v
     return option->range;
 }
 
+const char *cli_read_name(const struct cli_option *option, const char *text, void *target)
+{
+    const char *name;
+    for (int i = 0; (name = vgg_name(option->names, i)); i++) {
+        if (strcmp(name, text) == 0 && strcmp(name, "default") != 0) {
+            *(int *)target = i;
+            return NULL;
+        }
+    }
+    return option->range;
+}
+
 const char *cli_read_size(const struct cli_option *option, const char *text, void *target)
 {
     (void)option;
@@ -121,11 +133,6 @@ const char *cli_read_size(const struct cli_option *option, const char *text, voi
     return NULL;
 }
 
-/* The names of library enums, in their order; "default" is no word that a user gives. */
-static const char *const preprocess_names[] = { "", "caffe", "torch", "rescale", "none", NULL };
-static const char *const resize_names[] = { "", "nearest", "bilinear", "lanczos", NULL };
-static const char *const crop_names[] = { "", "none", "center", NULL };
-
 const char *const cli_colour_names[] = { "viridis", "inferno", "jet", "grey", NULL };
 
 const struct cli_option cli_image_options[] = {
@@ -133,24 +140,24 @@ const struct cli_option cli_image_options[] = {
       .value = "HOW",
       .help = "caffe: BGR minus the mean; torch: scaled to mean 0 and deviation 1; rescale: divided by 255; none: 0 to "
               "255 (default: what the weights want)",
-      .read = cli_read_choice,
-      .choices = preprocess_names,
+      .read = cli_read_name,
+      .names = VGG_NAMES_PREPROCESS,
       .range = "one of caffe, torch, rescale, none",
       .offset = offsetof(struct vgg_image_options, preprocess) },
     { .name = "resize",
       .value = "HOW",
-      .help = "nearest, bilinear or lanczos (default nearest)",
-      .read = cli_read_choice,
-      .choices = resize_names,
+      .help = "nearest, bilinear or lanczos (default: what the model was trained with, else nearest)",
+      .read = cli_read_name,
+      .names = VGG_NAMES_RESIZE,
       .range = "one of nearest, bilinear, lanczos",
       .offset = offsetof(struct vgg_image_options, resize) },
     { .name = "crop",
       .value = "HOW",
       .help =
           "none stretches the image to the input size; center scales its shorter side to 256/224 of it and cuts the "
-          "middle out (default none)",
-      .read = cli_read_choice,
-      .choices = crop_names,
+          "middle out (default: what the model was trained with, else none)",
+      .read = cli_read_name,
+      .names = VGG_NAMES_CROP,
       .range = "one of none, center",
       .offset = offsetof(struct vgg_image_options, crop) },
     { .name = "skip-bad",

@@ -13,6 +13,7 @@ cli_read_fn cli_read_u64;    /* uint64_t */
 cli_read_fn cli_read_float;  /* float */
 cli_read_fn cli_read_bytes;  /* uint64_t from 512M, 2G */
 cli_read_fn cli_read_choice; /* int or enum: index in option->choices */
+cli_read_fn cli_read_name;   /* enum of the library: the value that vgg_name calls so, but not "default" */
 cli_read_fn cli_read_size;   /* int[2] {height, width} from 150 or HxW */
 
 /* The whole text as a finite number. */

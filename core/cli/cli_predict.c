@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/cli_model.h"
 #include "core/cli/cli_options.h"
+#include "core/cli/cli_origin.h"
 #include "core/cli/cli_output.h"
 #include "core/cli/cli_rules.h"
 
@@ -120,6 +120,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (!o->model) return cli_usage(cli, "--model is missing");
     enum vgg_status status = count == 1 ? vgg_data_open(&data, args[0])
                                         : vgg_data_open_images(&data, (const char *const *)args, (size_t)count);
+    if (status == VGG_OK) status = cli_origin_images(cli, args[0], data, &o->images);
     if (status == VGG_OK) status = cli_rules_engine(cli, &engine, data, NULL);
     if (status == VGG_OK) status = cli_model_classifier(cli, &model, o->model);
     cli_signals_catch();

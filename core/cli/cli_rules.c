@@ -292,7 +292,7 @@ const struct cli_rule cli_rules[] = {
       .holds = trains, .words = "only with --epochs above 0" },
     { "train", "validation validation-split", .holds = trains_or_reports,
       .words = "only with --epochs above 0 or --report" },
-    { "train", "batch resize crop skip-bad backend device isa conv precision threads memory", .holds = computes,
+    { "train", "batch skip-bad backend device isa conv precision threads memory", .holds = computes,
       .words = "only with --epochs above 0, or with --report and validation data" },
     { "train", "seed", .holds = trains_randomly,
       .words = "nothing is random with --from and --epochs 0, without --validation-split" },

@@ -124,7 +124,7 @@ static enum vgg_status print_text(const struct vgg_model *model, const char *wei
     enum vgg_preprocess preprocess;
     vgg_model_input(model, &height, &width, &preprocess);
     printf("%s, input %d x %d x 3", vgg_model_arch(model), height, width);
-    if (weights) printf(", preprocessing %s, weights %s", cli_preprocess_name(preprocess), weights);
+    if (weights) printf(", preprocessing %s, weights %s", vgg_name(VGG_NAMES_PREPROCESS, (int)preprocess), weights);
     puts("\n");
     printf(ROW, "Layer", "Kind", "Output shape", "Parameters", "Trainable", "GFLOP");
     struct totals totals = { 0 };
@@ -147,7 +147,8 @@ static enum vgg_status print_json(struct cli *cli, const struct vgg_model *model
     cJSON_AddStringToObject(json, "arch", vgg_model_arch(model));
     cJSON_AddItemToObject(json, "input", cJSON_CreateIntArray((const int[]) { height, width, 3 }, 3));
     cJSON_AddItemToObject(json, "preprocess",
-                          weights ? cli_json_string(cli_preprocess_name(preprocess)) : cJSON_CreateNull());
+                          weights ? cli_json_string(vgg_name(VGG_NAMES_PREPROCESS, (int)preprocess))
+                                  : cJSON_CreateNull());
     cJSON_AddItemToObject(json, "weights", weights ? cli_json_string(weights) : cJSON_CreateNull());
     cJSON *classes = cJSON_AddArrayToObject(json, "classes");
     for (int k = 0; k < vgg_model_class_count(model); k++) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/cli/cli_curves.h"
+#include "core/cli/cli_origin.h"
 #include "core/cli/cli_output.h"
 #include "core/cli/cli_rules.h"
 
@@ -37,6 +38,9 @@ static enum vgg_status open_data(struct session *s)
         return cli_fail(s->cli, VGG_ERR_MISSING, "%s: has one class only (%s); training needs two or more", s->source,
                         vgg_data_class_name(s->all, 0));
     }
+    status = cli_origin_images(s->cli, s->source, s->all, &o->images);
+    if (status == VGG_OK) status = cli_origin_network(s->cli, s->source, s->all, &o->network, o->layer);
+    if (status != VGG_OK) return status;
     if (o->validation) return vgg_data_open(&s->separate, o->validation);
     if (!(o->validation_split > 0)) return VGG_OK;
     return vgg_data_split(&s->rest, &s->held_out, s->all, (double)o->validation_split, s->cli->common.seed);
@@ -44,13 +48,16 @@ static enum vgg_status open_data(struct session *s)
 
 /* ---- model ---- */
 
-/* The seed's classifier for as many classes as there are; pooled features have nothing to flatten. */
+/* The seed's classifier for as many classes as there are; pooled features have nothing to flatten: without a record
+ * they are taken for averages. */
 static void default_head(char *head, size_t size, const struct vgg_data *data)
 {
     int classes = vgg_data_class_count(data), h, w, c;
+    const struct vgg_origin *origin = vgg_data_origin(data);
     bool pooled = vgg_data_features(data, &h, &w, &c) && h == 1 && w == 1;
-    snprintf(head, size, "%s,dense:256:relu,dropout:0.5,dense:%d:%s", pooled ? "gap" : "flatten",
-             classes == 2 ? 1 : classes, classes == 2 ? "sigmoid" : "softmax");
+    const char *first = origin ? cli_origin_head(origin) : pooled ? "gap" : "flatten";
+    snprintf(head, size, "%s,dense:256:relu,dropout:0.5,dense:%d:%s", first, classes == 2 ? 1 : classes,
+             classes == 2 ? "sigmoid" : "softmax");
 }
 
 static enum vgg_status create_model(struct session *s)
@@ -58,22 +65,25 @@ static enum vgg_status create_model(struct session *s)
     const struct cli_train *o = s->options;
     char head[96];
     int h, w, c;
-    if (!o->network.weights && vgg_data_features(s->all, &h, &w, &c)) {
+    const struct vgg_origin *origin = vgg_data_origin(s->all);
+    if (!origin && !o->network.weights && vgg_data_features(s->all, &h, &w, &c)) {
         return cli_usage(s->cli,
                          "%s: holds features; name the weights that they were computed with by --weights or --from",
                          s->source);
     }
     default_head(head, sizeof head, s->all);
-    enum vgg_status status = vgg_model_create(&s->model, &(struct vgg_model_options) {
-                                                             .arch = cli_arch_name(o->network.arch),
-                                                             .weights = o->network.weights,
-                                                             .head = o->head ? o->head : head,
-                                                             .height = o->network.size[0],
-                                                             .width = o->network.size[1],
-                                                             .last = o->layer,
-                                                             .preprocess = o->images.preprocess,
-                                                             .seed = s->cli->common.seed,
-                                                         });
+    const struct vgg_model_options options = {
+        .arch = cli_arch_name(o->network.arch),
+        .weights = o->network.weights,
+        .head = o->head ? o->head : head,
+        .height = o->network.size[0],
+        .width = o->network.size[1],
+        .last = o->layer,
+        .preprocess = o->images.preprocess,
+        .seed = s->cli->common.seed,
+    };
+    enum vgg_status status = origin ? cli_origin_create(s->cli, &s->model, s->source, origin, options, o->head != NULL)
+                                    : vgg_model_create(&s->model, &options);
     if (status == VGG_OK) cli_model_tell(s->cli, &o->network, s->model);
     return status;
 }
@@ -88,8 +98,9 @@ static enum vgg_status load_model(struct session *s)
     enum vgg_preprocess preprocess;
     vgg_model_input(s->model, &height, &width, &preprocess);
     if (o->images.preprocess == VGG_PREPROCESS_DEFAULT || o->images.preprocess == preprocess) return VGG_OK;
-    return cli_usage(s->cli, "--preprocess %s: %s was trained with %s", cli_preprocess_name(o->images.preprocess),
-                     o->from, cli_preprocess_name(preprocess));
+    return cli_usage(s->cli, "--preprocess %s: %s was trained with %s",
+                     vgg_name(VGG_NAMES_PREPROCESS, (int)o->images.preprocess), o->from,
+                     vgg_name(VGG_NAMES_PREPROCESS, (int)preprocess));
 }
 
 /* Names the classes of a new model; training itself leaves a model without epochs as it is. */
@@ -280,15 +291,18 @@ const struct cli_command cli_train = {
     .arguments = "DATA --output MODEL",
     .purpose = "Trains a head, or a head and part of the base, and writes a model",
     .data = true,
-    .details = "When the base is frozen and nothing is augmented, its features are computed once. DATA may also be a "
-               ".safetensors file that `vgg16 extract` wrote: then give the --weights, --size and --layer that it was "
-               "extracted with; the model holds the base too, so that it takes images afterwards. The default head for "
-               "features pooled to one vector an image begins with gap; use gmp for --pooling max.\nOne line an epoch "
-               "is printed: loss, accuracy, those of the validation data, time. After Ctrl-C the model is written as "
-               "far as it was trained. On a terminal the curves follow in the end. When the loss is no longer finite, "
-               "no model is written.\nJSON: output, "
-               "interrupted, epochs: [{epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, images, seconds, "
-               "seconds_load, seconds_train, seconds_validate}]",
+    .details =
+        "When the base is frozen and nothing is augmented, its features are computed once. DATA may also be a "
+        ".safetensors file that `vgg16 extract` wrote: it records --weights, --arch, --size, --layer, --preprocess, "
+        "--resize and --crop, which are the defaults then, and anything that contradicts them, validation data "
+        "too, is refused; the default head begins with gap for --pooling avg, with gmp for max. The model holds "
+        "the base too, so that it takes images afterwards. Features without such a record need --weights, "
+        "--size and --layer.\nOne line an epoch "
+        "is printed: loss, accuracy, those of the validation data, time. After Ctrl-C the model is written as "
+        "far as it was trained. On a terminal the curves follow in the end. When the loss is no longer finite, "
+        "no model is written.\nJSON: output, "
+        "interrupted, epochs: [{epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, images, seconds, "
+        "seconds_load, seconds_train, seconds_validate}]",
     .needs = "DATA",
     .groups = cli_train_groups,
     .min = 1,

@@ -269,7 +269,8 @@ class Extract(Program):
             a = self.json("evaluate", output, "-m", "m.safetensors")
             b = self.json("evaluate", "data", "-m", "m.safetensors")
             self.assertAlmostEqual(a["loss"], b["loss"], places=4)
-        self.usage("a.safetensors: holds features; name the weights", "train", "a.safetensors", "-o", "n.safetensors")
+        write_features(self.path("g.safetensors"), [64], [0, 1])
+        self.usage("g.safetensors: holds features; name the weights", "train", "g.safetensors", "-o", "n.safetensors")
 
     def test_head_of_a_model(self):
         self.train("data")
