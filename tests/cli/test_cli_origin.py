@@ -69,7 +69,8 @@ class Origin(Program):
                      "-o", output, *more)
 
     def extract(self, data, output, *more, weights="w.safetensors", layer="block1_pool", pooling="avg"):
-        self.succeed("extract", data, "--weights", weights, "--layer", layer, "--pooling", pooling, "-o", output, *more)
+        more += ("--pooling", pooling) if layer.startswith("block") else ()
+        self.succeed("extract", data, "--weights", weights, "--layer", layer, "-o", output, *more)
 
     def test_digest_is_that_of_the_weights(self):
         _, tensor = read_safetensors(self.path("w.safetensors"))
@@ -271,7 +272,7 @@ class Origin(Program):
 
     def test_features_of_a_head(self):
         self.succeed("train", "f.safetensors", "-o", "m.safetensors", "--epochs", "1")
-        self.extract("data", "d.safetensors", weights="m.safetensors", layer="dense_1", pooling="none")
+        self.extract("data", "d.safetensors", weights="m.safetensors", layer="dense_1")
         self.usage("d.safetensors: holds features of dense_1, a layer of a head", "train", "d.safetensors", "-o",
                    "n.safetensors")
         losses = [self.json("evaluate", data, "-m", "m.safetensors")["loss"] for data in ("d.safetensors", "data")]
