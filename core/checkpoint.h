@@ -2,7 +2,7 @@
 #ifndef CORE_CHECKPOINT_H
 #define CORE_CHECKPOINT_H
 
-#include "core/vgg16.h"
+#include "core/checkpoint_folder.h"
 
 /* Where training stands. */
 struct vgg_train_state {
@@ -23,14 +23,24 @@ struct vgg_train_arrays {
     size_t param_count, moment_count;
 };
 
-/* Writes FOLDER/checkpoint-EPOCH-STEP.safetensors and then removes all but the newest two. `settings` names what must
- * not change when training goes on. */
-enum vgg_status vgg_checkpoint_write(const char *folder, const struct vgg_train_state *state,
+/* Writes a checkpoint into the folder and then removes those that it makes superfluous. `settings` is what must not
+ * change when training goes on, as struct vgg_settings has it. */
+enum vgg_status vgg_checkpoint_write(struct vgg_checkpoint_folder *folder, const struct vgg_train_state *state,
                                      const struct vgg_train_arrays *arrays, const char *settings);
-/* Reads the newest checkpoint that is whole; damaged ones are passed over with a warning. *found: is there one? The
- * history is allocated by malloc with room for max(epochs, state->epoch). Settings that differ are an error that shows
- * both. */
-enum vgg_status vgg_checkpoint_read(bool *found, struct vgg_train_state *state, const struct vgg_train_arrays *arrays,
-                                    const char *folder, const char *settings, int epochs);
+
+/* One that is open. Zeroed: none. */
+struct vgg_checkpoint {
+    struct vgg_st *file; /* NULL: none */
+    char *path;
+};
+/* Opens the newest checkpoint that is whole, or none; damaged ones are passed over with a warning. The state's history
+ * is allocated by malloc with room for max(epochs, state->epoch). Settings that differ are a VGG_ERR_ARGUMENT that
+ * names the first with both values, and so is a checkpoint that is past `epochs`. `before` is what versions without
+ * lines in their settings would have written now. */
+enum vgg_status vgg_checkpoint_open(struct vgg_checkpoint *checkpoint, struct vgg_train_state *state,
+                                    const char *folder, const char *settings, const char *before, int epochs);
+/* Fills the arrays. */
+enum vgg_status vgg_checkpoint_read(const struct vgg_checkpoint *checkpoint, const struct vgg_train_arrays *arrays);
+void vgg_checkpoint_close(struct vgg_checkpoint *checkpoint);
 
 #endif

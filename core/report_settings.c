@@ -106,7 +106,11 @@ static void add_training(struct settings *s, const struct vgg_report *report)
     add(s, "Order", "%s", o.no_shuffle ? "as in the data" : "shuffled");
     if (o.balanced) add(s, "Class weights", "balanced");
     add(s, "Seed", "%" PRIu64, o.seed);
-    if (o.checkpoint) add(s, "Checkpoints", "%s%s", o.checkpoint, o.resume ? ", gone on from the newest" : "");
+    if (o.checkpoint)
+        add(s, "Checkpoints", "%s%s", o.checkpoint,
+            o.resume      ? ", gone on from the newest"
+            : o.overwrite ? ", older ones replaced"
+                          : "");
 }
 
 /* 16812353 -> "16,812,353". */

@@ -121,7 +121,7 @@ static enum vgg_status store(struct vgg_trainer *t)
     enum vgg_status status = VGG_OK;
     double begin = vgg_clock_seconds();
     CHECK(vgg_trainer_fetch(t));
-    if (t->o.checkpoint) CHECK(vgg_checkpoint_write(t->o.checkpoint, &t->state, &t->arrays, t->settings));
+    if (t->o.checkpoint) CHECK(vgg_checkpoint_write(&t->folder, &t->state, &t->arrays, t->settings.text));
 fail:
     t->seconds_save += vgg_clock_seconds() - begin;
     return status;

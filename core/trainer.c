@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 #include "core/clock.h"
+#include "core/image.h"
 #include "core/log.h"
 #include "core/match.h"
 #include "core/mem.h"
@@ -48,8 +48,10 @@ static enum vgg_status check_options(const struct vgg_train_options *o)
         return vgg_fail(VGG_ERR_ARGUMENT, "momentum %g: must be in [0, 1)", (double)o->momentum);
     if (!(o->weight_decay >= 0.0f))
         return vgg_fail(VGG_ERR_ARGUMENT, "weight decay %g: must not be negative", (double)o->weight_decay);
-    if (o->resume && !o->checkpoint)
-        return vgg_fail(VGG_ERR_ARGUMENT, "resuming needs a checkpoint folder; give --checkpoint DIR");
+    if ((o->resume || o->overwrite) && !o->checkpoint)
+        return vgg_fail(VGG_ERR_ARGUMENT, "resuming and overwriting need a checkpoint folder; give --checkpoint DIR");
+    if (o->resume && o->overwrite)
+        return vgg_fail(VGG_ERR_ARGUMENT, "a training goes on from its checkpoints or overwrites them, not both");
     return VGG_OK;
 }
 
@@ -101,30 +103,6 @@ static enum vgg_status set_class_weights(struct vgg_trainer *t, int classes)
         t->class_weight[c] = !t->o.balanced ? 1.0f : count > 0.0f ? (float)n / ((float)classes * count) : 0.0f;
     }
     return VGG_OK;
-}
-
-/* What must be the same for a checkpoint to be continued. The learning rate and the number of epochs may change. */
-static void describe(struct vgg_trainer *t)
-{
-    static const char *const optimizers[] = { "rmsprop", "sgd", "adam", "adamw" };
-    const struct vgg_train_options *o = &t->o;
-    const struct vgg_augment_options *a = &o->augment;
-    const struct vgg_arch *arch = &t->model->arch;
-    uLong frozen = crc32_z(0, (const Bytef *)t->model->params, t->offset * sizeof(float));
-    snprintf(t->settings, sizeof t->settings,
-             "arch %s, size %dx%d, head %s, trains from %s, frozen weights %08lx, optimizer %s momentum %g%s rho %g "
-             "betas %g %g "
-             "epsilon %g decay %g, batch %d, shard %d, steps %llu, seed %llu, shuffle %d, balanced %d, preprocess %d "
-             "resize %d "
-             "crop %d, "
-             "augment %g %g %g %g %g %d, data %zu items of %d classes",
-             arch->name, arch->h, arch->w, t->model->head ? t->model->head : "none", arch->layer[t->trainable].name,
-             frozen, optimizers[o->optimizer], (double)o->momentum, o->nesterov ? " nesterov" : "", (double)o->rho,
-             (double)o->beta1, (double)o->beta2, (double)o->epsilon, (double)o->weight_decay, o->batch, t->shard,
-             (unsigned long long)t->steps, (unsigned long long)o->seed, !o->no_shuffle, o->balanced,
-             (int)o->images.preprocess, (int)o->images.resize, (int)o->images.crop, (double)a->rotate,
-             (double)a->shift_height, (double)a->shift_width, (double)a->shear, (double)a->zoom, a->flip,
-             vgg_data_count(t->data), vgg_data_class_count(t->data));
 }
 
 /* A fresh head takes the data's class names when it has as many classes. */
@@ -186,22 +164,35 @@ static enum vgg_status create_buffers(struct vgg_trainer *t, int outputs)
     return complete ? VGG_OK : vgg_fail_memory("training", (n * 4 + t->arrays.moment_count) * sizeof(float));
 }
 
-/* Goes on from the newest checkpoint, or starts at zero. */
+/* Takes the folder for checkpoints, and opens the one to go on from. */
+static enum vgg_status open_checkpoints(struct vgg_trainer *t)
+{
+    const struct vgg_train_options *o = &t->o;
+    enum vgg_status status = VGG_OK;
+    if (!o->checkpoint) return VGG_OK;
+    CHECK(vgg_image_check_options(&o->images));
+    CHECK(vgg_checkpoint_folder_take(&t->folder, o->checkpoint, o->resume, o->overwrite));
+    CHECK(vgg_trainer_describe(t));
+    if (!o->resume) return VGG_OK;
+    CHECK(vgg_checkpoint_open(&t->resumed, &t->state, o->checkpoint, t->settings.text, t->settings_before, o->epochs));
+    if (!t->resumed.file)
+        vgg_log(VGG_LOG_INFO, "%s: no checkpoint yet; training starts at the beginning", o->checkpoint);
+fail:
+    return status;
+}
+
+/* Goes on from the open checkpoint, or starts at zero. */
 static enum vgg_status start(struct vgg_trainer *t)
 {
-    bool found = false;
     enum vgg_status status = VGG_OK;
-    if (t->o.resume) {
-        status = vgg_checkpoint_read(&found, &t->state, &t->arrays, t->o.checkpoint, t->settings, t->o.epochs);
-        if (status != VGG_OK) return status;
-        if (!found) vgg_log(VGG_LOG_INFO, "%s: no checkpoint yet; training starts at the beginning", t->o.checkpoint);
-    }
-    if (!found) {
+    if (!t->resumed.file) {
         t->state = (struct vgg_train_state) { .best = (double)INFINITY };
         t->state.history = vgg_mem_calloc((size_t)t->o.epochs, sizeof *t->state.history);
         return t->state.history ? VGG_OK
                                 : vgg_fail_memory("the history", (size_t)t->o.epochs * sizeof *t->state.history);
     }
+    CHECK(vgg_checkpoint_read(&t->resumed, &t->arrays));
+    vgg_checkpoint_close(&t->resumed);
     CHECK(vgg_net_set_params(t->net, t->model->params));
     CHECK(vgg_net_set_moments(t->net, t->arrays.moments));
 fail:
@@ -276,6 +267,9 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     bool random = t->first == 0 && vgg_augment_any(&t->o.augment);
     int from = random || t->first > end ? t->first : end; /* whether or not the frozen layers' features fit in memory */
     t->shard = t->o.shard ? t->o.shard : vgg_shard_size(arch, from, t->trainable);
+    uint64_t items = vgg_data_count(t->data), batch = (uint64_t)t->o.batch;
+    t->steps = t->o.steps_per_epoch ? (uint64_t)t->o.steps_per_epoch : (items + batch - 1) / batch;
+    CHECK(open_checkpoints(t));
     double begin = vgg_clock_seconds();
     if (!random) CHECK(freeze(t, &t->data, &t->frozen, &t->first, end));
     CHECK(freeze(t, &t->validation, &t->frozen_validation, &t->validation_first, end));
@@ -284,9 +278,6 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     CHECK(create_net(t));
     model->shard = t->shard;
     CHECK(create_buffers(t, arch->layer[arch->count - 1].c));
-    uint64_t items = vgg_data_count(t->data), batch = (uint64_t)t->o.batch;
-    t->steps = t->o.steps_per_epoch ? (uint64_t)t->o.steps_per_epoch : (items + batch - 1) / batch;
-    describe(t);
     CHECK(start(t));
     CHECK(create_loader(t));
     if (t->o.tensorboard && t->state.epoch < t->o.epochs)
@@ -325,6 +316,10 @@ void vgg_trainer_finish(struct vgg_trainer *t)
     vgg_frozen_finish(&t->frozen);
     vgg_frozen_finish(&t->frozen_validation);
     vgg_tensorboard_destroy(t->tensorboard);
+    vgg_checkpoint_close(&t->resumed);
+    vgg_checkpoint_folder_release(&t->folder);
+    vgg_settings_finish(&t->settings);
+    free(t->settings_before);
     if (t->o.history) {
         *t->o.history = (struct vgg_history) { t->state.history, (size_t)t->state.epoch, t->shard, t->seconds_features,
                                                t->seconds_save };

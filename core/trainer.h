@@ -5,9 +5,8 @@
 #include "core/checkpoint.h"
 #include "core/frozen.h"
 #include "core/pass.h"
+#include "core/settings.h"
 #include "core/tensorboard.h"
-
-enum { VGG_TRAINER_SETTINGS = 1024 };
 
 struct vgg_trainer {
     struct vgg_engine *engine;
@@ -30,7 +29,10 @@ struct vgg_trainer {
     float *class_weight, *t, *w, *y, *loss;
     struct vgg_tensorboard *tensorboard;   /* NULL: none */
     double seconds_features, seconds_save; /* as in struct vgg_history */
-    char settings[VGG_TRAINER_SETTINGS];
+    struct vgg_checkpoint_folder folder;   /* held when checkpoints are wanted */
+    struct vgg_checkpoint resumed;         /* what it goes on from, while that is being read */
+    struct vgg_settings settings;          /* that a checkpoint must have been written with; only with a folder */
+    char *settings_before;                 /* the same as the first version wrote them */
 };
 
 /* Puts the documented defaults where an option is zero. */
@@ -43,6 +45,8 @@ enum vgg_status vgg_trainer_match(struct vgg_trainer *t, const struct vgg_data *
  * checkpoint when asked to. t->engine, model and o are given, the rest zero. On failure vgg_trainer_finish still has to
  * be called. */
 enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation);
+/* Fills t->settings, from the caller's data and before any layer's features are frozen. */
+enum vgg_status vgg_trainer_describe(struct vgg_trainer *t);
 /* Puts network and loader anew on the CPU, from the parameters in the model and the moments in t->arrays. */
 enum vgg_status vgg_trainer_move_to_cpu(struct vgg_trainer *t);
 /* Copies parameters and moments to the host. */

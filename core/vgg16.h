@@ -414,10 +414,14 @@ struct vgg_train_options {
     int early_stop; /* stop after so many epochs without a lower val_loss (loss without validation data); 0: never */
     bool no_shuffle;
     uint64_t seed;           /* of order, augmentation and dropout */
-    const char *checkpoint;  /* folder for checkpoints after each epoch and on interruption; NULL: none */
+    const char *checkpoint;  /* folder for checkpoints after each epoch and on interruption; NULL: none. One training
+                                at a time has it. One that holds checkpoints is refused without resume or overwrite */
     bool cpu_on_device_lost; /* go on with the CPU from the last completed step when a GPU is lost (copies what trains
                                 to the host after each step); else the call fails with VGG_ERR_DEVICE_LOST */
-    bool resume;             /* go on from the newest valid checkpoint in that folder, if there is one */
+    bool resume;             /* go on from the newest valid checkpoint in that folder, if there is one. All that changes
+                                a step must be as it was then, data included; the engine, early_stop and, without a
+                                cosine, epochs (not below what is done) may change */
+    bool overwrite;          /* replace the checkpoints in that folder, once the first new one is written */
     const char *log;         /* file that holds the history after each epoch, resumed ones included. X.jsonl: a JSON
                                 object a line with the members of struct vgg_epoch, null for NAN. Else as Keras'
                                 CSVLogger: epoch (from 0),accuracy,learning_rate,loss,val_accuracy,val_loss */

@@ -263,6 +263,7 @@ const struct cli_rule cli_rules[] = {
 
     { "*", "verbose", .without = "quiet", .words = one },
     { "train", "weights", .without = "from", .words = one },
+    { "train", "overwrite", .without = "resume", .words = one },
     { "train", "head", .without = "from", .words = "give one of them; a new head needs --weights MODEL" },
     { "train", "layer arch size", .without = "from", .words = "the model has its own; give one of them" },
     { "train", "validation-split", .without = "validation", .words = one },
@@ -298,7 +299,7 @@ const struct cli_rule cli_rules[] = {
       .words = "nothing is random with --from and --epochs 0, without --validation-split" },
     { "train", "momentum", .holds = by_sgd, .words = "only with --optimizer sgd" },
     { "train", "nesterov", .holds = with_momentum, .words = "only with --momentum above 0" },
-    { "train", "resume", .holds = with_checkpoint, .words = "only with --checkpoint DIR" },
+    { "train", "resume overwrite", .holds = with_checkpoint, .words = "only with --checkpoint DIR" },
     { "train", "schedule", .value = "", .holds = schedule_steps,
       .words = "EVERY must be below the number of --epochs" },
     { "train", "early-stop", .holds = may_stop_early, .words = "only with --epochs above N" },

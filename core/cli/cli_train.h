@@ -21,7 +21,7 @@ struct cli_train {
     float validation_split, learning_rate, momentum, weight_decay;
     int optimizer, class_weight, on_device_lost; /* indices of their choices */
     int epochs, steps_per_epoch, batch, shard, early_stop;
-    bool nesterov, no_shuffle, resume;
+    bool nesterov, no_shuffle, resume, overwrite;
 };
 
 extern const struct cli_group cli_train_groups[];

@@ -174,7 +174,9 @@ static const struct cli_option step_options[] = {
       .offset = offsetof(struct cli_train, no_shuffle) },
     { .name = "checkpoint",
       .value = "DIR",
-      .help = "folder for a checkpoint after each epoch and on Ctrl-C (default: none)",
+      .help =
+          "folder for a checkpoint after each epoch and on Ctrl-C; the newest two are kept. One that holds some needs "
+          "--resume or --overwrite (default: none)",
       .read = cli_read_text,
       .offset = offsetof(struct cli_train, checkpoint) },
     { .name = "on-device-lost",
@@ -185,9 +187,16 @@ static const struct cli_option step_options[] = {
       .range = "one of stop, cpu",
       .offset = offsetof(struct cli_train, on_device_lost) },
     { .name = "resume",
-      .help = "go on from the newest checkpoint in --checkpoint DIR, if there is one",
+      .help =
+          "go on from the newest checkpoint in --checkpoint DIR, if there is one. Whatever changes a step must be the "
+          "same, DATA and --lr included; --early-stop, the device and, except with --schedule cosine, --epochs may "
+          "change",
       .read = cli_read_flag,
       .offset = offsetof(struct cli_train, resume) },
+    { .name = "overwrite",
+      .help = "start anew in --checkpoint DIR; what it holds is removed once the first new checkpoint is written",
+      .read = cli_read_flag,
+      .offset = offsetof(struct cli_train, overwrite) },
     { .name = "log",
       .value = "FILE",
       .help = "history of the epochs, written after each: FILE.jsonl has a JSON object a line, with the members that "
@@ -245,6 +254,7 @@ struct vgg_train_options cli_train_options(const struct cli *cli, const struct c
         .checkpoint = o->checkpoint,
         .cpu_on_device_lost = o->on_device_lost == 1,
         .resume = o->resume,
+        .overwrite = o->overwrite,
         .log = o->log,
         .tensorboard = o->tensorboard,
     };

@@ -32,7 +32,7 @@ OPTIONS = {
     "pull": "",
     "extract": f"output layer pooling batch picture channels colours weights arch size {IMAGES}",
     "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "
-    "nesterov weight-decay schedule epochs steps-per-epoch batch shard class-weight early-stop no-shuffle checkpoint on-device-lost resume "
+    "nesterov weight-decay schedule epochs steps-per-epoch batch shard class-weight early-stop no-shuffle checkpoint on-device-lost resume overwrite "
     f"log tensorboard report augment {IMAGES}",
     "evaluate": f"model output report batch {IMAGES}",
     "predict": f"model top batch {IMAGES}",
@@ -63,7 +63,7 @@ class Help(Program):
             self.assertEqual(self.succeed("--help", command), text)
 
     def test_defaults_are_told(self):
-        silent = set("from skip-bad nesterov no-shuffle resume top json quiet verbose help version".split())
+        silent = set("from skip-bad nesterov no-shuffle resume overwrite top json quiet verbose help version".split())
         for command in COMMANDS:
             text = self.succeed(command, "--help")
             for name in (OPTIONS[command] + " " + COMMON[command]).split():
@@ -78,7 +78,7 @@ class Help(Program):
             "--momentum: only with --optimizer sgd",
             "--layer, --arch, --size: not with --from",
             "--isa, --threads: only on the CPU",
-            "--resume: only with --checkpoint DIR",
+            "--resume, --overwrite: only with --checkpoint DIR",
         ):
             self.assertRegex(text, rf"(?m)^  {line}$")
         text = self.succeed("selftest", "--help")
@@ -186,6 +186,8 @@ class Usage(Program):
         self.usage("--from and --size", *train, "--from", "a", "--size", "32")
         self.usage("--validation and --validation-split", *train, "--validation", "v", "--validation-split", "0.2")
         self.usage("--resume: only with --checkpoint DIR", *train, "--resume")
+        self.usage("--overwrite: only with --checkpoint DIR", *train, "--overwrite")
+        self.usage("--resume and --overwrite: give one of them", *train, "--checkpoint", "ck", "--resume", "--overwrite")
         self.usage("--momentum: only with --optimizer sgd", *train, "--momentum", "0")
         self.usage("--nesterov: only with --momentum above 0", *train, "--nesterov", "--optimizer", "sgd")
         self.usage("--quiet and --verbose", "devices", "-q", "-v")

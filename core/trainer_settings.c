@@ -1,0 +1,137 @@
+/* What must be the same for a checkpoint to be gone on with: whatever changes a step, or what an epoch is measured on.
+ * The device, its kernels, its memory and its threads are no part of it, so that a training may move to another; how
+ * long it trains (epochs unless the schedule needs them, early stopping) may change, too. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <zlib.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/trainer.h"
+
+static const char *const optimizers[] = { "rmsprop", "sgd", "adam", "adamw" };
+
+static const char *yes(bool answer)
+{
+    return answer ? "yes" : "no";
+}
+
+static unsigned long frozen_sum(const struct vgg_trainer *t)
+{
+    return crc32_z(0, (const Bytef *)t->model->params, t->offset * sizeof(float));
+}
+
+static void add_network(struct vgg_settings *s, const struct vgg_trainer *t)
+{
+    const struct vgg_arch *arch = &t->model->arch;
+    vgg_settings_add(s, "network", "%s", arch->name);
+    vgg_settings_add(s, "size", "%dx%d", arch->h, arch->w);
+    vgg_settings_add(s, "last layer of the base", "%s", arch->layer[arch->base - 1].name);
+    vgg_settings_add(s, "head", "%s", t->model->head ? t->model->head : "none");
+    vgg_settings_add(s, "trained from", "%s", arch->layer[t->trainable].name);
+}
+
+static void add_optimizer(struct vgg_settings *s, const struct vgg_train_options *o)
+{
+    vgg_settings_add(s, "optimizer", "%s", optimizers[o->optimizer]);
+    vgg_settings_add_number(s, "learning rate", o->learning_rate);
+    switch (o->schedule) {
+    case VGG_SCHEDULE_CONSTANT: vgg_settings_add(s, "schedule", "constant"); break;
+    case VGG_SCHEDULE_COSINE:
+        vgg_settings_add(s, "schedule", "cosine");
+        vgg_settings_add(s, "epochs of the cosine", "%d", o->epochs);
+        break;
+    case VGG_SCHEDULE_STEP:
+        vgg_settings_add(s, "schedule", "step");
+        vgg_settings_add(s, "schedule's epochs a step", "%d", o->schedule_every);
+        vgg_settings_add_number(s, "schedule's factor", o->schedule_factor);
+        break;
+    }
+    vgg_settings_add_number(s, "momentum", o->momentum);
+    vgg_settings_add(s, "nesterov", "%s", yes(o->nesterov));
+    vgg_settings_add_number(s, "rho", o->rho);
+    vgg_settings_add_number(s, "beta1", o->beta1);
+    vgg_settings_add_number(s, "beta2", o->beta2);
+    vgg_settings_add_number(s, "epsilon", o->epsilon);
+    vgg_settings_add_number(s, "weight decay", o->weight_decay);
+}
+
+static void add_images(struct vgg_settings *s, const struct vgg_image_options *o, const struct vgg_augment_options *a)
+{
+    static const char *const preprocess[] = { "default", "caffe", "torch", "rescale", "none" };
+    static const char *const resize[] = { "default", "nearest", "bilinear", "lanczos" };
+    bool middle = o->crop == VGG_CROP_CENTER;
+    enum vgg_resize usual = middle ? VGG_RESIZE_BILINEAR : VGG_RESIZE_NEAREST;
+    vgg_settings_add(s, "preprocessing", "%s", preprocess[o->preprocess]);
+    vgg_settings_add(s, "resizing", "%s", resize[o->resize ? o->resize : usual]);
+    vgg_settings_add(s, "cropping", "%s", middle ? "center" : "none");
+    vgg_settings_add(s, "bad images left out", "%s", yes(o->skip_bad));
+    vgg_settings_add_number(s, "augmentation: rotate", a->rotate);
+    vgg_settings_add_number(s, "augmentation: shift of the height", a->shift_height);
+    vgg_settings_add_number(s, "augmentation: shift of the width", a->shift_width);
+    vgg_settings_add_number(s, "augmentation: shear", a->shear);
+    vgg_settings_add_number(s, "augmentation: zoom", a->zoom);
+    vgg_settings_add(s, "augmentation: flip", "%s", yes(a->flip));
+}
+
+/* The names are the model's: those of the data, unless it was trained before. */
+static void add_data(struct vgg_settings *s, const struct vgg_trainer *t)
+{
+    for (int i = 0; i < vgg_arch_classes(&t->model->arch); i++) {
+        char key[32];
+        const char *name = vgg_model_class_name(t->model, i);
+        snprintf(key, sizeof key, "class %d", i);
+        vgg_settings_add(s, key, "%s", name ? name : "unnamed");
+    }
+    vgg_settings_add(s, "training items", "%zu", vgg_data_count(t->data));
+    vgg_settings_add(s, "checksum of the training items", "%08" PRIx32, vgg_data_digest(t->data, t->labels));
+    if (!t->validation) return;
+    vgg_settings_add(s, "validation items", "%zu", vgg_data_count(t->validation));
+    vgg_settings_add(s, "checksum of the validation items", "%08" PRIx32,
+                     vgg_data_digest(t->validation, t->validation_labels));
+}
+
+/* The settings as the first version wrote them, without lines and cut at 1023 bytes. */
+static char *first_version(const struct vgg_trainer *t)
+{
+    enum { SIZE = 1024 };
+    const struct vgg_train_options *o = &t->o;
+    const struct vgg_augment_options *a = &o->augment;
+    const struct vgg_arch *arch = &t->model->arch;
+    char *text = vgg_mem_calloc(SIZE, 1);
+    if (!text) return NULL;
+    snprintf(text, SIZE,
+             "arch %s, size %dx%d, head %s, trains from %s, frozen weights %08lx, optimizer %s momentum %g%s rho %g "
+             "betas %g %g "
+             "epsilon %g decay %g, batch %d, steps %llu, seed %llu, shuffle %d, balanced %d, preprocess %d resize %d "
+             "crop %d, "
+             "augment %g %g %g %g %g %d, data %zu items of %d classes",
+             arch->name, arch->h, arch->w, t->model->head ? t->model->head : "none", arch->layer[t->trainable].name,
+             frozen_sum(t), optimizers[o->optimizer], (double)o->momentum, o->nesterov ? " nesterov" : "",
+             (double)o->rho, (double)o->beta1, (double)o->beta2, (double)o->epsilon, (double)o->weight_decay, o->batch,
+             (unsigned long long)t->steps, (unsigned long long)o->seed, !o->no_shuffle, o->balanced,
+             (int)o->images.preprocess, (int)o->images.resize, (int)o->images.crop, (double)a->rotate,
+             (double)a->shift_height, (double)a->shift_width, (double)a->shear, (double)a->zoom, a->flip,
+             vgg_data_count(t->data), vgg_data_class_count(t->data));
+    return text;
+}
+
+enum vgg_status vgg_trainer_describe(struct vgg_trainer *t)
+{
+    struct vgg_settings *s = &t->settings;
+    const struct vgg_train_options *o = &t->o;
+    add_network(s, t);
+    add_optimizer(s, o);
+    vgg_settings_add(s, "batch", "%d", o->batch);
+    vgg_settings_add(s, "shard", "%d", t->shard < o->batch ? t->shard : o->batch);
+    vgg_settings_add(s, "steps an epoch", "%" PRIu64, t->steps);
+    vgg_settings_add(s, "class weights", "%s", o->balanced ? "balanced" : "none");
+    vgg_settings_add(s, "seed", "%" PRIu64, o->seed);
+    vgg_settings_add(s, "shuffled", "%s", yes(!o->no_shuffle));
+    add_images(s, &o->images, &o->augment);
+    add_data(s, t);
+    vgg_settings_add(s, "checksum of the weights that stay", "%08lx", frozen_sum(t));
+    t->settings_before = first_version(t);
+    if (!t->settings_before) return vgg_fail_memory("the settings", 0);
+    return vgg_settings_check(s);
+}
