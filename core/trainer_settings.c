@@ -66,12 +66,12 @@ static void add_images(struct vgg_settings *s, const struct vgg_image_options *o
     vgg_settings_add(s, "resizing", "%s", resize[o->resize ? o->resize : usual]);
     vgg_settings_add(s, "cropping", "%s", middle ? "center" : "none");
     vgg_settings_add(s, "bad images left out", "%s", yes(o->skip_bad));
-    vgg_settings_add_number(s, "augmentation: rotate", a->rotate);
-    vgg_settings_add_number(s, "augmentation: shift of the height", a->shift_height);
-    vgg_settings_add_number(s, "augmentation: shift of the width", a->shift_width);
-    vgg_settings_add_number(s, "augmentation: shear", a->shear);
-    vgg_settings_add_number(s, "augmentation: zoom", a->zoom);
-    vgg_settings_add(s, "augmentation: flip", "%s", yes(a->flip));
+    vgg_settings_add_number(s, "augmentation rotate", a->rotate);
+    vgg_settings_add_number(s, "augmentation shift of the height", a->shift_height);
+    vgg_settings_add_number(s, "augmentation shift of the width", a->shift_width);
+    vgg_settings_add_number(s, "augmentation shear", a->shear);
+    vgg_settings_add_number(s, "augmentation zoom", a->zoom);
+    vgg_settings_add(s, "augmentation flip", "%s", yes(a->flip));
 }
 
 /* The names are the model's: those of the data, unless it was trained before. */

@@ -298,7 +298,8 @@ static void clean(const char *name, const char *where)
     if (!directory) return;
     for (struct dirent *entry; (entry = readdir(directory));) {
         char path[512];
-        if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "data.safetensors")) continue;
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || !strcmp(entry->d_name, "data.safetensors"))
+            continue;
         snprintf(path, sizeof path, "%s/%s", name, entry->d_name);
         cr_expect(!strstr(entry->d_name, ".tmp"), "%s: %s is left behind", where, path);
         if (unlink(path) != 0) {
@@ -370,6 +371,78 @@ static void each_failure(bool files, const char *trainable)
     cr_expect_gt(k, files ? 20 : 50);
     for (int i = 0; i < OUTPUTS; i++)
         __real_free(wanted[i]);
+    char path[160];
+    unlink(in_folder(path, "data.safetensors"));
+    rmdir(folder);
+}
+
+/* Trains a head anew for `epochs` over the checkpoints in the folder, or goes on from them. */
+static enum vgg_status train_in_folder(const char *folder_path, bool overwrite, float rate, int epochs)
+{
+    char data_path[160];
+    struct vgg_engine *engine = NULL;
+    struct vgg_data *data = NULL;
+    struct vgg_model *model = NULL;
+    struct vgg_model_options network = { .arch = "vgg11",
+                                         .weights = "random",
+                                         .last = "block1_pool",
+                                         .head = "gap,dense:2:softmax",
+                                         .height = SIZE,
+                                         .width = SIZE };
+    struct vgg_train_options train = { .optimizer = VGG_OPTIMIZER_ADAM,
+                                       .learning_rate = rate,
+                                       .images = { .preprocess = VGG_PREPROCESS_RESCALE },
+                                       .epochs = epochs,
+                                       .batch = 2,
+                                       .checkpoint = folder_path,
+                                       .resume = !overwrite,
+                                       .overwrite = overwrite };
+    enum vgg_status status =
+        vgg_engine_create(&engine, &(struct vgg_engine_options) { .backend = "cpu", .threads = 1 });
+    if (!status) status = vgg_data_open(&data, in_folder(data_path, "data.safetensors"));
+    if (!status) status = vgg_model_create(&model, &network);
+    if (!status) status = vgg_train(engine, model, data, NULL, &train);
+    vgg_model_destroy(model);
+    vgg_data_destroy(data);
+    vgg_engine_destroy(engine);
+    return status;
+}
+
+static bool is_there(const char *folder_path, const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder_path, name);
+    return access(path, F_OK) == 0;
+}
+
+/* Until the first new checkpoint is there, the old ones are, and one of the two trainings can always go on. */
+Test(failure, overwriting_checkpoints)
+{
+    char checkpoints[160];
+    long k = 0, kept = 0;
+    snprintf(folder, sizeof folder, "/tmp/vgg16-failure-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    vgg_log_set(count_line, NULL, VGG_LOG_ERROR);
+    make_data();
+    in_folder(checkpoints, "checkpoint");
+    for (bool reached = true; reached;) {
+        cr_assert_eq(train_in_folder(checkpoints, true, 0.125f, 3), VGG_OK);
+        state.count = 0, state.failing = ++k, state.failed = NULL, state.files = true;
+        state.armed = true;
+        enum vgg_status status = train_in_folder(checkpoints, true, 0.25f, 2);
+        state.armed = false;
+        reached = state.failed != NULL;
+        bool old = is_there(checkpoints, "checkpoint-000003-00000000.safetensors"),
+             new = is_there(checkpoints, "checkpoint-000001-00000000.safetensors");
+        cr_expect(old != new, "call %ld (%s) fails: old %d, new %d", k, reached ? state.failed : "none", old, new);
+        cr_expect(new || status != VGG_OK, "call %ld fails", k);
+        cr_expect_eq(train_in_folder(checkpoints, false, old ? 0.125f : 0.25f, 4), VGG_OK, "call %ld fails", k);
+        kept += old;
+        clean(checkpoints, "overwriting");
+    }
+    cr_expect_gt(kept, 5);
+    cr_expect_lt(kept, k);
+    clean(folder, "overwriting");
     char path[160];
     unlink(in_folder(path, "data.safetensors"));
     rmdir(folder);
