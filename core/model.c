@@ -161,6 +161,21 @@ static void read_fitting(struct vgg_model *model, const struct vgg_weights *weig
     if (vgg_names_find(&value, VGG_NAMES_CROP, vgg_weights_meta(weights, "crop"))) model->crop = (enum vgg_crop)value;
 }
 
+/* A new head leaves the file's own one out. Whoever names ImageNet's or the starter weights knows that. */
+static void tell_unused(const struct vgg_weights *weights, const char *path, const char *named)
+{
+    struct vgg_weights_dense dense;
+    const char *format = vgg_weights_meta(weights, "format");
+    bool known = !named || strcmp(named, "imagenet") == 0 || strcmp(named, "starter") == 0;
+    vgg_weights_dense(&dense, weights);
+    if (!dense.count) return;
+    vgg_log(known || dense.imagenet ? VGG_LOG_INFO : VGG_LOG_WARNING,
+            "%s: its own dense layer%s %s %s not used; the head starts random from the seed; --from MODEL %s", path,
+            dense.count == 1 ? "" : "s", dense.list, dense.count == 1 ? "is" : "are",
+            format && strcmp(format, VGG_MODEL_FORMAT) == 0 ? "instead of --weights goes on from this one"
+                                                            : "goes on from one that `vgg16 train` wrote");
+}
+
 /* head_too: the head's weights come from the file as well. */
 static enum vgg_status create(struct vgg_model **out, const struct vgg_model_options *options, bool head_too)
 {
@@ -190,6 +205,7 @@ static enum vgg_status create(struct vgg_model **out, const struct vgg_model_opt
     } else {
         CHECK(read_layers(model, 0, head_too ? model->arch.count : model->arch.base, weights, path));
         if (!head_too) vgg_model_init(model, model->arch.base, model->arch.count, options->seed);
+        if (!head_too && model->head) tell_unused(weights, path, options->weights);
         CHECK(copy_text(&model->source, path));
         read_fitting(model, weights);
         if (model->preprocess == VGG_PREPROCESS_DEFAULT) model->preprocess = vgg_weights_preprocess(weights);

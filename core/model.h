@@ -4,6 +4,9 @@
 
 #include "core/arch.h"
 
+/* What the metadata `format` of a model's file says. */
+#define VGG_MODEL_FORMAT "vgg16-model-1"
+
 struct vgg_model {
     struct vgg_arch arch;
     float *params;                  /* arch.param_size bytes, laid out as VGG_ARENA_PARAM */

@@ -23,7 +23,6 @@
 #define META_CLASSES "classes"
 #define META_SOURCE "weights"
 #define META_SHARD "shard"
-static const char format_name[] = "vgg16-model-1";
 
 /* Class names as a JSON array, by malloc; "[]" when unnamed. */
 static char *classes_json(const struct vgg_model *model)
@@ -68,7 +67,7 @@ enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
     if (!classes) return vgg_fail_memory("class names", 0);
     const char *meta[] = {
         META_FORMAT,
-        format_name,
+        VGG_MODEL_FORMAT,
         META_ARCH,
         arch->name,
         META_LAST,
@@ -157,7 +156,7 @@ static enum vgg_status load(struct vgg_model **out, const char *path)
     const char *format = vgg_weights_meta(weights, META_FORMAT), *arch = vgg_weights_meta(weights, META_ARCH);
     const char *height = vgg_weights_meta(weights, META_HEIGHT), *width = vgg_weights_meta(weights, META_WIDTH);
     const char *head = vgg_weights_meta(weights, META_HEAD);
-    if (!format || strcmp(format, format_name) != 0 || !arch || !height || !width) {
+    if (!format || strcmp(format, VGG_MODEL_FORMAT) != 0 || !arch || !height || !width) {
         CHECK(vgg_fail(VGG_ERR_FORMAT,
                        "%s: holds weights but is no model written by `vgg16 train`; give it as --weights", path));
     }

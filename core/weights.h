@@ -30,6 +30,14 @@ bool vgg_weights_meta_at(const struct vgg_weights *weights, size_t index, const 
 enum vgg_status vgg_weights_read(const struct vgg_weights *weights, const char *layer, float *kernel, int rank,
                                  const int shape[4], float *bias, int feature_h, int feature_w);
 
+/* What classifies in a file. */
+struct vgg_weights_dense {
+    size_t count;   /* dense layers, those with names of no known network included */
+    bool imagenet;  /* they are ImageNet's own: fc1, fc2, predictions of 1000 classes */
+    char list[640]; /* the first few as the file calls them: "dense_7 (512x256), dense_8 (256x3)" */
+};
+void vgg_weights_dense(struct vgg_weights_dense *dense, const struct vgg_weights *weights);
+
 /* One layer to write: kernel in the library's layout. */
 struct vgg_weights_layer {
     const char *name;

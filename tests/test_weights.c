@@ -218,3 +218,30 @@ Test(weights, imagenet_classes)
     for (int i = 0; i < 1000; i++)
         cr_assert(vgg_imagenet_class(i) && *vgg_imagenet_class(i));
 }
+
+Test(weights, dense_layers_are_named_as_the_file_does)
+{
+    static const struct {
+        const char *file, *list;
+        size_t count;
+    } files[] = {
+        { "keras_new.h5", "", 0 },
+        { "keras_top.h5", "fc1 (588x4096), fc2 (4096x4096), predictions (4096x5)", 3 },
+        { "keras_model.h5", "dense_1 (192x9), dense_2 (9x2)", 2 },
+        { "keras3_head.weights.h5", "dense (192x9), dense_1 (9x2)", 2 },
+        { "torch_vgg16.safetensors", "", 0 },
+        { "torch_head.safetensors", "classifier.0 (192x9), classifier.3 (9x2)", 2 },
+        { "torch_top.safetensors", "classifier.0 (588x4096), classifier.3 (4096x4096), classifier.6 (4096x5)", 3 },
+        { "timm.safetensors", "pre_logits.fc1 (588x4096), pre_logits.fc2 (4096x4096), head.fc (4096x5)", 3 },
+        { "keras_head.safetensors", "dense_1 (192x9), dense_2 (9x2)", 2 },
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct vgg_weights *weights = open_file(files[i].file);
+        struct vgg_weights_dense dense;
+        vgg_weights_dense(&dense, weights);
+        cr_expect_str_eq(dense.list, files[i].list, "%s: %s", files[i].file, dense.list);
+        cr_expect_eq(dense.count, files[i].count, "%s: %zu", files[i].file, dense.count);
+        cr_expect_not(dense.imagenet, "%s", files[i].file);
+        vgg_weights_close(weights);
+    }
+}

@@ -4,11 +4,14 @@ import csv
 import json
 import math
 import os
+import random
 import signal
+import struct
 import subprocess
 import time
 
-from cli_support import BACKEND, GAP, PROGRAM, TINY, Program, write_features, write_folder, write_idx
+from cli_support import (BACKEND, GAP, PROGRAM, TINY, Program, write_features, write_folder, write_idx,
+                         write_safetensors)
 
 HISTORY = ["epoch", "accuracy", "learning_rate", "loss"]
 
@@ -206,6 +209,108 @@ class Train(Program):
         self.assertEqual([line.split()[1] for line in text.splitlines()], ["3/4", "4/4"])
         with open(self.path("whole.safetensors"), "rb") as a, open(self.path("m.safetensors"), "rb") as b:
             self.assertEqual(a.read(), b.read())
+
+    def test_folder_with_checkpoints(self):
+        options = ["--checkpoint", "ck", "--lr", "0.01"]
+        self.train("data", "m.safetensors", "--epochs", "3", *options)
+        args = ["train", "data", *TINY, *GAP, "-o", "m.safetensors", "--checkpoint", "ck"]
+        self.fail_with(1, r"ck: holds 2 checkpoints of an earlier training \(epochs 2 and 3\); .*--resume.*--overwrite",
+                       *args, "--lr", "0.1", "--epochs", "1")
+        self.train("data", "m.safetensors", "--epochs", "1", "--checkpoint", "ck", "--lr", "0.1", "--overwrite")
+        left = [name for name in os.listdir(self.path("ck")) if not name.startswith(".")]
+        self.assertEqual(left, ["checkpoint-000001-00000000.safetensors"])
+        self.fail_with(1, r"ck/checkpoint-000001-.*: learning rate 0\.1 then, 0\.01 now; ", *args, "--lr", "0.01",
+                       "--epochs", "4", "--resume")
+        self.train("data", "m.safetensors", "--epochs", "4", "--checkpoint", "ck", "--lr", "0.1", "--resume")
+
+    def test_resume_tells_other_images(self):
+        args = ["train", "data", *TINY, *GAP, "-o", "m.safetensors", "--checkpoint", "ck", "--epochs", "1"]
+        picture, other = self.path("data/dog/3.png"), self.path("data/dog/3b.png")
+        self.succeed(*args)
+        os.rename(picture, other)
+        self.fail_with(1, "checksum of the training items ", *args, "--resume")
+        os.rename(other, picture)
+        self.succeed(*args, "--resume")
+        with open(picture, "ab") as f:
+            f.write(b"longer")
+        self.fail_with(1, "checksum of the training items ", *args, "--resume")
+        os.truncate(picture, os.path.getsize(picture) - 6)
+        os.rename(self.path("data"), self.path("moved"))
+        args[1] = "moved"
+        self.succeed(*args, "--resume")
+        os.rename(self.path("moved/dog"), self.path("moved/dogs"))
+        self.fail_with(1, "class 1 dog then, dogs now", *args, "--resume")
+
+    def test_two_at_once(self):
+        args = ["train", "data", *TINY, *GAP, "-o", "m.safetensors", "--epochs", "1000000", "--checkpoint", "ck"]
+        with subprocess.Popen([PROGRAM, *args], cwd=self.folder, env=self.env, stdout=subprocess.PIPE,
+                              text=True) as first:
+            try:
+                first.stdout.readline()  # the first epoch is done
+                first.send_signal(signal.SIGSTOP)
+                for more in ("--resume", "--overwrite"):
+                    self.fail_with(1, rf"ck: another training \(process {first.pid}\) keeps its checkpoints there",
+                                   *args, more)
+            finally:
+                first.kill()
+        self.succeed(*args[:-3], "1", "--checkpoint", "ck", "--overwrite")
+
+    def test_dense_layers_that_are_left_out(self):
+        def tensors(convs, dense, torch):
+            made, noise = {}, random.Random(3)
+            for name, n_in, n_out in convs:
+                shape = [n_out, n_in, 3, 3] if torch else [3, 3, n_in, n_out]
+                made[name] = (shape, n_out)
+            for name, n_in, n_out in dense:
+                made[name] = ([n_out, n_in] if torch else [n_in, n_out], n_out)
+            kernel, bias = (".weight", ".bias") if torch else ("/kernel", "/bias")
+            out = {}
+            for name, (shape, n) in made.items():
+                count = math.prod(shape)
+                out[name + kernel] = ("F32", shape, struct.pack(f"<{count}f", *(noise.gauss(0, 0.1) for _ in range(count))))
+                out[name + bias] = ("F32", [n], struct.pack(f"<{n}f", *(noise.random() for _ in range(n))))
+            return out
+
+        names = ["block1_conv1", "block1_conv2"]
+        numbers = ["features.0", "features.2"]
+        sizes = [(3, 64), (64, 64)]
+        own = [("dense_7", 64, 5), ("dense_8", 5, 2)]
+        top = [("fc1", 64, 6), ("fc2", 6, 7), ("predictions", 7, 1000)]
+        for name, convs, dense, torch, said, level in (
+            ("own", names, own, False, r"dense layers dense_7 \(64x5\), dense_8 \(5x2\) are not used", "warning"),
+            ("torch", numbers, [("classifier.0", 64, 2)], True, r"layer classifier\.0 \(64x2\) is not used", "warning"),
+            ("nested", numbers, [("classifier.6.1", 64, 3)], True, r"layer classifier\.6\.1 \(64x3\) is not", "warning"),
+            ("odd", numbers, [("fc", 64, 3)], True, r"layer fc \(64x3\) is not used", "warning"),
+            ("tuned", names, [*top[:2], ("predictions", 7, 3)], False, r"predictions \(7x3\) are not", "warning"),
+            ("top", names, top, False, r"fc1 \(64x6\), fc2 \(6x7\), predictions \(7x1000\) are not", "info"),
+            ("bare", names, [], False, None, None),
+        ):
+            file = name + ".safetensors"
+            convs = [(conv, *size) for conv, size in zip(convs, sizes)]
+            write_safetensors(self.path(file), tensors(convs, dense, torch))
+            files = [file]
+            if name == "own":
+                self.succeed("convert", file, "own.h5")
+                files.append("own.h5")
+            for file in files:
+                base = ["--weights", file, "--size", "32", "--layer", "block1_pool", "--arch", "vgg16"]
+                train = ["train", "data", *base, *GAP, "--epochs", "0", "-o", "m.safetensors"]
+                quiet, loud = self.run_program(*train).stderr, self.run_program(*train, "-v").stderr
+                line = rf"(?m)^vgg16: warning: {file}: its own .*{said}.*; the head starts random from the seed"
+                if level == "warning":
+                    self.assertRegex(quiet, line)
+                else:
+                    self.assertEqual(quiet, "")
+                if level == "info":
+                    self.assertRegex(loud, line.replace("warning: ", ""))
+                if level is None:
+                    self.assertNotIn("not used", loud)
+                extract = self.run_program("extract", "data", *base, "-v", "-o", "f.npy").stderr
+                self.assertNotIn("not used", extract)
+        self.train("data", "model.safetensors", "--epochs", "0")
+        text = self.run_program("train", "data", "--weights", "model.safetensors", "--layer", "block1_pool", *GAP,
+                                "--epochs", "0", "-o", "m.safetensors").stderr
+        self.assertIn("--from MODEL instead of --weights goes on from this one", text)
 
     def test_idx(self):
         write_idx(self.path("i.gz"), self.path("l"))
