@@ -390,6 +390,7 @@ Test(checkpoint, every_setting_that_changes_a_step_is_compared)
         { ": epsilon 1e-07 then, 1e-08 now;", AT(train.epsilon), &(float) { 1e-8f } },
         { ": weight decay 0 then, 1e-06 now;", AT(train.weight_decay), &(float) { 1e-6f } },
         { ": batch 4 then, 5 now;", AT(train.batch), &(int) { 5 } },
+        { ": shard 4 then, 2 now;", AT(train.shard), &(int) { 2 } },
         { ": steps an epoch 3 then, 2 now;", AT(train.steps_per_epoch), &(int) { 2 } },
         { ": class weights none then, balanced now;", AT(train.balanced), &(bool) { true } },
         { ": seed 11 then, 12 now;", AT(train.seed), &(uint64_t) { 12 } },
@@ -419,6 +420,7 @@ Test(checkpoint, every_setting_that_changes_a_step_is_compared)
         expect_refused(&setup, &changes[i]);
     /* What changes no step. */
     setup.train.early_stop = 7;
+    setup.train.shard = 4;
     setup.train.images.resize = VGG_RESIZE_NEAREST;
     expect_resumes(&setup, 2);
 }
