@@ -93,7 +93,7 @@ static struct setup new_setup(void)
                    .seed = 5 },
         .train = { .trainable = "head",
                    .augment = { .rotate = 3, .shift_height = 0.25f, .shift_width = 0.125f, .shear = 2, .zoom = 0.5f },
-                   .images = { .preprocess = VGG_PREPROCESS_RESCALE },
+                   .images = { .preprocess = VGG_PREPROCESS_RESCALE, .resize = VGG_RESIZE_BILINEAR },
                    .optimizer = VGG_OPTIMIZER_SGD,
                    .learning_rate = 0.1f,
                    .momentum = 0.5f,
@@ -397,8 +397,9 @@ Test(checkpoint, every_setting_that_changes_a_step_is_compared)
         { ": shuffled yes then, no now;", AT(train.no_shuffle), &(bool) { true } },
         { ": preprocessing rescale then, torch now;", AT(train.images.preprocess),
           &(enum vgg_preprocess) { VGG_PREPROCESS_TORCH } },
-        { ": resizing nearest then, lanczos now;", AT(train.images.resize), &(enum vgg_resize) { VGG_RESIZE_LANCZOS } },
-        { ": resizing nearest then, bilinear now;", AT(train.images.crop), &(enum vgg_crop) { VGG_CROP_CENTER } },
+        { ": resizing bilinear then, lanczos now;", AT(train.images.resize),
+          &(enum vgg_resize) { VGG_RESIZE_LANCZOS } },
+        { ": cropping none then, center now;", AT(train.images.crop), &(enum vgg_crop) { VGG_CROP_CENTER } },
         { ": bad images left out no then, yes now;", AT(train.images.skip_bad), &(bool) { true } },
         { ": augmentation rotate 3 then, 4 now;", AT(train.augment.rotate), &(float) { 4 } },
         { ": augmentation shift of the height 0.25 then, 0 now;", AT(train.augment.shift_height), &(float) { 0 } },
@@ -421,7 +422,7 @@ Test(checkpoint, every_setting_that_changes_a_step_is_compared)
     /* What changes no step. */
     setup.train.early_stop = 7;
     setup.train.shard = 4;
-    setup.train.images.resize = VGG_RESIZE_NEAREST;
+    setup.train.images.crop = VGG_CROP_NONE; /* as the default */
     expect_resumes(&setup, 2);
 }
 
@@ -481,7 +482,7 @@ Test(checkpoint, those_of_the_first_version_are_gone_on_from_with_a_warning)
         text, sizeof text,
         "arch vgg11, size 32x32, head gap,dropout:0.25,dense:3:softmax, trains from dense_1, frozen weights %08lx, "
         "optimizer sgd momentum 0.5 rho 0.9 betas 0.9 0.999 epsilon 1e-07 decay 0, batch 4, steps 3, seed 11, "
-        "shuffle 1, balanced 0, preprocess 3 resize 0 crop 0, augment 3 0.25 0.125 2 0.5 0, data 9 items of 3 "
+        "shuffle 1, balanced 0, preprocess 3 resize 2 crop 0, augment 3 0.25 0.125 2 0.5 0, data 9 items of 3 "
         "classes",
         sum);
     rewrite_settings(text);
