@@ -173,6 +173,7 @@ static const struct item train[] = {
     { .words = "--on-device-lost stop", .flips = "--epochs 0*|--backend cpu|@cpu|$VGG16_BACKEND=cpu" },
     { .words = "--on-device-lost cpu", .flips = "--epochs 0*|--backend cpu|@cpu|$VGG16_BACKEND=cpu" },
     { "--resume", true, "--checkpoint" },
+    { "--overwrite", true, "--checkpoint" },
     { .words = "--log h.csv", .flips = "--epochs 0*" },
     { .words = "--log h.jsonl", .flips = "--epochs 0*" },
     { .words = "--log h", .flips = "--epochs 0*" },
