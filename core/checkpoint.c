@@ -92,32 +92,25 @@ static enum vgg_status read_history(struct vgg_train_state *state, const char *t
     return VGG_OK;
 }
 
-static enum vgg_status check_settings(const char *path, const char *then, const char *now, const char *before)
+static enum vgg_status check_settings(const char *path, const char *then, const char *now)
 {
     char difference[VGG_SETTINGS_DIFFERENCE];
-    if (strchr(then, '\n')) {
-        if (vgg_settings_same(difference, then, now)) return VGG_OK;
+    if (!strchr(then, '\n')) {
         return vgg_fail(VGG_ERR_ARGUMENT,
-                        "%s: %s; --resume needs the same settings, others start anew by --overwrite or in another "
-                        "--checkpoint folder",
-                        path, difference);
-    }
-    if (strcmp(then, before) != 0) {
-        return vgg_fail(VGG_ERR_ARGUMENT,
-                        "%s: was written by an older version with other settings: \"%.*s\", now \"%s\"; start anew by "
+                        "%s: was written by an older version, which added gradients in another order; start anew by "
                         "--overwrite or in another --checkpoint folder",
-                        path, 340, then, before);
+                        path);
     }
-    vgg_log(VGG_LOG_WARNING,
-            "%s: was written by an older version, which did not keep the learning rate, its schedule, how batches were "
-            "split and which images there were; they are taken to be the same",
-            path);
-    return VGG_OK;
+    if (vgg_settings_same(difference, then, now)) return VGG_OK;
+    return vgg_fail(VGG_ERR_ARGUMENT,
+                    "%s: %s; --resume needs the same settings, others start anew by --overwrite or in another "
+                    "--checkpoint folder",
+                    path, difference);
 }
 
 /* VGG_ERR_FORMAT: passed over; any other failure ends the search. */
 static enum vgg_status open_one(struct vgg_checkpoint *checkpoint, struct vgg_train_state *state, const char *settings,
-                                const char *before, int epochs)
+                                int epochs)
 {
     enum vgg_status status = VGG_OK;
     const char *path = checkpoint->path;
@@ -125,7 +118,7 @@ static enum vgg_status open_one(struct vgg_checkpoint *checkpoint, struct vgg_tr
     const char *then = vgg_st_meta(checkpoint->file, "settings"), *text = vgg_st_meta(checkpoint->file, "state"),
                *history = vgg_st_meta(checkpoint->file, "history");
     if (!then || !text || !history) CHECK(damaged(path));
-    CHECK(check_settings(path, then, settings, before));
+    CHECK(check_settings(path, then, settings));
     if (sscanf(text, STATE_SCAN, &state->epoch, &state->epoch_step, &state->step, &state->pass, &state->number,
                &state->loss, &state->correct, &state->images, &state->best, &state->waited) != 10 ||
         state->epoch < 0 || state->epoch > 1 << 20) {
@@ -141,15 +134,14 @@ fail:
 }
 
 enum vgg_status vgg_checkpoint_open(struct vgg_checkpoint *checkpoint, struct vgg_train_state *state,
-                                    const char *folder, const char *settings, const char *before, int epochs)
+                                    const char *folder, const char *settings, int epochs)
 {
     struct vgg_checkpoint_mark *marks;
     size_t count;
     enum vgg_status status = vgg_checkpoint_list(&marks, &count, folder);
     for (size_t i = count; i-- > 0 && status == VGG_OK && !checkpoint->file;) {
         checkpoint->path = vgg_checkpoint_path(folder, &marks[i]);
-        status =
-            checkpoint->path ? open_one(checkpoint, state, settings, before, epochs) : vgg_fail_memory("a path", LINE);
+        status = checkpoint->path ? open_one(checkpoint, state, settings, epochs) : vgg_fail_memory("a path", LINE);
         if (status == VGG_OK) continue;
         vgg_checkpoint_close(checkpoint);
         free(state->history);

@@ -35,10 +35,9 @@ struct vgg_checkpoint {
 };
 /* Opens the newest checkpoint that is whole, or none; damaged ones are passed over with a warning. The state's history
  * is allocated by malloc with room for max(epochs, state->epoch). Settings that differ are a VGG_ERR_ARGUMENT that
- * names the first with both values, and so is a checkpoint that is past `epochs`. `before` is what versions without
- * lines in their settings would have written now. */
+ * names the first with both values, and so is a checkpoint that is past `epochs`. */
 enum vgg_status vgg_checkpoint_open(struct vgg_checkpoint *checkpoint, struct vgg_train_state *state,
-                                    const char *folder, const char *settings, const char *before, int epochs);
+                                    const char *folder, const char *settings, int epochs);
 /* Fills the arrays. */
 enum vgg_status vgg_checkpoint_read(const struct vgg_checkpoint *checkpoint, const struct vgg_train_arrays *arrays);
 void vgg_checkpoint_close(struct vgg_checkpoint *checkpoint);

@@ -161,19 +161,19 @@ static void read_fitting(struct vgg_model *model, const struct vgg_weights *weig
     if (vgg_names_find(&value, VGG_NAMES_CROP, vgg_weights_meta(weights, "crop"))) model->crop = (enum vgg_crop)value;
 }
 
-/* A new head leaves the file's own one out. Whoever names ImageNet's or the starter weights knows that. */
+/* A new head leaves the file's own one out. Whoever names ImageNet's, the starter weights or a model knows that. */
 static void tell_unused(const struct vgg_weights *weights, const char *path, const char *named)
 {
     struct vgg_weights_dense dense;
     const char *format = vgg_weights_meta(weights, "format");
-    bool known = !named || strcmp(named, "imagenet") == 0 || strcmp(named, "starter") == 0;
+    bool model = format && strcmp(format, VGG_MODEL_FORMAT) == 0;
+    bool known = model || !named || strcmp(named, "imagenet") == 0 || strcmp(named, "starter") == 0;
     vgg_weights_dense(&dense, weights);
     if (!dense.count) return;
     vgg_log(known || dense.imagenet ? VGG_LOG_INFO : VGG_LOG_WARNING,
             "%s: its own dense layer%s %s %s not used; the head starts random from the seed; --from MODEL %s", path,
             dense.count == 1 ? "" : "s", dense.list, dense.count == 1 ? "is" : "are",
-            format && strcmp(format, VGG_MODEL_FORMAT) == 0 ? "instead of --weights goes on from this one"
-                                                            : "goes on from one that `vgg16 train` wrote");
+            model ? "instead of --weights goes on from this one" : "goes on from one that `vgg16 train` wrote");
 }
 
 /* head_too: the head's weights come from the file as well. */

@@ -174,7 +174,7 @@ static enum vgg_status open_checkpoints(struct vgg_trainer *t)
     CHECK(vgg_checkpoint_folder_take(&t->folder, o->checkpoint, o->resume, o->overwrite));
     CHECK(vgg_trainer_describe(t));
     if (!o->resume) return VGG_OK;
-    CHECK(vgg_checkpoint_open(&t->resumed, &t->state, o->checkpoint, t->settings.text, t->settings_before, o->epochs));
+    CHECK(vgg_checkpoint_open(&t->resumed, &t->state, o->checkpoint, t->settings.text, o->epochs));
     if (!t->resumed.file)
         vgg_log(VGG_LOG_INFO, "%s: no checkpoint yet; training starts at the beginning", o->checkpoint);
 fail:
@@ -319,7 +319,6 @@ void vgg_trainer_finish(struct vgg_trainer *t)
     vgg_checkpoint_close(&t->resumed);
     vgg_checkpoint_folder_release(&t->folder);
     vgg_settings_finish(&t->settings);
-    free(t->settings_before);
     if (t->o.history) {
         *t->o.history = (struct vgg_history) { t->state.history, (size_t)t->state.epoch, t->shard, t->seconds_features,
                                                t->seconds_save };

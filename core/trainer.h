@@ -32,7 +32,6 @@ struct vgg_trainer {
     struct vgg_checkpoint_folder folder;   /* held when checkpoints are wanted */
     struct vgg_checkpoint resumed;         /* what it goes on from, while that is being read */
     struct vgg_settings settings;          /* that a checkpoint must have been written with; only with a folder */
-    char *settings_before;                 /* the same as the first version wrote them */
 };
 
 /* Puts the documented defaults where an option is zero. */

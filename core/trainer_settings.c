@@ -58,13 +58,9 @@ static void add_optimizer(struct vgg_settings *s, const struct vgg_train_options
 
 static void add_images(struct vgg_settings *s, const struct vgg_image_options *o, const struct vgg_augment_options *a)
 {
-    static const char *const preprocess[] = { "default", "caffe", "torch", "rescale", "none" };
-    static const char *const resize[] = { "default", "nearest", "bilinear", "lanczos" };
-    bool middle = o->crop == VGG_CROP_CENTER;
-    enum vgg_resize usual = middle ? VGG_RESIZE_BILINEAR : VGG_RESIZE_NEAREST;
-    vgg_settings_add(s, "preprocessing", "%s", preprocess[o->preprocess]);
-    vgg_settings_add(s, "resizing", "%s", resize[o->resize ? o->resize : usual]);
-    vgg_settings_add(s, "cropping", "%s", middle ? "center" : "none");
+    vgg_settings_add(s, "preprocessing", "%s", vgg_name(VGG_NAMES_PREPROCESS, o->preprocess));
+    vgg_settings_add(s, "resizing", "%s", vgg_name(VGG_NAMES_RESIZE, o->resize));
+    vgg_settings_add(s, "cropping", "%s", vgg_name(VGG_NAMES_CROP, o->crop));
     vgg_settings_add(s, "bad images left out", "%s", yes(o->skip_bad));
     vgg_settings_add_number(s, "augmentation rotate", a->rotate);
     vgg_settings_add_number(s, "augmentation shift of the height", a->shift_height);
@@ -91,31 +87,6 @@ static void add_data(struct vgg_settings *s, const struct vgg_trainer *t)
                      vgg_data_digest(t->validation, t->validation_labels));
 }
 
-/* The settings as the first version wrote them, without lines and cut at 1023 bytes. */
-static char *first_version(const struct vgg_trainer *t)
-{
-    enum { SIZE = 1024 };
-    const struct vgg_train_options *o = &t->o;
-    const struct vgg_augment_options *a = &o->augment;
-    const struct vgg_arch *arch = &t->model->arch;
-    char *text = vgg_mem_calloc(SIZE, 1);
-    if (!text) return NULL;
-    snprintf(text, SIZE,
-             "arch %s, size %dx%d, head %s, trains from %s, frozen weights %08lx, optimizer %s momentum %g%s rho %g "
-             "betas %g %g "
-             "epsilon %g decay %g, batch %d, steps %llu, seed %llu, shuffle %d, balanced %d, preprocess %d resize %d "
-             "crop %d, "
-             "augment %g %g %g %g %g %d, data %zu items of %d classes",
-             arch->name, arch->h, arch->w, t->model->head ? t->model->head : "none", arch->layer[t->trainable].name,
-             frozen_sum(t), optimizers[o->optimizer], (double)o->momentum, o->nesterov ? " nesterov" : "",
-             (double)o->rho, (double)o->beta1, (double)o->beta2, (double)o->epsilon, (double)o->weight_decay, o->batch,
-             (unsigned long long)t->steps, (unsigned long long)o->seed, !o->no_shuffle, o->balanced,
-             (int)o->images.preprocess, (int)o->images.resize, (int)o->images.crop, (double)a->rotate,
-             (double)a->shift_height, (double)a->shift_width, (double)a->shear, (double)a->zoom, a->flip,
-             vgg_data_count(t->data), vgg_data_class_count(t->data));
-    return text;
-}
-
 enum vgg_status vgg_trainer_describe(struct vgg_trainer *t)
 {
     struct vgg_settings *s = &t->settings;
@@ -131,7 +102,5 @@ enum vgg_status vgg_trainer_describe(struct vgg_trainer *t)
     add_images(s, &o->images, &o->augment);
     add_data(s, t);
     vgg_settings_add(s, "checksum of the weights that stay", "%08lx", frozen_sum(t));
-    t->settings_before = first_version(t);
-    if (!t->settings_before) return vgg_fail_memory("the settings", 0);
     return vgg_settings_check(s);
 }

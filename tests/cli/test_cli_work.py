@@ -309,7 +309,7 @@ class Train(Program):
                 self.assertNotIn("not used", extract)
         self.train("data", "model.safetensors", "--epochs", "0")
         text = self.run_program("train", "data", "--weights", "model.safetensors", "--layer", "block1_pool", *GAP,
-                                "--epochs", "0", "-o", "m.safetensors").stderr
+                                "--epochs", "0", "-o", "m.safetensors", "-v").stderr
         self.assertIn("--from MODEL instead of --weights goes on from this one", text)
 
     def test_idx(self):
