@@ -92,13 +92,14 @@ static enum vgg_status read_history(struct vgg_train_state *state, const char *t
     return VGG_OK;
 }
 
+/* The first version's settings were no lines, cut at 1023 bytes, and without the learning rate and the data. */
 static enum vgg_status check_settings(const char *path, const char *then, const char *now)
 {
     char difference[VGG_SETTINGS_DIFFERENCE];
     if (!strchr(then, '\n')) {
         return vgg_fail(VGG_ERR_ARGUMENT,
-                        "%s: was written by an older version, which added gradients in another order; start anew by "
-                        "--overwrite or in another --checkpoint folder",
+                        "%s: was written by an older version, which did not keep all that must be the same; finish "
+                        "that training with it, or start anew by --overwrite or in another --checkpoint folder",
                         path);
     }
     if (vgg_settings_same(difference, then, now)) return VGG_OK;

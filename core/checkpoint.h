@@ -35,7 +35,8 @@ struct vgg_checkpoint {
 };
 /* Opens the newest checkpoint that is whole, or none; damaged ones are passed over with a warning. The state's history
  * is allocated by malloc with room for max(epochs, state->epoch). Settings that differ are a VGG_ERR_ARGUMENT that
- * names the first with both values, and so is a checkpoint that is past `epochs`. */
+ * names the first with both values, and so are a checkpoint that is past `epochs` and one of a version that did not
+ * keep all of them. */
 enum vgg_status vgg_checkpoint_open(struct vgg_checkpoint *checkpoint, struct vgg_train_state *state,
                                     const char *folder, const char *settings, int epochs);
 /* Fills the arrays. */

@@ -5,20 +5,11 @@
 #include <stdio.h>
 #include <zlib.h>
 
-#include "core/log.h"
-#include "core/mem.h"
 #include "core/trainer.h"
-
-static const char *const optimizers[] = { "rmsprop", "sgd", "adam", "adamw" };
 
 static const char *yes(bool answer)
 {
     return answer ? "yes" : "no";
-}
-
-static unsigned long frozen_sum(const struct vgg_trainer *t)
-{
-    return crc32_z(0, (const Bytef *)t->model->params, t->offset * sizeof(float));
 }
 
 static void add_network(struct vgg_settings *s, const struct vgg_trainer *t)
@@ -33,6 +24,7 @@ static void add_network(struct vgg_settings *s, const struct vgg_trainer *t)
 
 static void add_optimizer(struct vgg_settings *s, const struct vgg_train_options *o)
 {
+    static const char *const optimizers[] = { "rmsprop", "sgd", "adam", "adamw" };
     vgg_settings_add(s, "optimizer", "%s", optimizers[o->optimizer]);
     vgg_settings_add_number(s, "learning rate", o->learning_rate);
     switch (o->schedule) {
@@ -58,9 +50,9 @@ static void add_optimizer(struct vgg_settings *s, const struct vgg_train_options
 
 static void add_images(struct vgg_settings *s, const struct vgg_image_options *o, const struct vgg_augment_options *a)
 {
-    vgg_settings_add(s, "preprocessing", "%s", vgg_name(VGG_NAMES_PREPROCESS, o->preprocess));
-    vgg_settings_add(s, "resizing", "%s", vgg_name(VGG_NAMES_RESIZE, o->resize));
-    vgg_settings_add(s, "cropping", "%s", vgg_name(VGG_NAMES_CROP, o->crop));
+    vgg_settings_add(s, "preprocessing", "%s", vgg_name(VGG_NAMES_PREPROCESS, (int)o->preprocess));
+    vgg_settings_add(s, "resizing", "%s", vgg_name(VGG_NAMES_RESIZE, (int)o->resize));
+    vgg_settings_add(s, "cropping", "%s", vgg_name(VGG_NAMES_CROP, (int)o->crop));
     vgg_settings_add(s, "bad images left out", "%s", yes(o->skip_bad));
     vgg_settings_add_number(s, "augmentation rotate", a->rotate);
     vgg_settings_add_number(s, "augmentation shift of the height", a->shift_height);
@@ -101,6 +93,7 @@ enum vgg_status vgg_trainer_describe(struct vgg_trainer *t)
     vgg_settings_add(s, "shuffled", "%s", yes(!o->no_shuffle));
     add_images(s, &o->images, &o->augment);
     add_data(s, t);
-    vgg_settings_add(s, "checksum of the weights that stay", "%08lx", frozen_sum(t));
+    unsigned long frozen = crc32_z(0, (const Bytef *)t->model->params, t->offset * sizeof(float));
+    vgg_settings_add(s, "checksum of the weights that stay", "%08lx", frozen);
     return vgg_settings_check(s);
 }
