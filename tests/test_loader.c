@@ -162,6 +162,71 @@ Test(loader, resumes)
     remove_folder(folder);
 }
 
+/* The order of a seed is part of the format, as a checkpoint goes on within it. These come from another implementation
+ * of Philox4x32-10 and Fisher-Yates, in Python. */
+Test(loader, orders_of_a_seed)
+{
+    static const size_t order[3][ITEMS] = {
+        { 15, 17, 13, 8, 22, 18, 9, 11, 2, 20, 19, 14, 4, 7, 5, 0, 3, 1, 16, 6, 10, 12, 21 },
+        { 19, 13, 12, 8, 4, 10, 1, 3, 20, 16, 14, 2, 22, 7, 21, 0, 15, 17, 11, 6, 18, 5, 9 },
+        { 16, 22, 19, 10, 13, 7, 14, 6, 17, 1, 9, 12, 5, 0, 20, 2, 11, 18, 21, 15, 3, 4, 8 },
+    };
+    char *folder;
+    struct trace trace;
+    struct vgg_data *data = open_items(&folder);
+    struct vgg_loader_options options = some_options(4, 2);
+    options.shuffle = options.repeat = true;
+    run(&trace, data, &options, 3 * ITEMS);
+    for (size_t pass = 0; pass < 3; pass++) {
+        for (size_t i = 0; i < ITEMS; i++) {
+            cr_assert_eq(trace.index[pass * ITEMS + i], order[pass][i], "pass %zu, place %zu", pass, i);
+            cr_assert_eq(trace.value[pass * ITEMS + i], 10.0f * (float)order[pass][i]);
+            cr_assert_eq(trace.number[pass * ITEMS + i], i / 4);
+        }
+    }
+    vgg_data_destroy(data);
+    remove_folder(folder);
+}
+
+/* Labels of every item, shuffled and in order, as the data numbers them and as a map of its numbers does: classes of no
+ * item, of one and of many. */
+Test(loader, labels_travel_with_their_items)
+{
+    static const uint8_t labels[ITEMS] = { 4, 0, 2, 4, 0, 6, 1, 4, 0, 4, 6, 2, 0, 4, 2, 4, 6, 6, 0, 0, 2, 4, 0 };
+    static const int map[] = { 9, 3, 0, -1, 7, -1, 3 };
+    uint8_t idx[8 + ITEMS] = { 0, 0, 8, 1, 0, 0, 0, ITEMS };
+    char *folder, source[256];
+    struct vgg_data *data = open_items(&folder);
+    vgg_data_destroy(data);
+    memcpy(idx + 8, labels, ITEMS);
+    write_file(folder, "l", idx, sizeof idx);
+    snprintf(source, sizeof source, "idx:%s/i,%s/l", folder, folder);
+    cr_assert_eq(vgg_data_open(&data, source), VGG_OK);
+    for (int variant = 0; variant < 4; variant++) {
+        struct vgg_loader_options options = some_options(5, 3);
+        struct vgg_loader *loader;
+        struct vgg_batch batch;
+        options.shuffle = variant & 1;
+        options.labels = variant & 2 ? map : NULL;
+        cr_assert_eq(vgg_loader_create(&loader, data, &options), VGG_OK);
+        size_t seen = 0;
+        for (;;) {
+            cr_assert_eq(vgg_loader_next(loader, &batch), VGG_OK);
+            if (!batch.count) break;
+            for (int i = 0; i < batch.count; i++, seen++) {
+                int item = (int)batch.x[i * 3] / 10;
+                cr_assert_eq(batch.index[i], (size_t)item);
+                cr_assert_eq(batch.labels[i], variant & 2 ? map[labels[item]] : labels[item], "item %d is %d", item,
+                             batch.labels[i]);
+            }
+        }
+        cr_assert_eq(seen, ITEMS);
+        vgg_loader_destroy(loader);
+    }
+    vgg_data_destroy(data);
+    remove_folder(folder);
+}
+
 /* ---- damaged items ---- */
 
 static struct vgg_data *open_damaged(char **folder, const char *bad)

@@ -6,7 +6,8 @@
 #include "core/mem.h"
 #include "data_files.h"
 
-static char *model_names[] = { "fig", "kiwi", "lime", "kiwi", "plum" }, *model_numbers[] = { "4", "7", "1" };
+static char *model_names[] = { "fig", "kiwi", "lime", "kiwi", "plum" }, *model_numbers[] = { "4", "7", "1" },
+            *model_mixed[] = { "fig", "7", "1" };
 
 static struct vgg_model new_model(const char *head, char **names)
 {
@@ -54,6 +55,15 @@ Test(match, by_name)
     check(&model, 1, (char *[]) { "Fig" }, 1, NULL);
 }
 
+/* Names that differ from the model's in one place, be it the first or the last. */
+Test(match, nearly_the_same_names)
+{
+    struct vgg_model model = new_model("flatten,dense:5:softmax", model_names);
+    check(&model, 5, (char *[]) { "plum", "kiwi", "lime", "kiwi", "plum" }, 31, (int[]) { 4, 1, 2, 1, 4 });
+    check(&model, 5, (char *[]) { "fig", "kiwi", "lime", "kiwi", "fig" }, 31, (int[]) { 0, 1, 2, 1, 0 });
+    check(&model, 4, model_names, 15, (int[]) { 0, 1, 2, 1 });
+}
+
 Test(match, by_number)
 {
     struct vgg_model words = new_model("flatten,dense:5:softmax", model_names),
@@ -64,7 +74,12 @@ Test(match, by_number)
     check(&words, 2, (char *[]) { "3", "4x" }, 1, NULL);
     check(&numbers, 3, (char *[]) { "1", "4", "7" }, 7, (int[]) { 2, 0, 1 });
     check(&numbers, 2, (char *[]) { "1", "2" }, 3, NULL);
+    struct vgg_model mixed = new_model("flatten,dense:3:softmax", model_mixed);
+    check(&mixed, 2, (char *[]) { "1", "0" }, 3, (int[]) { 1, 0 }); /* one name that is a word makes them all words */
     check(&unnamed, 2, (char *[]) { "4", "2" }, 3, (int[]) { 4, 2 });
+    check(&unnamed, 2, (char *[]) { "4", "000000002" }, 3, (int[]) { 4, 2 });
+    check(&unnamed, 2, (char *[]) { "4", "0000000002" }, 3, (int[]) { 0, 1 });
+    check(&unnamed, 2, (char *[]) { "4", "" }, 3, (int[]) { 0, 1 });
     check(&unnamed, 2, (char *[]) { "4", "99999999999999999999" }, 2, (int[]) { 0, 1 });
     cr_assert_eq(logged_lines, 1); /* five classes without names, and two names */
     check(&unnamed, 5, (char *[]) { "a", "b", "c", "d", "e" }, 31, (int[]) { 0, 1, 2, 3, 4 });
@@ -96,9 +111,21 @@ Test(match, imagenet)
     for (int i = 0; i < CLASSES; i++)
         cr_assert_eq(map[i], i);
     free(map);
+    /* A model of as many classes with names of its own goes by these. */
+    static char *reversed[CLASSES];
+    for (int i = 0; i < CLASSES; i++)
+        reversed[i] = wordnet[CLASSES - 1 - i];
+    struct vgg_model own = new_model("flatten,dense:1000:softmax", reversed);
+    cr_assert_eq(vgg_match_labels(&map, &own, &data), VGG_OK);
+    for (int i = 0; i < CLASSES; i++)
+        cr_assert_eq(map[i], CLASSES - 1 - i);
+    free(map);
     data.count = CLASSES - 1, data.class_count = CLASSES - 1; /* which one is missing cannot be known */
     EXPECT_FAILURE(vgg_match_labels(&map, &model, &data), VGG_ERR_ARGUMENT, "n01440764");
     data.count = CLASSES, data.class_count = CLASSES;
     wordnet[999][0] = 'm';
+    EXPECT_FAILURE(vgg_match_labels(&map, &model, &data), VGG_ERR_ARGUMENT, "n01440764");
+    wordnet[999][0] = 'n';
+    strcat(wordnet[999], "0"); /* nine digits */
     EXPECT_FAILURE(vgg_match_labels(&map, &model, &data), VGG_ERR_ARGUMENT, "n01440764");
 }
