@@ -299,6 +299,74 @@ Test(loader, skips_bad_items)
     remove_folder(folder);
 }
 
+/* What is left of a shuffled batch keeps its labels and indices; each damaged item is named with its reason. */
+Test(loader, what_is_left_keeps_its_labels)
+{
+    static const char items[] = "abcaBcAbbCacBb"; /* the class of each; the capital ones are damaged */
+    static const int map[] = { 5, 0, 2 };
+    enum { COUNT = sizeof items - 1, BAD = 4, PASSES = 3 };
+    char *folder = make_folder(), name[32];
+    for (int i = 0; i < COUNT; i++) {
+        bool bad = items[i] < 'a';
+        snprintf(name, sizeof name, "%c/%02d.bmp", items[i] | 32, i);
+        if (bad)
+            write_file(folder, name, "no image", 8);
+        else
+            write_picture(folder, name, 17 * i + 3, 0, 0);
+    }
+    struct vgg_data *data;
+    cr_assert_eq(vgg_data_open(&data, folder), VGG_OK);
+    for (int batch = 3; batch <= 5; batch++) {
+        struct vgg_loader_options options = some_options(batch, 3);
+        struct vgg_loader *loader;
+        struct vgg_batch got;
+        options.images.skip_bad = options.repeat = options.shuffle = true;
+        options.labels = map;
+        cr_assert_eq(vgg_loader_create(&loader, data, &options), VGG_OK);
+        int seen[COUNT] = { 0 }, total = 0;
+        while (total < PASSES * (COUNT - BAD)) {
+            capture_log();
+            cr_assert_eq(vgg_loader_next(loader, &got), VGG_OK);
+            if (logged_lines)
+                cr_assert(strstr(logged, ".bmp: is not a JPEG") && strstr(logged, "left out"), "%s", logged);
+            for (int i = 0; i < got.count; i++, total++) {
+                int item = ((int)got.x[i * 3] - 3) / 17;
+                cr_assert_eq(got.x[i * 3], 17.0f * (float)item + 3);
+                cr_assert_eq(seen[item]++, (int)got.pass);
+                cr_assert_eq(got.labels[i], map[items[item] - 'a'], "item %d is %d", item, got.labels[i]);
+                snprintf(name, sizeof name, "%c/%02d.bmp", items[item], item);
+                cr_assert_not_null(strstr(vgg_data_path(data, got.index[i]), name));
+            }
+        }
+        vgg_loader_destroy(loader);
+    }
+    vgg_data_destroy(data);
+    remove_folder(folder);
+}
+
+/* A batch of which nothing can be read, in each pass: the others go on coming. */
+Test(loader, an_empty_batch_in_each_pass)
+{
+    char *folder;
+    struct vgg_batch batch;
+    struct vgg_loader *loader;
+    struct vgg_data *data = open_damaged(&folder, "x.x.."); /* in order: 0x 2x | 4 1 | 3 */
+    struct vgg_loader_options options = some_options(2, 2);
+    options.images.skip_bad = options.repeat = true;
+    cr_assert_eq(vgg_loader_create(&loader, data, &options), VGG_OK);
+    capture_log();
+    for (int pass = 0; pass < 7; pass++)
+        for (uint64_t number = 1; number < 3; number++) {
+            cr_assert_eq(vgg_loader_next(loader, &batch), VGG_OK);
+            cr_assert_eq(batch.number, number);
+            cr_assert_eq(batch.pass, (uint64_t)pass);
+            cr_assert_eq((int)batch.x[0], number == 1 ? 4 : 3);
+        }
+    vgg_loader_destroy(loader);
+    vgg_data_destroy(data);
+    remove_folder(folder);
+}
+
 /* A stream that repeats and has nothing to give must not run for ever. */
 Test(loader, nothing_readable)
 {
@@ -336,6 +404,23 @@ Test(loader, features)
         cr_assert_eq(batch.labels[0], -1);
         cr_assert_arr_eq(batch.x, values + i * 12, (size_t)batch.count * 6 * sizeof *values);
     }
+    vgg_loader_destroy(loader);
+    vgg_data_destroy(data);
+}
+
+Test(loader, one_item)
+{
+    static const float values[3] = { 5, -2, 7 };
+    static const int label = 1;
+    struct vgg_data *data;
+    struct vgg_loader *loader;
+    struct vgg_batch batch;
+    cr_assert_eq(vgg_data_from_features(&data, NULL, values, &label, 1, 1, 1, 3), VGG_OK);
+    struct vgg_loader_options options = { .batch = 4, .shuffle = true };
+    cr_assert_eq(vgg_loader_create(&loader, data, &options), VGG_OK);
+    cr_assert_eq(vgg_loader_next(loader, &batch), VGG_OK);
+    cr_assert_eq(batch.count, 1);
+    cr_assert_arr_eq(batch.x, values, sizeof values);
     vgg_loader_destroy(loader);
     vgg_data_destroy(data);
 }

@@ -1,0 +1,157 @@
+/* Evaluation against its formulas in double: labels without order, classes that the data lacks and numbers otherwise.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data_files.h"
+
+#include "tests/tiny_train.h"
+
+TestSuite(evaluate, .init = tiny_init, .fini = tiny_finish, .timeout = 60);
+
+static void close_to(double got, double want, const char *what, int at)
+{
+    if (isnan(want))
+        cr_assert(isnan(got), "%s[%d] is %g, not undefined", what, at, got);
+    else
+        cr_assert(fabs(got - want) <= 1e-4 * fmax(1, fabs(want)), "%s[%d] is %g, not %g", what, at, got, want);
+}
+
+static void check(const struct vgg_evaluation *r, const struct vgg_model *model, const double *features,
+                  const struct tiny_set *set)
+{
+    struct tiny_dense dense;
+    tiny_get(&dense, model);
+    int classes = dense.units == 1 ? 2 : dense.units, correct = 0;
+    uint64_t confusion[TINY_CLASSES][TINY_CLASSES] = { 0 };
+    double loss = 0;
+    cr_assert_eq(r->count, (size_t)set->count);
+    cr_assert_eq(r->classes, classes);
+    for (int i = 0; i < set->count; i++) {
+        double p[TINY_CLASSES];
+        int best = 0, label = set->labels ? set->map[set->labels[i]] : -1;
+        tiny_probabilities(p, &dense, features + i * TINY_FEATURES);
+        for (int k = 0; k < classes; k++) {
+            close_to((double)r->probabilities[i * classes + k], p[k], "probability", i * classes + k);
+            if (p[k] > p[best]) best = k;
+        }
+        cr_assert_eq(r->index[i], (size_t)i);
+        cr_assert_eq(r->labels[i], label, "item %d is %d, not %d", i, r->labels[i], label);
+        if (label < 0) continue;
+        loss -= log(p[label]);
+        correct += best == label;
+        confusion[label][best]++;
+    }
+    close_to(r->loss, set->labels ? loss / set->count : NAN, "loss", 0);
+    close_to(r->accuracy, set->labels ? (double)correct / set->count : NAN, "accuracy", 0);
+    int predicted_classes = 0;
+    for (int c = 0; c < classes; c++) {
+        uint64_t row = 0, column = 0, hit = confusion[c][c];
+        for (int k = 0; k < classes; k++) {
+            cr_assert_eq(r->confusion[c * classes + k], confusion[c][k], "row %d, column %d", c, k);
+            row += confusion[c][k], column += confusion[k][c];
+        }
+        double precision = column ? (double)hit / (double)column : NAN, recall = row ? (double)hit / (double)row : NAN;
+        cr_assert_eq(r->support[c], row);
+        close_to(r->precision[c], precision, "precision", c);
+        close_to(r->recall[c], recall, "recall", c);
+        close_to(r->f1[c], row + column ? 2 * (double)hit / (double)(row + column) : NAN, "f1", c);
+        predicted_classes += column > 0;
+    }
+    if (set->labels) cr_assert_geq(predicted_classes, classes > 2 ? 3 : 2, "the model is too sure to test anything");
+}
+
+static void evaluate(const char *head, const struct tiny_set *set)
+{
+    struct vgg_engine *engine = tiny_engine();
+    struct vgg_model *model = tiny_model(head);
+    struct vgg_data *data = tiny_open(set);
+    double *features = tiny_features(engine, model, set);
+    tiny_centre(model, features, set->count);
+    for (int batch = 0; batch <= 24; batch += 6) {
+        struct vgg_evaluation *result;
+        cr_assert_eq(vgg_evaluate(&result, engine, model, data, &(struct vgg_evaluate_options) { .batch = batch }),
+                     VGG_OK);
+        check(result, model, features, set);
+        vgg_evaluation_destroy(result);
+    }
+    free(features);
+    vgg_data_destroy(data);
+    vgg_model_destroy(model);
+    vgg_engine_destroy(engine);
+}
+
+Test(evaluate, classes_in_another_order)
+{
+    evaluate("gap,dense:4:softmax", &tiny_items);
+}
+
+Test(evaluate, classes_that_the_data_lacks)
+{
+    evaluate("gap,dense:4:softmax", &tiny_held);
+}
+
+Test(evaluate, one_sigmoid_unit)
+{
+    evaluate("gap,dense:1:sigmoid", &tiny_pair);
+}
+
+Test(evaluate, without_labels)
+{
+    evaluate("gap,dense:4:softmax", &tiny_plain);
+    evaluate("gap,dense:1:sigmoid", &tiny_plain);
+}
+
+/* What can be read keeps its place, label and row. */
+Test(evaluate, damaged_images_are_left_out)
+{
+    static const char items[] = "pfPkfKplFf"; /* the first letters of classes; the capital ones are damaged */
+    static const char *const classes[] = { "fig", "kiwi", "lime", "plum" };
+    char *folder = make_folder(), name[32];
+    for (int i = 0; items[i]; i++) {
+        int c = 0;
+        while (classes[c][0] != (items[i] | 32))
+            c++;
+        snprintf(name, sizeof name, "%s/%d.bmp", classes[c], i);
+        if (items[i] < 'a')
+            write_file(folder, name, "no image", 8);
+        else
+            write_picture(folder, name, 20 * i, 255 - 25 * i, 90);
+    }
+    struct vgg_engine *engine = tiny_engine();
+    struct vgg_model *model = tiny_model("gap,dense:4:softmax");
+    struct vgg_data *data;
+    struct vgg_evaluation *all, *one;
+    cr_assert_eq(vgg_data_open(&data, folder), VGG_OK);
+    struct vgg_evaluate_options options = { .images.skip_bad = true, .batch = 4 };
+    capture_log();
+    cr_assert_eq(vgg_evaluate(&all, engine, model, data, &options), VGG_OK);
+    cr_assert_eq(logged_lines, 4); /* three images, and that there were three */
+    /* In order: fig 1 4 8x 9, kiwi 3 5x, lime 7, plum 0 2x 6. */
+    static const size_t index[] = { 0, 1, 3, 4, 6, 7, 9 };
+    static const int labels[] = { 0, 0, 0, 1, 2, 3, 3 };
+    cr_assert_eq(all->count, 7);
+    double loss = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        cr_assert_eq(all->labels[i], labels[i]);
+        cr_assert_eq(all->index[i], index[i]);
+        cr_assert_eq(vgg_data_label(data, all->index[i]), labels[i]);
+        /* The same image alone. */
+        struct vgg_data *alone;
+        const char *path = vgg_data_path(data, all->index[i]);
+        cr_assert_eq(vgg_data_open_images(&alone, &path, 1), VGG_OK);
+        cr_assert_eq(vgg_evaluate(&one, engine, model, alone, &options), VGG_OK);
+        cr_assert_arr_eq(one->probabilities, all->probabilities + i * TINY_CLASSES, TINY_CLASSES * sizeof(float));
+        loss -= log((double)one->probabilities[labels[i]]);
+        vgg_evaluation_destroy(one);
+        vgg_data_destroy(alone);
+    }
+    close_to(all->loss, loss / 7, "loss", 0);
+    cr_assert_eq(all->support[0] + 10 * all->support[1] + 100 * all->support[2] + 1000 * all->support[3], 2113);
+    vgg_evaluation_destroy(all);
+    vgg_data_destroy(data);
+    vgg_model_destroy(model);
+    vgg_engine_destroy(engine);
+    remove_folder(folder);
+}

@@ -1,0 +1,314 @@
+/* Trainings that are interrupted and go on: at every step, with everything that moves from step to step, training and
+ * validation data that differ; and what may not change meanwhile. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data_files.h"
+
+#include "core/model.h"
+#include "tests/tiny_train.h"
+
+TestSuite(resume, .init = tiny_init, .fini = tiny_finish, .timeout = 120);
+
+static const char head[] = "gap,dropout:0.4,dense:4:softmax";
+
+static struct vgg_engine *engine;
+static struct vgg_data *items, *held;
+
+static void open_all(void)
+{
+    engine = tiny_engine();
+    items = tiny_open(&tiny_items);
+    held = tiny_open(&tiny_held);
+}
+
+static void close_all(void)
+{
+    vgg_data_destroy(items);
+    vgg_data_destroy(held);
+    vgg_engine_destroy(engine);
+}
+
+/* 7 steps an epoch, of passes of 6: they end at other steps than epochs do. */
+static struct vgg_train_options new_options(void)
+{
+    return (struct vgg_train_options) { .trainable = "all",
+                                        .augment = { .shift_height = 0.2f, .flip = true },
+                                        .optimizer = VGG_OPTIMIZER_ADAM,
+                                        .learning_rate = 0.01f,
+                                        .schedule = VGG_SCHEDULE_COSINE,
+                                        .epochs = 3,
+                                        .steps_per_epoch = 7,
+                                        .batch = 4,
+                                        .seed = 3 };
+}
+
+/* Stops after so many steps of this call. */
+static bool stop_after(void *user, const struct vgg_progress *progress)
+{
+    int *left = user;
+    return strcmp(progress->phase, "train") != 0 || --*left != 0;
+}
+
+/* Trains a fresh model; stops after `steps` (0: never). */
+static enum vgg_status train(struct vgg_model **model, struct vgg_history *history, struct vgg_train_options o,
+                             int steps)
+{
+    *model = tiny_model(head);
+    o.progress = stop_after;
+    o.user = &steps;
+    o.history = history;
+    return vgg_train(engine, *model, items, held, &o);
+}
+
+static void same_history(const struct vgg_history *got, const struct vgg_history *want)
+{
+    cr_assert_eq(got->count, want->count, "%zu epochs, not %zu", got->count, want->count);
+    for (size_t i = 0; i < got->count; i++) {
+        const struct vgg_epoch *g = &got->epochs[i], *w = &want->epochs[i];
+        cr_assert_eq(g->epoch, w->epoch);
+        cr_assert_eq(g->images, w->images);
+        const double numbers[2][5] = { { g->loss, g->accuracy, g->val_loss, g->val_accuracy, g->learning_rate },
+                                       { w->loss, w->accuracy, w->val_loss, w->val_accuracy, w->learning_rate } };
+        for (int k = 0; k < 5; k++)
+            cr_assert_eq(numbers[0][k], numbers[1][k], "epoch %zu, number %d: %.17g, not %.17g", i + 1, k,
+                         numbers[0][k], numbers[1][k]);
+    }
+}
+
+static void same_params(const struct vgg_model *got, const struct vgg_model *want)
+{
+    cr_assert_eq(memcmp(got->params, want->params, want->arch.param_size), 0, "parameters differ");
+}
+
+static void folder_of(char path[128], const char *name, int number)
+{
+    snprintf(path, 128, "%s/%s-%d", tiny_folder, name, number);
+}
+
+Test(resume, after_any_step_the_same_bits)
+{
+    struct vgg_train_options o = new_options();
+    struct vgg_model *straight, *model;
+    struct vgg_history whole, part;
+    open_all();
+    capture_log();
+    cr_assert_eq(train(&straight, &whole, o, 0), VGG_OK);
+    cr_assert_eq(whole.count, 3);
+    cr_assert_neq(whole.epochs[0].val_loss, whole.epochs[1].val_loss);
+    for (int step = 1; step <= 21; step++) {
+        char folder[128];
+        folder_of(folder, "at", step);
+        o.checkpoint = folder, o.resume = true;
+        cr_assert_eq(train(&model, &part, o, step), VGG_INTERRUPTED);
+        cr_assert_eq(part.count, (size_t)(step - 1) / 7);
+        vgg_history_finish(&part);
+        vgg_model_destroy(model);
+        cr_assert_eq(train(&model, &part, o, 0), VGG_OK);
+        same_params(model, straight);
+        same_history(&part, &whole);
+        vgg_history_finish(&part);
+        vgg_model_destroy(model);
+    }
+    vgg_history_finish(&whole);
+    vgg_model_destroy(straight);
+    close_all();
+}
+
+/* More epochs than at first, and fewer than are done. */
+Test(resume, another_number_of_epochs)
+{
+    struct vgg_train_options o = new_options();
+    struct vgg_model *straight, *model;
+    struct vgg_history whole, part;
+    char folder[128];
+    open_all();
+    capture_log();
+    folder_of(folder, "more", 0);
+    o.schedule = VGG_SCHEDULE_CONSTANT;
+    cr_assert_eq(train(&straight, &whole, o, 0), VGG_OK);
+    o.checkpoint = folder;
+    o.epochs = 1;
+    cr_assert_eq(train(&model, &part, o, 0), VGG_OK);
+    vgg_history_finish(&part);
+    vgg_model_destroy(model);
+    o.epochs = 3, o.resume = true;
+    cr_assert_eq(train(&model, &part, o, 0), VGG_OK);
+    same_params(model, straight);
+    same_history(&part, &whole);
+    vgg_history_finish(&part);
+    vgg_model_destroy(model);
+    o.epochs = 2; /* nothing is left to do: all three epochs stand */
+    cr_assert_eq(train(&model, &part, o, 0), VGG_OK);
+    same_params(model, straight);
+    same_history(&part, &whole);
+    vgg_history_finish(&part);
+    vgg_model_destroy(model);
+    vgg_history_finish(&whole);
+    vgg_model_destroy(straight);
+    close_all();
+}
+
+/* The best loss and the epochs waited since are kept: it stops where it would have, and stays stopped. */
+Test(resume, early_stopping_waits_on)
+{
+    struct vgg_train_options o = new_options();
+    struct vgg_model *model;
+    struct vgg_history history;
+    open_all();
+    capture_log();
+    o.optimizer = VGG_OPTIMIZER_SGD;
+    o.learning_rate = 1e-30f; /* nothing becomes better after the first epoch */
+    o.schedule = VGG_SCHEDULE_CONSTANT;
+    o.epochs = 20;
+    o.early_stop = 3;
+    for (int step = 0; step < 28; step += 5) {
+        char folder[128];
+        folder_of(folder, "early", step);
+        o.checkpoint = folder, o.resume = true;
+        if (step) {
+            cr_assert_eq(train(&model, &history, o, step), VGG_INTERRUPTED);
+            vgg_history_finish(&history);
+            vgg_model_destroy(model);
+        }
+        for (int again = 0; again < 2; again++) {
+            cr_assert_eq(train(&model, &history, o, 0), VGG_OK);
+            cr_assert_eq(history.count, 4, "interrupted at step %d: %zu epochs", step, history.count);
+            vgg_history_finish(&history);
+            vgg_model_destroy(model);
+        }
+    }
+    close_all();
+}
+
+/* The loss of validation is watched, which is another than that of the training: one becomes better, the other worse.
+ */
+Test(resume, what_early_stopping_watches)
+{
+    struct vgg_train_options o = new_options();
+    open_all();
+    capture_log();
+    o.augment = (struct vgg_augment_options) { 0 };
+    o.trainable = "head";
+    o.learning_rate = 0.05f;
+    o.schedule = VGG_SCHEDULE_CONSTANT;
+    o.epochs = 12;
+    o.early_stop = 2;
+    for (int validated = 0; validated < 2; validated++) {
+        struct vgg_model *model = tiny_model("gap,dense:4:softmax");
+        struct vgg_history history;
+        double best = INFINITY;
+        int waited = 0;
+        size_t end = 0;
+        o.history = &history;
+        cr_assert_eq(vgg_train(engine, model, items, validated ? held : NULL, &o), VGG_OK);
+        for (size_t i = 0; i < history.count && waited < 2; i++) {
+            double watched = validated ? history.epochs[i].val_loss : history.epochs[i].loss;
+            waited = watched < best ? 0 : waited + 1;
+            best = fmin(best, watched);
+            end = i + 1;
+            if (!validated) cr_assert(isnan(history.epochs[i].val_loss) && isnan(history.epochs[i].val_accuracy));
+        }
+        cr_assert_eq(history.count, end);
+        if (validated) cr_assert_lt(history.count, 12);
+        vgg_history_finish(&history);
+        vgg_model_destroy(model);
+    }
+    close_all();
+}
+
+/* Only the newest two checkpoints stay. When the newest is damaged, in whatever way, the one before it serves. */
+Test(resume, from_the_newest_that_is_whole)
+{
+    struct vgg_train_options o = new_options();
+    struct vgg_model *straight, *model;
+    struct vgg_history whole, part;
+    char folder[128], command[512];
+    open_all();
+    capture_log();
+    cr_assert_eq(train(&straight, &whole, o, 0), VGG_OK);
+    static const char *const damages[] = { "truncate -s 900 %s",           "truncate -s -4 %s",
+                                           "sed -i s/params/Params/ %s",   "sed -i s/moments/Moments/ %s",
+                                           "sed -i s/waited=/waited:/ %s", "sed -i s/epoch_step/epoch-step/ %s",
+                                           "sed -i s/history/hystory/ %s" };
+    for (int i = 0; i < 7; i++) {
+        folder_of(folder, "damaged", i);
+        o.checkpoint = folder, o.resume = true;
+        cr_assert_eq(train(&model, &part, o, 19), VGG_INTERRUPTED);
+        vgg_history_finish(&part);
+        vgg_model_destroy(model);
+        snprintf(command, sizeof command, "test $(ls %s | wc -l) = 2 && ls %s | grep -q 000002-00000005", folder,
+                 folder);
+        cr_assert_eq(system(command), 0);
+        char newest[256];
+        snprintf(newest, sizeof newest, "%s/checkpoint-000002-00000005.safetensors", folder);
+        snprintf(command, sizeof command, damages[i], newest);
+        cr_assert_eq(system(command), 0);
+        capture_log();
+        cr_assert_eq(train(&model, &part, o, 0), VGG_OK);
+        cr_assert_geq(logged_lines, 1, "%s: not passed over", damages[i]);
+        same_params(model, straight);
+        same_history(&part, &whole);
+        vgg_history_finish(&part);
+        vgg_model_destroy(model);
+    }
+    vgg_history_finish(&whole);
+    vgg_model_destroy(straight);
+    close_all();
+}
+
+/* Each of the settings that decide what a step does. */
+Test(resume, no_setting_may_change)
+{
+    struct vgg_train_options o = new_options(), other;
+    struct vgg_model *model;
+    struct vgg_history history;
+    char folder[128];
+    open_all();
+    capture_log();
+    folder_of(folder, "settings", 0);
+    o.checkpoint = folder;
+    cr_assert_eq(train(&model, &history, o, 2), VGG_INTERRUPTED);
+    vgg_history_finish(&history);
+    vgg_model_destroy(model);
+    o.resume = true;
+    for (int change = 0; change < 23; change++) {
+        other = o;
+        switch (change) {
+        case 0: other.seed++; break;
+        case 1: other.optimizer = VGG_OPTIMIZER_ADAMW; break;
+        case 2: other.momentum = 0.5f; break;
+        case 3: other.nesterov = true; break;
+        case 4: other.rho = 0.8f; break;
+        case 5: other.beta1 = 0.8f; break;
+        case 6: other.beta2 = 0.8f; break;
+        case 7: other.epsilon = 1e-6f; break;
+        case 8: other.weight_decay = 0.1f; break;
+        case 9: other.batch = 5; break;
+        case 10: other.steps_per_epoch = 6; break;
+        case 11: other.no_shuffle = true; break;
+        case 12: other.balanced = true; break;
+        case 13: other.images.preprocess = VGG_PREPROCESS_TORCH; break;
+        case 14: other.images.resize = VGG_RESIZE_BILINEAR; break;
+        case 15: other.images.crop = VGG_CROP_CENTER; break;
+        case 16: other.augment.rotate = 5; break;
+        case 17: other.augment.shift_height = 0.1f; break;
+        case 18: other.augment.shift_width = 0.1f; break;
+        case 19: other.augment.shear = 5; break;
+        case 20: other.augment.zoom = 0.1f; break;
+        case 21: other.augment.flip = false; break;
+        case 22: other.trainable = "head"; break;
+        }
+        capture_log();
+        cr_assert_eq(train(&model, &history, other, 1), VGG_ERR_ARGUMENT, "change %d was taken", change);
+        cr_assert_eq(logged_lines, 1);
+        vgg_history_finish(&history);
+        vgg_model_destroy(model);
+    }
+    other = o, other.learning_rate = 0.02f, other.early_stop = 5, other.schedule = VGG_SCHEDULE_CONSTANT;
+    cr_assert_eq(train(&model, &history, other, 1), VGG_INTERRUPTED);
+    vgg_history_finish(&history);
+    vgg_model_destroy(model);
+    close_all();
+}
