@@ -1,5 +1,6 @@
 /* Every operation of core/op_case.h on every backend, device and instruction set found, against plain C. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,6 +102,40 @@ Test(ops, threads_and_reruns_give_the_same_bits)
 {
     same_bits("auto", !EMULATED);
     if (!EMULATED) same_bits("scalar", false);
+}
+
+/* Plain C writes its outputs alone, and all of them: what the others are compared with must not be wrong with them. */
+Test(ops, plain_c_writes_what_it_should)
+{
+    struct vgg_op_case_list list;
+    cr_assert_eq(vgg_op_case_list_init(&list), VGG_OK);
+    struct vgg_backend *plain = open_cpu("scalar", 2);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct vgg_op_case *test = &list.item[i];
+        if (test->large) continue;
+        struct vgg_op_case_memory before, after;
+        cr_assert_eq(vgg_op_case_memory_init(&before, test), VGG_OK);
+        run(plain, test, &after);
+        for (int name = 0; name < VGG_OP_VIEW_COUNT; name++) {
+            enum vgg_op_role role = vgg_op_role(&test->op, (enum vgg_op_view)name);
+            if (role != VGG_OP_WRITES && role != VGG_OP_UPDATES) continue;
+            const struct vgg_view *view = vgg_op_view(&test->op, (enum vgg_op_view)name);
+            unsigned char *from = after.arena[view->arena] + view->offset,
+                          *to = before.arena[view->arena] + view->offset;
+            for (size_t k = 0; role == VGG_OP_WRITES && k < vgg_view_count(view); k++) {
+                float value;
+                if (view->type == VGG_F32) memcpy(&value, from + k * sizeof value, sizeof value);
+                bool poison = view->type == VGG_U8 ? from[k] == 0xEE : isnan(value);
+                cr_expect_not(poison, "%s: element %zu of view %d is not written", test->text, k, name);
+            }
+            memcpy(to, from, vgg_view_size(view));
+        }
+        cr_expect(vgg_op_case_same(test, &before, &after), "%s: something else was written", test->text);
+        vgg_op_case_memory_finish(&before);
+        vgg_op_case_memory_finish(&after);
+    }
+    vgg_backend_close(plain);
+    vgg_op_case_list_finish(&list);
 }
 
 /* The first, a middle and the last value of every output, one at a time: seen, and named. */
