@@ -62,20 +62,46 @@ static void check(const struct vgg_evaluation *r, const struct vgg_model *model,
     if (set->labels) cr_assert_geq(predicted_classes, classes > 2 ? 3 : 2, "the model is too sure to test anything");
 }
 
+static uint64_t heard;
+
+static bool listen(void *user, const struct vgg_progress *progress)
+{
+    const int *batch_and_total = user;
+    heard += (uint64_t)batch_and_total[0];
+    if (heard > (uint64_t)batch_and_total[1]) heard = (uint64_t)batch_and_total[1];
+    cr_assert_str_eq(progress->phase, "evaluate");
+    cr_assert_eq(progress->done, heard);
+    cr_assert_eq(progress->total, (uint64_t)batch_and_total[1]);
+    return true;
+}
+
+static bool refuse(void *user, const struct vgg_progress *progress)
+{
+    (void)user, (void)progress;
+    return false;
+}
+
 static void evaluate(const char *head, const struct tiny_set *set)
 {
     struct vgg_engine *engine = tiny_engine();
     struct vgg_model *model = tiny_model(head);
     struct vgg_data *data = tiny_open(set);
-    double *features = tiny_features(engine, model, set);
+    double *features = tiny_features(engine, model, set, NULL, 0, 0);
     tiny_centre(model, features, set->count);
     for (int batch = 0; batch <= 24; batch += 6) {
         struct vgg_evaluation *result;
-        cr_assert_eq(vgg_evaluate(&result, engine, model, data, &(struct vgg_evaluate_options) { .batch = batch }),
-                     VGG_OK);
+        int batch_and_total[] = { batch ? batch : 32, set->count };
+        struct vgg_evaluate_options options = { .batch = batch, .progress = listen, .user = batch_and_total };
+        heard = 0;
+        cr_assert_eq(vgg_evaluate(&result, engine, model, data, &options), VGG_OK);
+        cr_assert_eq(heard, (uint64_t)set->count);
         check(result, model, features, set);
         vgg_evaluation_destroy(result);
     }
+    struct vgg_evaluation *none;
+    struct vgg_evaluate_options refused = { .progress = refuse };
+    cr_assert_eq(vgg_evaluate(&none, engine, model, data, &refused), VGG_INTERRUPTED);
+    cr_assert_null(none);
     free(features);
     vgg_data_destroy(data);
     vgg_model_destroy(model);

@@ -126,6 +126,6 @@ Test(match, imagenet)
     wordnet[999][0] = 'm';
     EXPECT_FAILURE(vgg_match_labels(&map, &model, &data), VGG_ERR_ARGUMENT, "n01440764");
     wordnet[999][0] = 'n';
-    strcat(wordnet[999], "0"); /* nine digits */
+    strcat(wordnet[999], "x"); /* more than a number */
     EXPECT_FAILURE(vgg_match_labels(&map, &model, &data), VGG_ERR_ARGUMENT, "n01440764");
 }

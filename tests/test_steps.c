@@ -1,16 +1,18 @@
 /* Training of a head step by step against softmax regression in double, written here from the formulas: optimisers and
  * their settings, schedules, class weights, labels, what each epoch reports. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
 
+#include "core/rng.h"
 #include "tests/tiny_train.h"
 
 TestSuite(steps, .init = tiny_init, .fini = tiny_finish, .timeout = 60);
 
-enum { MAX_EPOCHS = 4, WEIGHTS = (TINY_FEATURES + 1) * TINY_CLASSES };
+enum { MAX_PASSES = 6, WEIGHTS = (TINY_FEATURES + 1) * TINY_CLASSES };
 
 /* Weights and moments of a dense layer, the biases last. */
 struct fit {
@@ -65,7 +67,8 @@ static void update(struct fit *fit, const double *gradient, const struct vgg_tra
     }
 }
 
-/* Loss and number of right ones over `count` items; adds the gradient of the mean weighted loss where it is wanted. */
+/* Loss and number of right ones over `count` items, of which `features` is the first one's; adds the gradient of the
+ * mean weighted loss where it is wanted. */
 static double losses(double *gradient, int *correct, struct fit *fit, const double *features,
                      const struct tiny_set *set, int from, int count, const double *class_weight)
 {
@@ -73,7 +76,7 @@ static double losses(double *gradient, int *correct, struct fit *fit, const doub
     double loss = 0;
     for (int i = from; i < from + count; i++) {
         double p[TINY_CLASSES];
-        const double *x = features + i * TINY_FEATURES;
+        const double *x = features + (i - from) * TINY_FEATURES;
         int label = set->map[set->labels[i]], best = 0;
         tiny_probabilities(p, &dense, x);
         for (int k = 0; k < TINY_CLASSES; k++) {
@@ -98,18 +101,73 @@ static double rate_of(const struct vgg_train_options *o, int step, int steps)
     return rate;
 }
 
+/* What dropout leaves of the features of `count` images. */
+static void drop(double *to, const double *from, int count, const struct vgg_train_options *o, int step, int layer,
+                 float rate)
+{
+    for (int i = 0; i < count * TINY_FEATURES; i++) {
+        bool keep = vgg_rng_keep(o->seed, (uint64_t)step, layer, (uint64_t)i, rate);
+        to[i] = keep ? from[i] / (1 - (double)rate) : 0;
+    }
+}
+
 static void close_to(double got, double want, double bound, const char *what, int at)
 {
     cr_assert(fabs(got - want) <= bound, "%s %d is %.9g, not %.9g", what, at, got, want);
 }
 
-static void check(struct vgg_train_options o)
+/* What the trainings told while they went on. */
+enum { MAX_TOLD = 256 };
+static struct vgg_progress told[MAX_TOLD];
+static int tolds;
+
+static bool listen(void *user, const struct vgg_progress *progress)
+{
+    (void)user;
+    cr_assert_lt(tolds, MAX_TOLD);
+    told[tolds++] = *progress;
+    return true;
+}
+
+/* The next of them. Its running means end as the epoch's do. */
+static void check_told(int *at, const char *phase, const char *unit, int done, int total, int epoch, int epochs)
+{
+    const struct vgg_progress *p = &told[(*at)++];
+    cr_assert_leq(*at, tolds);
+    cr_assert_str_eq(p->phase, phase);
+    cr_assert_str_eq(p->unit, unit);
+    cr_assert_eq(p->done, (uint64_t)done, "%s: %d of %d, not %d", phase, (int)p->done, (int)p->total, done);
+    cr_assert_eq(p->total, (uint64_t)total);
+    cr_assert_eq(p->epoch, epoch);
+    cr_assert_eq(p->epochs, epochs);
+    cr_assert_eq(isnan(p->loss), strcmp(phase, "train") != 0);
+    cr_assert_eq(isnan(p->accuracy), strcmp(phase, "train") != 0);
+}
+
+/* `done` goes from batch to batch up to all. */
+static void check_pass(int *at, const char *phase, int batch, int total, int epoch, int epochs)
+{
+    for (int done = 0; done < total;) {
+        done = done + batch < total ? done + batch : total;
+        check_told(at, phase, "images", done, total, epoch, epochs);
+    }
+}
+
+/* A head with dropout of that rate; 0: without. */
+static void check_with(struct vgg_train_options o, float rate)
 {
     static const double ones[] = { 1, 1, 1, 1 };
     struct vgg_engine *engine = tiny_engine();
-    struct vgg_model *model = tiny_model("gap,dense:4:softmax");
-    double *features = tiny_features(engine, model, &tiny_items), *held = tiny_features(engine, model, &tiny_held);
-    tiny_centre(model, features, TINY_ITEMS);
+    char head[64] = "gap,dense:4:softmax";
+    if (rate > 0) snprintf(head, sizeof head, "gap,dropout:%g,dense:4:softmax", (double)rate);
+    struct vgg_model *model = tiny_model(head);
+    bool augmented = o.augment.flip;
+    int dropout = vgg_model_layer_count(model) - 2, pass = 0;
+    double *features[MAX_PASSES], *held = tiny_features(engine, model, &tiny_held, NULL, 0, 0);
+    double dropped[TINY_ITEMS * TINY_FEATURES];
+    for (int i = 0; i < MAX_PASSES; i++)
+        features[i] = tiny_features(engine, model, &tiny_items, augmented ? &o.augment : NULL, o.seed, (uint64_t)i);
+    tiny_centre(model, features[0], TINY_ITEMS);
     struct fit fit = { 0 }, start;
     struct tiny_dense dense;
     tiny_get(&dense, model);
@@ -131,30 +189,47 @@ static void check(struct vgg_train_options o)
     struct vgg_data *items = tiny_open(&tiny_items), *validation = tiny_open(&tiny_held);
     o.history = &history;
     o.no_shuffle = true;
+    o.progress = listen;
+    tolds = 0;
     cr_assert_eq(vgg_train(engine, model, items, validation, &o), VGG_OK);
     cr_assert_eq(history.count, (size_t)o.epochs);
+    int heard = 0;
+    if (!augmented) check_pass(&heard, "features", batch > 32 ? batch : 32, TINY_ITEMS, 0, 0);
+    check_pass(&heard, "features", batch > 32 ? batch : 32, TINY_HELD, 0, 0);
     for (int e = 0, at = 0; e < o.epochs; e++) {
-        double loss = 0, rate = 0;
+        double loss = 0, learning_rate = 0;
         int correct = 0, seen = 0, right = 0;
         for (int s = 0; s < steps; s++) {
             double gradient[WEIGHTS] = { 0 };
             int n = at + batch < TINY_ITEMS ? batch : TINY_ITEMS - at;
-            loss += losses(gradient, &correct, &fit, features, &tiny_items, at, n, o.balanced ? balanced : ones);
-            rate = rate_of(&o, e * steps + s, steps);
-            update(&fit, gradient, &o, rate);
+            cr_assert_lt(pass, MAX_PASSES);
+            drop(dropped, features[pass] + at * TINY_FEATURES, n, &o, e * steps + s, dropout, rate);
+            loss += losses(gradient, &correct, &fit, dropped, &tiny_items, at, n, o.balanced ? balanced : ones);
+            learning_rate = rate_of(&o, e * steps + s, steps);
+            update(&fit, gradient, &o, learning_rate);
             seen += n;
-            at = at + n < TINY_ITEMS ? at + n : 0;
+            at += n;
+            if (at == TINY_ITEMS) at = 0, pass++;
+            check_told(&heard, "train", "steps", s + 1, steps, e + 1, o.epochs);
+            close_to(told[heard - 1].loss, loss / seen, 1e-4, "running loss", s);
+            close_to(told[heard - 1].accuracy, (double)correct / seen, 1e-9, "running accuracy", s);
         }
+        check_pass(&heard, "validate", batch, TINY_HELD, e + 1, o.epochs);
         const struct vgg_epoch *got = &history.epochs[e];
         cr_assert_eq(got->epoch, e + 1);
         cr_assert_eq(got->images, (uint64_t)seen);
-        close_to(got->learning_rate, rate, 1e-6 * rate, "learning rate", e);
+        cr_assert(got->seconds_load >= 0 && got->seconds_train > 0 && got->seconds_validate > 0);
+        cr_assert_leq(got->seconds_load + got->seconds_train + got->seconds_validate, got->seconds);
+        close_to(got->learning_rate, learning_rate, 1e-6 * learning_rate, "learning rate", e);
         close_to(got->loss, loss / seen, 1e-4, "loss", e);
         close_to(got->accuracy, (double)correct / seen, 1e-9, "accuracy", e);
         close_to(got->val_loss, losses(NULL, &right, &fit, held, &tiny_held, 0, TINY_HELD, ones) / TINY_HELD, 1e-4,
                  "val_loss", e);
         close_to(got->val_accuracy, (double)right / TINY_HELD, 1e-9, "val_accuracy", e);
     }
+    cr_assert_eq(heard, tolds);
+    cr_assert_gt(history.seconds_features, 0);
+    cr_assert_eq(history.seconds_save, 0);
     tiny_get(&dense, model);
     double largest = 0;
     for (int i = 0; i < WEIGHTS; i++)
@@ -168,7 +243,8 @@ static void check(struct vgg_train_options o)
                      f * TINY_CLASSES + k);
     }
     vgg_history_finish(&history);
-    free(features);
+    for (int i = 0; i < MAX_PASSES; i++)
+        free(features[i]);
     free(held);
     vgg_data_destroy(items);
     vgg_data_destroy(validation);
@@ -176,8 +252,14 @@ static void check(struct vgg_train_options o)
     vgg_engine_destroy(engine);
 }
 
+static void check(struct vgg_train_options o)
+{
+    check_with(o, 0);
+}
+
 Test(steps, sgd)
 {
+    check((struct vgg_train_options) { .optimizer = VGG_OPTIMIZER_SGD, .epochs = 2, .batch = 1, .steps_per_epoch = 5 });
     check((struct vgg_train_options) { .optimizer = VGG_OPTIMIZER_SGD, .epochs = 3 });
     check((struct vgg_train_options) { .optimizer = VGG_OPTIMIZER_SGD,
                                        .epochs = 3,
@@ -201,7 +283,7 @@ Test(steps, sgd)
 
 Test(steps, rmsprop)
 {
-    check((struct vgg_train_options) { .optimizer = VGG_OPTIMIZER_RMSPROP, .epochs = 4, .batch = 3 });
+    check((struct vgg_train_options) { .optimizer = VGG_OPTIMIZER_RMSPROP, .epochs = 4, .batch = 36 });
     check((struct vgg_train_options) { .optimizer = VGG_OPTIMIZER_RMSPROP,
                                        .epochs = 2,
                                        .batch = 7,
@@ -214,7 +296,8 @@ Test(steps, rmsprop)
 
 Test(steps, adam)
 {
-    check((struct vgg_train_options) { .optimizer = VGG_OPTIMIZER_ADAM, .epochs = 2, .batch = 9 });
+    check((struct vgg_train_options) {
+        .optimizer = VGG_OPTIMIZER_ADAM, .epochs = 2, .batch = 10 }); /* the last one alone */
     check((struct vgg_train_options) { .optimizer = VGG_OPTIMIZER_ADAM,
                                        .epochs = 3,
                                        .batch = 4,
@@ -240,4 +323,20 @@ Test(steps, adamw)
                                        .epsilon = 1e-4f,
                                        .weight_decay = 0.3f,
                                        .schedule = VGG_SCHEDULE_COSINE });
+}
+
+/* What is random must not be computed once and kept: new masks each step, other images each pass. */
+Test(steps, dropout_and_augmentation)
+{
+    struct vgg_train_options o = { .optimizer = VGG_OPTIMIZER_SGD,
+                                   .epochs = 3,
+                                   .batch = 12,
+                                   .steps_per_epoch = 5,
+                                   .learning_rate = 0.05f,
+                                   .momentum = 0.5f,
+                                   .seed = 0x9876543210 };
+    check_with(o, 0.4f);
+    o.augment = (struct vgg_augment_options) { .rotate = 30, .shift_width = 0.3f, .zoom = 0.5f, .flip = true };
+    check_with(o, 0);
+    check_with(o, 0.25f);
 }

@@ -453,6 +453,13 @@ Test(train, loss_that_is_no_number_stops_and_says_so)
     struct vgg_model *model = new_model();
     cr_assert_eq(train_on(model, &options, 0, 0), VGG_ERR_NUMERIC);
     cr_assert(strstr(last_error, "lower --lr"), "%s", last_error);
+    cr_assert(strstr(last_error, "in epoch 1, step 2;"), "%s", last_error);
+    /* One step an epoch: it is in the second. */
+    options.steps_per_epoch = 1;
+    struct vgg_model *again = new_model();
+    cr_assert_eq(train_on(again, &options, 0, 0), VGG_ERR_NUMERIC);
+    cr_assert(strstr(last_error, "in epoch 2, step 1;"), "%s", last_error);
+    vgg_model_destroy(again);
     vgg_model_destroy(model);
 }
 

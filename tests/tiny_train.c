@@ -13,7 +13,8 @@
 
 const char *const tiny_model_names[TINY_CLASSES] = { "fig", "kiwi", "lime", "plum" };
 
-static const int item_labels[TINY_ITEMS] = { 2, 0, 2, 2, 1, 0, 2, 2, 3, 2, 0, 2, 2, 1, 2, 2, 0, 2, 3, 2, 2, 0, 2 },
+static const int item_labels[TINY_ITEMS] = { 2, 0, 2, 2, 1, 0, 2, 2, 3, 2, 0, 2, 2, 1, 2, 2, 0, 2, 3, 2, 2,
+                                             0, 2, 3, 2, 2, 0, 1, 2, 0, 2, 2, 3, 0, 2, 0, 2, 2, 1, 2, 0 },
                  item_map[] = { 3, 0, 2, 1 };
 static const int held_labels[TINY_HELD] = { 1, 1, 0, 1, 2, 0, 1, 2, 2, 2, 1, 2, 2 }, held_map[] = { 2, 0, 3 };
 
@@ -114,7 +115,8 @@ struct vgg_model *tiny_model(const char *head)
     return model;
 }
 
-double *tiny_features(struct vgg_engine *engine, const struct vgg_model *model, const struct tiny_set *set)
+double *tiny_features(struct vgg_engine *engine, const struct vgg_model *model, const struct tiny_set *set,
+                      const struct vgg_augment_options *augment, uint64_t seed, uint64_t pass)
 {
     enum { PIXELS = TINY_SIZE * TINY_SIZE * 3 };
     size_t items = (size_t)set->count;
@@ -127,7 +129,7 @@ double *tiny_features(struct vgg_engine *engine, const struct vgg_model *model, 
                                               .width = TINY_SIZE,
                                               .preprocess = VGG_PREPROCESS_RESCALE };
     for (size_t i = 0; i < items; i++)
-        cr_assert_eq(vgg_data_fetch(data, i, &images, NULL, 0, 0, x + i * PIXELS), VGG_OK);
+        cr_assert_eq(vgg_data_fetch(data, i, &images, augment, seed, pass, x + i * PIXELS), VGG_OK);
     cr_assert_eq(vgg_features_create(&features, engine, model, &options), VGG_OK);
     cr_assert_eq(vgg_features_run(features, y, x, items), VGG_OK);
     for (size_t i = 0; i < items * TINY_FEATURES; i++)

@@ -5,7 +5,13 @@
 
 #include "core/vgg16.h"
 
-enum { TINY_SIZE = 32, TINY_FEATURES = 64, TINY_CLASSES = 4, TINY_ITEMS = 23, TINY_HELD = 13 };
+enum {
+    TINY_SIZE = 32,
+    TINY_FEATURES = 64,
+    TINY_CLASSES = 4,
+    TINY_ITEMS = 41 /* more than a pass takes at once */,
+    TINY_HELD = 13
+};
 
 /* The model's classes, and those of the training data and of the held-out data: fewer, in another order. */
 extern const char *const tiny_model_names[TINY_CLASSES]; /* fig, kiwi, lime, plum */
@@ -30,8 +36,10 @@ struct vgg_data *tiny_open(const struct tiny_set *set);
  * that no class is always the likeliest. Named by the first of tiny_model_names. */
 struct vgg_model *tiny_model(const char *head);
 
-/* The pooled features of each item, that a head "gap,..." sees: count * TINY_FEATURES by malloc. */
-double *tiny_features(struct vgg_engine *engine, const struct vgg_model *model, const struct tiny_set *set);
+/* The pooled features of each item, that a head "gap,..." sees: count * TINY_FEATURES by malloc. augment: NULL, or how
+ * the images are changed in pass number `pass` of a training with that seed. */
+double *tiny_features(struct vgg_engine *engine, const struct vgg_model *model, const struct tiny_set *set,
+                      const struct vgg_augment_options *augment, uint64_t seed, uint64_t pass);
 
 /* A dense layer in double. */
 struct tiny_dense {
