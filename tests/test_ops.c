@@ -104,6 +104,49 @@ Test(ops, threads_and_reruns_give_the_same_bits)
     if (!EMULATED) same_bits("scalar", false);
 }
 
+/* A rate of dropout is at least 0 and below 1. */
+Test(ops, rates_out_of_range_are_refused)
+{
+    static const float rates[] = { 0, 0.999f, 1, 1.5f, -0.25f, NAN, INFINITY };
+    struct vgg_op_case_list list;
+    size_t seen = 0;
+    cr_assert_eq(vgg_op_case_list_init(&list), VGG_OK);
+    for (size_t i = 0; i < list.count; i++) {
+        struct vgg_op op = list.item[i].op;
+        const char *why;
+        if (op.kind != VGG_OP_DROPOUT && op.kind != VGG_OP_DROPOUT_BWD) continue;
+        for (int k = 0; k < 7; k++, seen++) {
+            op.rate = rates[k];
+            cr_expect_eq(vgg_op_check(&op, list.item[i].arena_size, &why), k < 2, "rate %g", (double)rates[k]);
+        }
+    }
+    cr_expect_gt(seen, 0);
+    vgg_op_case_list_finish(&list);
+}
+
+/* Multiplications and additions of what multiplies matrices: forward, backward to the data and to the weights alike. */
+Test(ops, flops)
+{
+    struct vgg_op_case_list list;
+    size_t seen = 0;
+    cr_assert_eq(vgg_op_case_list_init(&list), VGG_OK);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct vgg_op *op = &list.item[i].op;
+        bool data = op->kind == VGG_OP_CONV_BWD_DATA || op->kind == VGG_OP_DENSE_BWD_DATA;
+        bool weight = op->kind == VGG_OP_CONV_BWD_WEIGHT || op->kind == VGG_OP_DENSE_BWD_WEIGHT;
+        bool conv = op->kind == VGG_OP_CONV || op->kind == VGG_OP_CONV_BWD_DATA || op->kind == VGG_OP_CONV_BWD_WEIGHT;
+        if (!data && !weight && op->kind != VGG_OP_CONV && op->kind != VGG_OP_DENSE) continue;
+        const struct vgg_view *in = data ? &op->dx : &op->x,
+                              *out = op->kind == VGG_OP_CONV || op->kind == VGG_OP_DENSE ? &op->y : &op->dy;
+        double want = 2.0 * in->n * in->h * in->w * in->c * out->c * (conv ? 9 : 1);
+        cr_expect(fabs(vgg_op_flops(op) - want) <= 1e-9 * want, "%s: %g, not %g", list.item[i].text, vgg_op_flops(op),
+                  want);
+        seen++;
+    }
+    cr_expect_gt(seen, 100);
+    vgg_op_case_list_finish(&list);
+}
+
 /* Plain C writes its outputs alone, and all of them: what the others are compared with must not be wrong with them. */
 Test(ops, plain_c_writes_what_it_should)
 {

@@ -424,7 +424,9 @@ Test(plan, bad_requests)
     struct vgg_plan_spec good = { .arch = &full, .batch = 1, .last = full.count, .loss = true }, bad;
     bad = good, bad.batch = 0, refuse(&bad, "no images");
     bad = good, bad.batch = -1, refuse(&bad, "fewer than no images");
-    bad = good, bad.batch = 1000, refuse(&bad, "more than 2^31 values");
+    bad = good, bad.batch = 669, refuse(&bad, "more than 2^31 values"); /* of 224 x 224 x 64 an image */
+    bad.batch = 668;
+    vgg_plan_destroy(build(&bad));
     bad = good, bad.first = -1, refuse(&bad, "negative first");
     bad = good, bad.first = full.count, refuse(&bad, "nothing to run");
     bad = good, bad.last = full.count + 1, refuse(&bad, "a layer too many");

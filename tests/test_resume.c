@@ -87,9 +87,8 @@ static void folder_of(char path[128], const char *name, int number)
     snprintf(path, 128, "%s/%s-%d", tiny_folder, name, number);
 }
 
-Test(resume, after_any_step_the_same_bits)
+static void after_any_step(struct vgg_train_options o)
 {
-    struct vgg_train_options o = new_options();
     struct vgg_model *straight, *model;
     struct vgg_history whole, part;
     open_all();
@@ -117,6 +116,22 @@ Test(resume, after_any_step_the_same_bits)
     vgg_history_finish(&whole);
     vgg_model_destroy(straight);
     close_all();
+}
+
+Test(resume, after_any_step_the_same_bits)
+{
+    after_any_step(new_options());
+}
+
+/* The parameters that train are the last ones; images are features by then. */
+Test(resume, of_a_head_alone)
+{
+    struct vgg_train_options o = new_options();
+    o.trainable = "head";
+    o.augment = (struct vgg_augment_options) { 0 };
+    o.optimizer = VGG_OPTIMIZER_SGD;
+    o.momentum = 0.9f;
+    after_any_step(o);
 }
 
 /* More epochs than at first. */

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 
+#include "core/data.h"
 #include "core/rng.h"
 #include "tests/tiny_train.h"
 
@@ -220,6 +221,7 @@ static void check_with(struct vgg_train_options o, float rate)
         cr_assert_eq(got->images, (uint64_t)seen);
         cr_assert(got->seconds_load >= 0 && got->seconds_train > 0 && got->seconds_validate > 0);
         cr_assert_leq(got->seconds_load + got->seconds_train + got->seconds_validate, got->seconds);
+        cr_assert_lt(got->seconds, 60);
         close_to(got->learning_rate, learning_rate, 1e-6 * learning_rate, "learning rate", e);
         close_to(got->loss, loss / seen, 1e-4, "loss", e);
         close_to(got->accuracy, (double)correct / seen, 1e-9, "accuracy", e);
@@ -339,4 +341,50 @@ Test(steps, dropout_and_augmentation)
     o.augment = (struct vgg_augment_options) { .rotate = 30, .shift_width = 0.3f, .zoom = 0.5f, .flip = true };
     check_with(o, 0);
     check_with(o, 0.25f);
+}
+
+/* Pooled features in place of the images give the same epochs; what lies below them cannot train. */
+Test(steps, from_pooled_features)
+{
+    struct vgg_engine *engine = tiny_engine();
+    struct vgg_data *images[2] = { tiny_open(&tiny_items), tiny_open(&tiny_held) }, *pooled[2];
+    const struct tiny_set *sets[2] = { &tiny_items, &tiny_held };
+    struct vgg_model *models[2] = { tiny_model("gap,dense:4:softmax"), tiny_model("gap,dense:4:softmax") };
+    struct vgg_history histories[2];
+    static float x[2][TINY_ITEMS * TINY_FEATURES];
+    for (int k = 0; k < 2; k++) {
+        double *features = tiny_features(engine, models[0], sets[k], NULL, 0, 0);
+        for (int i = 0; i < sets[k]->count * TINY_FEATURES; i++)
+            x[k][i] = (float)features[i];
+        cr_assert_eq(vgg_data_from_features(&pooled[k], images[k], x[k], sets[k]->labels, (size_t)sets[k]->count, 1, 1,
+                                            TINY_FEATURES),
+                     VGG_OK);
+        free(features);
+    }
+    struct vgg_train_options o = { .optimizer = VGG_OPTIMIZER_ADAM, .epochs = 3, .batch = 7, .learning_rate = 0.01f };
+    for (int k = 0; k < 2; k++) {
+        o.history = &histories[k];
+        cr_assert_eq(vgg_train(engine, models[k], k ? pooled[0] : images[0], k ? pooled[1] : images[1], &o), VGG_OK);
+        cr_assert_eq(histories[k].count, 3);
+    }
+    for (int e = 0; e < 3; e++) {
+        const struct vgg_epoch *got = &histories[1].epochs[e], *want = &histories[0].epochs[e];
+        close_to(got->loss, want->loss, 1e-4, "loss", e);
+        close_to(got->val_loss, want->val_loss, 1e-4, "val_loss", e);
+        close_to(got->accuracy, want->accuracy, 1e-9, "accuracy", e);
+        close_to(got->val_accuracy, want->val_accuracy, 1e-9, "val_accuracy", e);
+        cr_assert_eq(got->images, want->images);
+    }
+    o.history = NULL;
+    o.trainable = "all";
+    cr_assert_eq(vgg_train(engine, models[1], pooled[0], NULL, &o), VGG_ERR_ARGUMENT);
+    o.trainable = "block9";
+    cr_assert_eq(vgg_train(engine, models[1], pooled[0], NULL, &o), VGG_ERR_ARGUMENT);
+    for (int k = 0; k < 2; k++) {
+        vgg_history_finish(&histories[k]);
+        vgg_data_destroy(pooled[k]);
+        vgg_data_destroy(images[k]);
+        vgg_model_destroy(models[k]);
+    }
+    vgg_engine_destroy(engine);
 }

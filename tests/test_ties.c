@@ -7,7 +7,7 @@
 
 #include "tests/harness.h"
 
-enum { N = 2, H = 9, W = 17, C = 19, PH = H / 2, PW = W / 2, PATTERNS = 15 };
+enum { N = 3, H = 7, W = 11, C = 97, PH = H / 2, PW = W / 2, PATTERNS = 15 };
 
 struct map {
     float at[N][H][W][C];
@@ -22,7 +22,8 @@ struct global {
 };
 
 /* The pixels of window number i that hold its maximum are the bits of 1 + i % 15; the others are negative. The maximum
- * of every seventh is 0, or -0, which is equal. The odd last row and column stay below all maxima but one. */
+ * of every seventh is 0, or -0, which is equal. Each
+ * image has larger ones than that before it. The odd last row and column stay below all maxima but one. */
 static void fill_map(struct map *x)
 {
     for (int n = 0; n < N; n++)
@@ -31,10 +32,10 @@ static void fill_map(struct map *x)
                 for (int k = 0; k < C; k++) {
                     int window = ((n * PH + r / 2) * PW + s / 2) * C + k, place = 2 * (r % 2) + s % 2;
                     bool tied = (1 + window % PATTERNS) >> place & 1, inside = r < 2 * PH && s < 2 * PW;
-                    float most = window % 7 ? 1.0f + (float)(window / 3 % 4) : place == 2 ? -0.0f : 0.0f;
+                    float most = window % 7 ? (float)((1 + window / 3 % 4) * (1 + n)) : place == 2 ? -0.0f : 0.0f;
                     x->at[n][r][s][k] = inside && tied ? most : -0.25f * (float)(1 + place);
                 }
-    x->at[1][H - 1][W - 1][3] = 9;
+    x->at[1][H - 1][W - 1][3] = 99;
 }
 
 /* The first pixel in row order of those as large as the largest of h x w ones from (r, s) on. */
@@ -49,7 +50,7 @@ static void first_of_largest(int *row, int *column, const struct map *x, int n, 
     *row = r + i / w, *column = s + i % w;
 }
 
-static void expect_pooled(struct map *dx, const struct map *x, const struct pooled *dy, bool relu)
+static void expect_pooled(struct map *dx, struct pooled *y, const struct map *x, const struct pooled *dy, bool relu)
 {
     int row, column;
     *dx = (struct map) { 0 };
@@ -57,18 +58,21 @@ static void expect_pooled(struct map *dx, const struct map *x, const struct pool
         for (int i = 0; i < PH * PW; i++)
             for (int k = 0; k < C; k++) {
                 first_of_largest(&row, &column, x, n, 2 * (i / PW), 2 * (i % PW), 2, 2, k);
-                if (relu && x->at[n][row][column][k] <= 0) continue;
+                float most = x->at[n][row][column][k];
+                y->at[n][i / PW][i % PW][k] = most;
+                if (relu && most <= 0) continue;
                 dx->at[n][row][column][k] = dy->at[n][i / PW][i % PW][k];
             }
 }
 
-static void expect_global(struct map *dx, const struct map *x, const struct global *dy, bool relu)
+static void expect_global(struct map *dx, struct global *y, const struct map *x, const struct global *dy, bool relu)
 {
     int row, column;
     *dx = (struct map) { 0 };
     for (int n = 0; n < N; n++)
         for (int k = 0; k < C; k++) {
             first_of_largest(&row, &column, x, n, 0, 0, H, W, k);
+            y->at[n][k] = x->at[n][row][column][k];
             if (!relu || x->at[n][row][column][k] > 0) dx->at[n][row][column][k] = dy->at[n][k];
         }
 }
@@ -84,12 +88,12 @@ static void put(struct harness *h, const struct vgg_view *view, const float *val
     free(narrow);
 }
 
-static void compare(struct harness *h, const struct vgg_view *view, const struct map *want, const char *what, bool relu)
+static void compare(struct harness *h, const struct vgg_view *view, const float *values, const char *what, bool relu)
 {
     size_t count = vgg_view_count(view), c = (size_t)view->c;
     float *got = harness_fetch(h, view);
     for (size_t i = 0; i < count; i++) {
-        float w = (&want->at[0][0][0][0])[i / c * C + i % c];
+        float w = values[i / c * C + i % c];
         cr_assert_eq(got[i], w, "%s: %s of %zu channels, relu %d: pixel %zu, channel %zu is %g, not %g", h->name, what,
                      c, relu, i / c, i % c, (double)got[i], (double)w);
     }
@@ -99,8 +103,8 @@ static void compare(struct harness *h, const struct vgg_view *view, const struct
 static void check(const struct harness_target *target, int c, bool relu)
 {
     static struct map x, want;
-    static struct pooled dy;
-    static struct global dm;
+    static struct pooled dy, y_want;
+    static struct global dm, most_want;
     struct harness h;
     fill_map(&x);
     for (int i = 0; i < N * PH * PW * C; i++)
@@ -126,21 +130,23 @@ static void check(const struct harness_target *target, int c, bool relu)
     put(&h, &vdy, &dy.at[0][0][0][0]);
     put(&h, &vdm, &dm.at[0][0]);
     harness_run(&h, op, 4, &(struct vgg_step) { 0 });
-    expect_pooled(&want, &x, &dy, relu);
-    compare(&h, &dx, &want, "pool", relu);
-    expect_global(&want, &x, &dm, relu);
-    compare(&h, &all, &want, "global", relu);
+    expect_pooled(&want, &y_want, &x, &dy, relu);
+    compare(&h, &dx, &want.at[0][0][0][0], "gradient of pool", relu);
+    compare(&h, &y, &y_want.at[0][0][0][0], "pool", relu);
+    expect_global(&want, &most_want, &x, &dm, relu);
+    compare(&h, &all, &want.at[0][0][0][0], "gradient of global pool", relu);
+    compare(&h, &most, &most_want.at[0][0], "global pool", relu);
     harness_close(&h);
 }
 
-/* 16 channels are whole vectors, 12 halves of one, 19 none. */
+/* 16 channels are whole vectors, 12 halves of one, 19 none; 97 are more than the CPU pools globally at once. */
 Test(ties, first_in_row_order_of_every_pattern)
 {
-    static const int channels[] = { 19, 16, 12 };
+    static const int channels[] = { 97, 19, 16, 12 };
     struct harness_target target[HARNESS_MAX_TARGETS];
     size_t targets = harness_targets(target);
     for (size_t t = 0; t < targets; t++)
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < 4; i++)
             for (int relu = 0; relu < 2; relu++)
                 check(&target[t], channels[i], relu);
 }
@@ -149,7 +155,7 @@ Test(ties, first_in_row_order_of_every_pattern)
 static void check_fused(const struct harness_target *target, bool relu)
 {
     static struct map x, want;
-    static struct pooled dy;
+    static struct pooled dy, y_want;
     static float w[3][3][C][C], b[C];
     struct harness h;
     fill_map(&x);
@@ -174,8 +180,8 @@ static void check_fused(const struct harness_target *target, bool relu)
     harness_put(&h, &vw, w);
     harness_put(&h, &vb, b);
     harness_run(&h, op, 2, &(struct vgg_step) { 0 });
-    expect_pooled(&want, &x, &dy, relu);
-    compare(&h, &dx, &want, "convolution and pool", relu);
+    expect_pooled(&want, &y_want, &x, &dy, relu);
+    compare(&h, &dx, &want.at[0][0][0][0], "convolution and pool", relu);
     harness_close(&h);
 }
 
