@@ -19,7 +19,7 @@
 enum { SIZE = 32, ITEMS = 36, CLASSES = 3, EPOCHS = 4 };
 
 static char folder[] = "/tmp/vgg16-train-XXXXXX";
-static char images[64], checkpoints[64];
+static char images[64], held[64], checkpoints[64];
 static char last_error[512];
 
 static void listen(void *user, enum vgg_log_level level, const char *line)
@@ -28,15 +28,21 @@ static void listen(void *user, enum vgg_log_level level, const char *line)
     if (level == VGG_LOG_ERROR) snprintf(last_error, sizeof last_error, "%s", line);
 }
 
-/* Class k is bright in channel first + k, with noise. */
-static void write_images(const char *path, int first, int classes, const char *names)
+/* The class of item i, in no order. */
+static int label_of(int i, int classes)
+{
+    return (int)vgg_rng_below(9, VGG_RNG_INIT, (uint64_t)classes, (uint64_t)i, (uint32_t)classes);
+}
+
+/* Items from, from + 1, ... Class k is bright in channel first + k, with noise. */
+static void write_images(const char *path, int from, int first, int classes, const char *names)
 {
     static uint8_t x[ITEMS][SIZE][SIZE][3];
     static int64_t y[ITEMS];
     for (int i = 0; i < ITEMS; i++) {
-        y[i] = i % classes;
+        y[i] = label_of(from + i, classes);
         for (int k = 0; k < SIZE * SIZE * 3; k++) {
-            uint32_t noise = vgg_rng_below(7, VGG_RNG_INIT, (uint64_t)i, (uint64_t)k, 120);
+            uint32_t noise = vgg_rng_below(7, VGG_RNG_INIT, (uint64_t)(from + i), (uint64_t)k, 120);
             (&x[i][0][0][0])[k] = (uint8_t)(noise + (k % 3 == first + y[i] ? 120u : 0u));
         }
     }
@@ -55,7 +61,9 @@ static void set_up(void)
     cr_assert(mkdtemp(folder));
     snprintf(images, sizeof images, "%s/images.safetensors", folder);
     snprintf(checkpoints, sizeof checkpoints, "%s/checkpoints", folder);
-    write_images(images, 0, CLASSES, "[\"red\",\"green\",\"blue\"]");
+    snprintf(held, sizeof held, "%s/held.safetensors", folder);
+    write_images(images, 0, 0, CLASSES, "[\"red\",\"green\",\"blue\"]");
+    write_images(held, ITEMS, 0, CLASSES, "[\"red\",\"green\",\"blue\"]");
 }
 
 static void tear_down(void)
@@ -96,12 +104,14 @@ static enum vgg_status train_on(struct vgg_model *model, const struct vgg_train_
                                 uint64_t memory)
 {
     struct vgg_engine *engine;
-    struct vgg_data *data;
+    struct vgg_data *data, *validation;
     struct vgg_engine_options engine_options = { .backend = "cpu", .threads = threads, .memory = memory };
     cr_assert_eq(vgg_engine_create(&engine, &engine_options), VGG_OK);
     cr_assert_eq(vgg_data_open(&data, images), VGG_OK);
-    enum vgg_status status = vgg_train(engine, model, data, data, options);
+    cr_assert_eq(vgg_data_open(&validation, held), VGG_OK);
+    enum vgg_status status = vgg_train(engine, model, data, validation, options);
     vgg_data_destroy(data);
+    vgg_data_destroy(validation);
     vgg_engine_destroy(engine);
     return status;
 }
@@ -399,18 +409,20 @@ static enum vgg_status losing_download(struct vgg_buf *buf, size_t offset, void 
 static enum vgg_status train_losing(struct vgg_model *model, const struct vgg_train_options *options)
 {
     struct vgg_engine *engine;
-    struct vgg_data *data;
+    struct vgg_data *data, *validation;
     struct vgg_engine_options engine_options = { .backend = "cpu" };
     cr_assert_eq(vgg_engine_create(&engine, &engine_options), VGG_OK);
     cr_assert_eq(vgg_data_open(&data, images), VGG_OK);
+    cr_assert_eq(vgg_data_open(&validation, held), VGG_OK);
     real = engine->backend->vtable;
     losing = *real;
     losing.submit = losing_submit;
     losing.download = losing_download;
     engine->backend->vtable = &losing;
     submits = 0;
-    enum vgg_status status = vgg_train(engine, model, data, data, options);
+    enum vgg_status status = vgg_train(engine, model, data, validation, options);
     vgg_data_destroy(data);
+    vgg_data_destroy(validation);
     vgg_engine_destroy(engine);
     return status;
 }
@@ -493,7 +505,7 @@ Test(train, saved_models_come_back_whole_and_classes_are_matched_by_name)
     cr_assert_str_eq(vgg_model_class_name(loaded, 2), "blue");
 
     /* Only two of the classes, numbered otherwise. */
-    write_images(part, 1, 2, "[\"green\",\"blue\"]");
+    write_images(part, 0, 1, 2, "[\"green\",\"blue\"]");
     struct vgg_engine *engine;
     struct vgg_data *data;
     struct vgg_evaluation *result;
@@ -504,14 +516,16 @@ Test(train, saved_models_come_back_whole_and_classes_are_matched_by_name)
     cr_assert_eq(vgg_evaluate(&result, engine, loaded, data, &evaluating), VGG_OK);
     cr_assert_eq(result->count, ITEMS);
     cr_assert_eq(result->classes, CLASSES);
-    cr_assert_eq(result->support[1], ITEMS / 2);
-    cr_assert_eq(result->support[2], ITEMS / 2);
+    uint64_t support[CLASSES] = { 0 };
+    for (int i = 0; i < ITEMS; i++)
+        support[1 + label_of(i, 2)]++;
+    cr_assert_arr_eq(result->support, support, sizeof support);
     cr_assert_geq(result->accuracy, 0.9);
     for (int i = 0; i < ITEMS; i++)
-        cr_assert_eq(result->labels[i], 1 + i % 2);
+        cr_assert_eq(result->labels[i], 1 + label_of(i, 2));
     vgg_evaluation_destroy(result);
     vgg_data_destroy(data);
-    write_images(part, 0, 2, "[\"cyan\",\"red\"]");
+    write_images(part, 0, 0, 2, "[\"cyan\",\"red\"]");
     cr_assert_eq(vgg_data_open(&data, part), VGG_OK);
     cr_assert_eq(vgg_evaluate(&result, engine, loaded, data, &evaluating), VGG_ERR_ARGUMENT);
     cr_assert(strstr(last_error, "cyan"), "%s", last_error);

@@ -28,9 +28,10 @@ class Classes(Program):
         return name
 
     def array(self, name, order, names=None):
-        """Images of the classes numbered in CLASSES as `order` tells; item i has the data's number i % len(order)."""
+        """Images of the classes numbered in CLASSES as `order` tells; the items of all classes are mixed."""
         noise = random.Random(5)
         labels = [i % len(order) for i in range(3 * len(order) - 1)]  # the last class has one image less
+        random.Random(len(order)).shuffle(labels)
         x = bytes(v + noise.randrange(50) for i in labels for _ in range(32 * 32) for v in COLOURS[order[i]])
         y = b"".join(i.to_bytes(8, "little") for i in labels)
         write_safetensors(self.path(name), {"x": ("U8", [len(labels), 32, 32, 3], x), "y": ("I64", [len(labels)], y)},
