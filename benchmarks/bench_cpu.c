@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/arch.h"
-#include "core/backend.h"
-#include "core/bench_peak.h"
-#include "core/bench_stats.h"
-#include "core/clock.h"
-#include "core/log.h"
-#include "core/rng.h"
+#include "core/arch/arch.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/rng.h"
+#include "core/bench/bench_peak.h"
+#include "core/bench/bench_stats.h"
+#include "core/op/backend.h"
 
 enum { MAX_VARIANTS = 4, MAX_REPEATS = 1000 };
 

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "core/bench_stats.h"
-#include "core/clock.h"
-#include "core/log.h"
-#include "core/mem.h"
-#include "core/net.h"
-#include "core/rng.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/base/rng.h"
+#include "core/bench/bench_stats.h"
+#include "core/engine/net.h"
 
 struct bench_case {
     const char *name;

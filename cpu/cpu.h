@@ -2,7 +2,7 @@
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
 
-#include "core/backend.h"
+#include "core/op/backend.h"
 #include "cpu/cpu_kernels.h"
 
 /* Which algorithm convolutions use: the expected fastest, the direct one, Winograd's with the best tile or with a given

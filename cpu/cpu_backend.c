@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/limits.h"
-#include "core/log.h"
-#include "core/mem.h"
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
 #include "cpu/cpu.h"
 
 enum { MAX_THREADS = 1024 };

@@ -4,7 +4,7 @@
 #ifndef CPU_KERNELS_H
 #define CPU_KERNELS_H
 
-#include "core/op.h"
+#include "core/op/op.h"
 
 struct cpu;
 struct cpu_gemm;
@@ -19,7 +19,7 @@ struct cpu_args {
 };
 
 /* A whole operation, using all threads of `cpu`. Fails only for want of memory (logged). Flags and optional views as
- * core/op.h says, any extents. */
+ * core/op/op.h says, any extents. */
 typedef enum vgg_status cpu_op_fn(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args);
 
 /* One row of 2x2 max-pooling, stride 2: x0 and x1 are rows 2y and 2y + 1 of the input; y: w x c. arg (or NULL) =

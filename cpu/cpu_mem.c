@@ -2,8 +2,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "core/log.h"
-#include "core/mem.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
 #include "cpu/cpu.h"
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };

@@ -1,4 +1,4 @@
-#include "core/clock.h"
+#include "core/base/clock.h"
 #include "cpu/cpu.h"
 
 static cpu_loop_fn *const loops[VGG_OP_KIND_COUNT] = {

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
-#include "core/log.h"
-#include "core/mem.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
 #include "cpu/cpu.h"
 
 struct cpu_pack {

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "cpu/cpu.h"
 
 /* Elements of one piece: a few L1 caches, so that starting a piece costs nothing. */

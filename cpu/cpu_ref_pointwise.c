@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "cpu/cpu_kernels.h"
 
 void cpu_dropout_c(float *y, const float *x, size_t count, uint64_t index, const struct cpu_dropout *dropout)

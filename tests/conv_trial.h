@@ -3,7 +3,7 @@
 #ifndef TESTS_CONV_TRIAL_H
 #define TESTS_CONV_TRIAL_H
 
-#include "core/backend.h"
+#include "core/op/backend.h"
 
 /* How test data is drawn: uniform reals, small whole numbers (sums are exact, maxima tie), reals with extremes. */
 enum trial_data { TRIAL_REALS, TRIAL_WHOLE, TRIAL_EXTREMES };

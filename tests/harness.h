@@ -4,8 +4,8 @@
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
 
-#include "core/backend.h"
-#include "core/plan.h"
+#include "core/op/backend.h"
+#include "core/plan/plan.h"
 
 /* One way of running operations: a device, and for the CPU the highest ISA level allowed. */
 struct harness_target {

@@ -5,7 +5,7 @@
 
 #include <criterion/criterion.h>
 
-#include "core/arch.h"
+#include "core/arch/arch.h"
 
 static int log_lines;
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/augment.h"
+#include "core/image/augment.h"
 
 enum { MAX_FLOATS = 32 * 32 * 3 };
 

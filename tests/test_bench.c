@@ -2,9 +2,9 @@
  * was, comparisons that see a slowdown and nothing in noise. */
 #include <math.h>
 
-#include "core/bench.h"
-#include "core/bench_stats.h"
-#include "core/model.h"
+#include "core/bench/bench.h"
+#include "core/bench/bench_stats.h"
+#include "core/model/model.h"
 #include "tests/data_files.h"
 
 /* ---- small benchmarks ---- */

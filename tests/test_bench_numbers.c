@@ -2,10 +2,10 @@
  * and roofs that are roofs. */
 #include <math.h>
 
-#include "core/backend.h"
-#include "core/bench_machine.h"
-#include "core/bench_peak.h"
-#include "core/bench_stats.h"
+#include "core/bench/bench_machine.h"
+#include "core/bench/bench_peak.h"
+#include "core/bench/bench_stats.h"
+#include "core/op/backend.h"
 #include "tests/data_files.h"
 
 Test(bench_stats, quartiles_of_known_numbers)

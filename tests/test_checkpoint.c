@@ -10,11 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/checkpoint.h"
-#include "core/model.h"
-#include "core/rng.h"
-#include "core/safetensors.h"
-#include "core/settings.h"
+#include "core/base/rng.h"
+#include "core/format/safetensors.h"
+#include "core/model/model.h"
+#include "core/train/checkpoint.h"
+#include "core/train/settings.h"
 
 enum { SIZE = 32, ITEMS = 9, CLASSES = 3 };
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/safetensors.h"
+#include "core/format/safetensors.h"
 #include "weight_files.h"
 
 static const struct {

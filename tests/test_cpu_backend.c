@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
-#include "core/op_case.h"
+#include "core/base/log.h"
+#include "core/selftest/op_case.h"
 #include "cpu/cpu.h"
 #include "cpu/cpu_backend.h"
 

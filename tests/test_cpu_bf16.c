@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/log.h"
-#include "core/op_case.h"
+#include "core/base/log.h"
+#include "core/selftest/op_case.h"
 #include "cpu/cpu_bf16.h"
 #include "cpu/cpu_gemm.h"
 #include "cpu/cpu_kernels.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "cpu/cpu_kernels.h"
 
 /* Around vectors of 4, 8 and 16 floats, around dropout's 16, 32 and 64, a prime, a VGG layer's. */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "conv_trial.h"
-#include "core/arch.h"
-#include "core/rng.h"
+#include "core/arch/arch.h"
+#include "core/base/rng.h"
 #include "cpu/cpu_winograd.h"
 
 enum { T = CPU_WINOGRAD_MAX_T };

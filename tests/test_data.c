@@ -3,8 +3,8 @@
 
 #include <zlib.h>
 
-#include "core/data.h"
-#include "core/safetensors.h"
+#include "core/data/data.h"
+#include "core/format/safetensors.h"
 
 static const struct vgg_image_options one_pixel = { .height = 1, .width = 1, .preprocess = VGG_PREPROCESS_NONE };
 

@@ -3,9 +3,9 @@
 
 #include <stdarg.h>
 
-#include "core/data.h"
-#include "core/data_left_out.h"
-#include "core/image.h"
+#include "core/data/data.h"
+#include "core/data/data_left_out.h"
+#include "core/image/image.h"
 
 /* All lines logged at `level` or above, each with a newline. */
 static char lines[16384];

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "core/explain.h"
+#include "core/infer/explain.h"
 #include "tests/harness.h"
 
 enum { SIZE = 64, IMAGE = 46 };

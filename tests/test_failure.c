@@ -15,7 +15,7 @@
 
 #include <criterion/criterion.h>
 
-#include "core/safetensors.h"
+#include "core/format/safetensors.h"
 
 /* ---- what fails, and what is held ---- */
 

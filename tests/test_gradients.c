@@ -7,7 +7,7 @@
 
 #include <criterion/criterion.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "tests/harness.h"
 
 static const double STEP = 1e-5;  /* of the differences */

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/image.h"
-#include "core/rng.h"
+#include "core/base/rng.h"
+#include "core/image/image.h"
 
 enum { WIDTH = 32, HEIGHT = 24 };
 

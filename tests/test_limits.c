@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <sys/wait.h>
 
-#include "core/limits.h"
+#include "core/base/limits.h"
 
 enum { MIB = 1 << 20, GIB = 1 << 30 };
 

@@ -5,7 +5,7 @@
 
 #include "data_files.h"
 
-#include "core/loader.h"
+#include "core/data/loader.h"
 
 enum { ITEMS = 23 };
 

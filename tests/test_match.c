@@ -1,9 +1,9 @@
 /* Which of a model's classes the classes of a data set are. */
 #include <criterion/criterion.h>
 
-#include "core/data_store.h"
-#include "core/match.h"
-#include "core/mem.h"
+#include "core/base/mem.h"
+#include "core/data/data_store.h"
+#include "core/infer/match.h"
 #include "data_files.h"
 
 static char *model_names[] = { "fig", "kiwi", "lime", "kiwi", "plum" }, *model_numbers[] = { "4", "7", "1" },

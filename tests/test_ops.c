@@ -1,10 +1,10 @@
-/* Every operation of core/op_case.h on every backend, device and instruction set found, against plain C. */
+/* Every operation of core/selftest/op_case.h on every backend, device and instruction set found, against plain C. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/op_case.h"
+#include "core/selftest/op_case.h"
 #include "emulated.h"
 
 static struct vgg_backend *open_cpu(const char *isa, int threads)

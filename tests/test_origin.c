@@ -1,9 +1,9 @@
 /* The record of how features were made, as texts: written, read, damaged, compared. */
 #include "data_files.h"
 
-#include "core/image.h"
-#include "core/names.h"
-#include "core/origin.h"
+#include "core/base/names.h"
+#include "core/data/origin.h"
+#include "core/image/image.h"
 
 static char *folder, file[128];
 

@@ -4,9 +4,9 @@
 
 #include <math.h>
 
-#include "core/origin_match.h"
-#include "core/rng.h"
-#include "core/sink.h"
+#include "core/base/rng.h"
+#include "core/infer/origin_match.h"
+#include "core/infer/sink.h"
 
 enum { ITEMS = 4, HEIGHT = 40, WIDTH = 36 };
 

@@ -1,7 +1,7 @@
 /* Parts of data sets whose classes come in no order, and have none, one, two and more items. */
 #include "data_files.h"
 
-#include "core/data.h"
+#include "core/data/data.h"
 
 enum { MIXED = 17, MIXED_CLASSES = 6 };
 static const uint8_t mixed_labels[MIXED] = { 3, 0, 4, 3, 0, 5, 1, 3, 0, 3, 5, 4, 0, 3, 4, 3, 5 };

@@ -4,10 +4,10 @@
 
 #include <math.h>
 
-#include "core/colour.h"
-#include "core/heat.h"
-#include "core/picture.h"
-#include "core/sheet.h"
+#include "core/image/colour.h"
+#include "core/image/heat.h"
+#include "core/image/picture.h"
+#include "core/image/sheet.h"
 
 /* Ramps with a bright disc: smooth enough for JPEG. By malloc. */
 static struct vgg_image make_image(int height, int width)

@@ -8,7 +8,7 @@
 
 #include <criterion/criterion.h>
 
-#include "core/plan.h"
+#include "core/plan/plan.h"
 
 /* ---- a simulation of the list ---- */
 

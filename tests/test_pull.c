@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/digest.h"
-#include "core/file.h"
-#include "core/pull.h"
+#include "core/base/digest.h"
+#include "core/base/file.h"
+#include "core/weights/pull.h"
 #include "weight_files.h"
 
 #define NOTOP "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"

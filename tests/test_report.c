@@ -1,9 +1,9 @@
 /* Reports: axes against ticks worked out by hand, pages that are well-formed, escaped and whole or not there. */
 #include <math.h>
 
-#include "core/report_axis.h"
-#include "core/report_chart.h"
-#include "core/tensorboard.h"
+#include "core/format/tensorboard.h"
+#include "core/page/report_axis.h"
+#include "core/page/report_chart.h"
 #include "tests/data_files.h"
 
 /* ---- axes ---- */

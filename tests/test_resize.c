@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/image.h"
-#include "core/resize.h"
+#include "core/image/image.h"
+#include "core/image/resize.h"
 
 enum { MAX_BYTES = 64 * 64 * 3 };
 

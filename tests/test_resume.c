@@ -6,7 +6,7 @@
 
 #include "data_files.h"
 
-#include "core/model.h"
+#include "core/model/model.h"
 #include "tests/tiny_train.h"
 
 TestSuite(resume, .init = tiny_init, .fini = tiny_finish, .timeout = 120);

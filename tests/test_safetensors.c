@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/safetensors.h"
+#include "core/format/safetensors.h"
 #include "weight_files.h"
 
 /* Writes a file of `length` as header length, a header text and `size` zeros. */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/net.h"
-#include "core/shard.h"
+#include "core/engine/net.h"
+#include "core/plan/shard.h"
 #include "harness.h"
 
 enum { SIZE = 32, BATCH = 23, CLASSES = 3, VALUES = SIZE * SIZE * 3 };

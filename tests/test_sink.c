@@ -6,9 +6,9 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "core/data.h"
-#include "core/origin.h"
-#include "core/sink.h"
+#include "core/data/data.h"
+#include "core/data/origin.h"
+#include "core/infer/sink.h"
 
 /* Three labelled items in classes "a,b" and "c", one of them not written. */
 static struct vgg_data *open_three(const char *folder)

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "core/mem.h"
-#include "core/model_init.h"
-#include "core/net.h"
+#include "core/base/mem.h"
+#include "core/engine/net.h"
+#include "core/model/model_init.h"
 
 static atomic_long allocations;
 

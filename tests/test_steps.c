@@ -7,8 +7,8 @@
 
 #include <criterion/criterion.h>
 
-#include "core/data.h"
-#include "core/rng.h"
+#include "core/base/rng.h"
+#include "core/data/data.h"
 #include "tests/tiny_train.h"
 
 TestSuite(steps, .init = tiny_init, .fini = tiny_finish, .timeout = 60);

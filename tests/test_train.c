@@ -8,13 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/engine.h"
-#include "core/file.h"
-#include "core/loader.h"
-#include "core/model.h"
-#include "core/net.h"
-#include "core/rng.h"
-#include "core/safetensors.h"
+#include "core/base/file.h"
+#include "core/base/rng.h"
+#include "core/data/loader.h"
+#include "core/engine/engine.h"
+#include "core/engine/net.h"
+#include "core/format/safetensors.h"
+#include "core/model/model.h"
 
 enum { SIZE = 32, ITEMS = 36, CLASSES = 3, EPOCHS = 4 };
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/model.h"
-#include "core/rng.h"
-#include "core/safetensors.h"
+#include "core/base/rng.h"
+#include "core/format/safetensors.h"
+#include "core/model/model.h"
 #include "vk/vk_conv.h"
 #include "vk_driver.h"
 

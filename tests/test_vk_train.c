@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/engine.h"
-#include "core/log.h"
-#include "core/model.h"
-#include "core/rng.h"
-#include "core/safetensors.h"
+#include "core/base/log.h"
+#include "core/base/rng.h"
+#include "core/engine/engine.h"
+#include "core/format/safetensors.h"
+#include "core/model/model.h"
 #include "vk/vk_device.h"
 #include "vk_driver.h"
 

@@ -7,9 +7,9 @@
 
 #include <criterion/criterion.h>
 
-#include "core/data.h"
-#include "core/rng.h"
-#include "core/safetensors.h"
+#include "core/base/rng.h"
+#include "core/data/data.h"
+#include "core/format/safetensors.h"
 
 const char *const tiny_model_names[TINY_CLASSES] = { "fig", "kiwi", "lime", "plum" };
 

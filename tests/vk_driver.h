@@ -4,7 +4,7 @@
 #ifndef TESTS_VK_DRIVER_H
 #define TESTS_VK_DRIVER_H
 
-#include "core/op_case.h"
+#include "core/selftest/op_case.h"
 
 /* Runs everything; Debian: mesa-vulkan-drivers. */
 void vk_driver_lavapipe(void);

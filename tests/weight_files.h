@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/weights.h"
+#include "core/weights/weights.h"
 
 /* A python3 that has the modules ("h5py, numpy"), or NULL. */
 const char *weight_files_python(const char *modules);

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
-#include "core/mem.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
 #include "vk/vk_mem.h"
 #include "vk/vk_ops.h"
 #include "vk/vk_rec.h"

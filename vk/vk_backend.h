@@ -2,7 +2,7 @@
 #ifndef VK_BACKEND_H
 #define VK_BACKEND_H
 
-#include "core/backend.h"
+#include "core/op/backend.h"
 
 /* Every Vulkan 1.2 device. devices() finds none, and says so nowhere, where there is no libvulkan. */
 extern const struct vgg_backend_vtable vk_backend_vtable;

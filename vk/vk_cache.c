@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/log.h"
-#include "core/mem.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
 #include "vk/vk_pipe.h"
 
 /* What must be equal for a cache to be used; also what the driver itself may fail to check

@@ -1,6 +1,6 @@
 #include "vk/vk_cmd.h"
 
-#include "core/log.h"
+#include "core/base/log.h"
 
 enum vgg_status vk_cmd_begin(struct vk *vk, VkCommandBuffer cmd)
 {

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/log.h"
+#include "core/base/log.h"
 #include "vk/vk_tile.h"
 
 static struct vk_conv describe(const struct vgg_op *op)

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/log.h"
-#include "core/mem.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
 #include "vk/vk_mem.h"
 #include "vk/vk_pipe.h"
 #include "vk/vk_rec.h"

@@ -2,7 +2,7 @@
 #ifndef VK_DEVICE_H
 #define VK_DEVICE_H
 
-#include "core/backend.h"
+#include "core/op/backend.h"
 #include "vk/vk_gpu.h"
 
 struct vk_block;

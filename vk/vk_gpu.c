@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/limits.h"
-#include "core/log.h"
-#include "core/mem.h"
-#include "core/op.h"
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/op/op.h"
 
 static uint64_t largest_heap(const struct vk_gpu *gpu)
 {

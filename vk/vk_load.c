@@ -3,7 +3,7 @@
 #include <dlfcn.h>
 #include <string.h>
 
-#include "core/log.h"
+#include "core/base/log.h"
 
 struct entry {
     const char *name;

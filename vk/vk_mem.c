@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
-#include "core/mem.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
 #include "vk/vk_cmd.h"
 
 /* Buffers from LARGE on have a block of their own; smaller ones share blocks of BLOCK bytes. Staging has two halves. */

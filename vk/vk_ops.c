@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "core/log.h"
-#include "core/rng.h"
+#include "core/base/log.h"
+#include "core/base/rng.h"
 
 enum { FLAT_THREADS = 128 };
 

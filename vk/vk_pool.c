@@ -1,6 +1,6 @@
 #include "vk/vk_ops.h"
 
-#include "core/log.h"
+#include "core/base/log.h"
 #include "vk/vk_chunk.h"
 
 /* Cuts by rows of the pooled map, the odd last row of the full one included. Bytes of arg lie four to a word: where

@@ -1,6 +1,6 @@
 /* Winograd's way on devices of CPU type: by texel buffers and 64-bit words, in pieces that stay in the cache; vk_wino.c
  * serves the others. */
-#include "core/log.h"
+#include "core/base/log.h"
 #include "vk/vk_conv.h"
 #include "vk/vk_tile.h"
 

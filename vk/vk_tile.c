@@ -1,6 +1,6 @@
 #include "vk/vk_tile.h"
 
-#include "core/log.h"
+#include "core/base/log.h"
 
 /* From large to small; a thin one for matrices of few rows last. Registers: 8x8 takes about 96 to 120 of a GPU's vector
  * registers, 8x4 about 80; 16x8 spills. */

@@ -1,6 +1,6 @@
 #include <arm_neon.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "cpu/cpu_kernels.h"
 
 /* Low and high words of x times m in each of 4 lanes. */
@@ -11,7 +11,7 @@ static inline uint32x4_t multiply(uint32x4_t *high, uint32x4_t x, uint32_t m)
     return vuzp1q_u32(vreinterpretq_u32_u64(first), vreinterpretq_u32_u64(second));
 }
 
-/* Philox4x32-10 of 4 counters that differ in their low word c0; source as in core/rng.h. */
+/* Philox4x32-10 of 4 counters that differ in their low word c0; source as in core/base/rng.h. */
 static inline uint32x4x4_t philox(uint32x4_t c0, uint32_t high, uint64_t stream, uint64_t key)
 {
     uint32x4_t c1 = vdupq_n_u32(high), c2 = vdupq_n_u32((uint32_t)stream);

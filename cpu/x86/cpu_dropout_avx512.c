@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "cpu/cpu_kernels.h"
 
 /* Low and high words of x times m in each of 16 lanes. */
@@ -17,7 +17,7 @@ static inline __m512i splat(uint32_t x)
     return _mm512_set1_epi32((int)x);
 }
 
-/* Philox4x32-10 of 16 counters that differ in their low word c0; source as in core/rng.h. */
+/* Philox4x32-10 of 16 counters that differ in their low word c0; source as in core/base/rng.h. */
 static inline void philox(__m512i out[4], __m512i c0, uint32_t high, uint64_t stream, uint64_t key)
 {
     __m512i c1 = splat(high), c2 = splat((uint32_t)stream), c3 = splat((uint32_t)(stream >> 32));

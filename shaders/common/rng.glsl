@@ -1,4 +1,4 @@
-/* rng.glsl: Philox4x32-10, the same numbers as core/rng.h.
+/* rng.glsl: Philox4x32-10, the same numbers as core/base/rng.h.
  * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. */
 
 uvec4 rng_philox(uvec4 c, uvec2 key)

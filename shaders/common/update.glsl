@@ -1,4 +1,4 @@
-/* update.glsl: one step of an optimiser for four words; the formulas stand in core/op.h. */
+/* update.glsl: one step of an optimiser for four words; the formulas stand in core/op/op.h. */
 
 const int SGD = 0, RMSPROP = 1, ADAM = 2, ADAMW = 3;
 layout(constant_id = 0) const int KIND = SGD;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/loader.h"
+#include "core/data/loader.h"
 
 enum { SIZE = 24, PASSES = 3 };
 

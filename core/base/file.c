@@ -1,0 +1,209 @@
+#include "core/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+
+struct vgg_file {
+    char *path, *temporary;
+    FILE *stream;
+};
+
+static void file_free(struct vgg_file *file)
+{
+    free(file->path);
+    free(file->temporary);
+    free(file);
+}
+
+enum vgg_status vgg_file_create(struct vgg_file **out, const char *path)
+{
+    struct stat info;
+    size_t size = strlen(path) + 32;
+    *out = NULL;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        return vgg_fail(VGG_ERR_IO, "%s: is no regular file and would be replaced; name another output", path);
+    }
+    struct vgg_file *file = vgg_mem_calloc(1, sizeof *file);
+    if (!file) return vgg_fail_memory(path, sizeof *file);
+    file->path = vgg_mem_strdup(path);
+    file->temporary = vgg_mem_calloc(size, 1);
+    if (!file->path || !file->temporary) {
+        file_free(file);
+        return vgg_fail_memory(path, size);
+    }
+    snprintf(file->temporary, size, "%s.tmp.%ld", path, (long)getpid());
+    file->stream = fopen(file->temporary, "wb");
+    if (!file->stream) {
+        enum vgg_status status = vgg_fail(VGG_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
+        file_free(file);
+        return status;
+    }
+    *out = file;
+    return VGG_OK;
+}
+
+static enum vgg_status write_failed(const struct vgg_file *file)
+{
+    return vgg_fail(VGG_ERR_IO, "%s: writing failed: %s", file->path, strerror(errno));
+}
+
+enum vgg_status vgg_file_write(struct vgg_file *file, const void *data, size_t size)
+{
+    return fwrite(data, 1, size, file->stream) == size ? VGG_OK : write_failed(file);
+}
+
+enum vgg_status vgg_file_patch(struct vgg_file *file, uint64_t offset, const void *data, size_t size)
+{
+    bool good = fseeko(file->stream, (off_t)offset, SEEK_SET) == 0 && fwrite(data, 1, size, file->stream) == size &&
+                fseeko(file->stream, 0, SEEK_END) == 0 && fflush(file->stream) == 0;
+    return good ? VGG_OK : write_failed(file);
+}
+
+enum vgg_status vgg_file_printf(struct vgg_file *file, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vfprintf(file->stream, format, args);
+    va_end(args);
+    return n >= 0 ? VGG_OK : write_failed(file);
+}
+
+const char *vgg_file_temporary(const struct vgg_file *file)
+{
+    return file->temporary;
+}
+
+/* Makes the rename itself durable; folders that cannot be synced (some network file systems) are let be. */
+static void sync_folder(const char *path)
+{
+    char *copy = vgg_mem_strdup(path);
+    if (!copy) return;
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+    free(copy);
+}
+
+enum vgg_status vgg_file_sync(struct vgg_file *file)
+{
+    return fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0 ? VGG_OK : write_failed(file);
+}
+
+enum vgg_status vgg_file_commit(struct vgg_file *file)
+{
+    bool good = fflush(file->stream) == 0;
+    good = good && fsync(fileno(file->stream)) == 0;
+    int cause = errno;
+    if (fclose(file->stream) != 0 && good) good = false, cause = errno;
+    file->stream = NULL;
+    if (good && rename(file->temporary, file->path) != 0) good = false, cause = errno;
+    if (!good) {
+        errno = cause;
+        enum vgg_status status = write_failed(file);
+        vgg_file_abort(file);
+        return status;
+    }
+    sync_folder(file->path);
+    file_free(file);
+    return VGG_OK;
+}
+
+void vgg_file_abort(struct vgg_file *file)
+{
+    if (!file) return;
+    if (file->stream) fclose(file->stream);
+    unlink(file->temporary);
+    file_free(file);
+}
+
+enum vgg_status vgg_file_map(const void **data, size_t *size, const char *path)
+{
+    *data = NULL, *size = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    struct stat info;
+    enum vgg_status status = VGG_OK;
+    if (fstat(fd, &info) != 0) {
+        status = vgg_fail(VGG_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
+    } else if (!S_ISREG(info.st_mode)) {
+        status = vgg_fail(VGG_ERR_IO, "%s: is not a regular file", path);
+    } else if (info.st_size == 0) {
+        status = vgg_fail(VGG_ERR_FORMAT, "%s: is empty", path);
+    } else {
+        void *map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (map == MAP_FAILED) {
+            status = vgg_fail(VGG_ERR_IO, "%s: cannot be mapped: %s", path, strerror(errno));
+        } else {
+            *data = map, *size = (size_t)info.st_size;
+        }
+    }
+    close(fd);
+    return status;
+}
+
+void vgg_file_unmap(const void *data, size_t size)
+{
+    if (data) munmap((void *)(uintptr_t)data, size);
+}
+
+bool vgg_file_has_extension(const char *path, const char *extension)
+{
+    size_t n = strlen(path), m = strlen(extension);
+    return n > m && strcasecmp(path + n - m, extension) == 0;
+}
+
+enum vgg_status vgg_file_mkdirs(const char *path)
+{
+    char *copy = vgg_mem_strdup(path);
+    if (!copy) return vgg_fail_memory(path, strlen(path));
+    enum vgg_status status = VGG_OK;
+    for (char *end = copy + 1; status == VGG_OK; end++) {
+        char saved = *end;
+        if (saved != '/' && saved != '\0') continue;
+        *end = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+            status = vgg_fail(VGG_ERR_IO, "%s: folder cannot be created: %s", path, strerror(errno));
+        }
+        *end = saved;
+        if (saved == '\0') break;
+    }
+    free(copy);
+    return status;
+}
+
+char *vgg_file_join(const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = vgg_mem_calloc(size, 1);
+    if (path) snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+enum vgg_status vgg_file_cache(char **out)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    *out = NULL;
+    char *folder =
+        cache && *cache ? vgg_file_join(cache, "vgg16") : vgg_file_join(home && *home ? home : "/tmp", ".cache/vgg16");
+    if (!folder) return vgg_fail_memory("the cache's path", 0);
+    enum vgg_status status = vgg_file_mkdirs(folder);
+    if (status != VGG_OK) {
+        free(folder);
+        return status;
+    }
+    *out = folder;
+    return VGG_OK;
+}

@@ -1,0 +1,164 @@
+#include "core/bench/bench.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/bench/bench_peak.h"
+#include "core/model/model.h"
+
+const char *vgg_bench_pass_name(enum vgg_bench_pass pass)
+{
+    static const char *const name[VGG_BENCH_PASS_COUNT] = { "forward", "backward", "step", "update" };
+    return name[pass];
+}
+
+enum vgg_status vgg_bench_skip_add(struct vgg_bench *bench, const char *device, const char *what, const char *why)
+{
+    size_t size = (bench->skips + 1) * sizeof *bench->skip;
+    struct vgg_bench_skip *grown = realloc(bench->skip, size);
+    if (!grown) return vgg_fail_memory("what is left out", size);
+    bench->skip = grown;
+    struct vgg_bench_skip *skip = &grown[bench->skips++];
+    snprintf(skip->device, sizeof skip->device, "%s", device);
+    snprintf(skip->what, sizeof skip->what, "%s", what);
+    snprintf(skip->why, sizeof skip->why, "%s", why);
+    vgg_log(VGG_LOG_INFO, "%s: %s left out: %s", device, what, why);
+    return VGG_OK;
+}
+
+void vgg_bench_destroy(struct vgg_bench *bench)
+{
+    if (!bench) return;
+    for (size_t i = 0; i < bench->results; i++)
+        free(bench->result[i].layer);
+    free(bench->device);
+    free(bench->result);
+    free(bench->skip);
+    free(bench);
+}
+
+/* ---- measuring ---- */
+
+/* The roofs of each device. */
+static enum vgg_status devices_measure(struct vgg_bench *bench, const struct vgg_bench_subjects *subjects,
+                                       const struct vgg_bench_options *o)
+{
+    struct vgg_progress progress = { .phase = "peaks", .unit = "devices", .total = subjects->count };
+    progress.loss = progress.accuracy = (double)NAN;
+    size_t size = subjects->count * sizeof *bench->device;
+    bench->device = vgg_mem_calloc(1, size);
+    if (!bench->device) return vgg_fail_memory("devices to measure", size);
+    for (size_t i = 0; i < subjects->count; i++) {
+        struct vgg_bench_device *device = &bench->device[i];
+        *device = subjects->item[i].device;
+        enum vgg_status status = vgg_bench_peak(subjects->item[i].backend, &device->peak);
+        if (status == VGG_OK) status = vgg_bench_bandwidth(subjects->item[i].backend, &device->bandwidth);
+        if (status != VGG_OK) return status;
+        bench->devices++;
+        progress.done++;
+        if (o->progress && !o->progress(o->user, &progress)) return VGG_INTERRUPTED;
+    }
+    return VGG_OK;
+}
+
+/* All passes and batches at one input size. */
+static enum vgg_status size_measure(struct vgg_bench *bench, const struct vgg_bench_subjects *subjects,
+                                    const struct vgg_bench_options *o, const int size[2], struct vgg_progress *progress)
+{
+    struct vgg_model *model;
+    const struct vgg_model_options network = {
+        .arch = o->arch, .weights = "random", .head = o->head, .height = size[0], .width = size[1], .seed = o->seed
+    };
+    enum vgg_status status = vgg_model_create(&model, &network);
+    for (int b = 0; b < o->batches && status == VGG_OK; b++) {
+        for (int pass = VGG_BENCH_FORWARD; pass <= VGG_BENCH_STEP && status == VGG_OK; pass++) {
+            if (!(o->passes >> pass & 1)) continue;
+            progress->phase = vgg_bench_pass_name((enum vgg_bench_pass)pass);
+            const struct vgg_bench_cell cell = { .options = o,
+                                                 .pass = (enum vgg_bench_pass)pass,
+                                                 .batch = o->batch[b],
+                                                 .arch = &model->arch,
+                                                 .params = model->params,
+                                                 .progress = progress };
+            status = vgg_bench_cell_measure(bench, subjects, &cell);
+        }
+    }
+    vgg_model_destroy(model);
+    return status;
+}
+
+enum vgg_status vgg_bench_measure(struct vgg_bench *bench, const struct vgg_bench_subjects *subjects,
+                                  const struct vgg_bench_options *o)
+{
+    int passes = __builtin_popcount(o->passes);
+    struct vgg_progress progress = { .unit = "runs" };
+    progress.loss = progress.accuracy = (double)NAN;
+    progress.total = subjects->count * (uint64_t)(passes * o->batches * o->sizes) * vgg_bench_cell_runs(o);
+    enum vgg_status status = devices_measure(bench, subjects, o);
+    for (int s = 0; s < o->sizes && status == VGG_OK; s++)
+        status = size_measure(bench, subjects, o, o->size[s], &progress);
+    return status;
+}
+
+/* ---- the whole ---- */
+
+static void describe(struct vgg_bench *bench, const struct vgg_bench_options *o)
+{
+    time_t now = time(NULL);
+    struct tm utc;
+    snprintf(bench->version, sizeof bench->version, "%s", vgg_version());
+    if (gmtime_r(&now, &utc)) strftime(bench->date, sizeof bench->date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    snprintf(bench->arch, sizeof bench->arch, "%s", o->arch);
+    snprintf(bench->head, sizeof bench->head, "%s", o->head);
+    snprintf(bench->trainable, sizeof bench->trainable, "%s", o->trainable);
+    struct vgg_limits limits;
+    vgg_limits_get(&limits);
+    bench->processors = limits.processors;
+    bench->memory = limits.memory;
+    struct vgg_device_info *device;
+    size_t count;
+    if (vgg_backend_devices(&device, &count) != VGG_OK) return;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(device[i].backend, "cpu") == 0)
+            snprintf(bench->machine, sizeof bench->machine, "%s", device[i].name);
+    free(device);
+}
+
+enum vgg_status vgg_bench_run(struct vgg_bench **out, const struct vgg_bench_options *options)
+{
+    static const int one[] = { 1 }, square[][2] = { { 224, 224 } };
+    struct vgg_bench_options o = *options;
+    struct vgg_bench_subjects subjects = { 0 };
+    enum vgg_status status = VGG_OK;
+    if (!o.arch) o.arch = "vgg16";
+    if (!o.head) o.head = "gap,dense:10:softmax";
+    if (!o.trainable) o.trainable = "all";
+    if (!o.passes) o.passes = 1u << VGG_BENCH_FORWARD | 1u << VGG_BENCH_BACKWARD | 1u << VGG_BENCH_STEP;
+    if (!o.batches) o.batch = one, o.batches = 1;
+    if (!o.sizes) o.size = square, o.sizes = 1;
+    if (!o.repeats) o.repeats = 7;
+    *out = NULL;
+    struct vgg_bench *bench = vgg_mem_calloc(1, sizeof *bench);
+    if (!bench) return vgg_fail_memory("a benchmark", sizeof *bench);
+    describe(bench, &o);
+    if (o.passes >> VGG_BENCH_UPDATE || o.repeats < 1)
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "passes 0x%x, %d repeats: forward, backward and step, 1 repeat or more",
+                       o.passes, o.repeats));
+    CHECK(vgg_bench_subjects_open(&subjects, bench, &o));
+    status = vgg_bench_measure(bench, &subjects, &o);
+    bench->interrupted = status == VGG_INTERRUPTED;
+    if (bench->interrupted || status == VGG_OK) {
+        *out = bench;
+        bench = NULL;
+    }
+fail:
+    vgg_bench_subjects_close(&subjects);
+    vgg_bench_destroy(bench);
+    return status;
+}

@@ -1,0 +1,338 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/data/data_store.h"
+#include "core/image/augment.h"
+#include "core/image/stb_image.h"
+
+enum vgg_status vgg_data_create(struct vgg_data **out, const char *what)
+{
+    struct vgg_data *data = vgg_mem_calloc(1, sizeof *data);
+    *out = data;
+    if (data) data->store = vgg_mem_calloc(1, sizeof *data->store);
+    if (data && data->store) {
+        data->owns_store = true;
+        data->store->shape.c = 3;
+        return VGG_OK;
+    }
+    free(data);
+    *out = NULL;
+    return vgg_fail_memory(what, sizeof *data + sizeof *data->store);
+}
+
+static void store_destroy(struct vgg_data_store *store)
+{
+    if (!store) return;
+    for (size_t i = 0; store->paths && i < store->count; i++)
+        free(store->paths[i]);
+    free(store->paths);
+    free(store->names);
+    free(store->array);
+    if (store->file) vgg_st_close(store->file);
+    free(store->owned);
+    free(store);
+}
+
+void vgg_data_destroy(struct vgg_data *data)
+{
+    if (!data) return;
+    if (data->owns_store) store_destroy(data->store);
+    for (int i = 0; data->classes && i < data->class_count; i++)
+        free(data->classes[i]);
+    free(data->classes);
+    free(data->labels);
+    free(data->pick);
+    free(data);
+}
+
+enum vgg_status vgg_data_name_items(struct vgg_data_store *store, const char *file)
+{
+    store->names_pitch = strlen(file) + 22;
+    store->names = vgg_mem_calloc(store->count, store->names_pitch);
+    if (!store->names) return vgg_fail_memory(file, vgg_mem_mul(store->count, store->names_pitch));
+    for (size_t i = 0; i < store->count; i++)
+        snprintf(store->names + i * store->names_pitch, store->names_pitch, "%s#%zu", file, i);
+    return VGG_OK;
+}
+
+enum vgg_status vgg_data_reserve_classes(struct vgg_data *data, int count, const char *what)
+{
+    data->classes = vgg_mem_calloc((size_t)count, sizeof *data->classes);
+    if (!data->classes) return vgg_fail_memory(what, (size_t)count * sizeof *data->classes);
+    data->class_count = count;
+    return VGG_OK;
+}
+
+enum vgg_status vgg_data_set_labels(struct vgg_data *data, const int64_t *labels, size_t count, const char *what)
+{
+    int limit = data->class_count ? data->class_count : VGG_DATA_MAX_CLASSES;
+    int classes = 0;
+    data->labels = vgg_mem_calloc(count, sizeof *data->labels);
+    if (!data->labels) return vgg_fail_memory(what, count * sizeof *data->labels);
+    for (size_t i = 0; i < count; i++) {
+        if (labels[i] < 0 || labels[i] >= limit)
+            return vgg_fail(VGG_ERR_FORMAT, "%s: label %lld of item %zu is out of range; labels must be 0 to %d", what,
+                            (long long)labels[i], i, limit - 1);
+        data->labels[i] = (int)labels[i];
+        if (data->labels[i] >= classes) classes = data->labels[i] + 1;
+    }
+    if (data->class_count) return VGG_OK;
+    enum vgg_status status = vgg_data_reserve_classes(data, classes, what);
+    for (int i = 0; status == VGG_OK && i < classes; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d", i);
+        data->classes[i] = vgg_mem_strdup(name);
+        if (!data->classes[i]) status = vgg_fail_memory(what, sizeof name);
+    }
+    return status;
+}
+
+/* The `?` that begins the options of a source, or NULL. */
+static const char *find_options(const char *source)
+{
+    const char *mark = strrchr(source, '?');
+    if (!mark || (strncmp(mark + 1, "classes=", 8) != 0 && strncmp(mark + 1, "per_class=", 10) != 0)) return NULL;
+    return mark;
+}
+
+static enum vgg_status read_source(struct vgg_data *data, const char *path)
+{
+    struct stat info;
+    if (strncmp(path, "idx:", 4) == 0) return vgg_idx_read(data, path + 4);
+    if (stat(path, &info) != 0)
+        return vgg_fail(VGG_ERR_IO, "%s: cannot be opened as a data set: %s", path, strerror(errno));
+    if (S_ISDIR(info.st_mode)) return vgg_data_read_folder(data, path);
+    if (vgg_file_has_extension(path, ".txt")) return vgg_data_read_list(data, path);
+    if (vgg_file_has_extension(path, ".safetensors")) return vgg_data_read_array(data, path);
+    if (vgg_image_is_name(path)) return vgg_data_read_paths(data, &path, 1);
+    return vgg_fail(VGG_ERR_ARGUMENT,
+                    "%s: not a data set; give a folder, an image (%s), a .txt list of images, a .safetensors file or "
+                    "idx:IMAGES[,LABELS]",
+                    path, vgg_image_suffixes);
+}
+
+enum vgg_status vgg_data_open(struct vgg_data **out, const char *source)
+{
+    *out = NULL;
+    enum vgg_status status = VGG_OK;
+    struct vgg_data *data = NULL;
+    const char *options = find_options(source);
+    char *path = vgg_mem_strdup(source);
+    if (!path) return vgg_fail_memory(source, strlen(source));
+    if (options) path[options - source] = '\0';
+    CHECK(vgg_data_create(&data, source));
+    CHECK(read_source(data, path));
+    if (options) CHECK(vgg_data_select(data, options + 1, path));
+    *out = data;
+    free(path);
+    return VGG_OK;
+fail:
+    free(path);
+    vgg_data_destroy(data);
+    return status;
+}
+
+enum vgg_status vgg_data_open_images(struct vgg_data **out, const char *const *paths, size_t count)
+{
+    *out = NULL;
+    struct vgg_data *data;
+    if (count == 0) return vgg_fail(VGG_ERR_ARGUMENT, "no images given");
+    enum vgg_status status = vgg_data_create(&data, "image list");
+    if (status == VGG_OK) status = vgg_data_read_paths(data, paths, count);
+    if (status != VGG_OK) {
+        vgg_data_destroy(data);
+        return status;
+    }
+    *out = data;
+    return VGG_OK;
+}
+
+enum vgg_status vgg_data_from_features(struct vgg_data **out, const struct vgg_data *like, const float *x,
+                                       const int *labels, size_t count, int h, int w, int c)
+{
+    *out = NULL;
+    enum vgg_status status = VGG_OK;
+    struct vgg_data *data = NULL;
+    int64_t *wide = NULL;
+    CHECK(vgg_data_create(&data, "features"));
+    struct vgg_data_store *store = data->store;
+    store->count = data->count = count;
+    store->shape = (struct vgg_data_shape) { true, h, w, c };
+    store->values = x;
+    store->dtype = VGG_DTYPE_F32;
+    store->h = h, store->w = w, store->c = c;
+    CHECK(vgg_data_name_items(store, "features"));
+    if (labels) {
+        wide = vgg_mem_calloc(count, sizeof *wide);
+        if (!wide) CHECK(vgg_fail_memory("labels", count * sizeof *wide));
+        for (size_t i = 0; i < count; i++)
+            wide[i] = labels[i];
+        if (like && like->class_count) CHECK(vgg_data_reserve_classes(data, like->class_count, "class names"));
+        for (int i = 0; i < data->class_count; i++) {
+            data->classes[i] = vgg_mem_strdup(like->classes[i]);
+            if (!data->classes[i]) CHECK(vgg_fail_memory("class names", strlen(like->classes[i])));
+        }
+        CHECK(vgg_data_set_labels(data, wide, count, "features"));
+    }
+    free(wide);
+    *out = data;
+    return VGG_OK;
+fail:
+    free(wide);
+    vgg_data_destroy(data);
+    return status;
+}
+
+size_t vgg_data_count(const struct vgg_data *data)
+{
+    return data->count;
+}
+
+int vgg_data_class_count(const struct vgg_data *data)
+{
+    return data->labels ? data->class_count : 0;
+}
+
+const char *vgg_data_class_name(const struct vgg_data *data, int label)
+{
+    return label >= 0 && label < data->class_count ? data->classes[label] : NULL;
+}
+
+int vgg_data_label(const struct vgg_data *data, size_t index)
+{
+    return data->labels && index < data->count ? data->labels[index] : -1;
+}
+
+const char *vgg_data_path(const struct vgg_data *data, size_t index)
+{
+    if (index >= data->count) return NULL;
+    size_t at = data->pick ? data->pick[index] : index;
+    return data->store->paths ? data->store->paths[at] : data->store->names + at * data->store->names_pitch;
+}
+
+void vgg_data_shape(const struct vgg_data *data, struct vgg_data_shape *shape)
+{
+    *shape = data->store->shape;
+}
+
+const char *vgg_data_file(const struct vgg_data *data)
+{
+    return data->store->array;
+}
+
+const char *vgg_data_decoder(const struct vgg_data *data)
+{
+    return data->store->paths ? vgg_stb_image_name : "array";
+}
+
+const struct vgg_origin *vgg_data_origin(const struct vgg_data *data)
+{
+    return data->store->recorded ? &data->store->origin : NULL;
+}
+
+bool vgg_data_features(const struct vgg_data *data, int *height, int *width, int *channels)
+{
+    const struct vgg_data_shape *shape = &data->store->shape;
+    *height = shape->h, *width = shape->w, *channels = shape->c;
+    return shape->features;
+}
+
+/* An image of an array: grey becomes RGB, any dtype becomes bytes or floats. */
+static enum vgg_status fit_stored(float *x, const struct vgg_data_store *store, const void *values, const char *name,
+                                  const struct vgg_image_options *images, const double *map, char *why)
+{
+    struct vgg_image_pixels pixels = { store->h, store->w, NULL, NULL, name };
+    size_t count = (size_t)store->h * (size_t)store->w;
+    if (store->dtype == VGG_DTYPE_U8 && store->c == 3) {
+        pixels.rgb = values;
+        return vgg_image_fit(x, &pixels, images, map, why);
+    }
+    void *copy = malloc(count * 3 * (store->dtype == VGG_DTYPE_U8 ? 1 : sizeof(float)));
+    if (!copy) return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", name);
+    if (store->dtype == VGG_DTYPE_U8) {
+        const uint8_t *grey = values;
+        uint8_t *rgb = copy;
+        for (size_t i = 0; i < count * 3; i++)
+            rgb[i] = grey[i / 3];
+        pixels.rgb = rgb;
+    } else {
+        vgg_dtype_to_f32(copy, values, store->dtype, count * 3);
+        pixels.values = copy;
+    }
+    enum vgg_status status = vgg_image_fit(x, &pixels, images, map, why);
+    free(copy);
+    return status;
+}
+
+enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, const struct vgg_image_options *images,
+                                     const struct vgg_augment_options *augment, uint64_t seed, uint64_t pass, float *x,
+                                     char *why)
+{
+    const struct vgg_data_store *store = data->store;
+    size_t at = data->pick ? data->pick[index] : index;
+    const char *name = vgg_data_path(data, index);
+    size_t item = (size_t)store->h * (size_t)store->w * (size_t)store->c;
+    const uint8_t *values =
+        store->values ? (const uint8_t *)store->values + at * item * vgg_dtype_size(store->dtype) : NULL;
+    if (store->shape.features) {
+        vgg_dtype_to_f32(x, values, store->dtype, item);
+        return VGG_OK;
+    }
+    double map[6];
+    bool mapped = vgg_augment_any(augment);
+    if (mapped) {
+        struct vgg_augment_draw draw;
+        vgg_augment_draw(&draw, augment, seed, pass, index);
+        vgg_augment_map(map, &draw, images->height, images->width);
+    }
+    if (values) return fit_stored(x, store, values, name, images, mapped ? map : NULL, why);
+    struct vgg_image image;
+    enum vgg_status status = vgg_image_read(&image, name, why);
+    if (status != VGG_OK) return status;
+    struct vgg_image_pixels pixels = { image.height, image.width, image.rgb, NULL, name };
+    status = vgg_image_fit(x, &pixels, images, mapped ? map : NULL, why);
+    vgg_image_finish(&image);
+    return status;
+}
+
+static uint8_t to_byte(float value)
+{
+    return (uint8_t)(value > 0 ? (value < 255 ? value + 0.5f : 255.0f) : 0.0f);
+}
+
+enum vgg_status vgg_data_fetch_pixels(struct vgg_image *image, float *x, const struct vgg_data *data, size_t index,
+                                      const struct vgg_image_options *images, char *why)
+{
+    struct vgg_image_options plain = *images;
+    size_t pixels = (size_t)images->height * (size_t)images->width;
+    *image = (struct vgg_image) { 0 };
+    plain.preprocess = VGG_PREPROCESS_NONE;
+    enum vgg_status status = vgg_data_fetch_quiet(data, index, &plain, NULL, 0, 0, x, why);
+    if (status != VGG_OK) return status;
+    *image = (struct vgg_image) { images->height, images->width, vgg_mem_calloc(pixels, 3) };
+    if (!image->rgb) return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory", vgg_data_path(data, index));
+    for (size_t i = 0; i < pixels * 3; i++)
+        image->rgb[i] = to_byte(x[i]);
+    vgg_image_preprocess(x, pixels, images->preprocess);
+    return VGG_OK;
+}
+
+enum vgg_status vgg_data_fetch(const struct vgg_data *data, size_t index, const struct vgg_image_options *images,
+                               const struct vgg_augment_options *augment, uint64_t seed, uint64_t pass, float *x)
+{
+    char why[VGG_IMAGE_WHY];
+    if (index >= data->count)
+        return vgg_fail(VGG_ERR_ARGUMENT, "item %zu asked of a data set of %zu", index, data->count);
+    if (!data->store->shape.features) {
+        enum vgg_status status = vgg_image_check_options(images);
+        if (status != VGG_OK) return status;
+    }
+    enum vgg_status status = vgg_data_fetch_quiet(data, index, images, augment, seed, pass, x, why);
+    return status == VGG_OK ? VGG_OK : vgg_fail(status, "%s", why);
+}

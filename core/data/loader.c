@@ -1,0 +1,315 @@
+#include "core/data/loader.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/base/rng.h"
+#include "core/image/image.h"
+
+enum { MIN_WORKERS = 2, MAX_WORKERS = 8, LIMIT_WORKERS = 256 };
+
+/* One batch of the ring. While it is being made, its items belong to the workers that took them. */
+struct slot {
+    float *x;
+    int *labels;
+    size_t *index;
+    enum vgg_status *status;
+    char **why; /* of items that failed, by malloc; NULL without memory for it */
+    int count, done;
+};
+
+struct vgg_loader {
+    const struct vgg_data *data;
+    struct vgg_loader_options options;
+    size_t items, item_size; /* item_size: floats */
+    uint64_t batches, end;   /* batches of a pass; the sequence number (pass * batches + number) at which all ends */
+    struct slot *slots;
+    int slot_count;
+    pthread_t *threads;
+    int thread_count;
+
+    pthread_mutex_t lock; /* over everything below */
+    pthread_cond_t work, ready;
+    bool stop;
+    uint64_t opened;   /* batches before this sequence number have been given out, the last one up to item `taken` */
+    uint64_t consumed; /* batches before this one are free */
+    int taken;
+    size_t *order; /* the order of order_pass */
+    uint64_t order_pass;
+
+    /* The consumer's own. */
+    bool holding; /* slot `consumed` is in the caller's hands */
+    enum vgg_status failed;
+    uint64_t skipped, empty_run;
+};
+
+static struct slot *slot_of(const struct vgg_loader *l, uint64_t sequence)
+{
+    return &l->slots[sequence % (uint64_t)l->slot_count];
+}
+
+/* Fisher-Yates from (seed, VGG_RNG_SHUFFLE, stream = pass). */
+static void make_order(struct vgg_loader *l, uint64_t pass)
+{
+    for (size_t i = 0; i < l->items; i++)
+        l->order[i] = i;
+    for (size_t i = l->items; l->options.shuffle && i-- > 1;) {
+        size_t j = vgg_rng_below(l->options.seed, VGG_RNG_SHUFFLE, pass, i, (uint32_t)(i + 1));
+        size_t other = l->order[j];
+        l->order[j] = l->order[i], l->order[i] = other;
+    }
+    l->order_pass = pass;
+}
+
+/* Prepares the slot of batch `sequence`; lock held. */
+static void open_batch(struct vgg_loader *l, uint64_t sequence)
+{
+    struct slot *slot = slot_of(l, sequence);
+    uint64_t pass = sequence / l->batches, number = sequence % l->batches;
+    if (l->order_pass != pass) make_order(l, pass);
+    size_t begin = number * (size_t)l->options.batch, left = l->items - begin;
+    slot->count = left < (size_t)l->options.batch ? (int)left : l->options.batch;
+    slot->done = 0;
+    memcpy(slot->index, l->order + begin, (size_t)slot->count * sizeof *slot->index);
+}
+
+/* The next item to make, or false when the loader is to stop; lock held, released while waiting. */
+static bool take_item(struct vgg_loader *l, uint64_t *sequence, int *item)
+{
+    for (;;) {
+        if (l->stop) return false;
+        if (l->opened > 0 && l->opened > l->consumed && l->taken < slot_of(l, l->opened - 1)->count) {
+            *sequence = l->opened - 1;
+            *item = l->taken++;
+            return true;
+        }
+        if (l->opened < l->end && l->opened < l->consumed + (uint64_t)l->slot_count) {
+            open_batch(l, l->opened++);
+            l->taken = 0;
+        } else {
+            pthread_cond_wait(&l->work, &l->lock);
+        }
+    }
+}
+
+static void *work(void *argument)
+{
+    struct vgg_loader *l = argument;
+    char why[VGG_IMAGE_WHY];
+    uint64_t sequence;
+    int item;
+    pthread_mutex_lock(&l->lock);
+    while (take_item(l, &sequence, &item)) {
+        pthread_mutex_unlock(&l->lock);
+        struct slot *slot = slot_of(l, sequence);
+        size_t index = slot->index[item];
+        int label = vgg_data_label(l->data, index);
+        slot->labels[item] = label >= 0 && l->options.labels ? l->options.labels[label] : label;
+        slot->status[item] =
+            vgg_data_fetch_quiet(l->data, index, &l->options.images, &l->options.augment, l->options.seed,
+                                 sequence / l->batches, slot->x + (size_t)item * l->item_size, why);
+        if (slot->status[item] != VGG_OK) slot->why[item] = vgg_mem_strdup(why);
+        pthread_mutex_lock(&l->lock);
+        if (++slot->done == slot->count) pthread_cond_signal(&l->ready);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+static int default_workers(void)
+{
+    int n = vgg_limits_processors();
+    return n < MIN_WORKERS ? MIN_WORKERS : n > MAX_WORKERS ? MAX_WORKERS : n;
+}
+
+static enum vgg_status create_slots(struct vgg_loader *l)
+{
+    size_t batch = (size_t)l->options.batch;
+    size_t size = vgg_mem_mul(vgg_mem_mul(batch, l->item_size), sizeof(float));
+    l->slots = vgg_mem_calloc((size_t)l->slot_count, sizeof *l->slots);
+    for (int i = 0; l->slots && i < l->slot_count; i++) {
+        struct slot *slot = &l->slots[i];
+        slot->x = size == SIZE_MAX ? NULL : vgg_mem_aligned(size);
+        slot->labels = vgg_mem_calloc(batch, sizeof *slot->labels);
+        slot->index = vgg_mem_calloc(batch, sizeof *slot->index);
+        slot->status = vgg_mem_calloc(batch, sizeof *slot->status);
+        slot->why = vgg_mem_calloc(batch, sizeof *slot->why);
+        if (!slot->x || !slot->labels || !slot->index || !slot->status || !slot->why)
+            return vgg_fail_memory("batches of images; a smaller batch needs less", vgg_mem_mul(size, 3));
+    }
+    l->order = vgg_mem_calloc(l->items, sizeof *l->order);
+    return l->slots && l->order ? VGG_OK : vgg_fail_memory("the order of a data set", l->items * sizeof *l->order);
+}
+
+static enum vgg_status start_threads(struct vgg_loader *l, int wanted)
+{
+    l->threads = vgg_mem_calloc((size_t)wanted, sizeof *l->threads);
+    if (!l->threads) return vgg_fail_memory("loader threads", (size_t)wanted * sizeof *l->threads);
+    while (l->thread_count < wanted && pthread_create(&l->threads[l->thread_count], NULL, work, l) == 0)
+        l->thread_count++;
+    return l->thread_count ? VGG_OK : vgg_fail(VGG_ERR_MEMORY, "no thread can be started for reading images");
+}
+
+static enum vgg_status check(const struct vgg_data *data, const struct vgg_loader_options *o, bool features)
+{
+    size_t count = vgg_data_count(data);
+    if (o->batch < 1) return vgg_fail(VGG_ERR_ARGUMENT, "batch %d: must be 1 or more", o->batch);
+    if (count == 0 || count > UINT32_MAX)
+        return vgg_fail(VGG_ERR_ARGUMENT, "a data set of %zu items cannot be read", count);
+    if (o->workers < 0 || o->workers > LIMIT_WORKERS)
+        return vgg_fail(VGG_ERR_ARGUMENT, "%d workers: must be 0 to %d", o->workers, LIMIT_WORKERS);
+    return features ? VGG_OK : vgg_image_check_options(&o->images);
+}
+
+enum vgg_status vgg_loader_create(struct vgg_loader **out, const struct vgg_data *data,
+                                  const struct vgg_loader_options *options)
+{
+    *out = NULL;
+    enum vgg_status status = VGG_OK;
+    struct vgg_data_shape shape;
+    vgg_data_shape(data, &shape);
+    CHECK(check(data, options, shape.features));
+    struct vgg_loader *l = vgg_mem_calloc(1, sizeof *l);
+    if (!l) return vgg_fail_memory("a loader", sizeof *l);
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->work, NULL);
+    pthread_cond_init(&l->ready, NULL);
+    l->data = data;
+    l->options = *options;
+    l->items = vgg_data_count(data);
+    if ((size_t)l->options.batch > l->items) l->options.batch = (int)l->items;
+    l->item_size = shape.features ? (size_t)shape.h * (size_t)shape.w * (size_t)shape.c
+                                  : (size_t)options->images.height * (size_t)options->images.width * 3;
+    int workers = options->workers ? options->workers : default_workers();
+    l->slot_count = 2 + (workers + l->options.batch - 1) / l->options.batch;
+    l->batches = (l->items + (size_t)l->options.batch - 1) / (size_t)l->options.batch;
+    l->opened = l->consumed = options->pass * l->batches + options->start;
+    l->end = options->repeat ? UINT64_MAX : (options->pass + 1) * l->batches;
+    l->order_pass = UINT64_MAX;
+    status = create_slots(l);
+    if (status == VGG_OK) status = start_threads(l, workers);
+    if (status != VGG_OK) {
+        vgg_loader_destroy(l);
+        return status;
+    }
+    *out = l;
+fail:
+    return status;
+}
+
+static void slot_finish(struct slot *slot, int batch)
+{
+    for (int i = 0; slot->why && i < batch; i++)
+        free(slot->why[i]);
+    vgg_mem_free(slot->x);
+    free(slot->labels);
+    free(slot->index);
+    free(slot->status);
+    free(slot->why);
+}
+
+void vgg_loader_destroy(struct vgg_loader *l)
+{
+    if (!l) return;
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+    for (int i = 0; i < l->thread_count; i++)
+        pthread_join(l->threads[i], NULL);
+    for (int i = 0; l->slots && i < l->slot_count; i++)
+        slot_finish(&l->slots[i], l->options.batch);
+    pthread_cond_destroy(&l->ready);
+    pthread_cond_destroy(&l->work);
+    pthread_mutex_destroy(&l->lock);
+    free(l->slots);
+    free(l->order);
+    free(l->threads);
+    free(l);
+}
+
+uint64_t vgg_loader_batches(const struct vgg_loader *loader)
+{
+    return loader->batches;
+}
+
+uint64_t vgg_loader_skipped(const struct vgg_loader *loader)
+{
+    return loader->skipped;
+}
+
+/* Reports failed items and closes the gaps they leave; *count items remain. */
+static enum vgg_status settle(struct vgg_loader *l, struct slot *slot, int *count)
+{
+    enum vgg_status status = VGG_OK;
+    int kept = 0;
+    for (int i = 0; i < slot->count; i++) {
+        if (slot->status[i] == VGG_OK) {
+            if (kept < i) {
+                memcpy(slot->x + (size_t)kept * l->item_size, slot->x + (size_t)i * l->item_size,
+                       l->item_size * sizeof *slot->x);
+                slot->labels[kept] = slot->labels[i];
+                slot->index[kept] = slot->index[i];
+            }
+            kept++;
+            continue;
+        }
+        const char *why = slot->why[i] ? slot->why[i] : vgg_data_path(l->data, slot->index[i]);
+        if (l->options.images.skip_bad && slot->status[i] != VGG_ERR_MEMORY) {
+            vgg_log(VGG_LOG_WARNING, "%s (left out)", why);
+            l->skipped++;
+        } else if (status == VGG_OK) {
+            status = vgg_fail(slot->status[i], "%s", why);
+        }
+        free(slot->why[i]);
+        slot->why[i] = NULL;
+    }
+    *count = kept;
+    return status;
+}
+
+/* Waits for the next batch and takes it; NULL at the end. */
+static struct slot *wait_batch(struct vgg_loader *l)
+{
+    struct slot *slot = NULL;
+    pthread_mutex_lock(&l->lock);
+    if (l->holding) {
+        l->consumed++;
+        l->holding = false;
+        pthread_cond_broadcast(&l->work);
+    }
+    if (l->consumed < l->end) {
+        slot = slot_of(l, l->consumed);
+        while (l->opened <= l->consumed || slot->done < slot->count)
+            pthread_cond_wait(&l->ready, &l->lock);
+        l->holding = true;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return slot;
+}
+
+enum vgg_status vgg_loader_next(struct vgg_loader *l, struct vgg_batch *batch)
+{
+    *batch = (struct vgg_batch) { 0 };
+    while (l->failed == VGG_OK) {
+        struct slot *slot = wait_batch(l);
+        if (!slot) return VGG_OK;
+        int count;
+        l->failed = settle(l, slot, &count);
+        if (l->failed == VGG_OK && count > 0) {
+            l->empty_run = 0;
+            *batch = (struct vgg_batch) {
+                count, slot->x, slot->labels, slot->index, l->consumed / l->batches, l->consumed % l->batches
+            };
+            return VGG_OK;
+        }
+        if (l->failed == VGG_OK && ++l->empty_run >= l->batches)
+            l->failed = vgg_fail(VGG_ERR_FORMAT, "%s and all others: no readable image in the data set",
+                                 vgg_data_path(l->data, 0));
+    }
+    return l->failed;
+}

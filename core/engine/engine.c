@@ -1,0 +1,39 @@
+#include "core/engine/engine.h"
+
+#include <stdlib.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+
+enum vgg_status vgg_device_list(struct vgg_device_info **out, size_t *count)
+{
+    return vgg_backend_devices(out, count);
+}
+
+enum vgg_status vgg_engine_create(struct vgg_engine **out, const struct vgg_engine_options *options)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_engine_options defaults = { 0 };
+    *out = NULL;
+    struct vgg_engine *engine = vgg_mem_calloc(1, sizeof *engine);
+    if (!engine) return vgg_fail_memory("an engine", sizeof *engine);
+    CHECK(vgg_backend_open(&engine->backend, options ? options : &defaults));
+    engine->memory = options && options->memory ? options->memory : engine->backend->device.memory;
+    *out = engine;
+    return VGG_OK;
+fail:
+    vgg_engine_destroy(engine);
+    return status;
+}
+
+void vgg_engine_destroy(struct vgg_engine *engine)
+{
+    if (!engine) return;
+    vgg_backend_close(engine->backend);
+    free(engine);
+}
+
+const struct vgg_device_info *vgg_engine_device(const struct vgg_engine *engine)
+{
+    return &engine->backend->device;
+}

@@ -1,0 +1,12 @@
+/* engine.h: an opened backend and the memory it may use. */
+#ifndef CORE_ENGINE_H
+#define CORE_ENGINE_H
+
+#include "core/op/backend.h"
+
+struct vgg_engine {
+    struct vgg_backend *backend;
+    uint64_t memory; /* bytes that one network may take */
+};
+
+#endif

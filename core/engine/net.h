@@ -1,0 +1,60 @@
+/* net.h: a network on a backend: its four arenas, its parameters, and batches of any size run through it. */
+#ifndef CORE_NET_H
+#define CORE_NET_H
+
+#include "core/op/backend.h"
+#include "core/plan/plan.h"
+
+struct vgg_net;
+
+/* Puts a network where `spec` says. A batch of at most spec->batch images trains in shards of `shard` (0, or more than
+ * there are: in one): the gradient of each is a sum of its own, and these are added as a balanced binary tree in their
+ * order, so that the result depends on the shard and on nothing of the machine. Forward passes run as many images at
+ * once as fit, with the same result for any number. All arenas together take at most `memory` bytes (0: no limit).
+ * *spec and its arch are copied. evaluate_first: the first layer of evaluation passes (vgg_net_forward), when it
+ * differs from spec->first because frozen features were kept; else spec->first. VGG_ERR_MEMORY, with the numbers and
+ * the shard that would fit, when this one does not. */
+enum vgg_status vgg_net_create(struct vgg_net **out, struct vgg_backend *backend, const struct vgg_plan_spec *spec,
+                               int evaluate_first, int shard, uint64_t memory);
+void vgg_net_destroy(struct vgg_net *net);
+/* Values of one image's output: pooled or plain features, or probabilities. */
+size_t vgg_net_output(const struct vgg_net *net);
+/* The moments' arena in bytes (0: the optimiser has none). */
+size_t vgg_net_moment_size(const struct vgg_net *net);
+
+/* The whole parameter arena, arch->param_size bytes. */
+enum vgg_status vgg_net_set_params(struct vgg_net *net, const float *params);
+enum vgg_status vgg_net_get_params(struct vgg_net *net, float *params);
+enum vgg_status vgg_net_set_moments(struct vgg_net *net, const float *moments);
+enum vgg_status vgg_net_get_moments(struct vgg_net *net, float *moments);
+
+/* One batch on the host. */
+struct vgg_net_io {
+    int n;          /* images */
+    const float *x; /* n inputs */
+    const float *t; /* n class numbers; NULL without loss */
+    const float *w; /* n weights; NULL: ones */
+    float *y;       /* n outputs; may be NULL when loss is wanted only */
+    float *loss;    /* n losses; NULL without loss */
+};
+
+/* Forward, nothing random, nothing changed. */
+enum vgg_status vgg_net_forward(struct vgg_net *net, const struct vgg_net_io *io);
+/* Forward, backward, update with step->step, seed and learning_rate (first and loss_scale are set here); at most as
+ * many images as the network was made for. */
+enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step);
+
+/* One batch for a network whose spec asks for a gradient. */
+struct vgg_net_slopes {
+    int n;               /* images */
+    const float *x;      /* n inputs */
+    float *y;            /* n outputs: probabilities */
+    float *kept, *slope; /* n outputs of the layer below spec->gradient, and the gradients there */
+    /* Chooses the gradient of the n scores of images first, first + 1, ... by their outputs: as many values. */
+    void (*seed)(void *user, int first, int n, const float *y, float *seed);
+    void *user;
+};
+/* Forward, then the backward stretch from the chosen gradient. */
+enum vgg_status vgg_net_slopes(struct vgg_net *net, const struct vgg_net_slopes *io);
+
+#endif

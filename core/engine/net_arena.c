@@ -1,0 +1,200 @@
+/* How many images a network runs at once, and its memory. */
+#include <math.h>
+#include <stdio.h>
+
+#include "core/base/log.h"
+#include "core/engine/net_store.h"
+
+/* What a network needs to train `shard` images at once and to run `forward` of them. */
+struct need {
+    int shard, forward, sums;
+    size_t arena[VGG_ARENA_COUNT]; /* bytes */
+    size_t output;                 /* values of an image's output */
+};
+
+struct vgg_plan_spec vgg_net_spec(const struct vgg_net *net, int n, bool training)
+{
+    struct vgg_plan_spec spec = net->spec;
+    spec.batch = n;
+    if (!training) {
+        spec.trainable = net->arch.count;
+        spec.first = net->evaluate_first;
+    }
+    return spec;
+}
+
+bool vgg_net_trains(const struct vgg_net *net)
+{
+    return net->spec.trainable < net->arch.count;
+}
+
+/* Sums that exist at once while `shards` are added as a binary tree in order: those that wait before shard i are the
+ * bits of i. */
+static int count_sums(int shards)
+{
+    int most = 0;
+    for (int i = 0; i < shards; i++)
+        if (__builtin_popcount((unsigned)i) > most) most = __builtin_popcount((unsigned)i);
+    return most + 1;
+}
+
+static enum vgg_status add_plan(struct need *need, const struct vgg_net *net, int n, bool training)
+{
+    struct vgg_plan *plan;
+    struct vgg_plan_spec spec = vgg_net_spec(net, n, training);
+    enum vgg_status status = vgg_plan_build(&plan, &spec);
+    if (status != VGG_OK) return status;
+    for (int i = 0; i < VGG_ARENA_COUNT; i++)
+        if (plan->arena_size[i] > need->arena[i]) need->arena[i] = plan->arena_size[i];
+    need->output = vgg_view_count(&plan->output) / (size_t)n;
+    vgg_plan_destroy(plan);
+    return VGG_OK;
+}
+
+static enum vgg_status need_of(struct need *need, const struct vgg_net *net, int shard, int forward)
+{
+    enum vgg_status status;
+    *need = (struct need) { .shard = shard, .forward = forward };
+    if (vgg_net_trains(net)) {
+        need->sums = count_sums((net->spec.batch + shard - 1) / shard);
+        CHECK(add_plan(need, net, shard, true));
+    }
+    CHECK(add_plan(need, net, forward, false));
+fail:
+    return status;
+}
+
+static uint64_t size_of(const struct need *need)
+{
+    uint64_t sum = need->sums > 1 ? need->arena[VGG_ARENA_GRAD] * (uint64_t)(need->sums - 1) : 0;
+    for (int i = 0; i < VGG_ARENA_COUNT; i++)
+        sum += need->arena[i];
+    return sum;
+}
+
+static uint64_t largest_of(const struct need *need)
+{
+    uint64_t largest = 0;
+    for (int i = 0; i < VGG_ARENA_COUNT; i++)
+        if (need->arena[i] > largest) largest = need->arena[i];
+    return largest;
+}
+
+/* Are the arenas together at most `memory` bytes, and each at most what the device gives at once? */
+static bool fits(const struct vgg_net *net, const struct need *need, uint64_t memory)
+{
+    uint64_t most = net->backend->device.allocation;
+    return (most == 0 || largest_of(need) <= most) && (memory == 0 || size_of(need) <= memory);
+}
+
+/* The largest power of two below `shard` that fits; 0: none. */
+static enum vgg_status smaller_shard(int *out, const struct vgg_net *net, int shard, uint64_t memory)
+{
+    enum vgg_status status = VGG_OK;
+    struct need need;
+    *out = 1 << 16;
+    while (*out >= shard)
+        *out /= 2;
+    for (; *out; *out /= 2) {
+        CHECK(need_of(&need, net, *out, 1));
+        if (fits(net, &need, memory)) break;
+    }
+fail:
+    return status;
+}
+
+/* What `need` asks for beyond `memory` or what the device gives, in words. */
+static void tell_excess(char *text, size_t size, const struct vgg_net *net, const struct need *need, uint64_t memory)
+{
+    const double mib = 0x1p20;
+    if (memory && size_of(need) > memory) {
+        snprintf(text, size, "%.0f MiB and the limit is %.0f MiB", ceil((double)size_of(need) / mib),
+                 floor((double)memory / mib));
+    } else {
+        snprintf(text, size, "%.0f MiB at once and %s gives at most %.0f MiB", (double)largest_of(need) / mib,
+                 net->backend->device.name, (double)net->backend->device.allocation / mib);
+    }
+}
+
+/* need: of the fewest images that net->shard allows, and it does not fit. */
+static enum vgg_status refuse(const struct vgg_net *net, const struct need *need, uint64_t memory)
+{
+    enum vgg_status status = VGG_OK;
+    struct need one;
+    char excess[256];
+    int fitting = 0;
+    bool limited = memory && size_of(need) > memory;
+    if (vgg_net_trains(net)) CHECK(smaller_shard(&fitting, net, need->shard, memory));
+    if (fitting) {
+        tell_excess(excess, sizeof excess, net, need, memory);
+        CHECK(vgg_fail(
+            VGG_ERR_MEMORY,
+            "a shard of %d images of %dx%d needs %s; --shard %d fits (the gradients are then summed in another "
+            "order), or %s",
+            need->shard, net->arch.h, net->arch.w, excess, fitting, limited ? "raise --memory" : "use --backend cpu"));
+    }
+    CHECK(need_of(&one, net, 1, 1));
+    tell_excess(excess, sizeof excess, net, &one, memory);
+    CHECK(vgg_fail(VGG_ERR_MEMORY, "one image of %dx%d needs %s; take a smaller --size, train fewer layers or %s",
+                   net->arch.h, net->arch.w, excess, limited ? "raise --memory" : "use --backend cpu"));
+fail:
+    return status;
+}
+
+void vgg_net_arenas_destroy(struct vgg_net *net)
+{
+    for (int i = 1; i < VGG_NET_SUMS; i++) {
+        vgg_buf_destroy(net->sum[i]);
+        net->sum[i] = NULL;
+    }
+    net->sum[0] = NULL;
+    for (int i = 0; i < VGG_ARENA_COUNT; i++) {
+        vgg_buf_destroy(net->arena[i]);
+        net->arena[i] = NULL;
+    }
+}
+
+static enum vgg_status allocate(struct vgg_net *net, const struct need *need)
+{
+    enum vgg_status status = VGG_OK;
+    for (int i = 0; i < VGG_ARENA_COUNT; i++)
+        if (need->arena[i]) CHECK(vgg_buf_create(net->backend, &net->arena[i], need->arena[i]));
+    net->sum[0] = net->arena[VGG_ARENA_GRAD];
+    for (int i = 1; i < need->sums; i++)
+        CHECK(vgg_buf_create(net->backend, &net->sum[i], need->arena[VGG_ARENA_GRAD]));
+    return VGG_OK;
+fail:
+    vgg_net_arenas_destroy(net);
+    return status;
+}
+
+/* The forward pass gives way where memory is short: its bits do not depend on how many images run at once. A device
+ * with memory of its own may have less to give than it says; the host's is gone for everybody. */
+enum vgg_status vgg_net_arenas_create(struct vgg_net *net, uint64_t memory)
+{
+    enum vgg_status status = VGG_OK;
+    struct need need;
+    for (int n = net->spec.batch;; n = (n + 1) / 2) {
+        CHECK(need_of(&need, net, net->shard, n));
+        if (fits(net, &need, memory)) {
+            bool again = n > 1 && net->backend->device.allocation;
+            vgg_log_failures(again ? VGG_LOG_DEBUG : VGG_LOG_ERROR);
+            status = allocate(net, &need);
+            vgg_log_failures(VGG_LOG_ERROR);
+            if (status == VGG_OK) break;
+            if (status != VGG_ERR_MEMORY || !again) goto fail;
+        } else if (n == 1) {
+            CHECK(refuse(net, &need, memory));
+        }
+    }
+    if (need.forward != net->spec.batch) {
+        vgg_log(VGG_LOG_INFO, "%s of %d are run %d images at once, to stay within the memory of %s",
+                vgg_net_trains(net) ? "evaluation's batches" : "batches", net->spec.batch, need.forward,
+                net->backend->device.name);
+    }
+    net->forward = need.forward;
+    net->sums = need.sums;
+    net->output = need.output;
+fail:
+    return status;
+}

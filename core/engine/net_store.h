@@ -1,0 +1,55 @@
+/* net_store.h: the inside of a network, shared by the net*.c files. */
+#ifndef CORE_NET_STORE_H
+#define CORE_NET_STORE_H
+
+#include "core/engine/net.h"
+#include "core/engine/net_times.h"
+
+/* Plans kept: whole parts and the rest of the last one, for training (of a whole batch and of an epoch's last) and for
+ * evaluation. */
+enum { VGG_NET_KEPT = 6 };
+
+/* Sums of gradients that wait for their partners, and the one being made: enough for 2^17 shards. */
+enum { VGG_NET_SUMS = 18 };
+
+/* A plan for n images and its lists: `pass` without the update, one for each place that its gradients may go to;
+ * `whole` with the update, `update` alone; where spec.gradient asks for one, pass[0] is the forward stretch and `back`
+ * the other. */
+struct vgg_net_bound {
+    int n;
+    bool training;
+    struct vgg_plan *plan;
+    struct vgg_list pass[VGG_NET_SUMS], whole, update, back;
+    struct vgg_net_times times;
+};
+
+struct vgg_net {
+    struct vgg_backend *backend;
+    struct vgg_arch arch;
+    struct vgg_plan_spec spec; /* batch: the most that one call may train */
+    int evaluate_first;
+    int shard;   /* images of one training pass */
+    int forward; /* images of one forward pass */
+    struct vgg_buf *arena[VGG_ARENA_COUNT];
+    struct vgg_buf *sum[VGG_NET_SUMS]; /* of gradients; sum[0] is the arena's */
+    int sums;
+    struct vgg_op join_op[2];           /* sum k += sum k + 1; sum k + 1 = 0 */
+    struct vgg_list join[VGG_NET_SUMS]; /* for each k */
+    struct vgg_net_bound bound[VGG_NET_KEPT];
+    int next;             /* the place to take when all are used */
+    int batches;          /* trained in several shards, */
+    double seconds_apart; /* and what adding and updating took in the last */
+    size_t output;
+    float *ones; /* as many default weights as images run at once */
+};
+
+/* The plan's specification for n images. */
+struct vgg_plan_spec vgg_net_spec(const struct vgg_net *net, int n, bool training);
+bool vgg_net_trains(const struct vgg_net *net);
+
+/* Finds how many images are run at once, which for training is `net->shard` whatever the memory, and creates arenas and
+ * sums of at most `memory` bytes (0: no limit). VGG_ERR_MEMORY names the numbers and what would fit. */
+enum vgg_status vgg_net_arenas_create(struct vgg_net *net, uint64_t memory);
+void vgg_net_arenas_destroy(struct vgg_net *net);
+
+#endif

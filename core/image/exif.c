@@ -1,0 +1,91 @@
+#include "core/image/exif.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum { TAG_ORIENTATION = 0x0112, TYPE_SHORT = 3, TYPE_LONG = 4, ENTRY = 12 };
+
+static uint32_t number(const uint8_t *at, int bytes, bool big)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < bytes; i++)
+        value = value << 8 | at[big ? i : bytes - 1 - i];
+    return value;
+}
+
+/* The orientation in a TIFF structure. */
+static int tiff_orientation(const uint8_t *tiff, size_t size)
+{
+    if (size < 8 || (memcmp(tiff, "II*\0", 4) != 0 && memcmp(tiff, "MM\0*", 4) != 0)) return 1;
+    bool big = tiff[0] == 'M';
+    size_t at = number(tiff + 4, 4, big);
+    if (at > size - 2) return 1;
+    size_t entries = number(tiff + at, 2, big);
+    at += 2;
+    for (size_t i = 0; i < entries && at + ENTRY <= size; i++, at += ENTRY) {
+        if (number(tiff + at, 2, big) != TAG_ORIENTATION) continue;
+        uint32_t type = number(tiff + at + 2, 2, big);
+        if (type != TYPE_SHORT && type != TYPE_LONG) return 1;
+        uint32_t value = number(tiff + at + 8, type == TYPE_SHORT ? 2 : 4, big);
+        return value >= 1 && value <= 8 ? (int)value : 1;
+    }
+    return 1;
+}
+
+static int jpeg_orientation(const uint8_t *file, size_t size)
+{
+    size_t at = 2;
+    while (at + 4 <= size && file[at] == 0xFF) {
+        uint8_t marker = file[at + 1];
+        if (marker == 0xFF) { /* a fill byte */
+            at++;
+            continue;
+        }
+        if (marker == 0xDA || marker == 0xD9) break;
+        size_t length = number(file + at + 2, 2, true);
+        if (length < 2 || at + 2 + length > size) break;
+        const uint8_t *body = file + at + 4;
+        if (marker == 0xE1 && length >= 8 && memcmp(body, "Exif\0\0", 6) == 0)
+            return tiff_orientation(body + 6, length - 8);
+        at += 2 + length;
+    }
+    return 1;
+}
+
+static int png_orientation(const uint8_t *file, size_t size)
+{
+    size_t at = 8;
+    while (at + 12 <= size) {
+        size_t length = number(file + at, 4, true);
+        if (length > size - at - 12) break;
+        if (memcmp(file + at + 4, "eXIf", 4) == 0) return tiff_orientation(file + at + 8, length);
+        at += 12 + length;
+    }
+    return 1;
+}
+
+int vgg_exif_orientation(const uint8_t *file, size_t size)
+{
+    if (size >= 4 && file[0] == 0xFF && file[1] == 0xD8) return jpeg_orientation(file, size);
+    if (size >= 8 && memcmp(file, "\x89PNG", 4) == 0) return png_orientation(file, size);
+    return 1;
+}
+
+void vgg_exif_apply(uint8_t *dst, const uint8_t *src, int height, int width, int orientation)
+{
+    bool turned = orientation >= 5;
+    bool flip_row = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+    bool flip_column = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+    int out_height = turned ? width : height, out_width = turned ? height : width;
+    for (int y = 0; y < out_height; y++) {
+        for (int x = 0; x < out_width; x++) {
+            /* The flips mirror the row or column of the upright image; 5 to 8 then exchange the axes. */
+            int row = turned ? x : y, column = turned ? y : x;
+            bool mirror_row = turned ? flip_column : flip_row, mirror_column = turned ? flip_row : flip_column;
+            if (mirror_row) row = height - 1 - row;
+            if (mirror_column) column = width - 1 - column;
+            memcpy(dst + ((size_t)y * (size_t)out_width + (size_t)x) * 3,
+                   src + ((size_t)row * (size_t)width + (size_t)column) * 3, 3);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+/* Loss, accuracy, confusion and probabilities of a model on a data set. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/engine/engine.h"
+#include "core/infer/match.h"
+#include "core/infer/origin_match.h"
+#include "core/infer/pass.h"
+
+enum { DEFAULT_BATCH = 32 };
+
+/* What the pass fills. */
+struct gather {
+    const struct vgg_model *model;
+    struct vgg_evaluation *result;
+    double loss;
+    size_t correct;
+};
+
+static enum vgg_status gather(void *sink, const struct vgg_batch *batch, const float *y, const float *loss)
+{
+    struct gather *g = sink;
+    struct vgg_evaluation *r = g->result;
+    const struct vgg_arch *arch = &g->model->arch;
+    int outputs = arch->layer[arch->count - 1].c;
+    for (int i = 0; i < batch->count; i++, r->count++) {
+        const float *row = y + (size_t)i * (size_t)outputs;
+        float *p = r->probabilities + r->count * (size_t)r->classes;
+        int predicted = vgg_model_predicted(g->model, row), label = batch->labels[i];
+        if (outputs == 1) {
+            p[0] = 1.0f - row[0], p[1] = row[0];
+        } else {
+            memcpy(p, row, (size_t)outputs * sizeof *p);
+        }
+        r->labels[r->count] = label;
+        r->index[r->count] = batch->index[i];
+        if (label < 0) continue;
+        g->loss += (double)loss[i];
+        g->correct += predicted == label;
+        r->confusion[(size_t)label * (size_t)r->classes + (size_t)predicted]++;
+    }
+    return VGG_OK;
+}
+
+static void summarise(struct gather *g, bool labelled)
+{
+    struct vgg_evaluation *r = g->result;
+    size_t n = (size_t)r->classes;
+    r->loss = labelled ? g->loss / (double)r->count : (double)NAN;
+    r->accuracy = labelled ? (double)g->correct / (double)r->count : (double)NAN;
+    for (size_t c = 0; c < n; c++) {
+        uint64_t predicted = 0, hit = r->confusion[c * n + c];
+        for (size_t k = 0; k < n; k++) {
+            predicted += r->confusion[k * n + c];
+            r->support[c] += r->confusion[c * n + k];
+        }
+        r->precision[c] = predicted ? (double)hit / (double)predicted : (double)NAN;
+        r->recall[c] = r->support[c] ? (double)hit / (double)r->support[c] : (double)NAN;
+        uint64_t both = predicted + r->support[c];
+        r->f1[c] = both ? 2.0 * (double)hit / (double)both : (double)NAN;
+    }
+}
+
+static enum vgg_status create_result(struct vgg_evaluation **out, size_t count, int classes)
+{
+    size_t n = (size_t)classes;
+    struct vgg_evaluation *r = vgg_mem_calloc(1, sizeof *r);
+    *out = r;
+    if (!r) return vgg_fail_memory("an evaluation", sizeof *r);
+    r->classes = classes;
+    r->probabilities = vgg_mem_calloc(vgg_mem_mul(count, n), sizeof *r->probabilities);
+    r->labels = vgg_mem_calloc(count, sizeof *r->labels);
+    r->index = vgg_mem_calloc(count, sizeof *r->index);
+    r->confusion = vgg_mem_calloc(vgg_mem_mul(n, n), sizeof *r->confusion);
+    r->precision = vgg_mem_calloc(n, sizeof *r->precision);
+    r->recall = vgg_mem_calloc(n, sizeof *r->recall);
+    r->f1 = vgg_mem_calloc(n, sizeof *r->f1);
+    r->support = vgg_mem_calloc(n, sizeof *r->support);
+    bool complete =
+        r->probabilities && r->labels && r->index && r->confusion && r->precision && r->recall && r->f1 && r->support;
+    return complete ? VGG_OK : vgg_fail_memory("an evaluation", count * n * sizeof *r->probabilities);
+}
+
+enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *engine, const struct vgg_model *model,
+                             const struct vgg_data *data, const struct vgg_evaluate_options *options)
+{
+    enum vgg_status status = VGG_OK;
+    const struct vgg_arch *arch = &model->arch;
+    struct vgg_net *net = NULL;
+    int *labels = NULL;
+    struct vgg_image_options images = options->images;
+    struct gather g = { .model = model };
+    int classes = vgg_arch_classes(arch), first;
+    bool labelled = vgg_data_class_count(data) > 0;
+    *out = NULL;
+    if (classes == 0) {
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT,
+                       "the model has no classifier; train a head by `vgg16 train`, or use the weights' own top"));
+    }
+    CHECK(vgg_match_labels(&labels, model, data));
+    CHECK(vgg_origin_images(&images, model, data));
+    CHECK(vgg_origin_first(&first, model, data));
+    CHECK(create_result(&g.result, vgg_data_count(data), classes));
+    struct vgg_plan_spec spec = {
+        .arch = arch,
+        .batch = options->batch ? options->batch : DEFAULT_BATCH,
+        .first = first,
+        .last = arch->count,
+        .loss = labelled,
+        .trainable = arch->count,
+    };
+    CHECK(vgg_net_create(&net, engine->backend, &spec, first, 0, engine->memory));
+    CHECK(vgg_net_set_params(net, model->params));
+    struct vgg_pass pass = {
+        .net = net,
+        .data = data,
+        .images = images,
+        .batch = spec.batch,
+        .loss = labelled,
+        .labels = labels,
+        .phase = "evaluate",
+        .progress = options->progress,
+        .user = options->user,
+    };
+    CHECK(vgg_pass_run(&pass, gather, &g));
+    summarise(&g, labelled);
+    *out = g.result;
+    g.result = NULL;
+fail:
+    free(labels);
+    vgg_net_destroy(net);
+    vgg_evaluation_destroy(g.result);
+    return status;
+}
+
+void vgg_evaluation_destroy(struct vgg_evaluation *r)
+{
+    if (!r) return;
+    free(r->probabilities);
+    free(r->labels);
+    free(r->index);
+    free(r->confusion);
+    free(r->precision);
+    free(r->recall);
+    free(r->f1);
+    free(r->support);
+    free(r);
+}

@@ -1,0 +1,193 @@
+/* Feature extraction: the network up to one layer, for arrays in memory and for whole data sets. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/data/data.h"
+#include "core/engine/engine.h"
+#include "core/image/image.h"
+#include "core/image/sheet.h"
+#include "core/infer/origin_match.h"
+#include "core/infer/pass.h"
+#include "core/infer/sink.h"
+
+enum { DEFAULT_BATCH = 32, CHANNELS_OF_ONE = 24, CHANNELS_OF_SEVERAL = 8 };
+
+struct vgg_features {
+    const struct vgg_model *model;
+    struct vgg_net *net;
+    int layer; /* index of the last that runs */
+    enum vgg_pooling pooling;
+    bool bf16;
+    int batch;
+    int h, w, c; /* of one output */
+};
+
+enum vgg_status vgg_features_create(struct vgg_features **out, struct vgg_engine *engine, const struct vgg_model *model,
+                                    const struct vgg_features_options *options)
+{
+    static const struct vgg_features_options defaults = { 0 };
+    enum vgg_status status = VGG_OK;
+    const struct vgg_arch *arch = &model->arch;
+    if (!options) options = &defaults;
+    const char *name = options->layer ? options->layer : arch->layer[arch->base - 1].name;
+    int layer = vgg_arch_find(arch, name);
+    struct vgg_features *features = vgg_mem_calloc(1, sizeof *features);
+    *out = NULL;
+    if (!features) return vgg_fail_memory("features", sizeof *features);
+    if (layer < 0) CHECK(vgg_fail(VGG_ERR_MISSING, "the model has no layer %s; `vgg16 summary` lists them", name));
+    if (options->batch < 0) CHECK(vgg_fail(VGG_ERR_ARGUMENT, "batch %d: must be at least 1", options->batch));
+    features->model = model;
+    features->layer = layer;
+    features->pooling = options->pooling;
+    features->bf16 = engine->backend->inference;
+    features->batch = options->batch ? options->batch : DEFAULT_BATCH;
+    vgg_arch_shape(arch, layer, &features->h, &features->w, &features->c);
+    if (options->pooling != VGG_POOLING_NONE) features->h = features->w = 1;
+    struct vgg_plan_spec spec = {
+        .arch = arch,
+        .batch = features->batch,
+        .last = layer + 1,
+        .pooling = options->pooling,
+        .trainable = arch->count,
+    };
+    CHECK(vgg_net_create(&features->net, engine->backend, &spec, 0, 0, engine->memory));
+    CHECK(vgg_net_set_params(features->net, model->params));
+    *out = features;
+    return VGG_OK;
+fail:
+    vgg_features_destroy(features);
+    return status;
+}
+
+void vgg_features_destroy(struct vgg_features *features)
+{
+    if (!features) return;
+    vgg_net_destroy(features->net);
+    free(features);
+}
+
+void vgg_features_shape(const struct vgg_features *features, int *height, int *width, int *channels)
+{
+    *height = features->h;
+    *width = features->w;
+    *channels = features->c;
+}
+
+enum vgg_status vgg_features_run(struct vgg_features *features, float *y, const float *x, size_t count)
+{
+    const struct vgg_arch *arch = &features->model->arch;
+    size_t input = (size_t)arch->h * (size_t)arch->w * 3, output = vgg_net_output(features->net);
+    enum vgg_status status = VGG_OK;
+    for (size_t at = 0; at < count && status == VGG_OK;) {
+        size_t left = count - at, n = left < (size_t)features->batch ? left : (size_t)features->batch;
+        struct vgg_net_io io = { .n = (int)n, .x = x + at * input, .y = y + at * output };
+        status = vgg_net_forward(features->net, &io);
+        at += n;
+    }
+    return status;
+}
+
+static enum vgg_status append(void *sink, const struct vgg_batch *batch, const float *y, const float *loss)
+{
+    (void)loss;
+    return vgg_sink_append(sink, y, batch->index, (size_t)batch->count);
+}
+
+enum vgg_status vgg_features_extract(struct vgg_features *features, const char *output, const struct vgg_data *data,
+                                     const struct vgg_image_options *images, vgg_progress_fn *progress, void *user)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_sink *sink = NULL;
+    struct vgg_data_shape shape;
+    struct vgg_origin origin;
+    char digest[65];
+    struct vgg_pass pass = {
+        .net = features->net,
+        .data = data,
+        .batch = features->batch,
+        .phase = "features",
+        .progress = progress,
+        .user = user,
+    };
+    if (images) pass.images = *images;
+    vgg_model_images(features->model, &pass.images);
+    vgg_data_shape(data, &shape);
+    if (shape.features) {
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "%s: holds features already; extraction takes images",
+                       vgg_data_count(data) ? vgg_data_path(data, 0) : "data"));
+    }
+    CHECK(vgg_origin_make(&origin, digest, features->model, features->layer, features->pooling, &pass.images));
+    origin.decoder = vgg_data_decoder(data);
+    origin.precision = features->bf16 ? "bf16" : "fp32";
+    CHECK(vgg_sink_create(&sink, output, data, features->h, features->w, features->c, &origin));
+    CHECK(vgg_pass_run(&pass, append, sink));
+    return vgg_sink_commit(sink);
+fail:
+    vgg_sink_abort(sink);
+    return status;
+}
+
+/* ---- pictures ---- */
+
+/* One band of the sheet; a bad image leaves it out when that is allowed. x, y: room for one image and its maps. */
+static enum vgg_status add_band(struct vgg_sheet *sheet, struct vgg_features *features, const struct vgg_data *data,
+                                size_t index, const struct vgg_image_options *images, float *x, float *y,
+                                int *strongest)
+{
+    char why[VGG_IMAGE_WHY];
+    struct vgg_image image;
+    enum vgg_status status = vgg_data_fetch_pixels(&image, x, data, index, images, why);
+    if (status != VGG_OK && images->skip_bad) {
+        vgg_log(VGG_LOG_WARNING, "%s; skipped", why);
+        return VGG_OK;
+    }
+    if (status != VGG_OK) return vgg_fail(status, "%s", why);
+    status = vgg_features_run(features, y, x, 1);
+    if (status == VGG_OK) status = vgg_sheet_add(sheet, &image, y, features->c, strongest);
+    vgg_image_finish(&image);
+    return status;
+}
+
+enum vgg_status vgg_features_picture(struct vgg_features *features, const char *path, const struct vgg_data *data,
+                                     const struct vgg_image_options *images, enum vgg_colours colours, int channels,
+                                     int *strongest)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_sheet *sheet = NULL;
+    struct vgg_image_options wanted = { 0 };
+    struct vgg_data_shape shape;
+    size_t count = vgg_data_count(data);
+    float *x = NULL, *y = NULL;
+    int *numbers = NULL;
+    if (images) wanted = *images;
+    vgg_model_images(features->model, &wanted);
+    CHECK(vgg_image_check_options(&wanted));
+    vgg_data_shape(data, &shape);
+    if (shape.features) CHECK(vgg_fail(VGG_ERR_ARGUMENT, "a picture of activations takes images, not features"));
+    if (features->h == 1 && features->w == 1) {
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "this layer has no maps to show; take one of the base, without pooling"));
+    }
+    if (channels < 0) CHECK(vgg_fail(VGG_ERR_ARGUMENT, "%d channels: must be at least 1", channels));
+    if (channels == 0) channels = count == 1 ? CHANNELS_OF_ONE : CHANNELS_OF_SEVERAL;
+    x = vgg_mem_calloc((size_t)wanted.height * (size_t)wanted.width, 3 * sizeof *x);
+    y = vgg_mem_calloc(vgg_net_output(features->net), sizeof *y);
+    numbers = vgg_mem_calloc((size_t)channels, sizeof *numbers);
+    if (!x || !y || !numbers) CHECK(vgg_fail_memory("a sheet", vgg_net_output(features->net) * sizeof *y));
+    int tiles = channels < features->c ? channels : features->c;
+    CHECK(vgg_sheet_create(&sheet, count, tiles, features->h, features->w, colours));
+    for (size_t i = 0; i < count; i++) {
+        for (int k = 0; k < channels; k++)
+            numbers[k] = -1;
+        CHECK(add_band(sheet, features, data, i, &wanted, x, y, numbers));
+        if (strongest) memcpy(strongest + i * (size_t)channels, numbers, (size_t)channels * sizeof *numbers);
+    }
+    status = vgg_sheet_write(sheet, path);
+fail:
+    vgg_sheet_destroy(sheet);
+    free(x);
+    free(y);
+    free(numbers);
+    return status;
+}

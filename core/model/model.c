@@ -1,0 +1,413 @@
+#include "core/model/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/base/names.h"
+#include "core/data/data.h"
+#include "core/image/image.h"
+#include "core/model/model_init.h"
+#include "core/weights/weights.h"
+
+enum { DEFAULT_SIZE = 224, MESSAGE = 768 };
+
+static float *param(const struct vgg_model *model, const struct vgg_view *view)
+{
+    return model->params + view->offset / sizeof(float);
+}
+
+/* ---- weights from a file ---- */
+
+static void layer_shape(const struct vgg_layer *layer, int *rank, int shape[4])
+{
+    const struct vgg_view *k = &layer->kernel;
+    if (layer->kind == VGG_LAYER_CONV) {
+        *rank = 4;
+        shape[0] = k->n, shape[1] = k->h, shape[2] = k->w, shape[3] = k->c;
+    } else {
+        *rank = 2;
+        shape[0] = k->w, shape[1] = k->c;
+        shape[2] = shape[3] = 1;
+    }
+}
+
+/* A convolution that a shallower network of the family does without: layers above the first of a block, as wide as the
+ * one below. */
+static bool may_grow(const struct vgg_model *model, int index, const struct vgg_weights *weights)
+{
+    const struct vgg_layer *layer = &model->arch.layer[index];
+    const char *held = vgg_weights_arch(weights);
+    return held && strcmp(held, model->arch.name) != 0 && layer->kind == VGG_LAYER_CONV &&
+           layer->kernel.w == layer->kernel.c && model->arch.layer[index - 1].kind == VGG_LAYER_CONV;
+}
+
+/* Names every layer of [from, to) that the file lacks in one line; those that may grow are not missed. */
+static enum vgg_status check_layers(const struct vgg_model *model, int from, int to, const struct vgg_weights *weights,
+                                    const char *path)
+{
+    char missing[MESSAGE] = "";
+    size_t used = 0;
+    for (int i = from; i < to; i++) {
+        const struct vgg_layer *layer = &model->arch.layer[i];
+        int rank, shape[4];
+        if (layer->kernel.n == 0 || vgg_weights_shape(weights, layer->name, &rank, shape)) continue;
+        if (may_grow(model, i, weights)) continue;
+        if (used < sizeof missing) {
+            used +=
+                (size_t)snprintf(missing + used, sizeof missing - used, "%s%s/kernel", used ? ", " : "", layer->name);
+        }
+    }
+    if (!used) return VGG_OK;
+    return vgg_fail(VGG_ERR_MISSING, "%s: holds no weights for %s; ask for a layer below, or take a complete file",
+                    path, missing);
+}
+
+static enum vgg_status read_layers(struct vgg_model *model, int from, int to, const struct vgg_weights *weights,
+                                   const char *path)
+{
+    enum vgg_status status = check_layers(model, from, to, weights, path);
+    int h, w, c;
+    vgg_arch_shape(&model->arch, model->arch.base - 1, &h, &w, &c);
+    for (int i = from; i < to && status == VGG_OK; i++) {
+        const struct vgg_layer *layer = &model->arch.layer[i];
+        int rank, shape[4];
+        if (layer->kernel.n == 0) continue;
+        if (!vgg_weights_shape(weights, layer->name, &rank, shape)) {
+            vgg_model_init_identity(model, i);
+            vgg_log(VGG_LOG_INFO, "weights: %s is not in %s, which holds a %s: it starts as the identity", layer->name,
+                    path, vgg_weights_arch(weights));
+            continue;
+        }
+        layer_shape(layer, &rank, shape);
+        status = vgg_weights_read(weights, layer->name, param(model, &layer->kernel), rank, shape,
+                                  param(model, &layer->bias), h, w);
+    }
+    return status;
+}
+
+/* ---- creating ---- */
+
+static enum vgg_status copy_text(char **out, const char *text)
+{
+    free(*out);
+    *out = vgg_mem_strdup(text);
+    return *out ? VGG_OK : vgg_fail_memory("a model", strlen(text));
+}
+
+/* The architecture and room for its parameters. */
+static enum vgg_status shape_model(struct vgg_model *model, const char *arch, int h, int w, const char *last,
+                                   const char *head)
+{
+    enum vgg_status status = vgg_arch_base(&model->arch, arch, h, w, last);
+    if (status == VGG_OK && head && *head) {
+        status = vgg_arch_head(&model->arch, head);
+        if (status == VGG_OK) status = copy_text(&model->head, head);
+    }
+    if (status != VGG_OK) return status;
+    model->params = vgg_mem_aligned(model->arch.param_size);
+    return model->params ? VGG_OK : vgg_fail_memory("the parameters", model->arch.param_size);
+}
+
+/* Turns "imagenet", "starter" and NULL into a file's name, or `random`. *name: what NULL stands for. */
+static enum vgg_status find_weights(char **path, const char **name, bool *random, const char *wanted, bool top)
+{
+    *path = NULL;
+    *name = wanted ? wanted : "imagenet";
+    *random = wanted && strcmp(wanted, "random") == 0;
+    if (*random) return VGG_OK;
+    if (wanted && strcmp(wanted, "starter") == 0) return vgg_weights_need_starter(path);
+    if (wanted && strcmp(wanted, "imagenet") != 0) {
+        *path = vgg_mem_strdup(wanted);
+        return *path ? VGG_OK : vgg_fail_memory("a path", strlen(wanted));
+    }
+    enum vgg_status status = vgg_weights_find(path, top);
+    if (status == VGG_ERR_MISSING && !wanted && !top) {
+        status = vgg_weights_starter(path);
+        if (status == VGG_OK) {
+            *name = "starter";
+            vgg_log(VGG_LOG_WARNING,
+                    "no ImageNet weights on this machine: using the starter weights, trained on CIFAR-10's ten classes "
+                    "at 32x32; `vgg16 pull vgg16-notop` gets better ones");
+        }
+        if (status != VGG_ERR_MISSING) return status;
+    }
+    if (status == VGG_ERR_MISSING) {
+        return vgg_fail(status,
+                        "no ImageNet weights on this machine; get them by `vgg16 pull vgg16%s`, or take --weights FILE "
+                        "or --weights random",
+                        top ? "" : "-notop");
+    }
+    if (status == VGG_OK) vgg_log(VGG_LOG_INFO, "weights: ImageNet, from %s", *path);
+    return status;
+}
+
+/* The input size: what is asked for, else what the weights' file says of itself, else 224. */
+static int input_size(int wanted, const struct vgg_weights *weights, const char *key)
+{
+    const char *told = weights && !wanted ? vgg_weights_meta(weights, key) : NULL;
+    if (told) wanted = atoi(told);
+    return wanted > 0 ? wanted : DEFAULT_SIZE;
+}
+
+/* The words of a model's metadata; words that the library does not know leave a value at its default. */
+static void read_fitting(struct vgg_model *model, const struct vgg_weights *weights)
+{
+    int value;
+    if (vgg_names_find(&value, VGG_NAMES_RESIZE, vgg_weights_meta(weights, "resize")))
+        model->resize = (enum vgg_resize)value;
+    if (vgg_names_find(&value, VGG_NAMES_CROP, vgg_weights_meta(weights, "crop"))) model->crop = (enum vgg_crop)value;
+}
+
+/* A new head leaves the file's own one out. Whoever names ImageNet's, the starter weights or a model knows that. */
+static void tell_unused(const struct vgg_weights *weights, const char *path, const char *named)
+{
+    struct vgg_weights_dense dense;
+    const char *format = vgg_weights_meta(weights, "format");
+    bool model = format && strcmp(format, VGG_MODEL_FORMAT) == 0;
+    bool known = model || !named || strcmp(named, "imagenet") == 0 || strcmp(named, "starter") == 0;
+    vgg_weights_dense(&dense, weights);
+    if (!dense.count) return;
+    vgg_log(known || dense.imagenet ? VGG_LOG_INFO : VGG_LOG_WARNING,
+            "%s: its own dense layer%s %s %s not used; the head starts random from the seed; --from MODEL %s", path,
+            dense.count == 1 ? "" : "s", dense.list, dense.count == 1 ? "is" : "are",
+            model ? "instead of --weights goes on from this one" : "goes on from one that `vgg16 train` wrote");
+}
+
+/* head_too: the head's weights come from the file as well. */
+static enum vgg_status create(struct vgg_model **out, const struct vgg_model_options *options, bool head_too)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_weights *weights = NULL;
+    char *path = NULL;
+    const char *name;
+    bool random;
+    *out = NULL;
+    struct vgg_model *model = vgg_mem_calloc(1, sizeof *model);
+    if (!model) return vgg_fail_memory("a model", sizeof *model);
+    CHECK(find_weights(&path, &name, &random, options->weights, head_too));
+    CHECK(copy_text(&model->weights, name));
+    const char *arch = options->arch;
+    if (!random) {
+        CHECK(vgg_weights_open(&weights, path));
+        const char *held = vgg_weights_arch(weights);
+        if (!arch) arch = held;
+    }
+    int h = input_size(options->height, weights, "height"), w = input_size(options->width, weights, "width");
+    CHECK(shape_model(model, arch ? arch : "vgg16", h, w, options->last, options->head));
+    model->preprocess = options->preprocess;
+    if (random) {
+        vgg_model_init(model, 0, model->arch.count, options->seed);
+        CHECK(copy_text(&model->source, "random"));
+        if (model->preprocess == VGG_PREPROCESS_DEFAULT) model->preprocess = VGG_PREPROCESS_RESCALE;
+    } else {
+        CHECK(read_layers(model, 0, head_too ? model->arch.count : model->arch.base, weights, path));
+        if (!head_too) vgg_model_init(model, model->arch.base, model->arch.count, options->seed);
+        if (!head_too && model->head) tell_unused(weights, path, options->weights);
+        CHECK(copy_text(&model->source, path));
+        read_fitting(model, weights);
+        if (model->preprocess == VGG_PREPROCESS_DEFAULT) model->preprocess = vgg_weights_preprocess(weights);
+    }
+    vgg_weights_close(weights);
+    free(path);
+    *out = model;
+    return VGG_OK;
+fail:
+    vgg_weights_close(weights);
+    free(path);
+    vgg_model_destroy(model);
+    return status;
+}
+
+enum vgg_status vgg_model_create(struct vgg_model **out, const struct vgg_model_options *options)
+{
+    return create(out, options, options->head && strcmp(options->head, "top") == 0);
+}
+
+enum vgg_status vgg_model_create_whole(struct vgg_model **out, const struct vgg_model_options *options)
+{
+    return create(out, options, true);
+}
+
+void vgg_model_destroy(struct vgg_model *model)
+{
+    if (!model) return;
+    for (int i = 0; model->class_names && i < vgg_arch_classes(&model->arch); i++)
+        free(model->class_names[i]);
+    free(model->class_names);
+    vgg_mem_free(model->params);
+    free(model->head);
+    free(model->weights);
+    free(model->source);
+    free(model);
+}
+
+/* ---- what the parts of core share ---- */
+
+void vgg_model_images(const struct vgg_model *model, struct vgg_image_options *images)
+{
+    if (images->height == 0) images->height = model->arch.h;
+    if (images->width == 0) images->width = model->arch.w;
+    if (images->preprocess == VGG_PREPROCESS_DEFAULT) images->preprocess = model->preprocess;
+    if (images->resize == VGG_RESIZE_DEFAULT) images->resize = model->resize;
+    if (images->crop == VGG_CROP_DEFAULT) images->crop = model->crop;
+    vgg_image_resolve(images);
+}
+
+int vgg_model_predicted(const struct vgg_model *model, const float *output)
+{
+    const struct vgg_layer *last = &model->arch.layer[model->arch.count - 1];
+    if (last->activation == VGG_SIGMOID) return output[0] > 0.5f;
+    int best = 0;
+    for (int i = 1; i < last->c; i++) {
+        if (output[i] > output[best]) best = i;
+    }
+    return best;
+}
+
+static bool is_number(const char *name)
+{
+    return name[strspn(name, "0123456789")] == '\0';
+}
+
+/* ---- questions ---- */
+
+int vgg_model_layer_count(const struct vgg_model *model)
+{
+    return model->arch.count;
+}
+
+enum vgg_status vgg_model_layer(const struct vgg_model *model, int index, struct vgg_layer_info *info)
+{
+    static const char *const kinds[] = { "conv", "maxpool", "flatten", "avgpool", "gmaxpool", "dense", "dropout" };
+    if (index < 0 || index >= model->arch.count) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "layer %d: the network has layers 0 to %d", index, model->arch.count - 1);
+    }
+    const struct vgg_layer *layer = &model->arch.layer[index];
+    int h, w, c;
+    vgg_arch_shape(&model->arch, index - 1, &h, &w, &c);
+    struct vgg_view x = { .n = 1, .h = h, .w = w, .c = c }, y = { .n = 1, .h = layer->h, .w = layer->w, .c = layer->c };
+    static const enum vgg_op_kind ops[] = {
+        [VGG_LAYER_CONV] = VGG_OP_CONV,          [VGG_LAYER_MAXPOOL] = VGG_OP_POOL2,
+        [VGG_LAYER_FLATTEN] = VGG_OP_KIND_COUNT, [VGG_LAYER_AVGPOOL] = VGG_OP_AVGPOOL,
+        [VGG_LAYER_GMAXPOOL] = VGG_OP_GMAXPOOL,  [VGG_LAYER_DENSE] = VGG_OP_DENSE,
+        [VGG_LAYER_DROPOUT] = VGG_OP_KIND_COUNT,
+    };
+    struct vgg_op op = { .kind = ops[layer->kind], .x = x, .w = layer->kernel, .y = y };
+    *info = (struct vgg_layer_info) {
+        .name = layer->name,
+        .kind = kinds[layer->kind],
+        .height = layer->h,
+        .width = layer->w,
+        .channels = layer->c,
+        .parameters = vgg_view_count(&layer->kernel) + vgg_view_count(&layer->bias),
+        .flops = op.kind == VGG_OP_KIND_COUNT ? 0 : (uint64_t)vgg_op_flops(&op),
+    };
+    return VGG_OK;
+}
+
+int vgg_model_layer_find(const struct vgg_model *model, const char *name)
+{
+    return vgg_arch_find(&model->arch, name);
+}
+
+const char *vgg_model_arch(const struct vgg_model *model)
+{
+    return model->arch.name;
+}
+
+const char *vgg_model_weights(const struct vgg_model *model)
+{
+    return model->source;
+}
+
+void vgg_model_input(const struct vgg_model *model, int *height, int *width, enum vgg_preprocess *preprocess)
+{
+    *height = model->arch.h;
+    *width = model->arch.w;
+    *preprocess = model->preprocess;
+}
+
+int vgg_model_class_count(const struct vgg_model *model)
+{
+    return vgg_arch_classes(&model->arch);
+}
+
+const char *vgg_model_class_name(const struct vgg_model *model, int label)
+{
+    if (label < 0 || label >= vgg_arch_classes(&model->arch)) return NULL;
+    if (model->class_names) return model->class_names[label];
+    return model->head && strcmp(model->head, "top") == 0 ? vgg_imagenet_class(label) : NULL;
+}
+
+int vgg_model_class_find(const struct vgg_model *model, const char *name)
+{
+    int classes = vgg_arch_classes(&model->arch);
+    for (int i = 0; i < classes; i++) {
+        const char *known = vgg_model_class_name(model, i);
+        if (known && strcmp(known, name) == 0) return i;
+    }
+    bool number = *name && strlen(name) < 8 && is_number(name);
+    return number && atoi(name) < classes ? atoi(name) : -1;
+}
+
+int vgg_model_trainable(const struct vgg_model *model, const char *what)
+{
+    return vgg_arch_trainable(&model->arch, what);
+}
+
+enum vgg_status vgg_model_set_class_names(struct vgg_model *model, const char *const *names, int count)
+{
+    int classes = vgg_arch_classes(&model->arch);
+    if (count != classes) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "%d class names for a head with %d classes", count, classes);
+    }
+    char **copy = vgg_mem_calloc((size_t)count, sizeof *copy);
+    bool complete = copy != NULL;
+    for (int i = 0; complete && i < count; i++)
+        complete = (copy[i] = vgg_mem_strdup(names[i])) != NULL;
+    if (!complete) {
+        for (int i = 0; copy && i < count; i++)
+            free(copy[i]);
+        free(copy);
+        return vgg_fail_memory("class names", (size_t)count * sizeof *copy);
+    }
+    for (int i = 0; model->class_names && i < count; i++)
+        free(model->class_names[i]);
+    free(model->class_names);
+    model->class_names = copy;
+    return VGG_OK;
+}
+
+static enum vgg_status find_param(float **out, const struct vgg_model *model, int layer, bool bias, size_t count)
+{
+    struct vgg_layer_info info;
+    *out = NULL;
+    enum vgg_status status = vgg_model_layer(model, layer, &info);
+    if (status != VGG_OK) return status;
+    const struct vgg_view *view = bias ? &model->arch.layer[layer].bias : &model->arch.layer[layer].kernel;
+    if (vgg_view_count(view) != count || count == 0) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "%s %s has %zu values, not %zu", info.name, bias ? "bias" : "kernel",
+                        vgg_view_count(view), count);
+    }
+    *out = param(model, view);
+    return VGG_OK;
+}
+
+enum vgg_status vgg_model_get(const struct vgg_model *model, int layer, bool bias, float *values, size_t count)
+{
+    float *at = NULL;
+    enum vgg_status status = find_param(&at, model, layer, bias, count);
+    if (status == VGG_OK) memcpy(values, at, count * sizeof *at);
+    return status;
+}
+
+enum vgg_status vgg_model_set(struct vgg_model *model, int layer, bool bias, const float *values, size_t count)
+{
+    float *at = NULL;
+    enum vgg_status status = find_param(&at, model, layer, bias, count);
+    if (status == VGG_OK) memcpy(at, values, count * sizeof *at);
+    return status;
+}

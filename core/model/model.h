@@ -1,0 +1,35 @@
+/* model.h: an architecture with its parameters on the host, and what its users must know about it. */
+#ifndef CORE_MODEL_H
+#define CORE_MODEL_H
+
+#include "core/arch/arch.h"
+
+/* What the metadata `format` of a model's file says. */
+#define VGG_MODEL_FORMAT "vgg16-model-1"
+
+struct vgg_model {
+    struct vgg_arch arch;
+    float *params;                  /* arch.param_size bytes, laid out as VGG_ARENA_PARAM */
+    enum vgg_preprocess preprocess; /* never DEFAULT */
+    char *head;                     /* as given to vgg_arch_head; NULL: none */
+    char *weights;                  /* as they were named: a file, "imagenet", "starter", "random" */
+    char *source;                   /* where the weights came from */
+    int shard;                      /* images whose gradients were one sum in its last training; 0: none, or unknown */
+    enum vgg_resize resize;         /* how the images were fitted that it was trained with; DEFAULT: not known */
+    enum vgg_crop crop;
+    char **class_names; /* vgg_arch_classes(&arch) of them, or NULL: unnamed */
+};
+
+/* vgg_model_create with the head's weights from the file, too. */
+enum vgg_status vgg_model_create_whole(struct vgg_model **out, const struct vgg_model_options *options);
+
+/* Fills the options' defaults with what the model wants, and where it does not know with the library's. */
+void vgg_model_images(const struct vgg_model *model, struct vgg_image_options *images);
+
+/* The class that one row of the network's output stands for: the most probable, or class 1 above 0.5 of one sigmoid
+ * unit. */
+int vgg_model_predicted(const struct vgg_model *model, const float *output);
+
+struct vgg_data;
+
+#endif

@@ -1,0 +1,198 @@
+/* Saving and loading whole models. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/base/names.h"
+#include "core/model/model.h"
+#include "core/weights/weights.h"
+
+/* Metadata keys of a model file. `format` tells a model from bare weights. */
+#define META_FORMAT "format"
+#define META_ARCH "arch"
+#define META_LAST "last"
+#define META_HEAD "head"
+#define META_HEIGHT "height"
+#define META_WIDTH "width"
+#define META_PREPROCESS "preprocess"
+#define META_RESIZE "resize"
+#define META_CROP "crop"
+#define META_CLASSES "classes"
+#define META_SOURCE "weights"
+#define META_SHARD "shard"
+
+/* Class names as a JSON array, by malloc; "[]" when unnamed. */
+static char *classes_json(const struct vgg_model *model)
+{
+    cJSON *array = cJSON_CreateArray();
+    for (int i = 0; array && model->class_names && i < vgg_arch_classes(&model->arch); i++) {
+        cJSON *name = cJSON_CreateString(model->class_names[i]);
+        if (!name || !cJSON_AddItemToArray(array, name)) {
+            cJSON_Delete(name);
+            cJSON_Delete(array);
+            return NULL;
+        }
+    }
+    char *text = array ? cJSON_PrintUnformatted(array) : NULL;
+    cJSON_Delete(array);
+    return text;
+}
+
+enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
+{
+    const struct vgg_arch *arch = &model->arch;
+    struct vgg_weights_layer layers[VGG_MAX_LAYERS];
+    char height[16], width[16], shard[16];
+    for (int i = 0; i < arch->count; i++) {
+        const struct vgg_layer *layer = &arch->layer[i];
+        const struct vgg_view *k = &layer->kernel;
+        layers[i] = (struct vgg_weights_layer) { .name = layer->name };
+        if (k->n == 0) continue;
+        bool conv = layer->kind == VGG_LAYER_CONV;
+        layers[i].rank = conv ? 4 : 2;
+        layers[i].shape[0] = conv ? k->n : k->w;
+        layers[i].shape[1] = conv ? k->h : k->c;
+        layers[i].shape[2] = conv ? k->w : 1;
+        layers[i].shape[3] = conv ? k->c : 1;
+        layers[i].kernel = model->params + k->offset / sizeof(float);
+        layers[i].bias = model->params + layer->bias.offset / sizeof(float);
+    }
+    snprintf(height, sizeof height, "%d", arch->h);
+    snprintf(width, sizeof width, "%d", arch->w);
+    snprintf(shard, sizeof shard, "%d", model->shard);
+    char *classes = classes_json(model);
+    if (!classes) return vgg_fail_memory("class names", 0);
+    const char *meta[] = {
+        META_FORMAT,
+        VGG_MODEL_FORMAT,
+        META_ARCH,
+        arch->name,
+        META_LAST,
+        arch->layer[arch->base - 1].name,
+        META_HEAD,
+        model->head ? model->head : "",
+        META_HEIGHT,
+        height,
+        META_WIDTH,
+        width,
+        META_PREPROCESS,
+        vgg_name(VGG_NAMES_PREPROCESS, (int)model->preprocess),
+        META_CLASSES,
+        classes,
+        META_SOURCE,
+        model->source,
+        NULL, /* from here on what only a trained model knows */
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+    };
+    size_t pairs = sizeof meta / sizeof *meta - 7;
+    if (model->shard) {
+        meta[pairs++] = META_SHARD;
+        meta[pairs++] = shard;
+    }
+    if (model->resize != VGG_RESIZE_DEFAULT) {
+        meta[pairs++] = META_RESIZE;
+        meta[pairs++] = vgg_name(VGG_NAMES_RESIZE, (int)model->resize);
+    }
+    if (model->crop != VGG_CROP_DEFAULT) {
+        meta[pairs++] = META_CROP;
+        meta[pairs++] = vgg_name(VGG_NAMES_CROP, (int)model->crop);
+    }
+    int h, w, c;
+    vgg_arch_shape(arch, arch->base - 1, &h, &w, &c);
+    enum vgg_status status = vgg_weights_write(path, VGG_WEIGHTS_KERAS_SAFETENSORS, VGG_WEIGHTS_F32, layers,
+                                               (size_t)arch->count, h, w, meta);
+    free(classes);
+    return status;
+}
+
+/* The value of a word in the metadata; one that a file may lack stays at its default, 0. */
+static enum vgg_status read_name(int *out, enum vgg_names names, const struct vgg_weights *weights, const char *key,
+                                 bool may_lack, const char *path)
+{
+    const char *word = vgg_weights_meta(weights, key);
+    if (vgg_names_find(out, names, word)) return VGG_OK;
+    *out = 0;
+    if (!word && may_lack) return VGG_OK;
+    return vgg_fail(VGG_ERR_FORMAT, "%s: metadata %s \"%s\" is none of %s", path, key, word ? word : "",
+                    vgg_names_list(names).text);
+}
+
+static enum vgg_status read_classes(struct vgg_model *model, const char *json, const char *path)
+{
+    cJSON *array = json ? cJSON_Parse(json) : NULL;
+    int count = array ? cJSON_GetArraySize(array) : 0;
+    enum vgg_status status = VGG_OK;
+    if (!cJSON_IsArray(array) || (count != 0 && count != vgg_arch_classes(&model->arch))) {
+        status = vgg_fail(VGG_ERR_FORMAT, "%s: metadata " META_CLASSES " must be a JSON array of %d names", path,
+                          vgg_arch_classes(&model->arch));
+    } else if (count) {
+        const char **names = vgg_mem_calloc((size_t)count, sizeof *names);
+        if (!names) status = vgg_fail_memory("class names", (size_t)count * sizeof *names);
+        for (int i = 0; i < count && status == VGG_OK; i++) {
+            names[i] = cJSON_GetStringValue(cJSON_GetArrayItem(array, i));
+            if (!names[i]) status = vgg_fail(VGG_ERR_FORMAT, "%s: metadata " META_CLASSES " must hold strings", path);
+        }
+        if (status == VGG_OK) status = vgg_model_set_class_names(model, names, count);
+        free(names);
+    }
+    cJSON_Delete(array);
+    return status;
+}
+
+static enum vgg_status load(struct vgg_model **out, const char *path)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_weights *weights = NULL;
+    *out = NULL;
+    CHECK(vgg_weights_open(&weights, path));
+    const char *format = vgg_weights_meta(weights, META_FORMAT), *arch = vgg_weights_meta(weights, META_ARCH);
+    const char *height = vgg_weights_meta(weights, META_HEIGHT), *width = vgg_weights_meta(weights, META_WIDTH);
+    const char *head = vgg_weights_meta(weights, META_HEAD);
+    if (!format || strcmp(format, VGG_MODEL_FORMAT) != 0 || !arch || !height || !width) {
+        CHECK(vgg_fail(VGG_ERR_FORMAT,
+                       "%s: holds weights but is no model written by `vgg16 train`; give it as --weights", path));
+    }
+    struct vgg_model_options options = {
+        .arch = arch,
+        .weights = path,
+        .head = head && *head ? head : NULL,
+        .height = atoi(height),
+        .width = atoi(width),
+        .last = vgg_weights_meta(weights, META_LAST),
+    };
+    int preprocess, resize, crop;
+    CHECK(read_name(&preprocess, VGG_NAMES_PREPROCESS, weights, META_PREPROCESS, false, path));
+    CHECK(read_name(&resize, VGG_NAMES_RESIZE, weights, META_RESIZE, true, path));
+    CHECK(read_name(&crop, VGG_NAMES_CROP, weights, META_CROP, true, path));
+    options.preprocess = (enum vgg_preprocess)preprocess;
+    CHECK(vgg_model_create_whole(out, &options));
+    CHECK(read_classes(*out, vgg_weights_meta(weights, META_CLASSES), path));
+    const char *shard = vgg_weights_meta(weights, META_SHARD);
+    if (shard) (*out)->shard = atoi(shard);
+    vgg_weights_close(weights);
+    return VGG_OK;
+fail:
+    vgg_weights_close(weights);
+    vgg_model_destroy(*out);
+    *out = NULL;
+    return status;
+}
+
+enum vgg_status vgg_model_load(struct vgg_model **out, const char *path)
+{
+    char *starter;
+    *out = NULL;
+    if (strcmp(path, "starter") != 0) return load(out, path);
+    enum vgg_status status = vgg_weights_need_starter(&starter);
+    if (status == VGG_OK) status = load(out, starter);
+    free(starter);
+    return status;
+}

@@ -1,0 +1,45 @@
+/* plan.h: from an architecture to one list of operations: forward, backward and update are its three stretches. */
+#ifndef CORE_PLAN_H
+#define CORE_PLAN_H
+
+#include "core/arch/arch.h"
+
+struct vgg_plan_spec {
+    const struct vgg_arch *arch;
+    int batch;
+    int first;                /* first layer that runs: 0 takes images, k the output of layer k - 1 */
+    int last;                 /* one past the last layer that runs */
+    enum vgg_pooling pooling; /* of the last layer's output */
+    bool loss;     /* ends in the loss: targets and sample weights are inputs, loss and probabilities outputs */
+    int trainable; /* first layer that trains; arch->count: none. Needs loss. */
+    bool keep_all; /* every layer's output (and gradient) stays readable and nothing is fused across layers */
+    int gradient;  /* 0: none; k: instead of training, the backward stretch goes from a given gradient of the scores
+                      down to the input of layer k, which is the output of layer k - 1. Dropout stays off. */
+    enum vgg_optimizer optimizer;
+    bool nesterov;
+    struct vgg_hyper hyper;
+};
+
+struct vgg_plan {
+    struct vgg_op *op;
+    size_t forward, backward, update;       /* op[0, forward), [forward, forward + backward), then update */
+    size_t arena_size[VGG_ARENA_COUNT];     /* bytes */
+    struct vgg_view input, output;          /* output: features, or probabilities with loss or a classifying head */
+    struct vgg_view targets, weights, loss; /* of each image */
+    struct vgg_view seed;          /* gradient: that of the scores (before softmax or sigmoid), put there between the
+                                      forward stretch and the backward one */
+    struct vgg_view kept, slope;   /* gradient: the output of layer k - 1 (after its ReLU) and its gradient */
+    struct vgg_view params, grads; /* the trainable range of the parameters and its gradients: flat, one count */
+    struct vgg_view m, v;          /* moments, absent where the optimiser has none */
+    struct vgg_view activation[VGG_MAX_LAYERS]; /* keep_all: output of each layer that ran */
+    struct vgg_view
+        delta[VGG_MAX_LAYERS]; /* keep_all: gradient with respect to that layer's output (before its ReLU) */
+};
+
+/* Builds the list; views of activations share memory when their lifetimes do not meet. Backward and update are empty
+ * when nothing trains; with `gradient` there is a backward and no update. Gradients accumulate over any number of
+ * forward + backward runs; the update uses and then clears them (fresh buffers are zero). */
+enum vgg_status vgg_plan_build(struct vgg_plan **out, const struct vgg_plan_spec *spec);
+void vgg_plan_destroy(struct vgg_plan *plan);
+
+#endif

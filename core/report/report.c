@@ -1,0 +1,139 @@
+/* The report of a training or an evaluation: title, key figures, and the order of the sections. */
+#include "core/report/report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "core/model/model.h"
+
+struct vgg_report_name vgg_report_class(const struct vgg_model *model, int label)
+{
+    struct vgg_report_name name;
+    const char *known = vgg_model_class_name(model, label);
+    if (known) {
+        snprintf(name.text, sizeof name.text, "%s", known);
+    } else {
+        snprintf(name.text, sizeof name.text, "%d", label);
+    }
+    return name;
+}
+
+struct vgg_report_name vgg_report_duration(double seconds)
+{
+    struct vgg_report_name name;
+    long s = seconds < 1e9 ? lround(seconds) : 1000000000;
+    if (s < 60) {
+        snprintf(name.text, sizeof name.text, "%.*f s", seconds < 9.95 ? 1 : 0, seconds);
+    } else if (s < 3600) {
+        snprintf(name.text, sizeof name.text, "%ld:%02ld min", s / 60, s % 60);
+    } else {
+        snprintf(name.text, sizeof name.text, "%ld:%02ld:%02ld h", s / 3600, s / 60 % 60, s % 60);
+    }
+    return name;
+}
+
+/* ---- key figures ---- */
+
+/* Pairs that are collected. */
+struct tiles {
+    struct vgg_html_pair pair[8];
+    size_t count;
+};
+
+static void add(struct tiles *tiles, const char *name, const char *format, double value)
+{
+    struct vgg_html_pair *pair = &tiles->pair[tiles->count++];
+    pair->name = name;
+    snprintf(pair->value, sizeof pair->value, format, value);
+}
+
+static void add_training(struct tiles *tiles, const struct vgg_report *report, char *best_name, size_t size)
+{
+    const struct vgg_history *h = report->history;
+    const struct vgg_epoch *last = &h->epochs[h->count - 1], *best = last;
+    double seconds = h->seconds_features + h->seconds_save, steps = 0.0, images = 0.0;
+    for (size_t i = 0; i < h->count; i++) {
+        const struct vgg_epoch *e = &h->epochs[i];
+        seconds += e->seconds;
+        steps += e->seconds_load + e->seconds_train;
+        images += (double)e->images;
+        if (e->val_accuracy > best->val_accuracy) best = e;
+    }
+    if (!isnan(last->val_accuracy)) {
+        add(tiles, "Validation accuracy", "%.1f %%", 100.0 * last->val_accuracy);
+        snprintf(best_name, size, "Best, in epoch %d", best->epoch);
+        add(tiles, best_name, "%.1f %%", 100.0 * best->val_accuracy);
+        add(tiles, "Validation loss", "%.4f", last->val_loss);
+    }
+    add(tiles, "Training accuracy", "%.1f %%", 100.0 * last->accuracy);
+    add(tiles, "Training loss", "%.4f", last->loss);
+    add(tiles, "Epochs", "%.0f", (double)h->count);
+    struct vgg_html_pair *time = &tiles->pair[tiles->count++];
+    time->name = "Time";
+    snprintf(time->value, sizeof time->value, "%s", vgg_report_duration(seconds).text);
+    if (steps > 0.0) add(tiles, "Training images/s", images / steps < 100.0 ? "%.1f" : "%.0f", images / steps);
+}
+
+static void write_tiles(struct vgg_html *page, const struct vgg_report *report)
+{
+    struct tiles tiles = { 0 };
+    char best_name[64];
+    const struct vgg_evaluation *e = report->evaluation;
+    if (report->history && report->history->count) {
+        add_training(&tiles, report, best_name, sizeof best_name);
+    } else if (e) {
+        add(&tiles, "Accuracy", "%.1f %%", 100.0 * e->accuracy);
+        add(&tiles, "Loss", "%.4f", e->loss);
+        add(&tiles, "Images", "%.0f", (double)e->count);
+        add(&tiles, "Classes", "%.0f", e->classes);
+    }
+    if (tiles.count) vgg_html_tiles(page, tiles.pair, tiles.count);
+}
+
+/* ---- the page ---- */
+
+/* The last two parts of a path: "pets/train" tells more than "train". */
+static const char *short_path(const char *path)
+{
+    const char *last = path, *before = path;
+    for (const char *at = path; *at; at++) {
+        if (*at == '/' && at[1]) before = last, last = at + 1;
+    }
+    return before;
+}
+
+enum vgg_status vgg_report_write(const char *path, const struct vgg_report *given)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_report filled = *given, *report = &filled;
+    struct vgg_image_options images;
+    struct vgg_html *page = NULL;
+    char title[512], lead[512], date[64];
+    time_t now = time(NULL);
+    struct tm local;
+    if (!report->model) return vgg_fail(VGG_ERR_ARGUMENT, "%s: a report needs a model", path);
+    if (report->evaluation && (!report->evaluated || vgg_data_class_count(report->evaluated) == 0))
+        return vgg_fail(VGG_ERR_ARGUMENT, "%s: a report on an evaluation needs its data, with labels", path);
+    if (report->images) {
+        images = *report->images;
+        vgg_model_images(report->model, &images);
+        report->images = &images;
+    }
+    strftime(date, sizeof date, "%Y-%m-%d %H:%M", localtime_r(&now, &local));
+    snprintf(title, sizeof title, "%s of %s%s%s", report->training ? "Training" : "Evaluation",
+             report->model->arch.name, report->data ? " on " : "", report->data ? short_path(report->data) : "");
+    snprintf(lead, sizeof lead, "%s%s%s%s", date, report->engine ? " \xC2\xB7 " : "",
+             report->engine ? vgg_engine_device(report->engine)->name : "",
+             report->interrupted ? " \xC2\xB7 interrupted before its end" : "");
+    CHECK(vgg_html_create(&page, path, title, lead));
+    write_tiles(page, report);
+    CHECK(vgg_report_curves(page, report));
+    CHECK(vgg_report_classes(page, report));
+    CHECK(vgg_report_images(page, report));
+    vgg_report_settings(page, report);
+    return vgg_html_commit(page);
+fail:
+    vgg_html_abort(page);
+    return status;
+}

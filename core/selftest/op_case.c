@@ -1,0 +1,380 @@
+#include "core/selftest/op_case.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+
+/* ---- placing views ---- */
+
+/* A view at the end of its arena, with a guard band before and after it. */
+static struct vgg_view place(struct vgg_op_case *test, enum vgg_arena arena, enum vgg_type type, int n, int h, int w,
+                             int c)
+{
+    size_t *size = &test->arena_size[arena];
+    if (!*size) *size = VGG_VIEW_ALIGN;
+    struct vgg_view view = { .offset = *size, .arena = arena, .type = type, .n = n, .h = h, .w = w, .c = c };
+    size_t end = *size + vgg_view_size(&view) + VGG_VIEW_ALIGN;
+    *size = (end + VGG_VIEW_ALIGN - 1) / VGG_VIEW_ALIGN * VGG_VIEW_ALIGN;
+    return view;
+}
+
+static struct vgg_view act(struct vgg_op_case *test, int n, int h, int w, int c)
+{
+    return place(test, VGG_ARENA_ACT, VGG_F32, n, h, w, c);
+}
+
+static struct vgg_view flat(struct vgg_op_case *test, enum vgg_arena arena, int count)
+{
+    return place(test, arena, VGG_F32, 1, 1, 1, count);
+}
+
+static const struct vgg_step first_step = { .seed = 1, .loss_scale = 0.25f, .learning_rate = 0.01f };
+
+static enum vgg_status add(struct vgg_op_case_list *list, struct vgg_op_case *test, const char *note)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 64, size = vgg_mem_mul(capacity, sizeof *list->item);
+        struct vgg_op_case *item = realloc(list->item, size);
+        if (!item) return vgg_fail_memory("the list of operations to test", size);
+        list->item = item;
+        list->capacity = capacity;
+    }
+    if (test->step.loss_scale == 0) test->step = first_step;
+    int used = vgg_op_print(test->text, sizeof test->text, &test->op);
+    if (used > 0 && (size_t)used < sizeof test->text && note[0])
+        snprintf(test->text + used, sizeof test->text - (size_t)used, " %s", note);
+    list->item[list->count++] = *test;
+    return VGG_OK;
+}
+
+/* ---- convolution and dense layers ---- */
+
+struct conv_shape {
+    int n, h, w, in, out;
+    bool large;
+};
+
+static const struct conv_shape conv_shapes[] = {
+    { 1, 1, 1, 1, 1, false },     { 1, 1, 9, 2, 3, false },      { 1, 2, 3, 3, 5, false },
+    { 2, 5, 7, 3, 64, false },    { 1, 4, 4, 8, 8, false },      { 2, 7, 6, 16, 24, false },
+    { 1, 13, 11, 5, 7, false },   { 3, 6, 10, 24, 40, false },   { 1, 9, 17, 64, 64, false },
+    { 1, 3, 3, 264, 136, false }, { 1, 32, 32, 3, 64, true },    { 1, 28, 28, 64, 128, true },
+    { 2, 14, 14, 256, 64, true }, { 1, 14, 14, 512, 512, true },
+};
+
+static enum vgg_status add_conv(struct vgg_op_case_list *list, const struct conv_shape *s, unsigned flags, bool arg)
+{
+    bool pool = flags & VGG_OP_POOL;
+    if (pool && (s->h < 2 || s->w < 2)) return VGG_OK;
+    struct vgg_op_case test = { .op = { .kind = VGG_OP_CONV, .flags = flags }, .large = s->large };
+    int h = pool ? s->h / 2 : s->h, w = pool ? s->w / 2 : s->w;
+    test.op.x = act(&test, s->n, s->h, s->w, s->in);
+    test.op.w = place(&test, VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out);
+    test.op.b = flat(&test, VGG_ARENA_PARAM, s->out);
+    test.op.y = act(&test, s->n, h, w, s->out);
+    if (arg) test.op.arg = place(&test, VGG_ARENA_ACT, VGG_U8, s->n, h, w, s->out);
+    return add(list, &test, arg ? "arg" : "");
+}
+
+static enum vgg_status add_conv_bwd(struct vgg_op_case_list *list, const struct conv_shape *s, unsigned flags)
+{
+    enum vgg_status status;
+    struct vgg_op_case data = { .op = { .kind = VGG_OP_CONV_BWD_DATA, .flags = flags }, .large = s->large };
+    data.op.dx = act(&data, s->n, s->h, s->w, s->in);
+    data.op.dy = act(&data, s->n, s->h, s->w, s->out);
+    data.op.w = place(&data, VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out);
+    if (flags & VGG_OP_RELU) data.op.x = act(&data, s->n, s->h, s->w, s->in);
+    CHECK(add(list, &data, ""));
+    if (flags) return VGG_OK;
+    struct vgg_op_case weight = { .op = { .kind = VGG_OP_CONV_BWD_WEIGHT }, .large = s->large };
+    weight.op.x = act(&weight, s->n, s->h, s->w, s->in);
+    weight.op.dy = act(&weight, s->n, s->h, s->w, s->out);
+    weight.op.dw = place(&weight, VGG_ARENA_GRAD, VGG_F32, 3, 3, s->in, s->out);
+    weight.op.db = flat(&weight, VGG_ARENA_GRAD, s->out);
+    CHECK(add(list, &weight, ""));
+fail:
+    return status;
+}
+
+/* The smallest map that Winograd's algorithm takes on every backend: what a network runs of it. And kernels large
+ * enough for devices of CPU type to take them in pieces. */
+static enum vgg_status add_winograd(struct vgg_op_case_list *list)
+{
+    static const struct conv_shape shapes[] = { { 2, 20, 20, 96, 96, false }, { 1, 16, 25, 456, 72, false } };
+    enum vgg_status status = VGG_OK;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        if (i == 0) CHECK(add_conv(list, &shapes[i], VGG_OP_RELU, false));
+        CHECK(add_conv(list, &shapes[i], VGG_OP_RELU | VGG_OP_POOL, true));
+        CHECK(add_conv_bwd(list, &shapes[i], 0));
+        if (i == 0) CHECK(add_conv_bwd(list, &shapes[i], VGG_OP_RELU));
+    }
+fail:
+    return status;
+}
+
+static enum vgg_status add_convs(struct vgg_op_case_list *list)
+{
+    enum vgg_status status = VGG_OK;
+    for (size_t i = 0; i < sizeof conv_shapes / sizeof *conv_shapes; i++) {
+        const struct conv_shape *s = &conv_shapes[i];
+        if (!s->large) {
+            CHECK(add_conv(list, s, 0, false));
+            CHECK(add_conv(list, s, VGG_OP_POOL, false));
+            CHECK(add_conv(list, s, VGG_OP_POOL, true));
+            CHECK(add_conv(list, s, VGG_OP_RELU | VGG_OP_POOL, false));
+            CHECK(add_conv_bwd(list, s, 0));
+        }
+        CHECK(add_conv(list, s, VGG_OP_RELU, false));
+        CHECK(add_conv(list, s, VGG_OP_RELU | VGG_OP_POOL, true));
+        CHECK(add_conv_bwd(list, s, s->large && i % 2 ? 0 : VGG_OP_RELU));
+        if (s->large && i % 2 == 0) CHECK(add_conv_bwd(list, s, 0));
+    }
+    CHECK(add_winograd(list));
+fail:
+    return status;
+}
+
+static const struct conv_shape dense_shapes[] = {
+    { 1, 1, 1, 1, 1, false },    { 3, 1, 1, 5, 7, false },     { 2, 2, 3, 8, 16, false },
+    { 6, 1, 1, 130, 33, false }, { 7, 7, 7, 32, 1, false },    { 17, 1, 1, 256, 24, false },
+    { 1, 1, 1, 264, 72, false }, { 1, 1, 1, 77, 131, false },  { 3, 1, 1, 96, 40, false },
+    { 8, 1, 1, 64, 48, false },  { 8, 3, 3, 7, 65, false },    { 33, 1, 1, 136, 56, false },
+    { 33, 1, 1, 57, 31, false }, { 20, 4, 4, 512, 256, true }, { 1, 1, 1, 4096, 1000, true },
+    { 4, 7, 7, 512, 10, true },
+};
+
+static enum vgg_status add_dense(struct vgg_op_case_list *list, const struct conv_shape *s, unsigned flags)
+{
+    enum vgg_status status;
+    int in = s->h * s->w * s->in;
+    struct vgg_op_case test = { .op = { .kind = VGG_OP_DENSE, .flags = flags }, .large = s->large };
+    test.op.x = act(&test, s->n, s->h, s->w, s->in);
+    test.op.w = place(&test, VGG_ARENA_PARAM, VGG_F32, 1, 1, in, s->out);
+    test.op.b = flat(&test, VGG_ARENA_PARAM, s->out);
+    test.op.y = act(&test, s->n, 1, 1, s->out);
+    CHECK(add(list, &test, ""));
+    struct vgg_op_case data = { .op = { .kind = VGG_OP_DENSE_BWD_DATA, .flags = flags }, .large = s->large };
+    data.op.dx = act(&data, s->n, s->h, s->w, s->in);
+    data.op.dy = act(&data, s->n, 1, 1, s->out);
+    data.op.w = place(&data, VGG_ARENA_PARAM, VGG_F32, 1, 1, in, s->out);
+    if (flags) data.op.x = act(&data, s->n, s->h, s->w, s->in);
+    CHECK(add(list, &data, ""));
+    if (flags) return VGG_OK;
+    struct vgg_op_case weight = { .op = { .kind = VGG_OP_DENSE_BWD_WEIGHT }, .large = s->large };
+    weight.op.x = act(&weight, s->n, s->h, s->w, s->in);
+    weight.op.dy = act(&weight, s->n, 1, 1, s->out);
+    weight.op.dw = place(&weight, VGG_ARENA_GRAD, VGG_F32, 1, 1, in, s->out);
+    weight.op.db = flat(&weight, VGG_ARENA_GRAD, s->out);
+    CHECK(add(list, &weight, ""));
+fail:
+    return status;
+}
+
+/* ---- pooling ---- */
+
+static const struct conv_shape pool_shapes[] = {
+    { 1, 2, 2, 1, 0, false },   { 2, 5, 7, 3, 0, false },  { 1, 3, 2, 8, 0, false },    { 2, 4, 6, 20, 0, false },
+    { 3, 9, 13, 64, 0, false }, { 1, 7, 7, 72, 0, false }, { 1, 28, 28, 256, 0, true },
+};
+
+static enum vgg_status add_pool(struct vgg_op_case_list *list, const struct conv_shape *s, bool second)
+{
+    enum vgg_status status;
+    struct vgg_op_case test = { .op = { .kind = VGG_OP_POOL2 }, .large = s->large };
+    test.op.x = act(&test, s->n, s->h, s->w, s->in);
+    test.op.y = act(&test, s->n, s->h / 2, s->w / 2, s->in);
+    if (second) test.op.arg = place(&test, VGG_ARENA_ACT, VGG_U8, s->n, s->h / 2, s->w / 2, s->in);
+    CHECK(add(list, &test, second ? "arg" : ""));
+    struct vgg_op_case bwd = { .op = { .kind = VGG_OP_POOL2_BWD, .flags = second ? VGG_OP_RELU : 0 } };
+    bwd.large = s->large;
+    bwd.op.dx = act(&bwd, s->n, s->h, s->w, s->in);
+    bwd.op.dy = act(&bwd, s->n, s->h / 2, s->w / 2, s->in);
+    bwd.op.arg = place(&bwd, VGG_ARENA_ACT, VGG_U8, s->n, s->h / 2, s->w / 2, s->in);
+    if (second) bwd.op.y = act(&bwd, s->n, s->h / 2, s->w / 2, s->in);
+    CHECK(add(list, &bwd, ""));
+fail:
+    return status;
+}
+
+static enum vgg_status add_global(struct vgg_op_case_list *list, const struct conv_shape *s, unsigned flags)
+{
+    static const enum vgg_op_kind kinds[] = { VGG_OP_AVGPOOL, VGG_OP_GMAXPOOL, VGG_OP_AVGPOOL_BWD,
+                                              VGG_OP_GMAXPOOL_BWD };
+    enum vgg_status status = VGG_OK;
+    for (size_t i = flags ? 2 : 0; i < 4; i++) {
+        struct vgg_op_case test = { .op = { .kind = kinds[i], .flags = flags }, .large = s->large };
+        struct vgg_op *op = &test.op;
+        if (i < 2 || flags || op->kind == VGG_OP_GMAXPOOL_BWD) op->x = act(&test, s->n, s->h, s->w, s->in);
+        if (i < 2)
+            op->y = act(&test, s->n, 1, 1, s->in);
+        else
+            op->dx = act(&test, s->n, s->h, s->w, s->in), op->dy = act(&test, s->n, 1, 1, s->in);
+        CHECK(add(list, &test, ""));
+    }
+fail:
+    return status;
+}
+
+/* ---- dropout, activations, losses ---- */
+
+struct row_shape {
+    int n, c;
+    bool large;
+};
+
+static const struct row_shape row_shapes[] = { { 1, 1, false },  { 3, 2, false },   { 5, 10, false },
+                                               { 4, 37, false }, { 2, 264, false }, { 20, 1000, true } };
+
+static enum vgg_status add_dropout(struct vgg_op_case_list *list, const struct row_shape *s, float rate, bool in_place)
+{
+    enum vgg_status status = VGG_OK;
+    char note[64];
+    for (int backward = 0; backward < 2; backward++) {
+        struct vgg_op_case test = { .large = s->large };
+        test.op = (struct vgg_op) { .kind = backward ? VGG_OP_DROPOUT_BWD : VGG_OP_DROPOUT, .layer = 21, .rate = rate };
+        test.step = (struct vgg_step) { .seed = 0x123456789ABCDEFu, .step = (uint64_t)s->c << 30, .first = 13 };
+        test.step.loss_scale = 1;
+        struct vgg_view *from = backward ? &test.op.dy : &test.op.x, *to = backward ? &test.op.dx : &test.op.y;
+        *from = act(&test, s->n, 1, 1, s->c);
+        *to = in_place ? *from : act(&test, s->n, 1, 1, s->c);
+        snprintf(note, sizeof note, "rate %g%s", (double)rate, in_place ? " in place" : "");
+        CHECK(add(list, &test, note));
+    }
+fail:
+    return status;
+}
+
+static enum vgg_status add_activation(struct vgg_op_case_list *list, const struct row_shape *s, bool in_place)
+{
+    enum vgg_status status = VGG_OK;
+    for (int i = 0; i < 2; i++) {
+        struct vgg_op_case test = { .op = { .kind = i ? VGG_OP_SIGMOID : VGG_OP_SOFTMAX }, .large = s->large };
+        test.op.x = act(&test, s->n, 1, 1, s->c);
+        test.op.y = in_place ? test.op.x : act(&test, s->n, 1, 1, s->c);
+        CHECK(add(list, &test, in_place ? "in place" : ""));
+    }
+fail:
+    return status;
+}
+
+/* Softmax over c classes, or the sigmoid for c = 1. */
+static enum vgg_status add_loss(struct vgg_op_case_list *list, const struct row_shape *s, enum vgg_op_kind kind,
+                                bool optional)
+{
+    struct vgg_op_case test = { .op = { .kind = kind }, .large = s->large };
+    int c = kind == VGG_OP_SIGMOID_XENT ? 1 : s->c, n = kind == VGG_OP_SIGMOID_XENT ? s->c : s->n;
+    test.op.x = act(&test, n, 1, 1, c);
+    test.op.y = act(&test, n, 1, 1, c);
+    test.op.t = act(&test, n, 1, 1, 1);
+    test.op.loss = act(&test, n, 1, 1, 1);
+    if (optional) test.op.sw = act(&test, n, 1, 1, 1);
+    if (optional) test.op.dx = act(&test, n, 1, 1, c);
+    return add(list, &test, optional ? "weighted" : "");
+}
+
+/* ---- updates, zeroing and the peak ---- */
+
+struct update_variant {
+    enum vgg_op_kind kind;
+    unsigned flags;
+    float momentum, weight_decay;
+    uint64_t step;
+};
+
+static const struct update_variant update_variants[] = {
+    { VGG_OP_SGD, 0, 0, 0, 0 },       { VGG_OP_SGD, 0, 0.9f, 1e-2f, 3 },  { VGG_OP_SGD, VGG_OP_NESTEROV, 0.9f, 0, 0 },
+    { VGG_OP_RMSPROP, 0, 0, 0, 0 },   { VGG_OP_RMSPROP, 0, 0, 1e-2f, 9 }, { VGG_OP_ADAM, 0, 0, 0, 0 },
+    { VGG_OP_ADAM, 0, 0, 1e-2f, 99 }, { VGG_OP_ADAMW, 0, 0, 1e-2f, 0 },   { VGG_OP_ADAMW, 0, 0, 1e-2f, 5000 },
+};
+
+static enum vgg_status add_update(struct vgg_op_case_list *list, const struct update_variant *variant, int count)
+{
+    struct vgg_op_case test = { .op = { .kind = variant->kind, .flags = variant->flags }, .large = count > 50000 };
+    test.op.hyper = (struct vgg_hyper) { variant->momentum, 0.9f, 0.9f, 0.999f, 1e-7f, variant->weight_decay };
+    test.step = first_step;
+    test.step.step = variant->step;
+    bool adam = variant->kind == VGG_OP_ADAM || variant->kind == VGG_OP_ADAMW;
+    test.op.w = flat(&test, VGG_ARENA_PARAM, count);
+    test.op.dw = flat(&test, VGG_ARENA_GRAD, count);
+    if (adam || (variant->kind == VGG_OP_SGD && variant->momentum > 0))
+        test.op.m = flat(&test, VGG_ARENA_MOMENT, count);
+    if (variant->kind != VGG_OP_SGD) test.op.v = flat(&test, VGG_ARENA_MOMENT, count);
+    char note[96];
+    snprintf(note, sizeof note, "%d momentum %g decay %g step %llu", count, (double)variant->momentum,
+             (double)variant->weight_decay, (unsigned long long)variant->step);
+    return add(list, &test, note);
+}
+
+static enum vgg_status add_zero(struct vgg_op_case_list *list, enum vgg_arena arena, int count)
+{
+    struct vgg_op_case test = { .op = { .kind = VGG_OP_ZERO }, .large = count > 50000 };
+    test.op.y = flat(&test, arena, count);
+    return add(list, &test, "");
+}
+
+static enum vgg_status add_add(struct vgg_op_case_list *list, int count)
+{
+    struct vgg_op_case test = { .op = { .kind = VGG_OP_ADD }, .large = count > 50000 };
+    test.op.x = flat(&test, VGG_ARENA_SUM, count);
+    test.op.y = flat(&test, VGG_ARENA_GRAD, count);
+    return add(list, &test, "");
+}
+
+static enum vgg_status add_fma(struct vgg_op_case_list *list, int count, int rounds)
+{
+    struct vgg_op_case test = { .op = { .kind = VGG_OP_FMA, .rounds = rounds }, .large = count > 50000 };
+    test.op.x = act(&test, 1, 1, 1, count);
+    test.op.y = rounds % 2 ? act(&test, 1, 1, 1, count) : test.op.x;
+    char note[32];
+    snprintf(note, sizeof note, "%d rounds", rounds);
+    return add(list, &test, note);
+}
+
+enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list)
+{
+    enum vgg_status status;
+    *list = (struct vgg_op_case_list) { 0 };
+    CHECK(add_convs(list));
+    for (size_t i = 0; i < sizeof dense_shapes / sizeof *dense_shapes; i++) {
+        CHECK(add_dense(list, &dense_shapes[i], 0));
+        CHECK(add_dense(list, &dense_shapes[i], VGG_OP_RELU));
+    }
+    for (size_t i = 0; i < sizeof pool_shapes / sizeof *pool_shapes; i++) {
+        CHECK(add_pool(list, &pool_shapes[i], false));
+        CHECK(add_pool(list, &pool_shapes[i], true));
+        CHECK(add_global(list, &pool_shapes[i], 0));
+        CHECK(add_global(list, &pool_shapes[i], VGG_OP_RELU));
+    }
+    for (size_t i = 0; i < sizeof row_shapes / sizeof *row_shapes; i++) {
+        const struct row_shape *s = &row_shapes[i];
+        CHECK(add_dropout(list, s, 0.5f, i % 2));
+        CHECK(add_dropout(list, s, i % 3 ? 0.2f : 0, !(i % 2)));
+        CHECK(add_activation(list, s, i % 2));
+        CHECK(add_loss(list, s, VGG_OP_SOFTMAX_XENT, i % 2));
+        CHECK(add_loss(list, s, VGG_OP_SIGMOID_XENT, i % 2));
+        CHECK(add_loss(list, s, VGG_OP_SOFTMAX_XENT, !(i % 2)));
+        CHECK(add_loss(list, s, VGG_OP_SIGMOID_XENT, !(i % 2)));
+    }
+    static const int counts[] = { 1, 7, 64, 1003, 100003 };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        for (size_t j = 0; j < sizeof update_variants / sizeof *update_variants; j++)
+            CHECK(add_update(list, &update_variants[j], counts[i]));
+        CHECK(add_zero(list, VGG_ARENA_GRAD, counts[i]));
+        CHECK(add_zero(list, VGG_ARENA_ACT, counts[i]));
+        CHECK(add_add(list, counts[i]));
+        CHECK(add_fma(list, counts[i], 1 + (int)i));
+    }
+    return VGG_OK;
+fail:
+    vgg_op_case_list_finish(list);
+    return status;
+}
+
+void vgg_op_case_list_finish(struct vgg_op_case_list *list)
+{
+    free(list->item);
+    *list = (struct vgg_op_case_list) { 0 };
+}

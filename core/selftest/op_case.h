@@ -1,0 +1,58 @@
+/* op_case.h: one list of operations to try, with inputs, for the self-test, the tests and the benchmarks of every
+ * backend. All of it is deterministic; nothing here knows a backend. */
+#ifndef CORE_OP_CASE_H
+#define CORE_OP_CASE_H
+
+#include "core/op/backend.h"
+
+/* One operation on its own arenas: parameters, gradients, moments and the rest lie where a network has them, with
+ * guard bands of 256 bytes or more around every view. */
+struct vgg_op_case {
+    struct vgg_op op;
+    struct vgg_step step;
+    size_t arena_size[VGG_ARENA_COUNT]; /* bytes; 0: not used */
+    bool large;                         /* a layer of VGG16 rather than a small or odd shape */
+    char text[256];                     /* vgg_op_print and what it leaves out */
+};
+
+struct vgg_op_case_list {
+    struct vgg_op_case *item;
+    size_t count, capacity;
+};
+
+/* Every kind with every flag and optional view, on shapes of 1, odd sizes, sizes around those of vectors and tiles, and
+ * VGG16's. */
+enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list);
+void vgg_op_case_list_finish(struct vgg_op_case_list *list);
+
+/* The memory of one case: a host copy of each arena, NULL where the size is 0. */
+struct vgg_op_case_memory {
+    unsigned char *arena[VGG_ARENA_COUNT];
+};
+
+/* Allocates the arenas and fills them: inputs (with zeros of both signs and extremes planted as the kind bears them)
+ * deterministically, outputs with poison (NaN), the rest with a pattern. */
+enum vgg_status vgg_op_case_memory_init(struct vgg_op_case_memory *memory, const struct vgg_op_case *test);
+void vgg_op_case_memory_finish(struct vgg_op_case_memory *memory);
+
+/* Runs the case once on `backend`, which reads `memory` and writes its result over it. seconds: NULL, or what the
+ * operation took. */
+enum vgg_status vgg_op_case_run(struct vgg_backend *backend, const struct vgg_op_case *test,
+                                struct vgg_op_case_memory *memory, double *seconds);
+
+struct vgg_op_case_error {
+    const char *what;    /* the view that is worst, or "bytes outside of the outputs" */
+    double error, bound; /* error: |got - expected| over the larger of |expected| and a share of the view's largest
+                            |expected| that the kind states; for `arg` the share of elements that differ; infinite for
+                            poison, NaN and overwritten guards */
+};
+
+/* Compares what `got` holds after a run with what the reference left in `expected`. True when within the bound. */
+bool vgg_op_case_check(const struct vgg_op_case *test, const struct vgg_op_case_memory *expected,
+                       const struct vgg_op_case_memory *got, struct vgg_op_case_error *error);
+
+/* Same bits everywhere? */
+bool vgg_op_case_same(const struct vgg_op_case *test, const struct vgg_op_case_memory *a,
+                      const struct vgg_op_case_memory *b);
+
+#endif

@@ -1,0 +1,293 @@
+/* Memory of a case, its run and its verdict. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/selftest/op_case.h"
+
+static const char *const view_names[VGG_OP_VIEW_COUNT] = { "x",  "w",  "b", "y",  "arg",  "dx", "dw",
+                                                           "db", "dy", "t", "sw", "loss", "m",  "v" };
+
+static void views_of(const struct vgg_view *view[VGG_OP_VIEW_COUNT], const struct vgg_op *op)
+{
+    for (int name = 0; name < VGG_OP_VIEW_COUNT; name++)
+        view[name] = vgg_op_view(op, (enum vgg_op_view)name);
+}
+
+/* ---- inputs ---- */
+
+/* 64 bits for each element of each view. Source of the mixer: Steele, Lea, Flood, "Fast splittable pseudorandom number
+ * generators", OOPSLA 2014. */
+static uint64_t mix(enum vgg_op_view name, uint64_t index)
+{
+    uint64_t z = ((uint64_t)name << 40 | index) * 0x9E3779B97F4A7C15u + 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+/* Values that a kind bears beside the ordinary ones. Denormals stand only where sums swallow them, since a device may
+ * flush them or not; huge values only where nothing is summed. */
+static float planted(enum vgg_op_kind kind, uint32_t choice)
+{
+    static const float sums[] = { 0, -0.0f, 1e-39f, -1e-39f, 1e-30f, 8, -8, 1 };
+    static const float compared[] = { 0, -0.0f, 1e-30f, -1e-30f, 1e30f, -1e30f, 3e37f, 1 };
+    static const float logits[] = { 0, -0.0f, 80, -80, 1e-30f, 1000, -1000, 1 };
+    static const float gradients[] = { 0, -0.0f, 1e-20f, -1e-20f, 100, -100, 1e-4f, 1 };
+    switch (kind) {
+    case VGG_OP_POOL2:
+    case VGG_OP_POOL2_BWD:
+    case VGG_OP_GMAXPOOL:
+    case VGG_OP_GMAXPOOL_BWD:
+    case VGG_OP_DROPOUT:
+    case VGG_OP_DROPOUT_BWD: return compared[choice];
+    case VGG_OP_SOFTMAX:
+    case VGG_OP_SIGMOID:
+    case VGG_OP_SOFTMAX_XENT:
+    case VGG_OP_SIGMOID_XENT: return logits[choice];
+    case VGG_OP_SGD:
+    case VGG_OP_RMSPROP:
+    case VGG_OP_ADAM:
+    case VGG_OP_ADAMW: return gradients[choice];
+    default: return sums[choice];
+    }
+}
+
+/* What stands where no view does: everywhere something else, so that a guard copied over a guard is seen. Arenas end
+ * at multiples of VGG_VIEW_ALIGN. */
+static void fill_guards(unsigned char *arena, size_t size, int number)
+{
+    for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
+        uint64_t word = mix((enum vgg_op_view)(VGG_OP_VIEW_COUNT + number), at);
+        memcpy(arena + at, &word, sizeof word);
+    }
+}
+
+static float value_of(const struct vgg_op *op, enum vgg_op_view name, uint64_t i)
+{
+    uint64_t bits = mix(name, i);
+    float u = (float)(bits >> 40) * 0x1p-23f - 1; /* in [-1, 1) */
+    uint32_t chance = (uint32_t)bits;
+    switch (name) {
+    case VGG_OP_T:
+        if (op->kind == VGG_OP_SIGMOID_XENT) return (float)(chance & 1);
+        return (float)(chance % (uint32_t)op->x.c);
+    case VGG_OP_SW: return 1 + u / 2;
+    case VGG_OP_V: return (1 + u) * 0.01f;
+    case VGG_OP_B:
+    case VGG_OP_M: return u;
+    default: break;
+    }
+    if (chance % 16 == 0) return planted(op->kind, chance >> 4 & 7);
+    if (op->kind >= VGG_OP_SOFTMAX && op->kind <= VGG_OP_SIGMOID_XENT) return 6 * u;
+    /* A few levels only, so that maxima tie. */
+    bool ties = op->kind == VGG_OP_POOL2 || op->kind == VGG_OP_GMAXPOOL || op->kind == VGG_OP_GMAXPOOL_BWD;
+    return ties ? rintf(u * 8) / 8 : u;
+}
+
+static void fill_view(unsigned char *arena, const struct vgg_op *op, const struct vgg_view *view, enum vgg_op_view name,
+                      enum vgg_op_role role)
+{
+    size_t count = vgg_view_count(view);
+    for (size_t i = 0; i < count; i++) {
+        if (view->type == VGG_U8) {
+            arena[view->offset + i] = role == VGG_OP_WRITES ? 0xEE : (unsigned char)(mix(name, i) & 3);
+        } else {
+            float value = role == VGG_OP_WRITES ? NAN : value_of(op, name, i);
+            memcpy(arena + view->offset + i * sizeof value, &value, sizeof value);
+        }
+    }
+}
+
+enum vgg_status vgg_op_case_memory_init(struct vgg_op_case_memory *memory, const struct vgg_op_case *test)
+{
+    *memory = (struct vgg_op_case_memory) { 0 };
+    for (int i = 0; i < VGG_ARENA_COUNT; i++) {
+        size_t size = test->arena_size[i];
+        if (!size) continue;
+        memory->arena[i] = malloc(size);
+        if (!memory->arena[i]) {
+            vgg_op_case_memory_finish(memory);
+            return vgg_fail_memory(test->text, size);
+        }
+        fill_guards(memory->arena[i], size, i);
+    }
+    const struct vgg_view *view[VGG_OP_VIEW_COUNT];
+    views_of(view, &test->op);
+    /* Outputs first: an operation in place reads what it overwrites. */
+    for (int pass = 0; pass < 2; pass++) {
+        for (int name = 0; name < VGG_OP_VIEW_COUNT; name++) {
+            enum vgg_op_role role = vgg_op_role(&test->op, (enum vgg_op_view)name);
+            if (role == VGG_OP_ABSENT || (role == VGG_OP_WRITES) != (pass == 0)) continue;
+            fill_view(memory->arena[view[name]->arena], &test->op, view[name], (enum vgg_op_view)name, role);
+        }
+    }
+    return VGG_OK;
+}
+
+void vgg_op_case_memory_finish(struct vgg_op_case_memory *memory)
+{
+    for (int i = 0; i < VGG_ARENA_COUNT; i++)
+        free(memory->arena[i]);
+    *memory = (struct vgg_op_case_memory) { 0 };
+}
+
+/* ---- running ---- */
+
+enum vgg_status vgg_op_case_run(struct vgg_backend *backend, const struct vgg_op_case *test,
+                                struct vgg_op_case_memory *memory, double *seconds)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_list list = { .op = &test->op, .count = 1 };
+    uint64_t ticket = 0;
+    for (int i = 0; i < VGG_ARENA_COUNT; i++) {
+        if (!test->arena_size[i]) continue;
+        CHECK(vgg_buf_create(backend, &list.arena[i], test->arena_size[i]));
+        CHECK(vgg_buf_upload(list.arena[i], 0, memory->arena[i], test->arena_size[i]));
+    }
+    CHECK(vgg_backend_submit(backend, &list, &test->step, seconds, &ticket));
+    CHECK(vgg_backend_wait(backend, ticket));
+    for (int i = 0; i < VGG_ARENA_COUNT; i++)
+        if (list.arena[i]) CHECK(vgg_buf_download(list.arena[i], 0, memory->arena[i], test->arena_size[i]));
+fail:
+    for (int i = 0; i < VGG_ARENA_COUNT; i++)
+        vgg_buf_destroy(list.arena[i]);
+    return status;
+}
+
+/* ---- the verdict ---- */
+
+/* Allowed error, and the share of the largest value that errors are measured against where values are smaller. */
+struct rule {
+    double bound, floor;
+};
+
+/* Convolution: Winograd's bound for 6x6 tiles in fp32 (Lavin and Gray, CVPR 2016, measure 1e-5 to 1e-4 of the output's
+ * scale); a wrong index errs by more than 1e-2. Dense layers: sums of up to 25088 products. Selections are exact.
+ * Exponentials: an argument of up to 100 in size rounds by 4e-6. Updates: a few roundings, divisions and roots, which
+ * GPUs may take to 3 units in the last place. */
+static struct rule rule_of(const struct vgg_op *op, enum vgg_op_view name)
+{
+    switch (op->kind) {
+    case VGG_OP_CONV: return (struct rule) { name == VGG_OP_ARG ? 2e-3 : 1e-4, 1 };
+    case VGG_OP_CONV_BWD_DATA:
+    case VGG_OP_CONV_BWD_WEIGHT: return (struct rule) { 1e-4, 1 };
+    case VGG_OP_DENSE:
+    case VGG_OP_DENSE_BWD_DATA:
+    case VGG_OP_DENSE_BWD_WEIGHT: return (struct rule) { 2e-5, 1 };
+    case VGG_OP_FMA:
+    case VGG_OP_AVGPOOL: return (struct rule) { 1e-6, 1 };
+    case VGG_OP_AVGPOOL_BWD:
+    case VGG_OP_DROPOUT:
+    case VGG_OP_DROPOUT_BWD: return (struct rule) { 1e-6, 0 };
+    case VGG_OP_SOFTMAX:
+    case VGG_OP_SIGMOID:
+    case VGG_OP_SOFTMAX_XENT:
+    case VGG_OP_SIGMOID_XENT: return (struct rule) { 1e-5, 1 };
+    case VGG_OP_SGD:
+    case VGG_OP_RMSPROP:
+    case VGG_OP_ADAM:
+    case VGG_OP_ADAMW: return (struct rule) { 1e-5, 1e-2 };
+    case VGG_OP_ADD: return (struct rule) { 1e-30, 1 }; /* exact but for denormals, which a device may flush */
+    default: return (struct rule) { 0, 0 };
+    }
+}
+
+static float float_at(const unsigned char *arena, const struct vgg_view *view, size_t i)
+{
+    float value;
+    memcpy(&value, arena + view->offset + i * sizeof value, sizeof value);
+    return value;
+}
+
+static double error_of_floats(const unsigned char *expected, const unsigned char *got, const struct vgg_view *view,
+                              double share)
+{
+    size_t count = vgg_view_count(view);
+    double largest = 0, worst = 0;
+    for (size_t i = 0; i < count; i++) { /* not by fmax: gcc 12 fails to vectorise that for aarch64 */
+        double size = fabs((double)float_at(expected, view, i));
+        if (size > largest) largest = size;
+    }
+    /* Below 1e-30 every value counts as 0: flushed denormals are no error. */
+    double least = fmax(largest * share, 1e-30);
+    for (size_t i = 0; i < count; i++) {
+        double e = (double)float_at(expected, view, i), g = (double)float_at(got, view, i);
+        double error = e == g ? 0 : fabs(g - e) / fmax(fabs(e), least);
+        if (!(error <= worst)) worst = isnan(error) ? (double)INFINITY : error;
+    }
+    return worst;
+}
+
+static double error_of_bytes(const unsigned char *expected, const unsigned char *got, const struct vgg_view *view)
+{
+    size_t count = vgg_view_count(view), differ = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (got[view->offset + i] > 3 && expected[view->offset + i] <= 3) return (double)INFINITY;
+        differ += expected[view->offset + i] != got[view->offset + i];
+    }
+    return (double)differ / (double)count;
+}
+
+static bool is_output(const struct vgg_op *op, enum vgg_op_view name)
+{
+    enum vgg_op_role role = vgg_op_role(op, name);
+    return role == VGG_OP_WRITES || role == VGG_OP_UPDATES;
+}
+
+/* Compares what lies outside of all outputs, which no operation may change. */
+static bool rest_is_same(const struct vgg_op_case *test, const struct vgg_op_case_memory *a,
+                         const struct vgg_op_case_memory *b, int arena)
+{
+    const struct vgg_view *view[VGG_OP_VIEW_COUNT];
+    views_of(view, &test->op);
+    size_t at = 0, size = test->arena_size[arena];
+    while (at < size) {
+        /* The next output at or after `at`. */
+        size_t begin = size, end = size;
+        for (int name = 0; name < VGG_OP_VIEW_COUNT; name++) {
+            if (!is_output(&test->op, (enum vgg_op_view)name) || (int)view[name]->arena != arena) continue;
+            if (view[name]->offset < at || view[name]->offset >= begin) continue;
+            begin = view[name]->offset, end = begin + vgg_view_size(view[name]);
+        }
+        if (memcmp(a->arena[arena] + at, b->arena[arena] + at, begin - at) != 0) return false;
+        at = end;
+    }
+    return true;
+}
+
+bool vgg_op_case_check(const struct vgg_op_case *test, const struct vgg_op_case_memory *expected,
+                       const struct vgg_op_case_memory *got, struct vgg_op_case_error *error)
+{
+    const struct vgg_view *view[VGG_OP_VIEW_COUNT];
+    views_of(view, &test->op);
+    bool passed = true;
+    *error = (struct vgg_op_case_error) { .what = "nothing" };
+    for (int name = 0; name < VGG_OP_VIEW_COUNT; name++) {
+        if (!is_output(&test->op, (enum vgg_op_view)name)) continue;
+        const unsigned char *e = expected->arena[view[name]->arena], *g = got->arena[view[name]->arena];
+        struct rule rule = rule_of(&test->op, (enum vgg_op_view)name);
+        double worst = view[name]->type == VGG_U8 ? error_of_bytes(e, g, view[name])
+                                                  : error_of_floats(e, g, view[name], rule.floor);
+        bool good = worst <= rule.bound;
+        if (!good || (passed && worst * error->bound >= error->error * rule.bound))
+            *error = (struct vgg_op_case_error) { view_names[name], worst, rule.bound };
+        passed = passed && good;
+    }
+    for (int i = 0; i < VGG_ARENA_COUNT; i++) {
+        if (rest_is_same(test, expected, got, i)) continue;
+        *error = (struct vgg_op_case_error) { "bytes outside of the outputs", (double)INFINITY, 0 };
+        passed = false;
+    }
+    return passed;
+}
+
+bool vgg_op_case_same(const struct vgg_op_case *test, const struct vgg_op_case_memory *a,
+                      const struct vgg_op_case_memory *b)
+{
+    for (int i = 0; i < VGG_ARENA_COUNT; i++)
+        if (test->arena_size[i] && memcmp(a->arena[i], b->arena[i], test->arena_size[i]) != 0) return false;
+    return true;
+}

@@ -1,0 +1,185 @@
+#include "core/train/checkpoint.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/format/safetensors.h"
+#include "core/train/settings.h"
+
+enum { LINE = 320 };
+
+#define STATE_FORMAT                                                                    \
+    "epoch=%d epoch_step=%" PRIu64 " step=%" PRIu64 " pass=%" PRIu64 " number=%" PRIu64 \
+    " loss=%la correct=%la images=%" PRIu64 " best=%la waited=%d"
+#define STATE_SCAN                                                                      \
+    "epoch=%d epoch_step=%" SCNu64 " step=%" SCNu64 " pass=%" SCNu64 " number=%" SCNu64 \
+    " loss=%la correct=%la images=%" SCNu64 " best=%la waited=%d"
+/* One epoch a line; hexadecimal floats keep every bit. */
+#define EPOCH_FORMAT "%d %la %la %la %la %la %la %" PRIu64 " %la %la %la\n"
+#define EPOCH_SCAN "%d %la %la %la %la %la %la %" SCNu64 " %la %la %la\n"
+
+/* ---- writing ---- */
+
+static char *history_text(const struct vgg_train_state *state)
+{
+    size_t size = (size_t)state->epoch * LINE + 1, used = 0;
+    char *text = vgg_mem_calloc(size, 1);
+    for (int i = 0; text && i < state->epoch; i++) {
+        const struct vgg_epoch *e = &state->history[i];
+        used += (size_t)snprintf(text + used, size - used, EPOCH_FORMAT, e->epoch, e->loss, e->accuracy, e->val_loss,
+                                 e->val_accuracy, e->learning_rate, e->seconds, e->images, e->seconds_load,
+                                 e->seconds_train, e->seconds_validate);
+    }
+    return text;
+}
+
+enum vgg_status vgg_checkpoint_write(struct vgg_checkpoint_folder *folder, const struct vgg_train_state *state,
+                                     const struct vgg_train_arrays *arrays, const char *settings)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_checkpoint_mark mark = { (unsigned long)state->epoch, (unsigned long)state->epoch_step };
+    char text[512], *path = vgg_checkpoint_path(folder->path, &mark);
+    char *history = history_text(state);
+    snprintf(text, sizeof text, STATE_FORMAT, state->epoch, state->epoch_step, state->step, state->pass, state->number,
+             state->loss, state->correct, state->images, state->best, state->waited);
+    if (!history || !path) CHECK(vgg_fail_memory("a checkpoint", LINE));
+    struct vgg_st_tensor tensors[] = {
+        { "params", VGG_DTYPE_F32, 1, { arrays->param_count }, arrays->params, arrays->param_count * sizeof(float) },
+        { "moments",
+          VGG_DTYPE_F32,
+          1,
+          { arrays->moment_count },
+          arrays->moments,
+          arrays->moment_count * sizeof(float) },
+    };
+    struct vgg_st_meta meta[] = { { "settings", settings }, { "state", text }, { "history", history } };
+    CHECK(vgg_st_write(path, tensors, arrays->moment_count ? 2 : 1, meta, 3));
+    vgg_checkpoint_folder_tidy(folder, &mark);
+fail:
+    free(path);
+    free(history);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static enum vgg_status damaged(const char *path)
+{
+    vgg_log(VGG_LOG_WARNING, "%s: is not a whole checkpoint; passed over", path);
+    return VGG_ERR_FORMAT;
+}
+
+static enum vgg_status read_history(struct vgg_train_state *state, const char *text, int epochs, const char *path)
+{
+    size_t room = (size_t)(epochs > state->epoch ? epochs : state->epoch);
+    state->history = vgg_mem_calloc(room, sizeof *state->history);
+    if (!state->history) return vgg_fail_memory("the history", room * sizeof *state->history);
+    for (int i = 0; i < state->epoch; i++) {
+        struct vgg_epoch *e = &state->history[i];
+        const char *end = strchr(text, '\n');
+        if (!end || sscanf(text, EPOCH_SCAN, &e->epoch, &e->loss, &e->accuracy, &e->val_loss, &e->val_accuracy,
+                           &e->learning_rate, &e->seconds, &e->images, &e->seconds_load, &e->seconds_train,
+                           &e->seconds_validate) != 11) {
+            return damaged(path);
+        }
+        text = end + 1;
+    }
+    return VGG_OK;
+}
+
+/* The first version's settings were no lines, cut at 1023 bytes, and without the learning rate and the data. */
+static enum vgg_status check_settings(const char *path, const char *then, const char *now)
+{
+    char difference[VGG_SETTINGS_DIFFERENCE];
+    if (!strchr(then, '\n')) {
+        return vgg_fail(VGG_ERR_ARGUMENT,
+                        "%s: was written by an older version, which did not keep all that must be the same; finish "
+                        "that training with it, or start anew by --overwrite or in another --checkpoint folder",
+                        path);
+    }
+    if (vgg_settings_same(difference, then, now)) return VGG_OK;
+    return vgg_fail(VGG_ERR_ARGUMENT,
+                    "%s: %s; --resume needs the same settings, others start anew by --overwrite or in another "
+                    "--checkpoint folder",
+                    path, difference);
+}
+
+/* VGG_ERR_FORMAT: passed over; any other failure ends the search. */
+static enum vgg_status open_one(struct vgg_checkpoint *checkpoint, struct vgg_train_state *state, const char *settings,
+                                int epochs)
+{
+    enum vgg_status status = VGG_OK;
+    const char *path = checkpoint->path;
+    CHECK(vgg_st_open(&checkpoint->file, path));
+    const char *then = vgg_st_meta(checkpoint->file, "settings"), *text = vgg_st_meta(checkpoint->file, "state"),
+               *history = vgg_st_meta(checkpoint->file, "history");
+    if (!then || !text || !history) CHECK(damaged(path));
+    CHECK(check_settings(path, then, settings));
+    if (sscanf(text, STATE_SCAN, &state->epoch, &state->epoch_step, &state->step, &state->pass, &state->number,
+               &state->loss, &state->correct, &state->images, &state->best, &state->waited) != 10 ||
+        state->epoch < 0 || state->epoch > 1 << 20) {
+        CHECK(damaged(path));
+    }
+    if (state->epoch > epochs || (state->epoch == epochs && state->epoch_step)) {
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "%s: has trained for more than %d epochs already; give more by --epochs", path,
+                       epochs));
+    }
+    CHECK(read_history(state, history, epochs, path));
+fail:
+    return status;
+}
+
+enum vgg_status vgg_checkpoint_open(struct vgg_checkpoint *checkpoint, struct vgg_train_state *state,
+                                    const char *folder, const char *settings, int epochs)
+{
+    struct vgg_checkpoint_mark *marks;
+    size_t count;
+    enum vgg_status status = vgg_checkpoint_list(&marks, &count, folder);
+    for (size_t i = count; i-- > 0 && status == VGG_OK && !checkpoint->file;) {
+        checkpoint->path = vgg_checkpoint_path(folder, &marks[i]);
+        status = checkpoint->path ? open_one(checkpoint, state, settings, epochs) : vgg_fail_memory("a path", LINE);
+        if (status == VGG_OK) continue;
+        vgg_checkpoint_close(checkpoint);
+        free(state->history);
+        *state = (struct vgg_train_state) { 0 };
+        if (status == VGG_ERR_FORMAT) status = VGG_OK;
+    }
+    free(marks);
+    return status;
+}
+
+static enum vgg_status read_array(float *out, size_t count, const struct vgg_checkpoint *checkpoint, const char *name)
+{
+    const struct vgg_st_tensor *tensor = vgg_st_find(checkpoint->file, name);
+    if (count == 0) return VGG_OK;
+    if (!tensor || tensor->dtype != VGG_DTYPE_F32 || tensor->size != count * sizeof(float)) {
+        return vgg_fail(VGG_ERR_FORMAT,
+                        "%s: does not hold %zu values of %s, as this network has; remove the file to "
+                        "go on from the one before",
+                        checkpoint->path, count, name);
+    }
+    memcpy(out, tensor->data, tensor->size);
+    return VGG_OK;
+}
+
+enum vgg_status vgg_checkpoint_read(const struct vgg_checkpoint *checkpoint, const struct vgg_train_arrays *arrays)
+{
+    enum vgg_status status = VGG_OK;
+    CHECK(read_array(arrays->params, arrays->param_count, checkpoint, "params"));
+    CHECK(read_array(arrays->moments, arrays->moment_count, checkpoint, "moments"));
+    vgg_log(VGG_LOG_INFO, "going on from %s", checkpoint->path);
+fail:
+    return status;
+}
+
+void vgg_checkpoint_close(struct vgg_checkpoint *checkpoint)
+{
+    vgg_st_close(checkpoint->file);
+    free(checkpoint->path);
+    *checkpoint = (struct vgg_checkpoint) { 0 };
+}

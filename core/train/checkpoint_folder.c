@@ -1,0 +1,191 @@
+#include "core/train/checkpoint_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+
+#define LOCK_NAME ".lock"
+enum { NAME = 80 };
+
+/* ---- the lock ---- */
+
+/* The lock's file holds the number of the process that has it, for this message. */
+static enum vgg_status fail_taken(const char *path, int lock)
+{
+    char holder[24] = "";
+    ssize_t n = pread(lock, holder, sizeof holder - 1, 0);
+    holder[n > 0 ? strspn(holder, "0123456789") : 0] = '\0';
+    return vgg_fail(VGG_ERR_ARGUMENT,
+                    "%s: another training%s%s%s keeps its checkpoints there; wait for its end, or name another "
+                    "--checkpoint folder",
+                    path, *holder ? " (process " : "", holder, *holder ? ")" : "");
+}
+
+static void write_holder(int lock)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(lock, 0) == 0 && pwrite(lock, text, (size_t)n, 0) != n) (void)ftruncate(lock, 0);
+}
+
+static enum vgg_status lock_folder(int *lock, const char *path)
+{
+    char *name = vgg_file_join(path, LOCK_NAME);
+    if (!name) return vgg_fail_memory(path, strlen(path));
+    *lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int cause = errno;
+    free(name);
+    if (*lock < 0) return vgg_fail(VGG_ERR_IO, "%s: no checkpoint can be written there: %s", path, strerror(cause));
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0) {
+        write_holder(*lock);
+        return VGG_OK;
+    }
+    cause = errno;
+    enum vgg_status status = cause == EWOULDBLOCK ? fail_taken(path, *lock) : VGG_OK;
+    close(*lock);
+    *lock = -1;
+    if (status == VGG_OK) {
+        vgg_log(VGG_LOG_WARNING,
+                "%s: cannot be locked (%s); see to it that no other training keeps its checkpoints there", path,
+                strerror(cause));
+    }
+    return status;
+}
+
+/* ---- what lies there ---- */
+
+static void print_name(char name[NAME], const struct vgg_checkpoint_mark *mark)
+{
+    snprintf(name, NAME, "checkpoint-%06lu-%08lu.safetensors", mark->epoch, mark->step);
+}
+
+/* False for any name that print_name does not give. */
+static bool read_name(struct vgg_checkpoint_mark *mark, const char *name)
+{
+    char same[NAME];
+    if (sscanf(name, "checkpoint-%lu-%lu", &mark->epoch, &mark->step) != 2) return false;
+    print_name(same, mark);
+    return strcmp(name, same) == 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct vgg_checkpoint_mark *x = a, *y = b;
+    if (x->epoch != y->epoch) return x->epoch < y->epoch ? -1 : 1;
+    return (x->step > y->step) - (x->step < y->step);
+}
+
+enum vgg_status vgg_checkpoint_list(struct vgg_checkpoint_mark **out, size_t *count, const char *folder)
+{
+    struct vgg_checkpoint_mark *marks = NULL, mark;
+    size_t n = 0, room = 0;
+    enum vgg_status status = VGG_OK;
+    *out = NULL, *count = 0;
+    errno = 0;
+    DIR *directory = opendir(folder);
+    while (directory && status == VGG_OK) {
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        if (!entry) break;
+        if (!read_name(&mark, entry->d_name)) continue;
+        if (n == room) {
+            room = room ? 2 * room : 8;
+            void *grown = realloc(marks, room * sizeof *marks);
+            if (!grown) status = vgg_fail_memory(folder, room * sizeof *marks);
+            if (grown) marks = grown;
+        }
+        if (status == VGG_OK) marks[n++] = mark;
+    }
+    if (status == VGG_OK && errno && errno != ENOENT)
+        status = vgg_fail(VGG_ERR_IO, "%s: the checkpoint folder cannot be read: %s", folder, strerror(errno));
+    if (directory) closedir(directory);
+    if (status != VGG_OK) {
+        free(marks);
+        return status;
+    }
+    if (n) qsort(marks, n, sizeof *marks, compare);
+    *out = marks, *count = n;
+    return VGG_OK;
+}
+
+char *vgg_checkpoint_path(const char *folder, const struct vgg_checkpoint_mark *mark)
+{
+    char name[NAME];
+    print_name(name, mark);
+    return vgg_file_join(folder, name);
+}
+
+/* ---- taking and leaving ---- */
+
+static enum vgg_status fail_holds(const char *path, const struct vgg_checkpoint_mark *marks, size_t count)
+{
+    char which[96];
+    const struct vgg_checkpoint_mark *first = &marks[0], *last = &marks[count - 1];
+    snprintf(which, sizeof which,
+             first->epoch == last->epoch ? "epoch %lu"
+             : count == 2                ? "epochs %lu and %lu"
+                                         : "epochs %lu to %lu",
+             first->epoch, last->epoch);
+    return vgg_fail(VGG_ERR_ARGUMENT,
+                    "%s: holds %zu checkpoint%s of an earlier training (%s); go on with it by --resume, replace it by "
+                    "--overwrite, or name another --checkpoint folder",
+                    path, count, count == 1 ? "" : "s", which);
+}
+
+enum vgg_status vgg_checkpoint_folder_take(struct vgg_checkpoint_folder *folder, const char *path, bool resume,
+                                           bool overwrite)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_checkpoint_mark *marks = NULL;
+    size_t count;
+    int lock = -1;
+    CHECK(vgg_file_mkdirs(path));
+    CHECK(lock_folder(&lock, path));
+    CHECK(vgg_checkpoint_list(&marks, &count, path));
+    if (count && !resume && !overwrite) CHECK(fail_holds(path, marks, count));
+    *folder = (struct vgg_checkpoint_folder) { path, lock, count && overwrite };
+    free(marks);
+    return VGG_OK;
+fail:
+    if (lock >= 0) close(lock);
+    free(marks);
+    return status;
+}
+
+void vgg_checkpoint_folder_release(struct vgg_checkpoint_folder *folder)
+{
+    if (folder->path && folder->lock >= 0) close(folder->lock);
+    *folder = (struct vgg_checkpoint_folder) { 0 };
+}
+
+static void remove_one(const char *folder, const struct vgg_checkpoint_mark *mark)
+{
+    char *path = vgg_checkpoint_path(folder, mark);
+    if (path && unlink(path) != 0)
+        vgg_log(VGG_LOG_WARNING, "%s: is no longer needed, but cannot be removed: %s", path, strerror(errno));
+    free(path);
+}
+
+void vgg_checkpoint_folder_tidy(struct vgg_checkpoint_folder *folder, const struct vgg_checkpoint_mark *written)
+{
+    struct vgg_checkpoint_mark *marks;
+    size_t count, before = 0;
+    if (vgg_checkpoint_list(&marks, &count, folder->path) != VGG_OK) return;
+    while (before < count && compare(&marks[before], written) < 0)
+        before++;
+    for (size_t i = count; i-- > 0;) {
+        bool kept = compare(&marks[i], written) == 0 || (i + 1 == before && !folder->replace);
+        if (!kept) remove_one(folder->path, &marks[i]);
+    }
+    folder->replace = false;
+    free(marks);
+}

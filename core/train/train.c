@@ -1,0 +1,213 @@
+/* Training: the loop over epochs and steps around one network. */
+#include <math.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/train/history.h"
+#include "core/train/trainer.h"
+
+/* The rate of update number `step`. */
+static double learning_rate(const struct vgg_trainer *t, uint64_t step)
+{
+    double rate = (double)t->o.learning_rate;
+    switch (t->o.schedule) {
+    case VGG_SCHEDULE_COSINE:
+        return rate * 0.5 * (1.0 + cos(3.141592653589793 * (double)step / ((double)t->steps * t->o.epochs)));
+    case VGG_SCHEDULE_STEP:
+        return rate * pow((double)t->o.schedule_factor, (int)(step / t->steps) / t->o.schedule_every);
+    case VGG_SCHEDULE_CONSTANT: break;
+    }
+    return rate;
+}
+
+static bool report(const struct vgg_trainer *t)
+{
+    const struct vgg_train_state *s = &t->state;
+    double n = (double)s->images;
+    struct vgg_progress progress = { "train",      "steps",     s->epoch_step, t->steps,
+                                     s->epoch + 1, t->o.epochs, s->loss / n,   s->correct / n };
+    return !t->o.progress || t->o.progress(t->o.user, &progress);
+}
+
+static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_train_state *s = &t->state;
+    struct vgg_batch batch;
+    double begin = vgg_clock_seconds();
+    CHECK(vgg_loader_next(t->loader, &batch));
+    if (batch.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "no image of the training data could be read"));
+    double loaded = vgg_clock_seconds();
+    for (int i = 0; i < batch.count; i++) {
+        t->t[i] = (float)batch.labels[i];
+        t->w[i] = t->class_weight[batch.labels[i]];
+    }
+    double rate = learning_rate(t, s->step);
+    struct vgg_net_io io = { .n = batch.count, .x = batch.x, .t = t->t, .w = t->w, .y = t->y, .loss = t->loss };
+    struct vgg_step step = { .seed = t->o.seed, .step = s->step, .learning_rate = (float)rate };
+    CHECK(vgg_net_train(t->net, &io, &step));
+    if (t->o.cpu_on_device_lost && !t->own) CHECK(vgg_trainer_fetch(t));
+    size_t outputs = vgg_net_output(t->net);
+    double sum = 0.0;
+    for (int i = 0; i < batch.count; i++) {
+        if (!isfinite(t->loss[i])) {
+            CHECK(vgg_fail(VGG_ERR_NUMERIC,
+                           "the loss is no longer a number in epoch %d, step %llu; take a lower --lr (it is %g)%s",
+                           s->epoch + 1, (unsigned long long)s->epoch_step + 1, rate,
+                           t->o.checkpoint ? "; the last checkpoint is unharmed" : ""));
+        }
+        sum += (double)t->loss[i];
+        s->correct += vgg_model_predicted(t->model, t->y + (size_t)i * outputs) == batch.labels[i];
+    }
+    if (t->tensorboard) CHECK(vgg_tensorboard_step(t->tensorboard, s->step, sum / batch.count));
+    s->loss += sum;
+    s->images += (uint64_t)batch.count;
+    s->epoch_step++, s->step++;
+    s->pass = batch.pass, s->number = batch.number + 1;
+    if (s->number == vgg_loader_batches(t->loader)) s->pass++, s->number = 0;
+    e->seconds_load += loaded - begin;
+    e->seconds_train += vgg_clock_seconds() - loaded;
+    if (!report(t)) status = VGG_INTERRUPTED;
+fail:
+    return status;
+}
+
+struct validation {
+    const struct vgg_trainer *trainer;
+    double loss, correct, images;
+};
+
+static enum vgg_status add_validation(void *sink, const struct vgg_batch *batch, const float *y, const float *loss)
+{
+    struct validation *v = sink;
+    size_t outputs = vgg_net_output(v->trainer->net);
+    for (int i = 0; i < batch->count; i++) {
+        v->loss += (double)loss[i];
+        v->correct += vgg_model_predicted(v->trainer->model, y + (size_t)i * outputs) == batch->labels[i];
+    }
+    v->images += batch->count;
+    return VGG_OK;
+}
+
+static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
+{
+    struct validation v = { .trainer = t };
+    e->val_loss = e->val_accuracy = (double)NAN;
+    if (!t->validation) return VGG_OK;
+    double begin = vgg_clock_seconds();
+    struct vgg_pass pass = {
+        .net = t->net,
+        .data = t->validation,
+        .images = t->o.images,
+        .batch = t->o.batch,
+        .loss = true,
+        .labels = t->validation_labels,
+        .phase = "validate",
+        .epoch = t->state.epoch + 1,
+        .epochs = t->o.epochs,
+        .progress = t->o.progress,
+        .user = t->o.user,
+    };
+    enum vgg_status status = vgg_pass_run(&pass, add_validation, &v);
+    e->val_loss = v.loss / v.images;
+    e->val_accuracy = v.correct / v.images;
+    e->seconds_validate = vgg_clock_seconds() - begin;
+    return status;
+}
+
+/* Parameters into the model, and into a checkpoint when one is wanted. */
+static enum vgg_status store(struct vgg_trainer *t)
+{
+    enum vgg_status status = VGG_OK;
+    double begin = vgg_clock_seconds();
+    CHECK(vgg_trainer_fetch(t));
+    if (t->o.checkpoint) CHECK(vgg_checkpoint_write(&t->folder, &t->state, &t->arrays, t->settings.text));
+fail:
+    t->seconds_save += vgg_clock_seconds() - begin;
+    return status;
+}
+
+/* True when early stopping has waited long enough. */
+static bool watch(struct vgg_trainer *t, const struct vgg_epoch *e)
+{
+    double watched = t->validation ? e->val_loss : e->loss;
+    if (watched < t->state.best) {
+        t->state.best = watched;
+        t->state.waited = 0;
+    } else {
+        t->state.waited++;
+    }
+    return t->o.early_stop > 0 && t->state.waited >= t->o.early_stop;
+}
+
+static enum vgg_status train_epoch(struct vgg_trainer *t, bool *stop)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_train_state *s = &t->state;
+    struct vgg_epoch e = { .epoch = s->epoch + 1 };
+    double begin = vgg_clock_seconds();
+    while (s->epoch_step < t->steps)
+        CHECK(train_step(t, &e));
+    e.loss = s->loss / (double)s->images;
+    e.accuracy = s->correct / (double)s->images;
+    e.images = s->images;
+    e.learning_rate = learning_rate(t, s->step - 1);
+    CHECK(validate(t, &e));
+    e.seconds = vgg_clock_seconds() - begin;
+    *stop = watch(t, &e);
+    s->history[s->epoch++] = e;
+    s->epoch_step = s->images = 0;
+    s->loss = s->correct = 0.0;
+    if (t->o.checkpoint) CHECK(store(t));
+    if (t->tensorboard) CHECK(vgg_tensorboard_epoch(t->tensorboard, &e));
+    if (t->o.log) CHECK(vgg_history_write(t->o.log, s->history, s->epoch, t->validation != NULL));
+    if (t->o.on_epoch) t->o.on_epoch(t->o.user, &e);
+fail:
+    /* What was done up to an interruption is kept; a step that failed is not. */
+    if (status == VGG_INTERRUPTED) {
+        enum vgg_status stored = store(t);
+        if (stored != VGG_OK) status = stored;
+    }
+    return status;
+}
+
+/* After the loss of a device: the state is that of the last completed step, and with cpu_on_device_lost so are the
+ * parameters and moments on the host. */
+static enum vgg_status device_lost(struct vgg_trainer *t)
+{
+    const struct vgg_train_state *s = &t->state;
+    if (!t->o.cpu_on_device_lost || t->own) {
+        return vgg_fail(
+            VGG_ERR_DEVICE_LOST, "the device was lost in epoch %d after step %llu%s", s->epoch + 1,
+            (unsigned long long)s->epoch_step,
+            t->o.checkpoint
+                ? "; the last checkpoint is whole: go on by --resume, with --backend cpu if it is lost again"
+                : "; next time give --checkpoint DIR, or --on-device-lost cpu");
+    }
+    vgg_log(VGG_LOG_WARNING, "the device was lost in epoch %d after step %llu; training goes on with the CPU",
+            s->epoch + 1, (unsigned long long)s->epoch_step);
+    return vgg_trainer_move_to_cpu(t);
+}
+
+enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, const struct vgg_data *data,
+                          const struct vgg_data *validation, const struct vgg_train_options *options)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_trainer t = { .engine = engine, .model = model, .o = *options };
+    if (options->history) *options->history = (struct vgg_history) { 0 };
+    CHECK(vgg_trainer_match(&t, data, validation));
+    if (options->epochs == 0) return VGG_OK;
+    CHECK(vgg_trainer_init(&t, data, validation));
+    bool stop = t.o.early_stop > 0 && t.state.waited >= t.o.early_stop;
+    while (t.state.epoch < t.o.epochs && !stop) {
+        status = train_epoch(&t, &stop);
+        if (status == VGG_ERR_DEVICE_LOST) status = device_lost(&t);
+        if (status != VGG_OK) goto fail;
+    }
+    if (stop)
+        vgg_log(VGG_LOG_INFO, "stopped after epoch %d: no better loss for %d epochs", t.state.epoch, t.state.waited);
+    CHECK(vgg_net_get_params(t.net, model->params));
+fail:
+    vgg_trainer_finish(&t);
+    return status;
+}

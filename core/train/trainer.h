@@ -1,0 +1,56 @@
+/* trainer.h: what training holds while it runs; set up by trainer.c, driven by train.c. */
+#ifndef CORE_TRAINER_H
+#define CORE_TRAINER_H
+
+#include "core/format/tensorboard.h"
+#include "core/infer/pass.h"
+#include "core/train/checkpoint.h"
+#include "core/train/frozen.h"
+#include "core/train/settings.h"
+
+struct vgg_trainer {
+    struct vgg_engine *engine;
+    struct vgg_engine *own; /* the CPU's, made when `engine` was lost; else NULL */
+    struct vgg_model *model;
+    struct vgg_train_options o;        /* defaults filled in */
+    const struct vgg_data *data;       /* what the network is fed: the caller's, or frozen features */
+    const struct vgg_data *validation; /* may be NULL */
+    struct vgg_frozen frozen, frozen_validation;
+    int trainable;               /* first layer that trains */
+    int first, validation_first; /* first layer that runs */
+    int shard;                   /* images whose gradients are one sum */
+    size_t offset;               /* of the trainable range, in floats */
+    struct vgg_net *net;
+    struct vgg_loader *loader;
+    uint64_t steps; /* an epoch */
+    struct vgg_train_state state;
+    struct vgg_train_arrays arrays;  /* params points into the model */
+    int *labels, *validation_labels; /* the model's class of each class of the data */
+    float *class_weight, *t, *w, *y, *loss;
+    struct vgg_tensorboard *tensorboard;   /* NULL: none */
+    double seconds_features, seconds_save; /* as in struct vgg_history */
+    struct vgg_checkpoint_folder folder;   /* held when checkpoints are wanted */
+    struct vgg_checkpoint resumed;         /* what it goes on from, while that is being read */
+    struct vgg_settings settings;          /* that a checkpoint must have been written with; only with a folder */
+};
+
+/* Puts the documented defaults where an option is zero. */
+void vgg_trainer_defaults(struct vgg_train_options *o);
+/* Completes t->o.images by what model, data and validation data (may be NULL) tell, which must agree, and lets the
+ * model remember how its images are fitted. */
+enum vgg_status vgg_trainer_match(struct vgg_trainer *t, const struct vgg_data *data,
+                                  const struct vgg_data *validation);
+/* Checks and completes the other options in t->o, computes frozen features, creates network and loader, goes on from a
+ * checkpoint when asked to. t->engine, model and o are given, the rest zero. On failure vgg_trainer_finish still has to
+ * be called. */
+enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation);
+/* Fills t->settings, from the caller's data and before any layer's features are frozen. */
+enum vgg_status vgg_trainer_describe(struct vgg_trainer *t);
+/* Puts network and loader anew on the CPU, from the parameters in the model and the moments in t->arrays. */
+enum vgg_status vgg_trainer_move_to_cpu(struct vgg_trainer *t);
+/* Copies parameters and moments to the host. */
+enum vgg_status vgg_trainer_fetch(struct vgg_trainer *t);
+/* The history so far goes to the caller who asked for it; the rest is freed. */
+void vgg_trainer_finish(struct vgg_trainer *t);
+
+#endif

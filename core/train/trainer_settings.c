@@ -1,0 +1,99 @@
+/* What must be the same for a checkpoint to be gone on with: whatever changes a step, or what an epoch is measured on.
+ * The device, its kernels, its memory and its threads are no part of it, so that a training may move to another; how
+ * long it trains (epochs unless the schedule needs them, early stopping) may change, too. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <zlib.h>
+
+#include "core/train/trainer.h"
+
+static const char *yes(bool answer)
+{
+    return answer ? "yes" : "no";
+}
+
+static void add_network(struct vgg_settings *s, const struct vgg_trainer *t)
+{
+    const struct vgg_arch *arch = &t->model->arch;
+    vgg_settings_add(s, "network", "%s", arch->name);
+    vgg_settings_add(s, "size", "%dx%d", arch->h, arch->w);
+    vgg_settings_add(s, "last layer of the base", "%s", arch->layer[arch->base - 1].name);
+    vgg_settings_add(s, "head", "%s", t->model->head ? t->model->head : "none");
+    vgg_settings_add(s, "trained from", "%s", arch->layer[t->trainable].name);
+}
+
+static void add_optimizer(struct vgg_settings *s, const struct vgg_train_options *o)
+{
+    static const char *const optimizers[] = { "rmsprop", "sgd", "adam", "adamw" };
+    vgg_settings_add(s, "optimizer", "%s", optimizers[o->optimizer]);
+    vgg_settings_add_number(s, "learning rate", o->learning_rate);
+    switch (o->schedule) {
+    case VGG_SCHEDULE_CONSTANT: vgg_settings_add(s, "schedule", "constant"); break;
+    case VGG_SCHEDULE_COSINE:
+        vgg_settings_add(s, "schedule", "cosine");
+        vgg_settings_add(s, "epochs of the cosine", "%d", o->epochs);
+        break;
+    case VGG_SCHEDULE_STEP:
+        vgg_settings_add(s, "schedule", "step");
+        vgg_settings_add(s, "schedule's epochs a step", "%d", o->schedule_every);
+        vgg_settings_add_number(s, "schedule's factor", o->schedule_factor);
+        break;
+    }
+    vgg_settings_add_number(s, "momentum", o->momentum);
+    vgg_settings_add(s, "nesterov", "%s", yes(o->nesterov));
+    vgg_settings_add_number(s, "rho", o->rho);
+    vgg_settings_add_number(s, "beta1", o->beta1);
+    vgg_settings_add_number(s, "beta2", o->beta2);
+    vgg_settings_add_number(s, "epsilon", o->epsilon);
+    vgg_settings_add_number(s, "weight decay", o->weight_decay);
+}
+
+static void add_images(struct vgg_settings *s, const struct vgg_image_options *o, const struct vgg_augment_options *a)
+{
+    vgg_settings_add(s, "preprocessing", "%s", vgg_name(VGG_NAMES_PREPROCESS, (int)o->preprocess));
+    vgg_settings_add(s, "resizing", "%s", vgg_name(VGG_NAMES_RESIZE, (int)o->resize));
+    vgg_settings_add(s, "cropping", "%s", vgg_name(VGG_NAMES_CROP, (int)o->crop));
+    vgg_settings_add(s, "bad images left out", "%s", yes(o->skip_bad));
+    vgg_settings_add_number(s, "augmentation rotate", a->rotate);
+    vgg_settings_add_number(s, "augmentation shift of the height", a->shift_height);
+    vgg_settings_add_number(s, "augmentation shift of the width", a->shift_width);
+    vgg_settings_add_number(s, "augmentation shear", a->shear);
+    vgg_settings_add_number(s, "augmentation zoom", a->zoom);
+    vgg_settings_add(s, "augmentation flip", "%s", yes(a->flip));
+}
+
+/* The names are the model's: those of the data, unless it was trained before. */
+static void add_data(struct vgg_settings *s, const struct vgg_trainer *t)
+{
+    for (int i = 0; i < vgg_arch_classes(&t->model->arch); i++) {
+        char key[32];
+        const char *name = vgg_model_class_name(t->model, i);
+        snprintf(key, sizeof key, "class %d", i);
+        vgg_settings_add(s, key, "%s", name ? name : "unnamed");
+    }
+    vgg_settings_add(s, "training items", "%zu", vgg_data_count(t->data));
+    vgg_settings_add(s, "checksum of the training items", "%08" PRIx32, vgg_data_digest(t->data, t->labels));
+    if (!t->validation) return;
+    vgg_settings_add(s, "validation items", "%zu", vgg_data_count(t->validation));
+    vgg_settings_add(s, "checksum of the validation items", "%08" PRIx32,
+                     vgg_data_digest(t->validation, t->validation_labels));
+}
+
+enum vgg_status vgg_trainer_describe(struct vgg_trainer *t)
+{
+    struct vgg_settings *s = &t->settings;
+    const struct vgg_train_options *o = &t->o;
+    add_network(s, t);
+    add_optimizer(s, o);
+    vgg_settings_add(s, "batch", "%d", o->batch);
+    vgg_settings_add(s, "shard", "%d", t->shard < o->batch ? t->shard : o->batch);
+    vgg_settings_add(s, "steps an epoch", "%" PRIu64, t->steps);
+    vgg_settings_add(s, "class weights", "%s", o->balanced ? "balanced" : "none");
+    vgg_settings_add(s, "seed", "%" PRIu64, o->seed);
+    vgg_settings_add(s, "shuffled", "%s", yes(!o->no_shuffle));
+    add_images(s, &o->images, &o->augment);
+    add_data(s, t);
+    unsigned long frozen = crc32_z(0, (const Bytef *)t->model->params, t->offset * sizeof(float));
+    vgg_settings_add(s, "checksum of the weights that stay", "%08lx", frozen);
+    return vgg_settings_check(s);
+}

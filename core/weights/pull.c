@@ -1,0 +1,197 @@
+#include "core/weights/pull.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "core/base/digest.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+
+enum { STALL_SECONDS = 30, CONNECT_SECONDS = 30, MOST_REDIRECTS = 10 };
+
+struct transfer {
+    const char *url, *path;
+    char *part; /* PATH.part */
+    FILE *stream;
+    curl_off_t offset; /* bytes that were there before */
+    vgg_progress_fn *progress;
+    void *user;
+    bool stopped, write_failed;
+    int cause; /* errno of the failed write */
+};
+
+static void init_curl(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static size_t on_data(char *data, size_t size, size_t count, void *user)
+{
+    struct transfer *transfer = user;
+    errno = 0;
+    size_t written = fwrite(data, size, count, transfer->stream);
+    if (written != count) transfer->write_failed = true, transfer->cause = errno;
+    return written * size;
+}
+
+static int on_progress(void *user, curl_off_t total, curl_off_t done, curl_off_t upload_total, curl_off_t upload_done)
+{
+    struct transfer *transfer = user;
+    (void)upload_total, (void)upload_done;
+    if (!transfer->progress) return 0;
+    struct vgg_progress progress = {
+        .phase = "download",
+        .unit = "bytes",
+        .done = (uint64_t)(transfer->offset + done),
+        .total = total ? (uint64_t)(transfer->offset + total) : 0,
+        .loss = (double)NAN,
+        .accuracy = (double)NAN,
+    };
+    transfer->stopped = !transfer->progress(transfer->user, &progress);
+    return transfer->stopped;
+}
+
+/* Sets everything about the request but where it begins. */
+static bool prepare(CURL *curl, struct transfer *transfer, char error[CURL_ERROR_SIZE])
+{
+    bool plain = strncasecmp(transfer->url, "http://", 7) == 0;
+    CURLcode code = CURLE_OK;
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_URL, transfer->url);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, plain ? "http,https" : "https");
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+#else
+    if (!code)
+        code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS, plain ? CURLPROTO_HTTP | CURLPROTO_HTTPS : CURLPROTO_HTTPS);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, CURLPROTO_HTTPS);
+#endif
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_USERAGENT, "vgg16/" VGG16_VERSION);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    if (!code) code = curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
+    return code == CURLE_OK;
+}
+
+/* Names the cause of a failed transfer. What arrived stays in the part file. */
+static enum vgg_status explain(const struct transfer *transfer, CURLcode code, long http, const char *error)
+{
+    const char *url = transfer->url;
+    if (transfer->stopped) return VGG_INTERRUPTED;
+    if (transfer->write_failed) {
+        return vgg_fail(VGG_ERR_IO, "%s: writing failed: %s", transfer->part, strerror(transfer->cause));
+    }
+    switch (code) {
+    case CURLE_HTTP_RETURNED_ERROR: return vgg_fail(VGG_ERR_IO, "%s: the server answered HTTP status %ld", url, http);
+    case CURLE_OPERATION_TIMEDOUT:
+        return vgg_fail(VGG_ERR_IO, "%s: no answer in time; try again, it goes on where it stopped", url);
+    case CURLE_PARTIAL_FILE:
+    case CURLE_RECV_ERROR:
+        return vgg_fail(VGG_ERR_IO, "%s: the connection ended early; try again, it goes on where it stopped", url);
+    default: return vgg_fail(VGG_ERR_IO, "%s: %s", url, *error ? error : curl_easy_strerror(code));
+    }
+}
+
+/* Starts the part file anew. */
+static bool empty_part(struct transfer *transfer)
+{
+    transfer->offset = 0;
+    rewind(transfer->stream);
+    return ftruncate(fileno(transfer->stream), 0) == 0;
+}
+
+static enum vgg_status run(struct transfer *transfer)
+{
+    char error[CURL_ERROR_SIZE] = "";
+    enum vgg_status status = VGG_OK;
+    CURL *curl = curl_easy_init();
+    if (!curl || !prepare(curl, transfer, error)) {
+        curl_easy_cleanup(curl);
+        return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: libcurl cannot be set up", transfer->url);
+    }
+    long http = 0;
+    CURLcode code = CURLE_OK;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, transfer->offset);
+        code = curl_easy_perform(curl);
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http);
+        /* The server cannot go on, or says the file ends where the part does: then take it whole. */
+        bool again = transfer->offset > 0 && (code == CURLE_RANGE_ERROR || http == 416);
+        if (!again || !empty_part(transfer)) break;
+    }
+    if (code == CURLE_OK && fflush(transfer->stream) != 0) {
+        transfer->write_failed = true, transfer->cause = errno;
+        code = CURLE_WRITE_ERROR;
+    }
+    if (code != CURLE_OK) status = explain(transfer, code, http, error);
+    curl_easy_cleanup(curl);
+    return status;
+}
+
+/* Compares the part file's digest and renames it. */
+static enum vgg_status finish(const struct transfer *transfer, const char *md5)
+{
+    char hex[129];
+    enum vgg_status status = vgg_digest_file(hex, transfer->part, "MD5");
+    if (status != VGG_OK) return status;
+    if (strcasecmp(hex, md5) != 0) {
+        unlink(transfer->part);
+        return vgg_fail(VGG_ERR_FORMAT,
+                        "%s: the file that arrived has MD5 %s instead of %s and was deleted; try again, or look at "
+                        "what stands between here and there",
+                        transfer->url, hex, md5);
+    }
+    if (fsync(fileno(transfer->stream)) != 0 || rename(transfer->part, transfer->path) != 0) {
+        return vgg_fail(VGG_ERR_IO, "%s: writing failed: %s", transfer->path, strerror(errno));
+    }
+    return VGG_OK;
+}
+
+enum vgg_status vgg_pull_file(const char *url, const char *path, const char *md5, vgg_progress_fn *progress, void *user)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    enum vgg_status status;
+    struct transfer transfer = { .url = url, .path = path, .progress = progress, .user = user };
+    size_t size = strlen(path) + sizeof ".part";
+    pthread_once(&once, init_curl);
+    transfer.part = vgg_mem_calloc(size, 1);
+    if (!transfer.part) return vgg_fail_memory(path, size);
+    snprintf(transfer.part, size, "%s.part", path);
+    transfer.stream = fopen(transfer.part, "ab");
+    if (!transfer.stream) {
+        status = vgg_fail(VGG_ERR_IO, "%s: cannot be written: %s", transfer.part, strerror(errno));
+        goto fail;
+    }
+    if (flock(fileno(transfer.stream), LOCK_EX | LOCK_NB) != 0) {
+        status = vgg_fail(VGG_ERR_IO, "%s: another process is downloading this file; wait for it", transfer.part);
+        goto fail;
+    }
+    fseeko(transfer.stream, 0, SEEK_END);
+    transfer.offset = ftello(transfer.stream);
+    if (transfer.offset < 0) transfer.offset = 0;
+    CHECK(run(&transfer));
+    CHECK(finish(&transfer, md5));
+fail:
+    if (transfer.stream) fclose(transfer.stream);
+    free(transfer.part);
+    return status;
+}

@@ -1,0 +1,386 @@
+#include "core/weights/weights.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/base/names.h"
+#include "core/weights/weights_file.h"
+
+/* Columns turned at once: enough that each row is written in whole cache lines, few enough to stay in cache. */
+enum { TURN = 16, MOST_LAYERS = 1024 };
+
+static void tensor_finish(struct vgg_weights_tensor *tensor)
+{
+    free(tensor->name);
+}
+
+enum vgg_status vgg_weights_add(struct vgg_weights *weights, const char *layer, bool bias,
+                                const struct vgg_weights_tensor *tensor)
+{
+    struct vgg_weights_entry *entry = NULL;
+    for (size_t i = 0; i < weights->count && !entry; i++) {
+        if (strcmp(weights->entry[i].name, layer) == 0) entry = &weights->entry[i];
+    }
+    if (!entry) {
+        if (weights->count == MOST_LAYERS) {
+            return vgg_fail(VGG_ERR_FORMAT, "%s: holds more than %d layers", weights->path, MOST_LAYERS);
+        }
+        if (weights->count == weights->capacity) {
+            size_t capacity = weights->capacity ? 2 * weights->capacity : 32;
+            void *grown = realloc(weights->entry, capacity * sizeof *weights->entry);
+            if (!grown) return vgg_fail_memory(weights->path, capacity * sizeof *weights->entry);
+            weights->entry = grown;
+            weights->capacity = capacity;
+        }
+        entry = &weights->entry[weights->count];
+        *entry = (struct vgg_weights_entry) { .name = vgg_mem_strdup(layer) };
+        if (!entry->name) return vgg_fail_memory(weights->path, strlen(layer));
+        weights->count++;
+    }
+    struct vgg_weights_tensor *slot = bias ? &entry->bias : &entry->kernel;
+    if (slot->name) {
+        return vgg_fail(VGG_ERR_FORMAT, "%s: layer %s has two %s: %s and %s", weights->path, layer,
+                        bias ? "biases" : "kernels", slot->name, tensor->name);
+    }
+    for (int i = 0; i < tensor->rank; i++) {
+        if (tensor->shape[i] > INT_MAX) {
+            return vgg_fail(VGG_ERR_FORMAT, "%s: tensor %s is larger than any network has (%" PRIu64 ")", weights->path,
+                            tensor->name, tensor->shape[i]);
+        }
+    }
+    *slot = *tensor;
+    slot->name = vgg_mem_strdup(tensor->name);
+    return slot->name ? VGG_OK : vgg_fail_memory(weights->path, strlen(tensor->name));
+}
+
+bool vgg_weights_is_torch(const struct vgg_weights *weights)
+{
+    return weights->naming == VGG_NAMING_TORCHVISION || weights->naming == VGG_NAMING_TIMM;
+}
+
+/* What the first bytes say. */
+enum content { SAFETENSORS, HDF5, PICKLE, ZIP, UNKNOWN };
+
+static enum vgg_status look_inside(enum content *content, const char *path)
+{
+    unsigned char head[16] = { 0 };
+    FILE *stream = fopen(path, "rb");
+    if (!stream) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    errno = 0;
+    size_t n = fread(head, 1, sizeof head, stream);
+    int cause = ferror(stream) ? errno : 0;
+    fclose(stream);
+    if (cause) return vgg_fail(VGG_ERR_IO, "%s: cannot be read: %s", path, strerror(cause));
+    if (n == 0) return vgg_fail(VGG_ERR_FORMAT, "%s: is empty", path);
+    if (n >= 8 && memcmp(head, "\x89HDF\r\n\x1a\n", 8) == 0) {
+        *content = HDF5;
+    } else if (n >= 9 && head[8] == '{') {
+        *content = SAFETENSORS;
+    } else if (n >= 4 && memcmp(head, "PK\3\4", 4) == 0) {
+        *content = ZIP;
+    } else if (n >= 2 && head[0] == 0x80 && head[1] <= 5) {
+        *content = PICKLE;
+    } else {
+        *content = UNKNOWN;
+    }
+    return VGG_OK;
+}
+
+enum vgg_status vgg_weights_refuse_pickle(const char *path)
+{
+    return vgg_fail(VGG_ERR_UNSUPPORTED,
+                    "%s: is a pickle, which only Python reads; convert it once: python3 -c \"import torch, "
+                    "safetensors.torch as s; s.save_file(torch.load('%s', map_location='cpu'), 'vgg.safetensors')\"",
+                    path, path);
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static enum vgg_status open_content(struct vgg_weights *weights, enum content content)
+{
+    switch (content) {
+    case SAFETENSORS: return vgg_weights_st_open(weights);
+    case HDF5: return vgg_weights_h5_open(weights);
+    case PICKLE: return vgg_weights_refuse_pickle(weights->path);
+    case ZIP:
+        if (!ends_in(weights->path, ".keras")) return vgg_weights_refuse_pickle(weights->path);
+        return vgg_fail(VGG_ERR_UNSUPPORTED,
+                        "%s: is a Keras archive; write its weights once: python3 -c \"import keras; "
+                        "keras.models.load_model('%s').save_weights('vgg.weights.h5')\"",
+                        weights->path, weights->path);
+    case UNKNOWN: break;
+    }
+    return vgg_fail(VGG_ERR_FORMAT, "%s: is neither an HDF5 nor a safetensors file", weights->path);
+}
+
+enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path)
+{
+    *out = NULL;
+    enum vgg_status status;
+    enum content content = UNKNOWN;
+    struct vgg_weights *weights = vgg_mem_calloc(1, sizeof *weights);
+    if (!weights) return vgg_fail_memory(path, sizeof *weights);
+    weights->path = vgg_mem_strdup(path);
+    if (!weights->path) {
+        status = vgg_fail_memory(path, strlen(path));
+        goto fail;
+    }
+    CHECK(look_inside(&content, path));
+    CHECK(open_content(weights, content));
+    if (weights->count == 0) {
+        status = vgg_fail(VGG_ERR_FORMAT, "%s: holds no layer with a kernel or a bias: is it a file of weights?", path);
+        goto fail;
+    }
+    CHECK(vgg_weights_names_settle(weights));
+    *out = weights;
+    return VGG_OK;
+fail:
+    vgg_weights_close(weights);
+    return status;
+}
+
+void vgg_weights_close(struct vgg_weights *weights)
+{
+    if (!weights) return;
+    for (size_t i = 0; i < weights->count; i++) {
+        free(weights->entry[i].name);
+        tensor_finish(&weights->entry[i].kernel);
+        tensor_finish(&weights->entry[i].bias);
+    }
+    for (size_t i = 0; i < weights->meta_count; i++) {
+        free(weights->meta[i].key);
+        free(weights->meta[i].value);
+    }
+    free(weights->meta);
+    free(weights->entry);
+    vgg_hdf_close(&weights->hdf);
+    vgg_st_close(weights->st);
+    free(weights->path);
+    free(weights);
+}
+
+size_t vgg_weights_count(const struct vgg_weights *weights)
+{
+    return weights->count;
+}
+
+const char *vgg_weights_layer(const struct vgg_weights *weights, size_t index)
+{
+    return index < weights->count ? weights->entry[index].name : NULL;
+}
+
+static const struct vgg_weights_entry *find(const struct vgg_weights *weights, const char *layer)
+{
+    for (size_t i = 0; i < weights->count; i++) {
+        if (strcmp(weights->entry[i].name, layer) == 0) return &weights->entry[i];
+    }
+    return NULL;
+}
+
+/* Does PyTorch call this layer a dense one? timm keeps fc1 and fc2 as convolutions. */
+static bool is_dense(const struct vgg_weights *weights, const struct vgg_weights_entry *entry)
+{
+    int block, conv;
+    return entry->kernel.rank == 2 ||
+           (vgg_weights_is_torch(weights) && !vgg_weights_names_block(entry->name, &block, &conv));
+}
+
+/* The library's shape of a stored kernel; rank 0: neither a convolution nor a dense layer. */
+static int library_shape(const struct vgg_weights *weights, const struct vgg_weights_entry *entry, int shape[4])
+{
+    const struct vgg_weights_tensor *kernel = &entry->kernel;
+    const uint64_t *s = kernel->shape;
+    if (kernel->rank != 2 && kernel->rank != 4) return 0;
+    if (!vgg_weights_is_torch(weights)) {
+        for (int i = 0; i < 4; i++)
+            shape[i] = i < kernel->rank ? (int)s[i] : 0;
+        return kernel->rank;
+    }
+    if (is_dense(weights, entry)) {
+        size_t in = s[1];
+        for (int i = 2; i < kernel->rank; i++)
+            in = vgg_mem_mul(in, s[i]);
+        if (in > INT_MAX) return 0;
+        shape[0] = (int)in, shape[1] = (int)s[0], shape[2] = shape[3] = 0;
+        return 2;
+    }
+    shape[0] = (int)s[2], shape[1] = (int)s[3], shape[2] = (int)s[1], shape[3] = (int)s[0];
+    return 4;
+}
+
+bool vgg_weights_shape(const struct vgg_weights *weights, const char *layer, int *rank, int shape[4])
+{
+    const struct vgg_weights_entry *entry = find(weights, layer);
+    *rank = entry ? library_shape(weights, entry, shape) : 0;
+    return *rank != 0;
+}
+
+const char *vgg_weights_arch(const struct vgg_weights *weights)
+{
+    return weights->arch;
+}
+
+enum vgg_preprocess vgg_weights_preprocess(const struct vgg_weights *weights)
+{
+    int said;
+    if (vgg_names_find(&said, VGG_NAMES_PREPROCESS, vgg_weights_meta(weights, "preprocess")))
+        return (enum vgg_preprocess)said;
+    return vgg_weights_is_torch(weights) ? VGG_PREPROCESS_TORCH : VGG_PREPROCESS_CAFFE;
+}
+
+const char *vgg_weights_meta(const struct vgg_weights *weights, const char *key)
+{
+    if (weights->st) return vgg_st_meta(weights->st, key);
+    for (size_t i = 0; i < weights->meta_count; i++) {
+        if (strcmp(weights->meta[i].key, key) == 0) return weights->meta[i].value;
+    }
+    return NULL;
+}
+
+bool vgg_weights_meta_at(const struct vgg_weights *weights, size_t index, const char **key, const char **value)
+{
+    struct vgg_st_meta pair;
+    if (weights->st) {
+        if (!vgg_st_meta_at(weights->st, index, &pair)) return false;
+        *key = pair.key, *value = pair.value;
+        return true;
+    }
+    if (index >= weights->meta_count) return false;
+    *key = weights->meta[index].key, *value = weights->meta[index].value;
+    return true;
+}
+
+/* "(512, 256, 3, 3)" into text. */
+static void print_shape(char text[128], const uint64_t *shape, int rank)
+{
+    size_t at = 0;
+    text[at++] = '(';
+    for (int i = 0; i < rank; i++) {
+        at += (size_t)snprintf(text + at, 128 - at, "%s%" PRIu64, i ? ", " : "", shape[i]);
+        if (at >= 120) break;
+    }
+    snprintf(text + (at < 126 ? at : 126), 2, ")");
+}
+
+static enum vgg_status wrong_shape(const struct vgg_weights *weights, const struct vgg_weights_tensor *tensor,
+                                   const uint64_t *expected, int rank)
+{
+    char found[128], wanted[128];
+    print_shape(found, tensor->shape, tensor->rank);
+    print_shape(wanted, expected, rank);
+    return vgg_fail(VGG_ERR_FORMAT, "%s: tensor %s has shape %s, but the network needs %s", weights->path, tensor->name,
+                    found, wanted);
+}
+
+static enum vgg_status missing(const struct vgg_weights *weights, const char *layer, bool bias)
+{
+    char name[VGG_WEIGHTS_NAME];
+    vgg_weights_names_missing(weights, layer, bias, name);
+    const char *first = weights->entry[0].name, *last = weights->entry[weights->count - 1].name;
+    return vgg_fail(VGG_ERR_MISSING, "%s: tensor %s is missing; the file holds %zu layers, %s to %s", weights->path,
+                    name, weights->count, first, last);
+}
+
+/* The kernel's expected shape in the file's own order, for the message. */
+static int file_shape(const struct vgg_weights *weights, const struct vgg_weights_entry *entry, int rank,
+                      const int shape[4], uint64_t expected[4])
+{
+    for (int i = 0; i < rank; i++)
+        expected[i] = (uint64_t)shape[i];
+    if (!vgg_weights_is_torch(weights)) return rank;
+    if (rank == 2 && entry->kernel.rank == 4) { /* timm's 7x7 or 1x1 convolution */
+        uint64_t taps = entry->kernel.shape[2] * entry->kernel.shape[3];
+        bool whole = taps && expected[0] % taps == 0;
+        uint64_t in = whole ? expected[0] / taps : expected[0], out = expected[1];
+        expected[2] = whole ? entry->kernel.shape[2] : 1, expected[3] = whole ? entry->kernel.shape[3] : 1;
+        expected[0] = out, expected[1] = in;
+        return 4;
+    }
+    if (rank == 2) {
+        uint64_t in = expected[0];
+        expected[0] = expected[1], expected[1] = in;
+    } else {
+        uint64_t h = expected[0], w = expected[1], in = expected[2], out = expected[3];
+        expected[0] = out, expected[1] = in, expected[2] = h, expected[3] = w;
+    }
+    return rank;
+}
+
+/* PyTorch's [out][channels][taps] becomes the library's [taps][channels][out]. */
+static enum vgg_status turn(const struct vgg_weights *weights, const struct vgg_st_tensor *tensor, float *kernel,
+                            size_t out, size_t channels, size_t taps)
+{
+    size_t in = channels * taps, size = vgg_dtype_size(tensor->dtype);
+    float *rows = vgg_mem_calloc(vgg_mem_mul(in, TURN), sizeof *rows);
+    if (!rows) return vgg_fail_memory(weights->path, vgg_mem_mul(in, TURN * sizeof *rows));
+    for (size_t first = 0; first < out; first += TURN) {
+        size_t n = out - first < TURN ? out - first : TURN;
+        vgg_dtype_to_f32(rows, (const char *)tensor->data + first * in * size, tensor->dtype, n * in);
+        for (size_t t = 0; t < taps; t++) {
+            for (size_t c = 0; c < channels; c++) {
+                float *dst = kernel + (t * channels + c) * out + first;
+                for (size_t o = 0; o < n; o++)
+                    dst[o] = rows[o * in + c * taps + t];
+            }
+        }
+    }
+    free(rows);
+    return VGG_OK;
+}
+
+/* How many positions of the image one channel of a dense layer's input spans in the file's order. */
+static size_t flattened(const struct vgg_weights *weights, const struct vgg_weights_entry *entry, size_t in,
+                        int feature_h, int feature_w)
+{
+    const struct vgg_weights_entry *first = NULL;
+    if (entry->kernel.rank == 4) return entry->kernel.shape[2] * entry->kernel.shape[3];
+    for (size_t i = 0; i < weights->count && !first; i++) {
+        if (is_dense(weights, &weights->entry[i])) first = &weights->entry[i];
+    }
+    size_t taps = feature_h > 0 && feature_w > 0 ? (size_t)feature_h * (size_t)feature_w : 1;
+    return entry == first && in % taps == 0 ? taps : 1;
+}
+
+static enum vgg_status read_values(const struct vgg_weights *weights, const struct vgg_weights_tensor *tensor,
+                                   float *dst, size_t count)
+{
+    if (!tensor->st) return vgg_weights_h5_read(weights, tensor, dst);
+    vgg_dtype_to_f32(dst, tensor->st->data, tensor->st->dtype, count);
+    return VGG_OK;
+}
+
+enum vgg_status vgg_weights_read(const struct vgg_weights *weights, const char *layer, float *kernel, int rank,
+                                 const int shape[4], float *bias, int feature_h, int feature_w)
+{
+    const struct vgg_weights_entry *entry = find(weights, layer);
+    if (!entry || !entry->kernel.name) return missing(weights, layer, false);
+    if (!entry->bias.name) return missing(weights, layer, true);
+
+    int stored[4], stored_rank = library_shape(weights, entry, stored);
+    uint64_t expected[4], out = (uint64_t)shape[rank - 1];
+    if (stored_rank != rank || memcmp(stored, shape, (size_t)rank * sizeof *shape) != 0) {
+        int n = file_shape(weights, entry, rank, shape, expected);
+        return wrong_shape(weights, &entry->kernel, expected, n);
+    }
+    if (entry->bias.rank != 1 || entry->bias.shape[0] != out) return wrong_shape(weights, &entry->bias, &out, 1);
+
+    enum vgg_status status = read_values(weights, &entry->bias, bias, (size_t)out);
+    if (status != VGG_OK) return status;
+    size_t in = 1;
+    for (int i = 0; i + 1 < rank; i++)
+        in *= (size_t)shape[i];
+    if (!vgg_weights_is_torch(weights)) return read_values(weights, &entry->kernel, kernel, in * (size_t)out);
+    size_t taps = rank == 4 ? (size_t)shape[0] * (size_t)shape[1] : flattened(weights, entry, in, feature_h, feature_w);
+    if (in == 0 || out == 0) return VGG_OK;
+    return turn(weights, entry->kernel.st, kernel, (size_t)out, in / taps, taps);
+}
