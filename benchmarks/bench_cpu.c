@@ -13,6 +13,7 @@
 #include "core/base/rng.h"
 #include "core/bench/bench_peak.h"
 #include "core/bench/bench_stats.h"
+#include "core/engine/device.h"
 #include "core/op/backend.h"
 
 enum { MAX_VARIANTS = 4, MAX_REPEATS = 1000 };

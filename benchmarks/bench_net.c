@@ -13,6 +13,7 @@
 #include "core/base/mem.h"
 #include "core/base/rng.h"
 #include "core/bench/bench_stats.h"
+#include "core/engine/device.h"
 #include "core/engine/net.h"
 
 struct bench_case {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/rng.h"
+#include "core/engine/device.h"
 #include "cpu/cpu_kernels.h"
 #include "emulated.h"
 

@@ -1,4 +1,5 @@
 #include "tests/harness.h"
+#include "core/engine/device.h"
 
 #include <math.h>
 #include <stdio.h>

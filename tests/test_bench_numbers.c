@@ -5,6 +5,7 @@
 #include "core/bench/bench_machine.h"
 #include "core/bench/bench_peak.h"
 #include "core/bench/bench_stats.h"
+#include "core/engine/device.h"
 #include "core/op/backend.h"
 #include "tests/data_files.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/engine/device.h"
 #include "core/selftest/op_case.h"
 #include "cpu/cpu_bf16.h"
 #include "cpu/cpu_gemm.h"

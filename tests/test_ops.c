@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/engine/device.h"
 #include "core/selftest/op_case.h"
+#include "core/vgg16_bench.h"
 #include "emulated.h"
 
 static struct vgg_backend *open_cpu(const char *isa, int threads)

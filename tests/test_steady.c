@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "core/base/mem.h"
+#include "core/engine/device.h"
 #include "core/engine/net.h"
 #include "core/model/model_init.h"
 

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "core/engine/device.h"
 #include "vk/vk_device.h"
 #include "vk_driver.h"
 

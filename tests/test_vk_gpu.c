@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/rng.h"
+#include "core/engine/device.h"
 #include "core/format/safetensors.h"
 #include "core/model/model.h"
 #include "vk/vk_conv.h"

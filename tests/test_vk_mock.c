@@ -2,6 +2,7 @@
  * executes nothing, but every variant must be chosen within its limits and every pipeline created. */
 #include <criterion/criterion.h>
 
+#include "core/engine/device.h"
 #include "vk/vk_device.h"
 #include "vk/vk_tile.h"
 #include "vk_driver.h"

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "core/engine/device.h"
 #include "vk_driver.h"
 
 Test(vk_ops, tiny_bindings)

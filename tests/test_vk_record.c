@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/device.h"
 #include "vk/vk_rec.h"
 #include "vk_driver.h"
 

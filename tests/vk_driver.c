@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/engine/device.h"
 #include "vk/vk_pipe.h"
 
 /* The first file that matches, or NULL. Static storage. */

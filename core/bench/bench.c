@@ -1,4 +1,5 @@
 #include "core/bench/bench.h"
+#include "core/engine/device.h"
 
 #include <math.h>
 #include <stdio.h>

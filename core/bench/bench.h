@@ -4,6 +4,7 @@
 
 #include "core/arch/arch.h"
 #include "core/op/backend.h"
+#include "core/vgg16_bench.h"
 
 /* One opened device at one instruction set level. */
 struct vgg_bench_subject {

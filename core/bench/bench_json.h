@@ -2,7 +2,7 @@
 #ifndef CORE_BENCH_JSON_H
 #define CORE_BENCH_JSON_H
 
-#include "core/vgg16.h"
+#include "core/vgg16_bench.h"
 
 /* The version grows when a member changes its meaning or goes; new members may appear without that. */
 #define VGG_BENCH_SCHEMA "vgg16-bench"

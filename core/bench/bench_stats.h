@@ -2,7 +2,7 @@
 #ifndef CORE_BENCH_STATS_H
 #define CORE_BENCH_STATS_H
 
-#include "core/vgg16.h"
+#include "core/vgg16_bench.h"
 
 /* Sorts seconds[0..runs), runs > 0; quartiles by linear interpolation between neighbours. */
 struct vgg_bench_time vgg_bench_stats(double *seconds, int runs);

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/bench/bench.h"
+#include "core/engine/device.h"
 
 /* What is known while the list of subjects grows. */
 struct opening {

@@ -3,6 +3,7 @@
 #define CORE_CLI_CLI_BENCH_H
 
 #include "core/cli/cli.h"
+#include "core/vgg16_bench.h"
 
 /* The state of a table that grows while it is measured: `user` of cli_bench_row. */
 struct cli_bench_table {

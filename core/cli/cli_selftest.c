@@ -3,6 +3,7 @@
 
 #include "core/cli/cli_output.h"
 #include "core/cli/cli_rules.h"
+#include "core/vgg16_bench.h"
 
 static const struct cli_group groups[] = { { 0 } };
 

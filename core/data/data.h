@@ -34,7 +34,5 @@ enum vgg_status vgg_data_from_features(struct vgg_data **out, const struct vgg_d
 /* A checksum of which items there are, in which order, and labels[class] of each (`labels` may be NULL for data without
  * labels). Items of arrays count by their values, image files by their names without folders and their sizes. */
 uint32_t vgg_data_digest(const struct vgg_data *data, const int *labels);
-/* Is any of the changes on? */
-bool vgg_augment_any(const struct vgg_augment_options *augment);
 
 #endif

@@ -1,4 +1,5 @@
 #include "core/engine/engine.h"
+#include "core/engine/device.h"
 
 #include <stdlib.h>
 

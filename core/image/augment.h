@@ -2,7 +2,10 @@
 #ifndef CORE_AUGMENT_H
 #define CORE_AUGMENT_H
 
-#include "core/data/data.h"
+#include "core/vgg16.h"
+
+/* Is any of the changes on? */
+bool vgg_augment_any(const struct vgg_augment_options *augment);
 
 /* What was drawn for one image. */
 struct vgg_augment_draw {

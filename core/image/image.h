@@ -2,7 +2,7 @@
 #ifndef CORE_IMAGE_H
 #define CORE_IMAGE_H
 
-#include "core/data/data.h"
+#include "core/vgg16.h"
 
 /* Larger images are refused before anything is allocated for them. */
 enum { VGG_IMAGE_MAX_SIDE = 32768, VGG_IMAGE_MAX_PIXELS = 100000000 };

@@ -3,6 +3,7 @@
 #define CORE_REPORT_BENCH_H
 
 #include "core/page/report_chart.h"
+#include "core/vgg16_bench.h"
 
 /* "batch 8, 224x150". */
 struct vgg_report_words {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/image/augment.h"
 #include "core/model/model.h"
 #include "core/report/report.h"
 #include "core/train/trainer.h"

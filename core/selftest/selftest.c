@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/engine/device.h"
 #include "core/selftest/op_case.h"
+#include "core/vgg16_bench.h"
 
 /* One opened device at one instruction set level. */
 struct subject {

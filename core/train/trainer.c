@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/image/augment.h"
 #include "core/image/image.h"
 #include "core/infer/match.h"
 #include "core/infer/origin_match.h"

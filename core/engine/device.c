@@ -1,0 +1,205 @@
+#include "core/engine/device.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "cpu/cpu_backend.h"
+#ifdef VGG16_VULKAN
+#include "vk/vk_backend.h"
+#endif
+
+static const struct vgg_backend_vtable *const registry[] = {
+    &cpu_backend_vtable,
+#ifdef VGG16_VULKAN
+    &vk_backend_vtable,
+#endif
+    NULL,
+};
+
+const struct vgg_backend_vtable *const *vgg_backend_registry(void)
+{
+    return registry;
+}
+
+/* How much `auto` wants a device: GPUs before the CPU, and never a Vulkan device that is itself a CPU. 0: only on
+ * request. */
+static int preference(const struct vgg_device_info *device)
+{
+    if (strcmp(device->type, "discrete") == 0) return 4;
+    if (strcmp(device->type, "integrated") == 0) return 3;
+    if (strcmp(device->type, "virtual") == 0) return 2;
+    return strcmp(device->backend, "cpu") == 0 ? 1 : 0;
+}
+
+static const char *reason_for(const struct vgg_device_info *device)
+{
+    switch (preference(device)) {
+    case 4: return "a discrete GPU comes first";
+    case 3: return "an integrated GPU comes before the CPU";
+    case 2: return "a virtual GPU comes before the CPU";
+    case 1: return "no GPU comes before the CPU";
+    default: return "used only when asked for: it is a CPU, and the cpu backend is faster";
+    }
+}
+
+enum vgg_status vgg_backend_devices(struct vgg_device_info **out, size_t *count)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_device_info *all = NULL, *some = NULL;
+    *out = NULL, *count = 0;
+    for (const struct vgg_backend_vtable *const *backend = registry; *backend; backend++) {
+        size_t more;
+        CHECK((*backend)->devices(&some, &more));
+        struct vgg_device_info *grown = realloc(all, (*count + more + 1) * sizeof *all);
+        if (!grown) CHECK(vgg_fail_memory("the list of devices", (*count + more) * sizeof *all));
+        all = grown;
+        if (more) memcpy(all + *count, some, more * sizeof *all);
+        *count += more;
+        free(some);
+        some = NULL;
+    }
+    size_t best = 0;
+    for (size_t i = 0; i < *count; i++) {
+        all[i].index = (int)i;
+        all[i].chosen = false;
+        if (preference(&all[i]) > preference(&all[best])) best = i;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        all[i].chosen = i == best;
+        bool passed_over = i != best && preference(&all[i]) > 0;
+        snprintf(all[i].reason, sizeof all[i].reason, "%s",
+                 passed_over ? "another device comes first" : reason_for(&all[i]));
+    }
+    *out = all;
+    return VGG_OK;
+fail:
+    free(all);
+    free(some);
+    *count = 0;
+    return status;
+}
+
+static bool contains(const char *text, const char *part)
+{
+    return strcasestr(text, part) != NULL;
+}
+
+/* Is this the device that the user names by index, part of a name, or UUID? */
+static bool is_named(const struct vgg_device_info *device, const char *wanted)
+{
+    size_t digits = strspn(wanted, "0123456789");
+    if (digits && !wanted[digits] && digits < 6) return strtol(wanted, NULL, 10) == device->index;
+    return (device->uuid[0] && strcasecmp(device->uuid, wanted) == 0) || contains(device->name, wanted);
+}
+
+/* `passed`: devices that are not to be taken; only where nothing is wanted. */
+static enum vgg_status choose(const struct vgg_device_info **out, const struct vgg_device_info *devices, size_t count,
+                              const bool *passed, const char *backend, const char *wanted)
+{
+    const struct vgg_device_info *best = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (passed[i]) continue;
+        if (backend && strcmp(devices[i].backend, backend) != 0) continue;
+        if (wanted ? is_named(&devices[i], wanted) : !best || preference(&devices[i]) > preference(best)) {
+            best = &devices[i];
+            if (wanted) break;
+        }
+    }
+    *out = best;
+    if (best) return VGG_OK;
+    if (wanted) {
+        return vgg_fail(VGG_ERR_MISSING, "no device \"%s\"%s%s; `vgg16 devices` lists them by index, name and UUID",
+                        wanted, backend ? " on backend " : "", backend ? backend : "");
+    }
+    return vgg_fail(VGG_ERR_MISSING, "backend %s finds no device; `vgg16 devices` lists what is here", backend);
+}
+
+static enum vgg_status check_backend_name(const char *name)
+{
+    for (const struct vgg_backend_vtable *const *backend = registry; *backend; backend++) {
+        if (strcmp((*backend)->name, name) == 0) return VGG_OK;
+    }
+    if (strcmp(name, "vulkan") == 0) {
+        return vgg_fail(VGG_ERR_UNSUPPORTED, "backend vulkan is not part of this build; take cpu");
+    }
+    return vgg_fail(VGG_ERR_ARGUMENT, "backend \"%s\" is unknown; take auto, cpu or vulkan", name);
+}
+
+static enum vgg_status parse_precision(bool *bf16, const char *text)
+{
+    *bf16 = text && strcmp(text, "bf16") == 0;
+    if (!text || *bf16 || strcmp(text, "fp32") == 0) return VGG_OK;
+    return vgg_fail(VGG_ERR_ARGUMENT, "precision \"%s\" is unknown; take fp32 or bf16", text);
+}
+
+/* Opens one of the devices listed. */
+static enum vgg_status open_device(struct vgg_backend **out, const struct vgg_device_info *devices,
+                                   const struct vgg_device_info *device, const struct vgg_engine_options *options,
+                                   bool bf16)
+{
+    const struct vgg_backend_vtable *const *backend = registry;
+    while (strcmp((*backend)->name, device->backend) != 0)
+        backend++;
+    int own_index = 0;
+    for (const struct vgg_device_info *d = devices; d < device; d++)
+        own_index += strcmp(d->backend, device->backend) == 0;
+    struct vgg_backend_options own = {
+        .device = own_index, .isa = options->isa, .conv = options->conv, .threads = options->threads, .bf16 = bf16
+    };
+    enum vgg_status status = (*backend)->open(out, &own);
+    if (status != VGG_OK) return status;
+    (*out)->inference = bf16;
+    (*out)->device.index = device->index;
+    (*out)->device.chosen = device->chosen;
+    return VGG_OK;
+}
+
+enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engine_options *options)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_device_info *devices = NULL;
+    const struct vgg_device_info *device;
+    size_t count;
+    const char *name = options->backend && strcmp(options->backend, "auto") != 0 ? options->backend : NULL;
+    bool bf16, asked = name || options->device, *passed = NULL;
+    *out = NULL;
+    CHECK(parse_precision(&bf16, options->precision));
+    if (name) CHECK(check_backend_name(name));
+    CHECK(vgg_backend_devices(&devices, &count));
+    passed = vgg_mem_calloc(count, sizeof *passed);
+    if (!passed) CHECK(vgg_fail_memory("the list of devices", count));
+    for (;;) { /* a GPU that cannot be opened leaves the work to the next device, down to the CPU */
+        CHECK(choose(&device, devices, count, passed, name, options->device));
+        bool last = asked || preference(device) <= 1;
+        if (bf16 && strcmp(device->backend, "cpu") != 0) {
+            CHECK(vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: backend %s computes in fp32 only; take --backend cpu",
+                           device->backend));
+        }
+        vgg_log_failures(last ? VGG_LOG_ERROR : VGG_LOG_WARNING);
+        status = open_device(out, devices, device, options, bf16);
+        vgg_log_failures(VGG_LOG_ERROR);
+        if (status == VGG_OK) break;
+        if (last) goto fail;
+        passed[device - devices] = true;
+    }
+    bool first = device->chosen;
+    snprintf((*out)->device.reason, sizeof device->reason, "%s",
+             asked   ? "asked for"
+             : first ? device->reason
+                     : "what comes first cannot be opened");
+    char threads[200] = "";
+    const struct vgg_device_info *opened = &(*out)->device;
+    if (opened->threads)
+        snprintf(threads, sizeof threads, "; threads %d%s%s", opened->threads, opened->limits[0] ? ", " : "",
+                 opened->limits);
+    vgg_log(VGG_LOG_INFO, "backend %s on %s (%s): %s%s", device->backend, device->name, opened->driver, opened->reason,
+            threads);
+fail:
+    free(passed);
+    free(devices);
+    return status;
+}

@@ -1,0 +1,16 @@
+/* device.h: the backends of this build, their devices, and the dispatcher that chooses one. */
+#ifndef CORE_DEVICE_H
+#define CORE_DEVICE_H
+
+#include "core/op/backend.h"
+
+/* Every backend of this build; NULL ends the list. */
+const struct vgg_backend_vtable *const *vgg_backend_registry(void);
+
+/* All devices of all backends, numbered, the dispatcher's choice marked with its reason. */
+enum vgg_status vgg_backend_devices(struct vgg_device_info **out, size_t *count);
+
+/* The dispatcher: opens what `options` asks for, or the best device; logs the choice and why. */
+enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engine_options *options);
+
+#endif

@@ -1,0 +1,374 @@
+"""The rules of the house that a script can check: who may include whom, names, sizes, and what the library must not do.
+
+python3 -m unittest test_isolation, with VGG16_SHARED and VGG16_STATIC (the libraries; without them the rules about symbols
+skip) and VGG16_NM. Each rule is shown to fail once: a fault is planted for it in a copy.
+"""
+
+import collections
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
+NM = os.environ.get("VGG16_NM") or shutil.which("nm")
+
+# From the ground to the roof: a room includes what lies in rows below its own, and nothing beside it.
+ROWS = (
+    ("public",),  # core/vgg16.h, core/vgg16_bench.h
+    ("base",),
+    ("op", "format", "image", "page"),
+    ("arch",),
+    ("plan", "weights", "data", "cpu", "vk"),
+    ("engine", "model"),
+    ("infer", "selftest", "bench"),
+    ("train",),
+    ("report",),
+    ("cli",),
+)
+ROW = {room: i for i, rooms in enumerate(ROWS) for room in rooms}
+PUBLIC = ("core/vgg16.h", "core/vgg16_bench.h")
+
+# Narrow doors: these rooms see less than the rows below them.
+DOORS = {"cpu": ("base", "op", "public"), "vk": ("base", "op", "public"), "cli": ("public",)}
+BACKENDS = "core/engine/device.c"  # the only file of core that names them
+PARAMS = "shaders/common/params.h"  # the only header that C and GLSL share: vk's
+
+# Each foreign library and the rooms that know it.
+FOREIGN = {
+    r"vulkan/": ("vk",),
+    r"hdf5\.h|H5\w*\.h": ("format",),
+    r"curl/": ("weights",),
+    r"openssl/": ("base",),
+    r"stb_image": ("image",),
+    r"sleef\.h": ("cpu",),
+    r"omp\.h": ("cpu",),
+}
+
+
+def room_of(path):
+    if path in PUBLIC:
+        return "public"
+    parts = path.split("/")
+    return parts[1] if parts[0] == "core" and len(parts) > 2 else parts[0]
+
+
+class House:
+    """The sources below a folder, read once."""
+
+    ENDS = (".c", ".h", ".comp", ".glsl", ".py", ".sh")
+
+    def __init__(self, root):
+        self.text = {}
+        for top in ("core", "cpu", "vk", "shaders", "tests", "benchmarks", "scripts"):
+            for folder, folders, names in os.walk(os.path.join(root, top)):
+                folders[:] = [f for f in folders if not f.startswith("build") and f != "__pycache__"]
+                for name in names:
+                    path = os.path.relpath(os.path.join(folder, name), root)
+                    if name.endswith(self.ENDS) or name == "CMakeLists.txt":
+                        with open(os.path.join(root, path), encoding="utf-8") as f:
+                            self.text[path] = f.read()
+        with open(os.path.join(root, "CMakeLists.txt"), encoding="utf-8") as f:
+            self.text["CMakeLists.txt"] = f.read()
+        self.own, self.foreign = {}, {}
+        for path in self.sources():
+            found = re.findall(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', self.text[path], re.M)
+            near = "core/" if path in PUBLIC else ""  # they are installed side by side
+            self.own[path] = [near + name for kind, name in found if kind == '"']
+            self.foreign[path] = [name for kind, name in found if kind == "<"]
+
+    def sources(self, *tops):
+        """C files and headers, of all or of some top folders."""
+        return sorted(p for p in self.text if p.endswith((".c", ".h")) and (not tops or p.split("/")[0] in tops))
+
+    def library(self):
+        return [p for p in self.sources("core", "cpu", "vk") if room_of(p) != "cli"]
+
+    def having(self, paths, pattern):
+        wanted = re.compile(pattern)
+        for path in paths:
+            for number, line in enumerate(self.text[path].splitlines(), 1):
+                if wanted.search(line):
+                    yield f"{path}:{number}: {line.strip()}"
+
+
+# ---- the law --------------------------------------------------------------------------------------------------------
+
+
+def arrows(house):
+    """Includes go down, from row to row, and through the narrow doors."""
+    for path in house.sources("core", "cpu", "vk"):
+        here = room_of(path)
+        if here not in ROW:
+            yield f"{path}: stands in no room"
+            continue
+        for other in house.own[path]:
+            there = room_of(other)
+            if there == here or (here == "vk" and other == PARAMS) or (path == BACKENDS and there in ("cpu", "vk")):
+                continue
+            allowed = there in DOORS[here] if here in DOORS else there in ROW and ROW[there] < ROW[here]
+            if not allowed or (there in ("cpu", "vk") and path != BACKENDS):
+                yield f"{path} ({here}) includes {other} ({there})"
+
+
+def by_room(house):
+    """Project headers are named from the top: "core/base/mem.h"."""
+    for path in house.sources("core", "cpu", "vk"):
+        for other in house.own[path]:
+            if other not in house.text:
+                yield f"{path}: {other}"
+
+
+def foreign_libraries(house):
+    """Each foreign library is known in its rooms alone."""
+    for path in house.sources("core", "cpu", "vk"):
+        for name in house.foreign[path]:
+            for pattern, rooms in FOREIGN.items():
+                if re.match(pattern, name) and room_of(path) not in rooms:
+                    yield f"{path}: <{name}> belongs to {', '.join(rooms)}"
+
+
+def circles(graph):
+    """Strongly connected parts of more than one node (Tarjan, SIAM J. Comput. 1972)."""
+    index, low, stack, on, found = {}, {}, [], set(), []
+
+    def visit(node):
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        on.add(node)
+        for other in sorted(graph.get(node, ())):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in on:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            part = set()
+            while node not in part:
+                part.add(stack.pop())
+            on.difference_update(part)
+            if len(part) > 1 or node in graph.get(node, ()):
+                found.append(sorted(part))
+
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def include_circles(house):
+    """No circle of includes."""
+    for circle in circles(house.own):
+        yield " <-> ".join(circle)
+
+
+def link_circles(symbols):
+    """No circle of calls between files. symbols: what `nm -A` prints of the static library."""
+    defined, wanted = {}, collections.defaultdict(set)
+    for line in symbols.splitlines():
+        found = re.match(r".*?:([^:]+\.o):(?:[0-9a-f]+)? *([A-Za-z]) (\S+)$", line)
+        if not found:
+            continue
+        name, kind, symbol = found.groups()
+        if kind == "U":
+            wanted[name].add(symbol)
+        elif kind in "TDBRVWi":
+            defined[symbol] = name
+    graph = {name: {defined[s] for s in used if s in defined and defined[s] != name} for name, used in wanted.items()}
+    for circle in circles(graph):
+        yield " <-> ".join(circle)
+
+
+# ---- intrinsics, names, sizes, manners ------------------------------------------------------------------------------
+
+INTRINSICS = r'^\s*#\s*include\s*[<"](\w*intrin\.h|arm_neon\.h|arm_sve\.h|cpuid\.h)'
+
+
+def intrinsics_in_cpu(house):
+    """Intrinsics stay in cpu/x86 and cpu/arm; cpu_float.c sets the floating-point mode, cpu_isa.c asks the processor."""
+    paths = [p for p in house.sources("core", "vk", "cpu")
+             if not re.match(r"cpu/(x86/|arm/|cpu_float\.c|cpu_isa\.c)", p)]
+    return house.having(paths, INTRINSICS)
+
+
+def intrinsics_by_level(house):
+    """Files are named after the level that they hold."""
+    cpu = house.sources("cpu")
+    avx2 = [p for p in cpu if re.search(r"_avx2\.[ch]$", p)]
+    others = [p for p in cpu if p.startswith("cpu/x86/") and not re.search(r"_(avx2|avx512[a-z0-9]*)\.[ch]$", p)]
+    arm = [p for p in cpu if p.startswith("cpu/arm/") and not re.search(r"_neon\.[ch]$", p)]
+    yield from house.having(avx2, r"_mm512|__m512|_mm(256)?_maskz?_|__mmask")
+    yield from house.having(others, r"_mm(256|512)?_|__m(128|256|512)")
+    yield from house.having(arm, r"float32x4|vld1q|vfmaq")
+
+
+def no_native(house):
+    """One instruction set a file, never the builder's own."""
+    return house.having([p for p in house.text if p.endswith("CMakeLists.txt")], r"m(arch|tune)=native")
+
+
+def unique_names(house):
+    """File names are unique."""
+    count = collections.Counter(os.path.basename(p) for p in house.text if not p.endswith("CMakeLists.txt"))
+    return [name for name, times in count.items() if times > 1]
+
+
+def sizes(house):
+    """No file above 800 lines."""
+    for path, text in house.text.items():
+        if text.count("\n") > 800 and not path.endswith("CMakeLists.txt"):
+            yield f"{path}: {text.count(chr(10))} lines"
+
+
+def prefixes(house):
+    """A file's prefix names its top folder: cpu_, vk_."""
+    for path in house.sources("core", "cpu", "vk"):
+        top, name = path.split("/")[0], os.path.basename(path)
+        named = next((p for p in ("cpu", "vk") if name.startswith((p + "_", p + "."))), "core")
+        if path.endswith(".c") and top != named:
+            yield path
+
+
+def never_ends(house):
+    """The library never ends the process."""
+    return house.having(house.library(), r"(^|[^a-zA-Z0-9_>.])(exit|_exit|abort|quick_exit) *\(")
+
+
+def never_prints(house):
+    """The library does not print."""
+    return house.having(house.library(), r"(^|[^a-zA-Z0-9_])printf\s*\(")
+
+
+def bounded(house):
+    """No unbounded copies."""
+    return house.having(house.sources("core", "cpu", "vk"), r"\b(strcpy|strcat|sprintf|gets)\s*\(")
+
+
+def finished(house):
+    """Nothing is left to do."""
+    return house.having(house.sources(), r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+
+
+RULES = (arrows, by_room, foreign_libraries, include_circles, intrinsics_in_cpu, intrinsics_by_level, no_native,
+         unique_names, sizes, prefixes, never_ends, never_prints, bounded, finished)
+
+
+def exports(symbols, header):
+    """What the shared library exports is declared in the public headers, and the other way round."""
+    exported = {s for s in re.findall(r" [TDBR] (\S+)$", symbols, re.M) if not re.fullmatch(r"_(init|fini)", s)}
+    declared = {name for found in re.findall(r"^VGG_API[^;(]*?(\w+)\(", header, re.M) for name in [found]}
+    yield from (f"{name}: exported, but not declared" for name in sorted(exported - declared))
+    yield from (f"{name}: declared, but not exported" for name in sorted(declared - exported))
+
+
+def nm(*args):
+    return subprocess.run([NM, *args], stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+class Rules(unittest.TestCase):
+    """They hold."""
+
+    def setUp(self):
+        self.house = House(ROOT)
+
+    def test_sources(self):
+        for rule in RULES:
+            with self.subTest(rule.__doc__):
+                self.assertEqual(list(rule(self.house)), [])
+
+    def test_links(self):
+        library = os.environ.get("VGG16_STATIC")
+        if not library or not NM:
+            self.skipTest("no static library, or no nm")
+        self.assertEqual(list(link_circles(nm("-A", library))), [])
+
+    def test_exports(self):
+        library = os.environ.get("VGG16_SHARED")
+        if not library or not NM:
+            self.skipTest("no shared library, or no nm")
+        headers = "".join(self.house.text.get(p, "") for p in PUBLIC)
+        self.assertEqual(list(exports(nm("-D", "--defined-only", library), headers)), [])
+
+
+# A fault for each rule: the file that is written or lengthened, and by what.
+FAULTS = (
+    (arrows, "core/base/mem.c", '#include "core/op/op.h"\n'),
+    (arrows, "core/op/op.h", '#include "core/image/image.h"\n'),
+    (arrows, "core/format/npy.c", '#include "core/image/image.h"\n'),
+    (arrows, "core/image/exif.c", '#include "core/data/data.h"\n'),
+    (arrows, "core/page/report_axis.h", '#include "core/arch/arch.h"\n'),
+    (arrows, "core/arch/arch.c", '#include "core/plan/plan.h"\n'),
+    (arrows, "core/plan/arena.c", '#include "core/data/data.h"\n'),
+    (arrows, "core/weights/starter.c", '#include "core/model/model.h"\n'),
+    (arrows, "core/data/loader.c", '#include "core/plan/plan.h"\n'),
+    (arrows, "core/engine/net.c", '#include "core/model/model.h"\n'),
+    (arrows, "core/engine/net.c", '#include "cpu/cpu_backend.h"\n'),
+    (arrows, "core/model/model.c", '#include "core/infer/match.h"\n'),
+    (arrows, "core/infer/pass.c", '#include "core/train/trainer.h"\n'),
+    (arrows, "core/selftest/selftest.c", '#include "core/bench/bench.h"\n'),
+    (arrows, "core/train/train.c", '#include "core/report/report.h"\n'),
+    (arrows, "core/report/report.c", '#include "core/cli/cli.h"\n'),
+    (arrows, "core/cli/cli_say.c", '#include "core/base/mem.h"\n'),
+    (arrows, "cpu/cpu_pack.c", '#include "core/arch/arch.h"\n'),
+    (arrows, "cpu/cpu_pack.c", '#include "vk/vk_ops.h"\n'),
+    (arrows, "cpu/cpu_pack.c", '#include "shaders/common/params.h"\n'),
+    (arrows, "vk/vk_mem.c", '#include "cpu/cpu.h"\n'),
+    (arrows, "vk/vk_mem.c", '#include "core/plan/plan.h"\n'),
+    (arrows, "core/lonely.c", "\n"),
+    (by_room, "core/base/mem.c", '#include "mem.h"\n'),
+    (foreign_libraries, "core/engine/net.c", "#include <vulkan/vulkan_core.h>\n"),
+    (foreign_libraries, "core/infer/sink.c", "#include <hdf5.h>\n"),
+    (foreign_libraries, "core/data/data.c", "#include <curl/curl.h>\n"),
+    (foreign_libraries, "core/weights/pull.c", "#include <openssl/evp.h>\n"),
+    (foreign_libraries, "core/report/report.c", "#include <stb_image_write.h>\n"),
+    (foreign_libraries, "vk/vk_ops.c", "#include <sleef.h>\n"),
+    (include_circles, "core/op/op.h", '#include "core/op/backend.h"\n'),
+    (intrinsics_in_cpu, "core/image/resize.c", "#include <immintrin.h>\n"),
+    (intrinsics_by_level, "cpu/x86/cpu_pool_avx2.c", "__m512 wide;\n"),
+    (intrinsics_by_level, "cpu/x86/cpu_other.h", "__m256 wide;\n"),
+    (intrinsics_by_level, "cpu/arm/cpu_other.h", "float32x4_t wide;\n"),
+    (no_native, "CMakeLists.txt", "add_compile_options(-march=" + "native)\n"),
+    (unique_names, "tests/mem.c", "\n"),
+    (sizes, "core/base/long.c", "\n" * 801),
+    (prefixes, "core/base/vk_thing.c", "\n"),
+    (prefixes, "vk/thing.c", "\n"),
+    (never_ends, "core/base/mem.c", "void f(void) { abort(); }\n"),
+    (never_prints, "vk/vk_mem.c", 'void f(void) { printf("x"); }\n'),
+    (bounded, "core/cli/cli_say.c", "void f(char *a, char *b) { strcpy(a, b); }\n"),
+    (finished, "tests/test_arch.c", "/* TO" + "DO */\n"),
+)
+
+
+class Bite(unittest.TestCase):
+    """Each rule sees a fault that is planted for it."""
+
+    def test_sources(self):
+        house = House(ROOT)
+        for rule, path, more in FAULTS:
+            with self.subTest(f"{rule.__name__}: {more.strip()} in {path}"), tempfile.TemporaryDirectory() as root:
+                for other, text in house.text.items():
+                    os.makedirs(os.path.dirname(os.path.join(root, other)), exist_ok=True)
+                    with open(os.path.join(root, other), "w", encoding="utf-8") as f:
+                        f.write(text + (more if other == path else ""))
+                if path not in house.text:
+                    with open(os.path.join(root, path), "w", encoding="utf-8") as f:
+                        f.write(more)
+                found = [line for line in rule(House(root)) if os.path.basename(path) in line]
+                self.assertEqual(len(found), 1, found)
+        self.assertEqual({fault[0] for fault in FAULTS}, set(RULES))
+
+    def test_links(self):
+        calls = "lib.a:a.c.o:0000 T a\nlib.a:a.c.o: U b\nlib.a:b.c.o:0000 T b\nlib.a:c.c.o: U a\n"
+        self.assertEqual(list(link_circles(calls)), [])
+        self.assertEqual(list(link_circles(calls + "lib.a:b.c.o: U a\n")), ["a.c.o <-> b.c.o"])
+
+    def test_exports(self):
+        header = "VGG_API int vgg_a(void);\nVGG_API const char *vgg_b(\n    int x);\n"
+        self.assertEqual(list(exports("0 T vgg_a\n0 T vgg_b\n0 T _init\n", header)), [])
+        self.assertEqual(len(list(exports("0 T vgg_a\n0 T vgg_c\n", header))), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
