@@ -467,6 +467,10 @@ VGG_API enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_eng
                                      const struct vgg_model *model, const struct vgg_data *data,
                                      const struct vgg_evaluate_options *options);
 VGG_API void vgg_evaluation_destroy(struct vgg_evaluation *evaluation);
+/* A line of CSV for each item of `data`, which was evaluated: path, label and predicted class by name (or number), and
+ * the probability of each class. Written aside, synced, renamed; a device or a pipe is written directly. */
+VGG_API enum vgg_status vgg_evaluation_write(const struct vgg_evaluation *evaluation, const char *path,
+                                             const struct vgg_model *model, const struct vgg_data *data);
 
 /* ---- reports --------------------------------------------------------------------------------------------------- */
 

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +17,8 @@
 #include "core/base/mem.h"
 
 struct vgg_file {
-    char *path, *temporary;
+    char *path;
+    char *temporary; /* NULL: written directly */
     FILE *stream;
 };
 
@@ -26,24 +29,40 @@ static void file_free(struct vgg_file *file)
     free(file);
 }
 
-enum vgg_status vgg_file_create(struct vgg_file **out, const char *path)
+/* Opens PATH.tmp.RANDOM, which nobody has made before: a link planted under a name that could be guessed would be
+ * followed. Permissions as for any new file. */
+static FILE *open_aside(char *temporary, size_t size, const char *path)
 {
-    struct stat info;
-    size_t size = strlen(path) + 32;
-    *out = NULL;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
-        return vgg_fail(VGG_ERR_IO, "%s: is no regular file and would be replaced; name another output", path);
+    enum { TRIES = 16 };
+    for (int i = 0; i < TRIES; i++) {
+        uint64_t random;
+        if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) return NULL;
+        snprintf(temporary, size, "%s.tmp.%016" PRIx64, path, random);
+        int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (fd < 0 && errno == EEXIST) continue;
+        FILE *stream = fd < 0 ? NULL : fdopen(fd, "wb");
+        if (!stream && fd >= 0) {
+            close(fd);
+            unlink(temporary);
+        }
+        return stream;
     }
+    return NULL;
+}
+
+static enum vgg_status create(struct vgg_file **out, const char *path, bool aside)
+{
+    size_t size = aside ? strlen(path) + 32 : 0;
+    *out = NULL;
     struct vgg_file *file = vgg_mem_calloc(1, sizeof *file);
     if (!file) return vgg_fail_memory(path, sizeof *file);
     file->path = vgg_mem_strdup(path);
-    file->temporary = vgg_mem_calloc(size, 1);
-    if (!file->path || !file->temporary) {
+    if (aside) file->temporary = vgg_mem_calloc(size, 1);
+    if (!file->path || (aside && !file->temporary)) {
         file_free(file);
         return vgg_fail_memory(path, size);
     }
-    snprintf(file->temporary, size, "%s.tmp.%ld", path, (long)getpid());
-    file->stream = fopen(file->temporary, "wb");
+    file->stream = aside ? open_aside(file->temporary, size, path) : fopen(path, "wb");
     if (!file->stream) {
         enum vgg_status status = vgg_fail(VGG_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
         file_free(file);
@@ -51,6 +70,26 @@ enum vgg_status vgg_file_create(struct vgg_file **out, const char *path)
     }
     *out = file;
     return VGG_OK;
+}
+
+/* Is there something at `path` that a rename would replace by a file? */
+static bool is_special(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
+enum vgg_status vgg_file_create(struct vgg_file **out, const char *path)
+{
+    *out = NULL;
+    if (is_special(path))
+        return vgg_fail(VGG_ERR_IO, "%s: is no regular file and would be replaced; name another output", path);
+    return create(out, path, true);
+}
+
+enum vgg_status vgg_file_create_or_stream(struct vgg_file **out, const char *path)
+{
+    return create(out, path, !is_special(path));
 }
 
 static enum vgg_status write_failed(const struct vgg_file *file)
@@ -102,21 +141,33 @@ enum vgg_status vgg_file_sync(struct vgg_file *file)
     return fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0 ? VGG_OK : write_failed(file);
 }
 
+enum vgg_status vgg_file_field(struct vgg_file *file, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) return vgg_file_printf(file, "%s", text);
+    enum vgg_status status = VGG_OK;
+    CHECK(vgg_file_printf(file, "\""));
+    for (; *text; text++)
+        CHECK(vgg_file_printf(file, *text == '"' ? "\"\"" : "%c", *text));
+    status = vgg_file_printf(file, "\"");
+fail:
+    return status;
+}
+
 enum vgg_status vgg_file_commit(struct vgg_file *file)
 {
     bool good = fflush(file->stream) == 0;
-    good = good && fsync(fileno(file->stream)) == 0;
+    if (good && file->temporary) good = fsync(fileno(file->stream)) == 0;
     int cause = errno;
     if (fclose(file->stream) != 0 && good) good = false, cause = errno;
     file->stream = NULL;
-    if (good && rename(file->temporary, file->path) != 0) good = false, cause = errno;
+    if (good && file->temporary && rename(file->temporary, file->path) != 0) good = false, cause = errno;
     if (!good) {
         errno = cause;
         enum vgg_status status = write_failed(file);
         vgg_file_abort(file);
         return status;
     }
-    sync_folder(file->path);
+    if (file->temporary) sync_folder(file->path);
     file_free(file);
     return VGG_OK;
 }
@@ -125,7 +176,7 @@ void vgg_file_abort(struct vgg_file *file)
 {
     if (!file) return;
     if (file->stream) fclose(file->stream);
-    unlink(file->temporary);
+    if (file->temporary) unlink(file->temporary);
     file_free(file);
 }
 

@@ -6,9 +6,11 @@
 
 #include "core/vgg16.h"
 
-/* A file written aside (PATH.tmp.PID in the same folder). Exactly one of commit and abort ends it; both free it. */
+/* A file written aside (PATH.tmp.RANDOM in the same folder). Exactly one of commit and abort ends it; both free it. */
 struct vgg_file;
 enum vgg_status vgg_file_create(struct vgg_file **out, const char *path);
+/* The same, but a device or a pipe is written directly instead of refused. */
+enum vgg_status vgg_file_create_or_stream(struct vgg_file **out, const char *path);
 enum vgg_status vgg_file_write(struct vgg_file *file, const void *data, size_t size);
 /* Overwrites `size` bytes already written at `offset` (a header whose numbers are known only now), and flushes. */
 enum vgg_status vgg_file_patch(struct vgg_file *file, uint64_t offset, const void *data, size_t size);
@@ -18,6 +20,8 @@ enum vgg_status vgg_file_printf(struct vgg_file *file, const char *format, ...)
     __attribute__((format(printf, 2, 3)))
 #endif
     ;
+/* One field of CSV, quoted where it must be (RFC 4180). */
+enum vgg_status vgg_file_field(struct vgg_file *file, const char *text);
 /* What has been written so far reaches the disk now rather than in vgg_file_commit. */
 enum vgg_status vgg_file_sync(struct vgg_file *file);
 /* The name of the file written aside, for libraries that insist on opening it themselves (HDF5). */

@@ -45,42 +45,6 @@ static const struct cli_group groups[] = {
     { 0 },
 };
 
-static int predicted(const struct vgg_evaluation *e, size_t image)
-{
-    const float *p = e->probabilities + image * (size_t)e->classes;
-    int best = 0;
-    for (int k = 1; k < e->classes; k++) {
-        if (p[k] > p[best]) best = k;
-    }
-    return best;
-}
-
-static enum vgg_status write_csv(struct cli *cli, const char *path, const struct vgg_model *model,
-                                 const struct vgg_data *data, const struct vgg_evaluation *e)
-{
-    struct cli_output output;
-    enum vgg_status status = cli_output_open(cli, &output, path);
-    if (status != VGG_OK) return status;
-    fputs("path,label,predicted", output.stream);
-    for (int k = 0; k < e->classes; k++) {
-        putc(',', output.stream);
-        cli_output_field(output.stream, cli_class_name(model, k).text);
-    }
-    putc('\n', output.stream);
-    for (size_t i = 0; i < e->count; i++) {
-        cli_output_field(output.stream, vgg_data_path(data, e->index[i]));
-        putc(',', output.stream);
-        if (e->labels[i] >= 0) cli_output_field(output.stream, cli_class_name(model, e->labels[i]).text);
-        putc(',', output.stream);
-        cli_output_field(output.stream, cli_class_name(model, predicted(e, i)).text);
-        for (int k = 0; k < e->classes; k++) {
-            fprintf(output.stream, ",%.9g", (double)e->probabilities[i * (size_t)e->classes + (size_t)k]);
-        }
-        putc('\n', output.stream);
-    }
-    return cli_output_close(cli, &output, VGG_OK);
-}
-
 /* A ratio, or "-" where it is undefined. */
 static void print_ratio(double value)
 {
@@ -168,7 +132,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     cli_signals_catch();
     if (status == VGG_OK) status = cli_work_status(vgg_evaluate(&evaluation, engine, model, data, &wanted));
     cli_progress_clear(&cli->progress);
-    if (status == VGG_OK && o->output) status = write_csv(cli, o->output, model, data, evaluation);
+    if (status == VGG_OK && o->output) status = vgg_evaluation_write(evaluation, o->output, model, data);
     if (status == VGG_OK && o->report) {
         status = vgg_report_write(o->report, &(struct vgg_report) {
                                                  .command = cli->typed,

@@ -35,60 +35,6 @@ bool cli_output_extension(const char *path, const char *extension)
     return n > m && strcasecmp(path + n - m, extension) == 0;
 }
 
-static enum vgg_status write_failed(struct cli *cli, const char *path)
-{
-    return cli_fail(cli, VGG_ERR_IO, "%s: cannot be written: %s; free space or choose another place", path,
-                    strerror(errno));
-}
-
-enum vgg_status cli_output_open(struct cli *cli, struct cli_output *output, const char *path)
-{
-    struct stat info;
-    *output = (struct cli_output) { .path = path };
-    if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) {
-        size_t size = strlen(path) + 32;
-        output->temporary = malloc(size);
-        if (!output->temporary) return cli_fail(cli, VGG_ERR_MEMORY, "out of memory");
-        snprintf(output->temporary, size, "%s.tmp.%ld", path, (long)getpid());
-    }
-    output->stream = fopen(output->temporary ? output->temporary : path, "w");
-    if (output->stream) return VGG_OK;
-    enum vgg_status status = write_failed(cli, path);
-    free(output->temporary);
-    output->temporary = NULL;
-    return status;
-}
-
-enum vgg_status cli_output_close(struct cli *cli, struct cli_output *output, enum vgg_status status)
-{
-    bool good = fflush(output->stream) == 0 && !ferror(output->stream);
-    if (good && output->temporary) good = fsync(fileno(output->stream)) == 0;
-    int cause = errno;
-    if (fclose(output->stream) != 0 && good) good = false, cause = errno;
-    if (good && status == VGG_OK && output->temporary && rename(output->temporary, output->path) != 0) {
-        good = false, cause = errno;
-    }
-    errno = cause;
-    if (!good && status == VGG_OK) status = write_failed(cli, output->path);
-    if (status != VGG_OK && output->temporary) unlink(output->temporary);
-    free(output->temporary);
-    return status;
-}
-
-void cli_output_field(FILE *stream, const char *text)
-{
-    if (!text[strcspn(text, "\",\r\n")]) {
-        fputs(text, stream);
-        return;
-    }
-    putc('"', stream);
-    for (; *text; text++) {
-        if (*text == '"') putc('"', stream);
-        putc(*text, stream);
-    }
-    putc('"', stream);
-}
-
 enum vgg_status cli_json_print(struct cli *cli, cJSON *json)
 {
     char *text = cJSON_Print(json);

@@ -14,18 +14,6 @@ enum vgg_status cli_output_check(struct cli *cli, const char *path, bool streams
 /* Does `path` end in `extension` (".h5"), whatever the case? */
 bool cli_output_extension(const char *path, const char *extension);
 
-/* A text file that appears whole or not at all; devices and pipes are written directly. */
-struct cli_output {
-    const char *path;
-    char *temporary; /* NULL: written directly */
-    FILE *stream;
-};
-enum vgg_status cli_output_open(struct cli *cli, struct cli_output *output, const char *path);
-/* Ends it: kept when `status` is VGG_OK, else removed. Returns `status`, or what failed. */
-enum vgg_status cli_output_close(struct cli *cli, struct cli_output *output, enum vgg_status status);
-/* One field of CSV, quoted where it must be (RFC 4180). */
-void cli_output_field(FILE *stream, const char *text);
-
 /* Prints `json` and a newline to stdout and deletes it. */
 enum vgg_status cli_json_print(struct cli *cli, cJSON *json);
 /* Adds a string; bytes that are not UTF-8 become U+FFFD. */

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "core/base/log.h"
 #include "core/infer/sink_format.h"
 
@@ -11,24 +9,11 @@ static enum vgg_status csv_begin(struct vgg_sink *sink)
     return status == VGG_OK ? vgg_file_printf(sink->file, "\n") : status;
 }
 
-/* A field, quoted where RFC 4180 wants it. */
-static enum vgg_status write_text(struct vgg_file *file, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) return vgg_file_printf(file, "%s", text);
-    enum vgg_status status = VGG_OK;
-    CHECK(vgg_file_printf(file, "\""));
-    for (; *text; text++)
-        CHECK(vgg_file_printf(file, *text == '"' ? "\"\"" : "%c", *text));
-    status = vgg_file_printf(file, "\"");
-fail:
-    return status;
-}
-
 static enum vgg_status csv_append(struct vgg_sink *sink, const float *x, const size_t *index, size_t count)
 {
     enum vgg_status status = VGG_OK;
     for (size_t n = 0; n < count; n++) {
-        CHECK(write_text(sink->file, vgg_data_path(sink->data, index[n])));
+        CHECK(vgg_file_field(sink->file, vgg_data_path(sink->data, index[n])));
         if (sink->labels) {
             CHECK(vgg_file_printf(sink->file, ",%d", vgg_data_label(sink->data, index[n])));
         } else {

@@ -1,0 +1,138 @@
+/* Outputs that appear whole or not at all, and nowhere else. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+
+#include "core/base/file.h"
+#include "data_files.h"
+
+static char *folder;
+
+static void set_up(void)
+{
+    folder = make_folder();
+}
+
+static void tear_down(void)
+{
+    remove_folder(folder);
+}
+
+TestSuite(file, .init = set_up, .fini = tear_down, .timeout = 30);
+
+static const char *in_folder(const char *name)
+{
+    static char path[4][512];
+    static int next;
+    char *to = path[next++ % 4];
+    snprintf(to, sizeof *path, "%s/%s", folder, name);
+    return to;
+}
+
+static void expect_content(const char *name, const char *text)
+{
+    char got[256] = "";
+    FILE *f = fopen(in_folder(name), "rb");
+    cr_assert(f, "%s is missing", name);
+    got[fread(got, 1, sizeof got - 1, f)] = '\0';
+    fclose(f);
+    cr_expect_str_eq(got, text);
+}
+
+static enum vgg_status write_text(const char *name, const char *text)
+{
+    struct vgg_file *file;
+    enum vgg_status status = vgg_file_create(&file, in_folder(name));
+    if (status == VGG_OK) status = vgg_file_printf(file, "%s", text);
+    return status == VGG_OK ? vgg_file_commit(file) : status;
+}
+
+static int entries(void)
+{
+    char command[600], line[32] = "";
+    snprintf(command, sizeof command, "ls -A '%s' | wc -l", folder);
+    FILE *f = popen(command, "r");
+    cr_assert(f && fgets(line, sizeof line, f));
+    pclose(f);
+    return atoi(line);
+}
+
+Test(file, a_planted_link_is_not_followed)
+{
+    struct stat info;
+    char link[512];
+    write_file(folder, "victim.txt", "precious", 8);
+    for (long pid = getpid() - 3; pid < getpid() + 60; pid++) { /* the names of an earlier version */
+        snprintf(link, sizeof link, "%s/o.txt.tmp.%ld", folder, pid);
+        cr_assert_eq(symlink("victim.txt", link), 0);
+    }
+    cr_assert_eq(write_text("o.txt", "new"), VGG_OK);
+    expect_content("o.txt", "new");
+    expect_content("victim.txt", "precious");
+    cr_assert_eq(lstat(in_folder("o.txt"), &info), 0);
+    cr_expect(S_ISREG(info.st_mode));
+}
+
+Test(file, two_writers_of_one_path_do_not_meet)
+{
+    struct vgg_file *a, *b;
+    write_file(folder, "o.txt", "old", 3);
+    cr_assert_eq(vgg_file_create(&a, in_folder("o.txt")), VGG_OK);
+    cr_assert_eq(vgg_file_create(&b, in_folder("o.txt")), VGG_OK);
+    cr_expect_str_neq(vgg_file_temporary(a), vgg_file_temporary(b));
+    cr_assert_eq(vgg_file_printf(a, "of a, which is longer"), VGG_OK);
+    cr_assert_eq(vgg_file_printf(b, "of b"), VGG_OK);
+    cr_assert_eq(vgg_file_commit(a), VGG_OK);
+    expect_content("o.txt", "of a, which is longer");
+    cr_assert_eq(vgg_file_commit(b), VGG_OK);
+    expect_content("o.txt", "of b");
+    cr_expect_eq(entries(), 1);
+}
+
+Test(file, aborted_it_leaves_the_old_one)
+{
+    struct vgg_file *file;
+    write_file(folder, "o.txt", "old", 3);
+    cr_assert_eq(vgg_file_create(&file, in_folder("o.txt")), VGG_OK);
+    cr_assert_eq(vgg_file_printf(file, "new"), VGG_OK);
+    cr_expect_eq(entries(), 2);
+    vgg_file_abort(file);
+    expect_content("o.txt", "old");
+    cr_expect_eq(entries(), 1);
+}
+
+Test(file, permissions_are_those_of_any_new_file)
+{
+    struct stat info;
+    umask(027);
+    cr_assert_eq(write_text("o.txt", "new"), VGG_OK);
+    cr_assert_eq(stat(in_folder("o.txt"), &info), 0);
+    cr_expect_eq(info.st_mode & 0777, 0640);
+}
+
+static void *read_pipe(void *user)
+{
+    char *text = user;
+    int fd = open(in_folder("pipe"), O_RDONLY);
+    ssize_t n = read(fd, text, 63);
+    text[n > 0 ? n : 0] = '\0';
+    close(fd);
+    return NULL;
+}
+
+Test(file, a_pipe_is_written_directly_where_that_is_asked_for)
+{
+    struct vgg_file *file;
+    char text[64] = "";
+    pthread_t reader;
+    cr_assert_eq(mkfifo(in_folder("pipe"), 0600), 0);
+    EXPECT_FAILURE(vgg_file_create(&file, in_folder("pipe")), VGG_ERR_IO, "is no regular file and would be replaced");
+    cr_assert_eq(pthread_create(&reader, NULL, read_pipe, text), 0);
+    cr_assert_eq(vgg_file_create_or_stream(&file, in_folder("pipe")), VGG_OK);
+    cr_assert_eq(vgg_file_field(file, "a \"b\", c"), VGG_OK);
+    cr_assert_eq(vgg_file_commit(file), VGG_OK);
+    cr_assert_eq(pthread_join(reader, NULL), 0);
+    cr_expect_str_eq(text, "\"a \"\"b\"\", c\"");
+    cr_expect_eq(entries(), 1);
+}
