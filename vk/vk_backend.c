@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "vk/vk_device.h"
 #include "vk/vk_mem.h"
 #include "vk/vk_ops.h"
 #include "vk/vk_rec.h"

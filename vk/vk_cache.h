@@ -2,7 +2,7 @@
 #ifndef VK_CACHE_H
 #define VK_CACHE_H
 
-#include "vk/vk_device.h"
+#include "vk/vk_base.h"
 
 /* Reads the cache of this device, driver and set of shaders from $XDG_CACHE_HOME/vgg16; *data by malloc, NULL when
  * there is none or when any field of its header differs. Never an error. */

@@ -2,7 +2,7 @@
 #ifndef VK_CHUNK_H
 #define VK_CHUNK_H
 
-#include "vk/vk_device.h"
+#include "vk/vk_base.h"
 
 /* How a tensor may be cut: into whole images, or else into rows of one image. */
 struct vk_cut {

@@ -2,7 +2,7 @@
 #ifndef VK_MEM_H
 #define VK_MEM_H
 
-#include "vk/vk_device.h"
+#include "vk/vk_base.h"
 
 struct vk_buf {
     struct vgg_buf base; /* the size asked for */

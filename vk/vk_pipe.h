@@ -2,7 +2,7 @@
 #ifndef VK_PIPE_H
 #define VK_PIPE_H
 
-#include "vk/vk_device.h"
+#include "vk/vk_base.h"
 
 enum { VK_SPEC_MAX = 16 };
 
