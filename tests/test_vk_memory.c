@@ -7,7 +7,7 @@
 #include "core/engine/device.h"
 #include "vk/vk_chunk.h"
 #include "vk/vk_device.h"
-#include "vk/vk_mem.h"
+#include "vk/vk_transfer.h"
 #include "vk_driver.h"
 
 /* Every row is made once, in order, and what is read lies inside of the image and of one binding. */

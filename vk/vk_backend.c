@@ -6,9 +6,9 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "vk/vk_device.h"
-#include "vk/vk_mem.h"
 #include "vk/vk_ops.h"
 #include "vk/vk_rec.h"
+#include "vk/vk_transfer.h"
 
 /* Keyed recordings beyond this many are dropped, oldest first. */
 enum { RECORDINGS = 32 };

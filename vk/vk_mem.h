@@ -1,4 +1,4 @@
-/* vk_mem.h: buffers in few large allocations, and the ways of bytes between host and device. */
+/* vk_mem.h: buffers in few large allocations. */
 #ifndef VK_MEM_H
 #define VK_MEM_H
 
@@ -23,10 +23,6 @@ enum vk_mem_kind {
 enum vgg_status vk_mem_create(struct vk *vk, struct vk_buf **out, size_t size, enum vk_mem_kind kind);
 /* Waits for the buffer's last use; accepts NULL. */
 void vk_mem_destroy(struct vk *vk, struct vk_buf *buf);
-
-enum vgg_status vk_mem_zero(struct vk *vk, struct vk_buf *buf);
-enum vgg_status vk_mem_upload(struct vk *vk, struct vk_buf *buf, size_t offset, const void *data, size_t size);
-enum vgg_status vk_mem_download(struct vk *vk, struct vk_buf *buf, size_t offset, void *data, size_t size);
 
 /* Bytes of all blocks. */
 uint64_t vk_mem_total(const struct vk *vk);
