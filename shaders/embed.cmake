@@ -1,5 +1,5 @@
 # cmake -DOUTPUT=x.c "-DMODULES=a.spv;b.spv" -P embed.cmake: SPIR-V modules as arrays in C, and their list.
-set(text "#include \"vk/vk_pipe.h\"\n")
+set(text "#include \"vk/vk_shader.h\"\n")
 set(list "")
 foreach(module ${MODULES})
   get_filename_component(name ${module} NAME_WE)

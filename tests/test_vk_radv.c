@@ -8,6 +8,7 @@
 
 #include "vk/vk_conv.h"
 #include "vk/vk_pipe.h"
+#include "vk/vk_shader.h"
 #include "vk/vk_tile.h"
 #include "vk_driver.h"
 

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "core/engine/device.h"
-#include "vk/vk_pipe.h"
+#include "vk/vk_base.h"
+#include "vk/vk_shader.h"
 
 /* The first file that matches, or NULL. Static storage. */
 static const char *find_file(const char *pattern)

@@ -9,7 +9,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "vk/vk_pipe.h"
+#include "vk/vk_shader.h"
 
 /* What must be equal for a cache to be used; also what the driver itself may fail to check
  * (https://zeux.io/2019/07/17/serializing-pipeline-cache). */

@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "shaders/common/params.h"
 #include "vk/vk_cache.h"
+#include "vk/vk_shader.h"
 
 struct vk_pipe {
     struct vk_pipe *next;

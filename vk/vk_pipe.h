@@ -6,14 +6,6 @@
 
 enum { VK_SPEC_MAX = 16 };
 
-/* One module as the build embeds it; the build writes the list, NULL name last. */
-struct vk_shader {
-    const char *name; /* of shaders/NAME.comp */
-    const uint32_t *code;
-    size_t size; /* bytes */
-};
-extern const struct vk_shader vk_shader_list[];
-
 /* A module and its specialisation constants: spec[i] is constant_id i. */
 struct vk_variant {
     const char *shader;
