@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "vk/vk_device.h"
+#include "vk/vk_lower.h"
 #include "vk/vk_ops.h"
 #include "vk/vk_rec.h"
 #include "vk/vk_transfer.h"

@@ -7,7 +7,6 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "vk/vk_cmd.h"
-#include "vk/vk_ops.h"
 
 /* Predicted seconds in one command buffer; far below every watchdog (about 2 s) even when the prediction is poor. */
 static const double SUBMIT_SECONDS = 0.1;
@@ -270,7 +269,7 @@ fail:
     return status;
 }
 
-static enum vgg_status emit(struct vk *vk, struct vk_rec *rec)
+enum vgg_status vk_rec_emit(struct vk *vk, struct vk_rec *rec)
 {
     enum vgg_status status;
     if (rec->call_count == 0) return VGG_OK;
@@ -296,32 +295,6 @@ static enum vgg_status emit(struct vk *vk, struct vk_rec *rec)
     }
 fail:
     free(sets);
-    return status;
-}
-
-enum vgg_status vk_rec_create(struct vk *vk, struct vk_rec **out, const struct vgg_list *list, bool timed)
-{
-    enum vgg_status status;
-    *out = NULL;
-    struct vk_rec *rec = vgg_mem_calloc(1, sizeof *rec);
-    if (!rec) return vgg_fail_memory("a recording", sizeof *rec);
-    rec->next = vk->recs;
-    vk->recs = rec;
-    rec->key = timed ? 0 : list->key;
-    rec->timed = timed;
-    rec->cut_rate = vk->rate;
-    rec->ops = list->count;
-    for (int i = 0; i < VGG_ARENA_COUNT; i++)
-        rec->arena[i] = (struct vk_buf *)list->arena[i];
-    for (rec->op = 0; rec->op < list->count; rec->op++)
-        CHECK(vk_ops_lower(vk, rec, &list->op[rec->op]));
-    CHECK(emit(vk, rec));
-    free(rec->calls);
-    rec->calls = NULL;
-    *out = rec;
-    return VGG_OK;
-fail:
-    vk_rec_destroy(vk, rec);
     return status;
 }
 
