@@ -7,7 +7,6 @@
 #include "core/base/mem.h"
 #include "vk/vk_device.h"
 #include "vk/vk_lower.h"
-#include "vk/vk_ops.h"
 #include "vk/vk_rec.h"
 #include "vk/vk_transfer.h"
 

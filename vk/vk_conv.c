@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
-#include "vk/vk_tile.h"
+#include "vk/vk_pool.h"
 
 static struct vk_conv describe(const struct vgg_op *op)
 {

@@ -6,6 +6,11 @@
 #include "vk/vk_ops.h"
 #include "vk/vk_tile.h"
 
+/* vk_ops_lower and vk_ops_supports for these kinds. */
+enum vgg_status vk_conv_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
+bool vk_conv_supports(const struct vk *vk, const struct vgg_op *op);
+enum vgg_status vk_wgrad_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
+
 /* One convolution, forward or with respect to the input. */
 struct vk_conv {
     const struct vgg_op *op;

@@ -1,6 +1,7 @@
-#include "vk/vk_ops.h"
+#include "vk/vk_dense.h"
 
 #include "core/base/log.h"
+#include "vk/vk_ops.h"
 #include "vk/vk_tile.h"
 
 /* One product as gemm.comp sees it; the bindings begin at the first element used. */

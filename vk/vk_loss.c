@@ -1,6 +1,7 @@
-#include "vk/vk_ops.h"
+#include "vk/vk_loss.h"
 
 #include "core/base/log.h"
+#include "vk/vk_ops.h"
 
 /* Dispatch with one workgroup a row, `rows` rows. */
 static enum vgg_status rows_call(struct vk *vk, struct vk_rec *rec, const struct vk_variant *variant,

@@ -4,7 +4,67 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "vk/vk_ops.h"
+#include "vk/vk_conv.h"
+#include "vk/vk_dense.h"
+#include "vk/vk_flat.h"
+#include "vk/vk_loss.h"
+#include "vk/vk_pool.h"
+
+enum vgg_status vk_ops_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
+{
+    switch (op->kind) {
+    case VGG_OP_CONV:
+    case VGG_OP_CONV_BWD_DATA: return vk_conv_lower(vk, rec, op);
+    case VGG_OP_CONV_BWD_WEIGHT: return vk_wgrad_lower(vk, rec, op);
+    case VGG_OP_POOL2:
+    case VGG_OP_POOL2_BWD:
+    case VGG_OP_AVGPOOL:
+    case VGG_OP_AVGPOOL_BWD:
+    case VGG_OP_GMAXPOOL:
+    case VGG_OP_GMAXPOOL_BWD: return vk_pool_lower(vk, rec, op);
+    case VGG_OP_DENSE:
+    case VGG_OP_DENSE_BWD_DATA:
+    case VGG_OP_DENSE_BWD_WEIGHT: return vk_dense_lower(vk, rec, op);
+    case VGG_OP_SOFTMAX:
+    case VGG_OP_SIGMOID:
+    case VGG_OP_SOFTMAX_XENT:
+    case VGG_OP_SIGMOID_XENT: return vk_loss_lower(vk, rec, op);
+    case VGG_OP_ZERO:
+    case VGG_OP_ADD:
+    case VGG_OP_DROPOUT:
+    case VGG_OP_DROPOUT_BWD:
+    case VGG_OP_FMA:
+    case VGG_OP_SGD:
+    case VGG_OP_RMSPROP:
+    case VGG_OP_ADAM:
+    case VGG_OP_ADAMW: return vk_flat_lower(vk, rec, op);
+    case VGG_OP_KIND_COUNT: break;
+    }
+    return VGG_ERR_UNSUPPORTED;
+}
+
+bool vk_ops_supports(const struct vk *vk, const struct vgg_op *op)
+{
+    switch (op->kind) {
+    case VGG_OP_CONV:
+    case VGG_OP_CONV_BWD_DATA:
+    case VGG_OP_CONV_BWD_WEIGHT: return vk_conv_supports(vk, op);
+    case VGG_OP_DENSE:
+    case VGG_OP_DENSE_BWD_DATA:
+    case VGG_OP_DENSE_BWD_WEIGHT: return vk_dense_supports(vk, op);
+    case VGG_OP_POOL2:
+    case VGG_OP_POOL2_BWD:
+    case VGG_OP_AVGPOOL:
+    case VGG_OP_AVGPOOL_BWD:
+    case VGG_OP_GMAXPOOL:
+    case VGG_OP_GMAXPOOL_BWD: return vk_pool_supports(vk, op);
+    case VGG_OP_SOFTMAX:
+    case VGG_OP_SIGMOID:
+    case VGG_OP_SOFTMAX_XENT:
+    case VGG_OP_SIGMOID_XENT: return (size_t)op->x.c * 4 <= vk->limits.range;
+    default: return true;
+    }
+}
 
 enum vgg_status vk_rec_create(struct vk *vk, struct vk_rec **out, const struct vgg_list *list, bool timed)
 {

@@ -1,25 +1,11 @@
-/* vk_ops.h: from operations to dispatches. */
+/* vk_ops.h: what the operations share on their way to dispatches. */
 #ifndef VK_OPS_H
 #define VK_OPS_H
 
 #include "vk/vk_rec.h"
 
-/* Adds the dispatches of one operation to a recording. */
-enum vgg_status vk_ops_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
-/* False where a tensor cannot be cut to what one binding may cover. */
-bool vk_ops_supports(const struct vk *vk, const struct vgg_op *op);
-
-/* The kinds by file. */
-enum vgg_status vk_conv_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
-bool vk_conv_supports(const struct vk *vk, const struct vgg_op *op);
-enum vgg_status vk_wgrad_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
-enum vgg_status vk_dense_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
-bool vk_dense_supports(const struct vk *vk, const struct vgg_op *op);
-enum vgg_status vk_pool_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
-bool vk_pool_supports(const struct vk *vk, const struct vgg_op *op);
-enum vgg_status vk_loss_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
-
-/* ---- what they share ---- */
+/* Threads in a workgroup of flat.glsl. */
+enum { VK_FLAT_THREADS = 128 };
 
 /* `size` bytes from byte `offset` of a view on; an empty binding for an absent view. */
 struct vk_bind vk_ops_bind(const struct vk_rec *rec, const struct vgg_view *view, size_t offset, size_t size,

@@ -1,7 +1,8 @@
-#include "vk/vk_ops.h"
+#include "vk/vk_pool.h"
 
 #include "core/base/log.h"
 #include "vk/vk_chunk.h"
+#include "vk/vk_ops.h"
 
 /* Cuts by rows of the pooled map, the odd last row of the full one included. Bytes of arg lie four to a word: where
  * rows are no whole words, parts are multiples of four images. */

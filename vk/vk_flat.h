@@ -1,0 +1,10 @@
+/* vk_flat.h: what goes element by element: zeros, sums, dropout, multiply-adds, updates of parameters. */
+#ifndef VK_FLAT_H
+#define VK_FLAT_H
+
+#include "vk/vk_rec.h"
+
+/* vk_ops_lower for these kinds. */
+enum vgg_status vk_flat_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
+
+#endif
