@@ -9,7 +9,7 @@
 #include "core/engine/device.h"
 #include "core/format/safetensors.h"
 #include "core/model/model.h"
-#include "vk/vk_conv.h"
+#include "vk/vk_wino.h"
 #include "vk_driver.h"
 
 static void open_as(const char *class)

@@ -1,8 +1,7 @@
 /* Winograd's way on devices of CPU type: by texel buffers and 64-bit words, in pieces that stay in the cache; vk_wino.c
  * serves the others. */
 #include "core/base/log.h"
-#include "vk/vk_conv.h"
-#include "vk/vk_tile.h"
+#include "vk/vk_wino.h"
 
 static struct vk_wino_layout layout_of(const struct vk_conv *conv, size_t tiles)
 {

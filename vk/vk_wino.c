@@ -1,8 +1,8 @@
 /* Convolution by Winograd's F(4x4, 3x3): 36 products of a quarter of the size; see shaders/common/wino.glsl. GPUs make
  * the products by gemm.comp; for devices of CPU type see vk_texel.c. */
+#include "vk/vk_wino.h"
+
 #include "core/base/log.h"
-#include "vk/vk_conv.h"
-#include "vk/vk_tile.h"
 
 static size_t round_up(size_t value, size_t multiple)
 {
