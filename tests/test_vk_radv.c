@@ -9,7 +9,7 @@
 #include "vk/vk_pipe.h"
 #include "vk/vk_shader.h"
 #include "vk/vk_tile.h"
-#include "vk/vk_wino.h"
+#include "vk/vk_wino_part.h"
 #include "vk_driver.h"
 
 /* A device that reports on its pipelines; the fields of struct vk that vk_pipe_init needs. */

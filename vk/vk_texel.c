@@ -1,7 +1,9 @@
 /* Winograd's way on devices of CPU type: by texel buffers and 64-bit words, in pieces that stay in the cache; vk_wino.c
  * serves the others. */
+#include "vk/vk_texel.h"
+
 #include "core/base/log.h"
-#include "vk/vk_wino.h"
+#include "vk/vk_wino_part.h"
 
 static struct vk_wino_layout layout_of(const struct vk_conv *conv, size_t tiles)
 {

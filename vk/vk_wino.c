@@ -3,47 +3,8 @@
 #include "vk/vk_wino.h"
 
 #include "core/base/log.h"
-
-static size_t round_up(size_t value, size_t multiple)
-{
-    return (value + multiple - 1) / multiple * multiple;
-}
-
-size_t vk_wino_tiles(int images, int rows, int w)
-{
-    return (size_t)images * (size_t)((rows + 3) / 4) * (size_t)((w + 3) / 4);
-}
-
-struct vk_wino_layout vk_wino_layout(size_t u, size_t v, size_t m)
-{
-    return (struct vk_wino_layout) { round_up(4 * VK_WINO_POINTS * u, VGG_VIEW_ALIGN),
-                                     round_up(4 * VK_WINO_POINTS * v, VGG_VIEW_ALIGN),
-                                     round_up(4 * VK_WINO_POINTS * m, VGG_VIEW_ALIGN) };
-}
-
-struct vk_bind vk_wino_scratch(const struct vk *vk, size_t offset, size_t size, bool write)
-{
-    return (struct vk_bind) { vk->scratch, offset, size, write };
-}
-
-enum vgg_status vk_wino_flat(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
-                             const void *push, size_t push_size, size_t count, double work)
-{
-    call->pipeline = pipeline;
-    call->groups[0] = (uint32_t)((count + 127) / 128 < vk->limits.groups ? (count + 127) / 128 : vk->limits.groups);
-    call->groups[1] = call->groups[2] = 1;
-    call->flops = work * (double)count;
-    return vk_rec_add(vk, rec, call, push, push_size);
-}
-
-struct vk_cut vk_wino_cut(const struct vk *vk, const struct vk_conv *conv, size_t fit)
-{
-    struct vk_cut cut = vk_conv_cut(vk, conv);
-    size_t down = (size_t)((cut.h + 3) / 4);
-    cut.quantum = 4;
-    cut.most_rows = fit >= down ? fit / down * (size_t)conv->x->h : 4 * fit + 2;
-    return cut;
-}
+#include "vk/vk_texel.h"
+#include "vk/vk_wino_part.h"
 
 static struct vk_wino_layout layout_of(const struct vk_conv *conv, size_t tiles)
 {
@@ -59,20 +20,13 @@ static size_t tile_rows(const struct vk *vk, const struct vk_conv *conv)
     return room > row.u ? (room - row.u) / (row.v + row.m) : 0;
 }
 
-/* By texel buffers and 64-bit words, as devices of CPU type like it? */
-static bool by_lanes(const struct vk *vk)
-{
-    int tm, tn;
-    return vk_tile_lanes(vk, 64, 64, &tm, &tn);
-}
-
 bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv)
 {
     const struct vgg_view *x = conv->x;
     bool even = x->c % 4 == 0 && conv->co % 4 == 0;
-    bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8 && x->h * x->w >= (by_lanes(vk) ? 64 : 128);
+    bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8 && x->h * x->w >= (vk_wino_lanes(vk) ? 64 : 128);
     if (vk->direct || !even || !wide) return false;
-    return by_lanes(vk) ? vk_texel_fits(vk, conv) : vk->gpu.class != VK_CLASS_CPU && tile_rows(vk, conv) > 0;
+    return vk_wino_lanes(vk) ? vk_texel_fits(vk, conv) : vk->gpu.class != VK_CLASS_CPU && tile_rows(vk, conv) > 0;
 }
 
 /* Images that scratch holds at once; 0: only rows of one. */
@@ -116,7 +70,7 @@ double vk_wino_predict(const struct vk *vk, const struct vk_conv *conv, int imag
 bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
 {
     if (!vk_wino_possible(vk, conv)) return false;
-    if (by_lanes(vk)) {
+    if (vk_wino_lanes(vk)) {
         /* The transforms cost as much as they save on small maps and few channels; there the direct sums stay: their
          * rounding errors are a few times smaller. By the map, not by the images: a batch gives the same in one part
          * and in many. Only kernel's gradients are sums over a batch. */
@@ -128,17 +82,6 @@ bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
      * block would go by direct sums, at 1.5 times the speed for a single image and at half of it for sixteen. */
     int images = conv->op->kind == VGG_OP_CONV_BWD_WEIGHT ? conv->x->n : 8;
     return 1.1 * vk_wino_predict(vk, conv, images) < vk_conv_plan(vk, conv, images).cost;
-}
-
-const char *vk_wino_shader(const struct vk *vk, enum vk_wino_step step)
-{
-    static const char *const names[][2] = { [VK_WINO_WEIGHT] = { "wino_weight", "wino_weight_texel" },
-                                            [VK_WINO_INPUT] = { "wino_input", "wino_input_texel" },
-                                            [VK_WINO_PRODUCT] = { "gemm", "wino_lane" },
-                                            [VK_WINO_OUTPUT] = { "wino_output", "wino_output_texel" },
-                                            [VK_WINO_DY] = { "wino_dy", "wino_dy_texel" },
-                                            [VK_WINO_DW] = { "wino_dw", "wino_dw_texel" } };
-    return names[step][by_lanes(vk)];
 }
 
 struct pipes {
@@ -254,7 +197,7 @@ enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk
 {
     enum vgg_status status;
     struct pipes pipes;
-    if (by_lanes(vk)) return vk_texel_lower(vk, rec, conv);
+    if (vk_wino_lanes(vk)) return vk_texel_lower(vk, rec, conv);
     struct vk_cut cut = vk_wino_cut(vk, conv, tile_rows(vk, conv));
     CHECK(get_pipes(vk, conv, first_tiles(vk, conv, &cut), &pipes));
     CHECK(vk_ops_scratch(vk));
@@ -298,7 +241,7 @@ enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const str
 {
     enum vgg_status status;
     struct pipes pipes;
-    if (by_lanes(vk)) return vk_texel_lower_wgrad(vk, rec, conv);
+    if (vk_wino_lanes(vk)) return vk_texel_lower_wgrad(vk, rec, conv);
     struct vk_cut cut = vk_wino_cut(vk, conv, tile_rows(vk, conv));
     struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), 0, { 0 } };
     struct vk_variant dy = { vk_wino_shader(vk, VK_WINO_DY), 0, { 0 } };

@@ -1,0 +1,59 @@
+#include "vk/vk_wino_part.h"
+
+static size_t round_up(size_t value, size_t multiple)
+{
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+size_t vk_wino_tiles(int images, int rows, int w)
+{
+    return (size_t)images * (size_t)((rows + 3) / 4) * (size_t)((w + 3) / 4);
+}
+
+struct vk_wino_layout vk_wino_layout(size_t u, size_t v, size_t m)
+{
+    return (struct vk_wino_layout) { round_up(4 * VK_WINO_POINTS * u, VGG_VIEW_ALIGN),
+                                     round_up(4 * VK_WINO_POINTS * v, VGG_VIEW_ALIGN),
+                                     round_up(4 * VK_WINO_POINTS * m, VGG_VIEW_ALIGN) };
+}
+
+struct vk_bind vk_wino_scratch(const struct vk *vk, size_t offset, size_t size, bool write)
+{
+    return (struct vk_bind) { vk->scratch, offset, size, write };
+}
+
+enum vgg_status vk_wino_flat(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
+                             const void *push, size_t push_size, size_t count, double work)
+{
+    call->pipeline = pipeline;
+    call->groups[0] = (uint32_t)((count + 127) / 128 < vk->limits.groups ? (count + 127) / 128 : vk->limits.groups);
+    call->groups[1] = call->groups[2] = 1;
+    call->flops = work * (double)count;
+    return vk_rec_add(vk, rec, call, push, push_size);
+}
+
+struct vk_cut vk_wino_cut(const struct vk *vk, const struct vk_conv *conv, size_t fit)
+{
+    struct vk_cut cut = vk_conv_cut(vk, conv);
+    size_t down = (size_t)((cut.h + 3) / 4);
+    cut.quantum = 4;
+    cut.most_rows = fit >= down ? fit / down * (size_t)conv->x->h : 4 * fit + 2;
+    return cut;
+}
+
+bool vk_wino_lanes(const struct vk *vk)
+{
+    int tm, tn;
+    return vk_tile_lanes(vk, 64, 64, &tm, &tn);
+}
+
+const char *vk_wino_shader(const struct vk *vk, enum vk_wino_step step)
+{
+    static const char *const names[][2] = { [VK_WINO_WEIGHT] = { "wino_weight", "wino_weight_texel" },
+                                            [VK_WINO_INPUT] = { "wino_input", "wino_input_texel" },
+                                            [VK_WINO_PRODUCT] = { "gemm", "wino_lane" },
+                                            [VK_WINO_OUTPUT] = { "wino_output", "wino_output_texel" },
+                                            [VK_WINO_DY] = { "wino_dy", "wino_dy_texel" },
+                                            [VK_WINO_DW] = { "wino_dw", "wino_dw_texel" } };
+    return names[step][vk_wino_lanes(vk)];
+}
