@@ -31,8 +31,5 @@ enum vgg_status vgg_data_fetch_pixels(struct vgg_image *image, float *x, const s
  * (NULL: they are "0", "1", ...). */
 enum vgg_status vgg_data_from_features(struct vgg_data **out, const struct vgg_data *like, const float *x,
                                        const int *labels, size_t count, int h, int w, int c);
-/* A checksum of which items there are, in which order, and labels[class] of each (`labels` may be NULL for data without
- * labels). Items of arrays count by their values, image files by their names without folders and their sizes. */
-uint32_t vgg_data_digest(const struct vgg_data *data, const int *labels);
 
 #endif

@@ -1,4 +1,6 @@
 /* Data sets in a safetensors file: `x` with images or features, `y` with labels, metadata `classes`. */
+#include "core/data/data_array.h"
+
 #include <cJSON.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +8,6 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/data/data_store.h"
 
 static bool is_float(enum vgg_dtype dtype)
 {

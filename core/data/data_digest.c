@@ -1,4 +1,6 @@
 /* Telling one data set from another. */
+#include "core/data/data_digest.h"
+
 #include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>

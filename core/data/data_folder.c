@@ -1,3 +1,5 @@
+#include "core/data/data_folder.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +11,6 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/data/data_left_out.h"
-#include "core/data/data_store.h"
 
 /* A growing list of strings, owned. */
 struct names {

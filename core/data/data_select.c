@@ -1,4 +1,6 @@
 /* Parts of data sets: chosen classes, the first few of each, and stratified splits. */
+#include "core/data/data_select.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -7,7 +9,6 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
-#include "core/data/data_store.h"
 
 /* Keeps the items i with keep[i], in order. */
 static enum vgg_status compact(struct vgg_data *data, const bool *keep)

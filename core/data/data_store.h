@@ -1,4 +1,4 @@
-/* data_store.h: the inside of a data set, shared by the data_*.c files. */
+/* data_store.h: the inside of a data set, which the readers of sources fill and select from. */
 #ifndef CORE_DATA_STORE_H
 #define CORE_DATA_STORE_H
 
@@ -47,14 +47,5 @@ enum vgg_status vgg_data_name_items(struct vgg_data_store *store, const char *fi
 enum vgg_status vgg_data_set_labels(struct vgg_data *data, const int64_t *labels, size_t count, const char *what);
 /* Room for `count` class names; each is then set by the caller (vgg_mem_strdup). */
 enum vgg_status vgg_data_reserve_classes(struct vgg_data *data, int count, const char *what);
-
-/* The kinds of sources. Each fills an object made by vgg_data_create, and leaves destroying it to the caller. */
-enum vgg_status vgg_data_read_folder(struct vgg_data *data, const char *path);
-enum vgg_status vgg_data_read_list(struct vgg_data *data, const char *path);
-enum vgg_status vgg_data_read_paths(struct vgg_data *data, const char *const *paths, size_t count);
-enum vgg_status vgg_data_read_array(struct vgg_data *data, const char *path);
-enum vgg_status vgg_idx_read(struct vgg_data *data, const char *files); /* IMAGES or IMAGES,LABELS */
-/* Applies the options after the `?` of a source: classes=0,3,5 and per_class=N, joined by &. */
-enum vgg_status vgg_data_select(struct vgg_data *data, const char *options, const char *source);
 
 #endif

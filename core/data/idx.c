@@ -1,5 +1,7 @@
 /* IDX, the format of MNIST and Fashion-MNIST: a big-endian magic number 00 00 08 RANK, RANK extents, bytes.
  * Source: yann.lecun.com/exdb/mnist, "File formats". */
+#include "core/data/idx.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,6 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/data/data_store.h"
 
 enum { TYPE_BYTE = 8, MAX_IDX_RANK = 3, CHUNK = 1 << 24 };
 static const size_t MAX_BYTES = (size_t)1 << 36;
