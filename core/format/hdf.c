@@ -10,10 +10,8 @@
 
 /* Bounds of what a hostile file can make a walk do; files of Keras stay far below each. */
 enum {
-    MOST_BLOCKS = 64,        /* continuations of one object header */
-    MOST_MESSAGES = 1 << 14, /* of one object header */
-    MOST_NODES = 1 << 12,    /* of one group's tree */
-    MOST_LINKS = 1 << 13,    /* of one group */
+    MOST_NODES = 1 << 12, /* of one group's tree */
+    MOST_LINKS = 1 << 13, /* of one group */
     DEEPEST_TREE = 16,
     DEEPEST_PATH = 16,
     MOST_STRINGS = 1 << 12, /* of an attribute */
@@ -22,19 +20,6 @@ enum {
 };
 
 static const unsigned char signature[8] = "\x89HDF\r\n\x1a\n";
-
-const unsigned char *vgg_hdf_at(const struct vgg_hdf *hdf, uint64_t address, uint64_t size)
-{
-    return address <= hdf->size && size <= hdf->size - address ? hdf->map + address : NULL;
-}
-
-uint64_t vgg_hdf_number(const unsigned char *at, int bytes)
-{
-    uint64_t value = 0;
-    for (int i = bytes - 1; i >= 0; i--)
-        value = value << 8 | at[i];
-    return value;
-}
 
 /* Finds the root group's header. Offsets and lengths of other than 8 bytes, and files behind a user block, are not
  * read. */
@@ -70,93 +55,6 @@ void vgg_hdf_close(struct vgg_hdf *hdf)
 {
     vgg_file_unmap(hdf->map, hdf->size);
     *hdf = (struct vgg_hdf) { 0 };
-}
-
-/* ---- object headers ---- */
-
-/* A walk over the messages of one header: blocks of messages, more of them found on the way. */
-struct walk {
-    const struct vgg_hdf *hdf;
-    int version, message_head; /* bytes before a message's data */
-    struct {
-        uint64_t address, size;
-    } block[MOST_BLOCKS];
-    int blocks, current;
-    uint64_t offset; /* in the current block */
-    int messages;
-};
-
-static bool walk_begin(struct walk *walk, const struct vgg_hdf *hdf, uint64_t object)
-{
-    *walk = (struct walk) { .hdf = hdf, .blocks = 1 };
-    const unsigned char *at = vgg_hdf_at(hdf, object, 16);
-    if (!at) return false;
-    if (memcmp(at, "OHDR", 4) == 0 && at[4] == 2) {
-        int flags = at[5], wide = 1 << (flags & 3);
-        uint64_t head = 6u + (flags & 0x20 ? 16u : 0u) + (flags & 0x10 ? 4u : 0u);
-        at = vgg_hdf_at(hdf, object + head, (uint64_t)wide);
-        if (!at) return false;
-        walk->version = 2;
-        walk->message_head = flags & 4 ? 6 : 4;
-        walk->block[0].address = object + head + (uint64_t)wide;
-        walk->block[0].size = vgg_hdf_number(at, wide);
-        return true;
-    }
-    walk->version = 1;
-    walk->message_head = 8;
-    walk->block[0].address = object + 16;
-    walk->block[0].size = vgg_hdf_number(at + 8, 4);
-    return at[0] == 1;
-}
-
-/* Adds the block that a continuation message names. In version 2 it begins with OCHK and ends with a checksum. */
-static bool walk_continue(struct walk *walk, const struct vgg_hdf_message *message)
-{
-    if (message->size < 16 || walk->blocks == MOST_BLOCKS) return false;
-    uint64_t address = vgg_hdf_number(message->data, 8), size = vgg_hdf_number(message->data + 8, 8);
-    if (!vgg_hdf_at(walk->hdf, address, size)) return false;
-    if (walk->version == 2) {
-        if (size < 8) return false;
-        address += 4, size -= 8;
-    }
-    walk->block[walk->blocks].address = address;
-    walk->block[walk->blocks++].size = size;
-    return true;
-}
-
-static bool walk_next(struct walk *walk, struct vgg_hdf_message *message)
-{
-    while (walk->current < walk->blocks && walk->messages++ < MOST_MESSAGES) {
-        uint64_t start = walk->block[walk->current].address, size = walk->block[walk->current].size;
-        const unsigned char *at = vgg_hdf_at(walk->hdf, start + walk->offset, (uint64_t)walk->message_head);
-        if (walk->offset + (uint64_t)walk->message_head > size) {
-            walk->current++;
-            walk->offset = 0;
-            continue;
-        }
-        if (!at) return false;
-        int flags = walk->version == 1 ? at[4] : at[3];
-        message->type = walk->version == 1 ? (int)vgg_hdf_number(at, 2) : at[0];
-        message->size = (size_t)vgg_hdf_number(at + (walk->version == 1 ? 2 : 1), 2);
-        message->shared = flags & 2;
-        walk->offset += (uint64_t)walk->message_head;
-        message->data = vgg_hdf_at(walk->hdf, start + walk->offset, message->size);
-        if (!message->data || message->size > size - walk->offset) return false;
-        walk->offset += message->size;
-        if (message->type != VGG_HDF_CONTINUATION) return true;
-        if (!walk_continue(walk, message)) return false;
-    }
-    return false;
-}
-
-bool vgg_hdf_message(struct vgg_hdf_message *out, const struct vgg_hdf *hdf, uint64_t object, int type, int n)
-{
-    struct walk walk;
-    if (!walk_begin(&walk, hdf, object)) return false;
-    while (walk_next(&walk, out)) {
-        if (out->type == type && n-- == 0) return true;
-    }
-    return false;
 }
 
 bool vgg_hdf_is_dense(const struct vgg_hdf *hdf, uint64_t object)
@@ -259,9 +157,9 @@ bool vgg_hdf_list(const struct vgg_hdf *hdf, uint64_t group, vgg_hdf_link_fn *fn
         listing.names = vgg_hdf_at(hdf, vgg_hdf_number(heap + 24, 8), listing.names_size);
         return listing.names && list_tree(&listing, vgg_hdf_number(message.data, 8), -1);
     }
-    struct walk walk;
-    if (!walk_begin(&walk, hdf, group)) return false;
-    while (walk_next(&walk, &message)) {
+    struct vgg_hdf_walk walk;
+    if (!vgg_hdf_walk_begin(&walk, hdf, group)) return false;
+    while (vgg_hdf_walk_next(&walk, &message)) {
         if (message.type == VGG_HDF_LINK && !message.shared && !list_link(&listing, &message)) return false;
     }
     return true;
@@ -336,11 +234,11 @@ static bool take_apart(struct attribute *attribute, const struct vgg_hdf_message
 
 static bool find_attribute(struct attribute *attribute, const struct vgg_hdf *hdf, uint64_t object, const char *name)
 {
-    struct walk walk;
+    struct vgg_hdf_walk walk;
     struct vgg_hdf_message message;
     size_t length = strlen(name);
-    if (!walk_begin(&walk, hdf, object)) return false;
-    while (walk_next(&walk, &message)) {
+    if (!vgg_hdf_walk_begin(&walk, hdf, object)) return false;
+    while (vgg_hdf_walk_next(&walk, &message)) {
         if (message.type != VGG_HDF_ATTRIBUTE || !take_apart(attribute, &message)) continue;
         if (strnlen(attribute->name, attribute->name_size) == length && memcmp(attribute->name, name, length) == 0) {
             return true;

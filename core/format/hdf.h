@@ -8,14 +8,7 @@
 #ifndef CORE_HDF_H
 #define CORE_HDF_H
 
-#include "core/format/safetensors.h"
-
-/* An opened file. An object (group or data set) is named by its header's address in it. */
-struct vgg_hdf {
-    const unsigned char *map;
-    size_t size;
-    uint64_t root;
-};
+#include "core/format/hdf_object.h"
 
 /* VGG_ERR_FORMAT for files that are damaged or of another kind. */
 enum vgg_status vgg_hdf_open(struct vgg_hdf *hdf, const char *path);
@@ -40,58 +33,5 @@ void vgg_hdf_strings_free(char **strings, size_t count);
 bool vgg_hdf_has_attribute(const struct vgg_hdf *hdf, uint64_t object, const char *name);
 /* Name of the index-th attribute; false beyond the last or when it does not fit. */
 bool vgg_hdf_attribute(const struct vgg_hdf *hdf, uint64_t object, int index, char *name, size_t size);
-
-/* A data set of floating-point numbers. */
-struct vgg_hdf_data {
-    int rank;
-    uint64_t shape[VGG_MAX_RANK];
-    enum vgg_dtype dtype;
-    bool big_endian;
-    size_t count;       /* elements */
-    const void *values; /* contiguous or compact: in the mapping; NULL: chunked */
-    uint64_t tree;      /* chunked: address of the tree of chunks */
-    uint32_t chunk[VGG_MAX_RANK];
-    size_t chunk_count;     /* elements of a chunk */
-    int filter[4], filters; /* in the order of writing */
-};
-
-/* Describes the data set `object`. False: *why is a static string that follows "data set NAME". All values that the
- * shape needs are in the file then, or chunks that can hold them. */
-bool vgg_hdf_describe(struct vgg_hdf_data *data, const struct vgg_hdf *hdf, uint64_t object, const char **why);
-/* All values as fp32 into dst (count elements). False: chunks are missing or damaged, or no memory. */
-bool vgg_hdf_read(float *dst, const struct vgg_hdf *hdf, const struct vgg_hdf_data *data);
-
-/* ---- between hdf.c and hdf_data.c ---- */
-
-/* `size` bytes at an address, or NULL when they are not all in the file. */
-const unsigned char *vgg_hdf_at(const struct vgg_hdf *hdf, uint64_t address, uint64_t size);
-/* Little-endian number of 1 to 8 bytes. */
-uint64_t vgg_hdf_number(const unsigned char *at, int bytes);
-
-/* A message of an object header, its data inside the mapping. */
-struct vgg_hdf_message {
-    int type;
-    bool shared; /* the data only names the place of the message */
-    const unsigned char *data;
-    size_t size;
-};
-enum {
-    VGG_HDF_DATASPACE = 0x01,
-    VGG_HDF_LINK_INFO = 0x02,
-    VGG_HDF_DATATYPE = 0x03,
-    VGG_HDF_LINK = 0x06,
-    VGG_HDF_EXTERNAL = 0x07,
-    VGG_HDF_LAYOUT = 0x08,
-    VGG_HDF_FILTERS = 0x0b,
-    VGG_HDF_ATTRIBUTE = 0x0c,
-    VGG_HDF_CONTINUATION = 0x10,
-    VGG_HDF_SYMBOL_TABLE = 0x11,
-    VGG_HDF_ATTRIBUTE_INFO = 0x15,
-};
-/* The n-th message of a type in an object's header; false beyond the last or in a damaged header. */
-bool vgg_hdf_message(struct vgg_hdf_message *out, const struct vgg_hdf *hdf, uint64_t object, int type, int n);
-/* Rank and extents of a dataspace message; false when damaged or beyond 8 dimensions. A scalar has rank 0, an empty
- * space the count 0. */
-bool vgg_hdf_space(const unsigned char *at, size_t size, int *rank, uint64_t shape[VGG_MAX_RANK], size_t *count);
 
 #endif

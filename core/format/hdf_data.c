@@ -1,9 +1,10 @@
+#include "core/format/hdf_data.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "core/base/mem.h"
-#include "core/format/hdf.h"
 
 enum {
     DEEPEST_TREE = 16,
@@ -13,22 +14,6 @@ enum {
     DEFLATE_MOST = 1032,   /* bytes that deflate makes of one at most */
     SMALL_CHUNK = 1 << 24, /* bytes that a chunk may always take */
 };
-
-bool vgg_hdf_space(const unsigned char *at, size_t size, int *rank, uint64_t shape[VGG_MAX_RANK], size_t *count)
-{
-    enum { SCALAR, SIMPLE, EMPTY }; /* types of version 2 */
-    if (size < 4 || (at[0] != 1 && at[0] != 2) || at[1] > VGG_MAX_RANK) return false;
-    size_t head = at[0] == 1 ? 8 : 4;
-    *rank = at[1];
-    *count = at[0] == 2 && at[3] == EMPTY ? 0 : 1;
-    if (size < head + 8 * (size_t)*rank) return false;
-    for (int i = 0; i < *rank; i++) {
-        shape[i] = vgg_hdf_number(at + head + 8 * (size_t)i, 8);
-        if (shape[i] > SIZE_MAX / 16) return false;
-        *count = vgg_mem_mul(*count, (size_t)shape[i]);
-    }
-    return *count < SIZE_MAX / 16;
-}
 
 /* A floating-point type of this library: where its fields lie, as the datatype message has them. */
 static const struct {
@@ -246,7 +231,8 @@ static bool read_chunk(struct reading *reading, const unsigned char *key, uint64
     return true;
 }
 
-/* level: as in hdf.c. The walk ends because each leaf's entries count against `left`. */
+/* level: what the node above expects, or -1 at the root. The walk ends because each leaf's entries count against
+ * `left`. */
 static bool read_tree(struct reading *reading, uint64_t address, int level, int *nodes)
 {
     const unsigned char *at = vgg_hdf_at(reading->hdf, address, 24);

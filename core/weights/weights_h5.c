@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/format/hdf_data.h"
 #include "core/weights/weights_file.h"
 
 /* Bounds on what a hostile file can make the walk through Keras 3's groups do. */
