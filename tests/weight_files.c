@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/weights/weights_file.h"
+#include "core/weights/weights_names.h"
 
 enum { PATH = 4096 };
 

@@ -10,6 +10,8 @@ struct vgg_weights;
 /* Opens any supported file; the content decides, not the extension. */
 enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path);
 void vgg_weights_close(struct vgg_weights *weights);
+/* The error of a file that only Python can read, with the line that converts it. */
+enum vgg_status vgg_weights_refuse_pickle(const char *path);
 
 /* Layers found, by Keras name, in network order (block1_conv1 .. fc1, fc2, predictions, dense_1 ..). */
 size_t vgg_weights_count(const struct vgg_weights *weights);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/weights/weights_file.h"
+#include "core/weights/weights_names.h"
 
 enum { SHOWN = 6 };
 

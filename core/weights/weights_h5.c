@@ -1,3 +1,5 @@
+#include "core/weights/weights_h5.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -5,7 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/format/hdf_data.h"
-#include "core/weights/weights_file.h"
+#include "core/weights/weights_names.h"
 
 /* Bounds on what a hostile file can make the walk through Keras 3's groups do. */
 enum { DEEPEST = 12, MOST_OBJECTS = 20000, MOST_TENSORS = 4096, MOST_META = 64 };

@@ -1,3 +1,5 @@
+#include "core/weights/weights_names.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -5,7 +7,6 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/weights/weights_file.h"
 
 /* Convolutions in each of the five blocks. Source: Simonyan and Zisserman 2015, table 1, columns A, B, D, E. */
 static const struct {

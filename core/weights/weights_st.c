@@ -1,10 +1,12 @@
+#include "core/weights/weights_st.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/log.h"
-#include "core/weights/weights_file.h"
+#include "core/weights/weights_names.h"
 
 /* A tensor of PyTorch's names taken apart. */
 struct torch_name {

@@ -4,7 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/weights/weights_file.h"
+#include "core/weights/weights_names.h"
 #include "core/weights/weights_write.h"
 
 /* What a safetensors file needs besides the caller's values. */

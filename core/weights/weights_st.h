@@ -1,0 +1,10 @@
+/* weights_st.h: weights in a safetensors file. */
+#ifndef CORE_WEIGHTS_ST_H
+#define CORE_WEIGHTS_ST_H
+
+#include "core/weights/weights_store.h"
+
+/* Fills an object whose path is set. */
+enum vgg_status vgg_weights_st_open(struct vgg_weights *weights);
+
+#endif
