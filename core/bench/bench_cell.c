@@ -1,4 +1,6 @@
 /* One cell of a benchmark: a pass at one batch and input size, on every device in turn. */
+#include "core/bench/bench_cell.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/bench/bench_machine.h"
 #include "core/bench/bench_network.h"
+#include "core/bench/bench_result.h"
 #include "core/bench/bench_stats.h"
 
 /* Runs before those that are timed: the one whose values are compared, and one of the very pass. */

@@ -2,7 +2,7 @@
 #ifndef CORE_BENCH_NETWORK_H
 #define CORE_BENCH_NETWORK_H
 
-#include "core/bench/bench.h"
+#include "core/bench/bench_cell.h"
 #include "core/plan/plan.h"
 
 /* Inputs of a cell, the same for every device. */

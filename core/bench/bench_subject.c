@@ -1,4 +1,6 @@
 /* Which devices a benchmark runs on. */
+#include "core/bench/bench_subject.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +8,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/bench/bench.h"
+#include "core/bench/bench_result.h"
 #include "core/engine/device.h"
 
 /* What is known while the list of subjects grows. */
