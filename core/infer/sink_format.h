@@ -4,7 +4,8 @@
 
 #include "core/base/file.h"
 #include "core/data/origin.h"
-#include "core/infer/sink.h"
+
+struct vgg_sink;
 
 /* One kind of file. `end` writes what stands behind the features and makes headers right; `close` frees `state`. */
 struct vgg_sink_format {
@@ -32,11 +33,5 @@ struct vgg_sink {
 };
 
 extern const struct vgg_sink_format vgg_sink_npy, vgg_sink_csv, vgg_sink_h5, vgg_sink_safetensors;
-
-/* The data set's class names as a JSON array, by malloc; NULL without memory. */
-char *vgg_sink_classes(const struct vgg_sink *sink);
-/* Adds the record, if there is one, to a JSON object as strings. False without memory. */
-struct cJSON;
-bool vgg_sink_add_origin(struct cJSON *object, const struct vgg_sink *sink);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/infer/sink_format.h"
+#include "core/infer/sink_json.h"
 
 /* The value of __metadata__ as text by malloc: `classes` where there are labels, and the record; NULL without memory.
  */
