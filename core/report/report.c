@@ -1,37 +1,15 @@
 /* The report of a training or an evaluation: title, key figures, and the order of the sections. */
-#include "core/report/report.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "core/model/model.h"
-
-struct vgg_report_name vgg_report_class(const struct vgg_model *model, int label)
-{
-    struct vgg_report_name name;
-    const char *known = vgg_model_class_name(model, label);
-    if (known) {
-        snprintf(name.text, sizeof name.text, "%s", known);
-    } else {
-        snprintf(name.text, sizeof name.text, "%d", label);
-    }
-    return name;
-}
-
-struct vgg_report_name vgg_report_duration(double seconds)
-{
-    struct vgg_report_name name;
-    long s = seconds < 1e9 ? lround(seconds) : 1000000000;
-    if (s < 60) {
-        snprintf(name.text, sizeof name.text, "%.*f s", seconds < 9.95 ? 1 : 0, seconds);
-    } else if (s < 3600) {
-        snprintf(name.text, sizeof name.text, "%ld:%02ld min", s / 60, s % 60);
-    } else {
-        snprintf(name.text, sizeof name.text, "%ld:%02ld:%02ld h", s / 3600, s / 60 % 60, s % 60);
-    }
-    return name;
-}
+#include "core/page/report_html.h"
+#include "core/report/report_classes.h"
+#include "core/report/report_curves.h"
+#include "core/report/report_images.h"
+#include "core/report/report_settings.h"
+#include "core/report/report_words.h"
 
 /* ---- key figures ---- */
 

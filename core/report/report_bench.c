@@ -1,6 +1,4 @@
 /* The page of a benchmark: bars of all devices, rooflines and heat maps of layers, changes, and every number. */
-#include "core/report/report_bench.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,20 +6,9 @@
 
 #include "core/base/mem.h"
 #include "core/bench/bench_stats.h"
-
-struct vgg_report_words vgg_report_shape(const struct vgg_bench_result *result)
-{
-    struct vgg_report_words words;
-    snprintf(words.text, sizeof words.text, "batch %d, %dx%d", result->batch, result->height, result->width);
-    return words;
-}
-
-struct vgg_report_words vgg_report_figures(double value)
-{
-    struct vgg_report_words words;
-    snprintf(words.text, sizeof words.text, "%.*f", value < 10 ? 2 : value < 100 ? 1 : 0, value);
-    return words;
-}
+#include "core/page/report_chart.h"
+#include "core/report/report_bench_layers.h"
+#include "core/report/report_words.h"
 
 static double images_per_second(const struct vgg_bench_result *result)
 {

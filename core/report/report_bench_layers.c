@@ -1,12 +1,14 @@
 /* Charts of a pass measured layer by layer.
  * Source of the roofline: Williams, Waterman, Patterson, CACM 2009. */
+#include "core/report/report_bench_layers.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/mem.h"
-#include "core/report/report_bench.h"
+#include "core/report/report_words.h"
 
 /* ---- roofline ---- */
 

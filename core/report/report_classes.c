@@ -1,4 +1,6 @@
 /* An evaluation by class: confusion matrix, precision, recall, F1, and what is taken for what. */
+#include "core/report/report_classes.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -6,7 +8,7 @@
 
 #include "core/base/mem.h"
 #include "core/page/report_chart.h"
-#include "core/report/report.h"
+#include "core/report/report_words.h"
 
 enum { MOST_CLASSES = 40, MOST_MISTAKES = 12, CELL = 12 };
 

@@ -1,12 +1,14 @@
 /* A training's curves: training as dots, validation as a line; raw, and smoothed as in chapter 5.3 of F. Chollet's Deep
  * Learning with Python (2017): s[0] = p[0], s[i] = 0.8 s[i - 1] + 0.2 p[i]. */
+#include "core/report/report_curves.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/mem.h"
 #include "core/page/report_chart.h"
-#include "core/report/report.h"
+#include "core/report/report_words.h"
 
 static const double factor = 0.8;
 

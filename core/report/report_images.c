@@ -1,4 +1,6 @@
 /* The images that a model is surest and least sure of, by the probability that it gives to their true class. */
+#include "core/report/report_images.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -6,7 +8,7 @@
 #include "core/data/data.h"
 #include "core/image/picture.h"
 #include "core/model/model.h"
-#include "core/report/report.h"
+#include "core/report/report_words.h"
 
 enum { MOST = 12, SIDE = 144 };
 

@@ -1,4 +1,6 @@
 /* What was set, and the network's layers. */
+#include "core/report/report_settings.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,7 +8,7 @@
 
 #include "core/image/augment.h"
 #include "core/model/model.h"
-#include "core/report/report.h"
+#include "core/report/report_words.h"
 #include "core/train/trainer.h"
 
 enum { MOST = 40 };
