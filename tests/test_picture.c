@@ -172,6 +172,18 @@ Test(colour, jet_and_values_outside)
     }
 }
 
+Test(colour, bytes_are_rounded_and_clamped)
+{
+    static const struct {
+        float value;
+        uint8_t byte;
+    } cases[] = { { -INFINITY, 0 }, { -3.75f, 0 },    { 0.49f, 0 },      { 0.5f, 1 },     { 1.49f, 1 },
+                  { 2.5f, 3 },      { 200.25f, 200 }, { 254.49f, 254 },  { 254.5f, 255 }, { 255, 255 },
+                  { 255.75f, 255 }, { 513, 255 },     { INFINITY, 255 }, { NAN, 0 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_assert_eq(vgg_colour_byte(cases[i].value), cases[i].byte, "%g", (double)cases[i].value);
+}
+
 /* A 4 x 4 map with one hot place over the middle half of a grey image. */
 Test(heat, lies_where_the_map_says)
 {

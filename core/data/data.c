@@ -13,6 +13,7 @@
 #include "core/data/data_store.h"
 #include "core/data/idx.h"
 #include "core/image/augment.h"
+#include "core/image/colour.h"
 #include "core/image/stb_image.h"
 
 /* The `?` that begins the options of a source, or NULL. */
@@ -184,11 +185,6 @@ enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, 
     return status;
 }
 
-static uint8_t to_byte(float value)
-{
-    return (uint8_t)(value > 0 ? (value < 255 ? value + 0.5f : 255.0f) : 0.0f);
-}
-
 enum vgg_status vgg_data_fetch_pixels(struct vgg_image *image, float *x, const struct vgg_data *data, size_t index,
                                       const struct vgg_image_options *images, char *why)
 {
@@ -201,7 +197,7 @@ enum vgg_status vgg_data_fetch_pixels(struct vgg_image *image, float *x, const s
     *image = (struct vgg_image) { images->height, images->width, vgg_mem_calloc(pixels, 3) };
     if (!image->rgb) return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory", vgg_data_path(data, index));
     for (size_t i = 0; i < pixels * 3; i++)
-        image->rgb[i] = to_byte(x[i]);
+        image->rgb[i] = vgg_colour_byte(x[i]);
     vgg_image_preprocess(x, pixels, images->preprocess);
     return VGG_OK;
 }

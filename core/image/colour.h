@@ -13,4 +13,10 @@
  *   GREY              black to white */
 void vgg_colour_map(uint8_t rgb[3], double value, enum vgg_colours colours);
 
+/* A float of 0..255 as a byte: rounded, halves up; clamped; NAN is 0. */
+static inline uint8_t vgg_colour_byte(float value)
+{
+    return (uint8_t)(value > 0.0f ? (value < 255.0f ? value + 0.5f : 255.0f) : 0.0f);
+}
+
 #endif

@@ -13,6 +13,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/image/augment.h"
+#include "core/image/colour.h"
 #include "core/image/exif.h"
 #include "core/image/resize.h"
 #include "core/image/stb_image.h"
@@ -179,15 +180,6 @@ enum vgg_status vgg_image_check_options(const struct vgg_image_options *o)
     return VGG_OK;
 }
 
-/* values -> bytes, rounded and clamped. */
-static void quantise(uint8_t *rgb, const float *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        float v = values[i];
-        rgb[i] = (uint8_t)(v > 0.0f ? (v < 255.0f ? v + 0.5f : 255.0f) : 0.0f);
-    }
-}
-
 void vgg_image_resolve(struct vgg_image_options *o)
 {
     if (o->crop == VGG_CROP_DEFAULT) o->crop = VGG_CROP_NONE;
@@ -210,7 +202,8 @@ static enum vgg_status resize(float *x, const struct vgg_image_pixels *p, const 
     size_t quantised = p->values ? (size_t)p->height * (size_t)p->width * CHANNELS : 0;
     uint8_t *bytes = malloc(count + quantised);
     if (!bytes) return VGG_ERR_MEMORY;
-    if (p->values) quantise(bytes + count, p->values, quantised);
+    for (size_t i = 0; i < quantised; i++)
+        bytes[count + i] = vgg_colour_byte(p->values[i]);
     enum vgg_status status =
         vgg_resize_rgb(bytes, &window, p->values ? bytes + count : p->rgb, p->height, p->width, filter);
     for (size_t i = 0; i < count; i++)

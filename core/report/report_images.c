@@ -1,11 +1,11 @@
 /* The images that a model is surest and least sure of, by the probability that it gives to their true class. */
 #include "core/report/report_images.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "core/base/mem.h"
 #include "core/data/data.h"
+#include "core/image/colour.h"
 #include "core/image/picture.h"
 #include "core/model/model.h"
 #include "core/report/report_words.h"
@@ -61,7 +61,7 @@ static enum vgg_status write_picture(struct vgg_html *page, const struct vgg_rep
     if (!x || !image.rgb) CHECK(vgg_fail_memory("a thumbnail", values * sizeof *x));
     if (vgg_data_fetch_quiet(report->evaluated, index, &fit, NULL, 0, 0, x, why) != VGG_OK) goto fail;
     for (size_t i = 0; i < values; i++)
-        image.rgb[i] = (uint8_t)lrintf(fminf(fmaxf(x[i], 0.0f), 255.0f));
+        image.rgb[i] = vgg_colour_byte(x[i]);
     CHECK(vgg_picture_jpeg(&jpeg, &size, &image));
     vgg_html_image(page, "image/jpeg", jpeg, size, vgg_data_path(report->evaluated, index));
 fail:
