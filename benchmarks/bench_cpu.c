@@ -11,8 +11,8 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/rng.h"
-#include "core/bench/bench_peak.h"
-#include "core/bench/bench_stats.h"
+#include "core/bench/peak.h"
+#include "core/bench/stats.h"
 #include "core/engine/device.h"
 #include "core/op/backend.h"
 

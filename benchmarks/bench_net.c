@@ -12,7 +12,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
-#include "core/bench/bench_stats.h"
+#include "core/bench/stats.h"
 #include "core/engine/device.h"
 #include "core/engine/net.h"
 

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "core/bench/bench.h"
-#include "core/bench/bench_stats.h"
+#include "core/bench/stats.h"
 #include "core/model/model.h"
 #include "tests/data_files.h"
 

@@ -2,9 +2,9 @@
  * and roofs that are roofs. */
 #include <math.h>
 
-#include "core/bench/bench_machine.h"
-#include "core/bench/bench_peak.h"
-#include "core/bench/bench_stats.h"
+#include "core/bench/machine.h"
+#include "core/bench/peak.h"
+#include "core/bench/stats.h"
 #include "core/engine/device.h"
 #include "core/op/backend.h"
 #include "tests/data_files.h"

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 
 #include "core/data/data.h"
-#include "core/data/data_left_out.h"
+#include "core/data/left_out.h"
 #include "core/image/image.h"
 
 /* All lines logged at `level` or above, each with a newline. */

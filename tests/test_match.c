@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "core/base/mem.h"
-#include "core/data/data_store.h"
+#include "core/data/store.h"
 #include "core/infer/match.h"
 #include "data_files.h"
 

@@ -2,8 +2,8 @@
 #include <math.h>
 
 #include "core/format/tensorboard.h"
-#include "core/page/report_axis.h"
-#include "core/page/report_chart.h"
+#include "core/page/axis.h"
+#include "core/page/chart.h"
 #include "tests/data_files.h"
 
 /* ---- axes ---- */

@@ -8,7 +8,7 @@
 #include "core/base/mem.h"
 #include "core/engine/device.h"
 #include "core/engine/net.h"
-#include "core/model/model_init.h"
+#include "core/model/init.h"
 
 static atomic_long allocations;
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/weights/weights_names.h"
+#include "core/weights/names.h"
 
 enum { PATH = 4096 };
 

@@ -10,8 +10,8 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/bench/bench_cell.h"
-#include "core/bench/bench_peak.h"
+#include "core/bench/cell.h"
+#include "core/bench/peak.h"
 #include "core/model/model.h"
 
 /* ---- measuring ---- */

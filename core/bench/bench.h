@@ -2,7 +2,7 @@
 #ifndef CORE_BENCH_H
 #define CORE_BENCH_H
 
-#include "core/bench/bench_subject.h"
+#include "core/bench/subject.h"
 
 /* Measures every case of `options` (nothing left to its default) on the subjects into `bench`, which may hold results
  * already. VGG_INTERRUPTED, with what was measured, when options->progress asks to stop. */

@@ -5,7 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/weights/weights_names.h"
+#include "core/weights/names.h"
 
 /* All layers of a file in memory, with the parameterless ones that Keras lists between them. */
 struct copy {

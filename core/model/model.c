@@ -9,7 +9,7 @@
 #include "core/base/names.h"
 #include "core/data/data.h"
 #include "core/image/image.h"
-#include "core/model/model_init.h"
+#include "core/model/init.h"
 #include "core/weights/weights.h"
 
 enum { DEFAULT_SIZE = 224, MESSAGE = 768 };

@@ -5,7 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/data/data_store.h"
+#include "core/data/store.h"
 #include "core/format/npy.h"
 #include "core/image/heat.h"
 #include "core/image/picture.h"

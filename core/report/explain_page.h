@@ -4,7 +4,7 @@
 
 #include "core/image/image.h"
 #include "core/infer/explain.h"
-#include "core/page/report_html.h"
+#include "core/page/html.h"
 
 /* Begins the page `path` with what was asked for and a legend of the colours. */
 enum vgg_status vgg_explain_page_create(struct vgg_html **out, const char *path, const struct vgg_explain *explain,

@@ -4,12 +4,12 @@
 #include <time.h>
 
 #include "core/model/model.h"
-#include "core/page/report_html.h"
-#include "core/report/report_classes.h"
-#include "core/report/report_curves.h"
-#include "core/report/report_images.h"
-#include "core/report/report_settings.h"
-#include "core/report/report_words.h"
+#include "core/page/html.h"
+#include "core/report/classes.h"
+#include "core/report/curves.h"
+#include "core/report/images.h"
+#include "core/report/settings.h"
+#include "core/report/words.h"
 
 /* ---- key figures ---- */
 

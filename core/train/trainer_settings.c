@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <zlib.h>
 
-#include "core/data/data_digest.h"
+#include "core/data/digest.h"
 #include "core/train/trainer.h"
 
 static const char *yes(bool answer)

@@ -10,9 +10,9 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/names.h"
-#include "core/weights/weights_h5.h"
-#include "core/weights/weights_names.h"
-#include "core/weights/weights_st.h"
+#include "core/weights/h5.h"
+#include "core/weights/names.h"
+#include "core/weights/st.h"
 
 /* Columns turned at once: enough that each row is written in whole cache lines, few enough to stay in cache. */
 enum { TURN = 16 };

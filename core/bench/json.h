@@ -1,0 +1,14 @@
+/* json.h: what the writer and the reader of benchmarks agree on. */
+#ifndef CORE_BENCH_JSON_H
+#define CORE_BENCH_JSON_H
+
+#include "core/vgg16_bench.h"
+
+/* The version grows when a member changes its meaning or goes; new members may appear without that. */
+#define VGG_BENCH_SCHEMA "vgg16-bench"
+enum { VGG_BENCH_SCHEMA_VERSION = 1 };
+
+/* "spread", "load", "steal": the bit of enum vgg_bench_noise; else 0. */
+unsigned vgg_bench_noise_named(const char *name);
+
+#endif

@@ -1,0 +1,58 @@
+/* network.h: a network on one device, made to be run again and again and to be compared. */
+#ifndef CORE_BENCH_NETWORK_H
+#define CORE_BENCH_NETWORK_H
+
+#include "core/bench/cell.h"
+#include "core/plan/plan.h"
+
+/* Inputs of a cell, the same for every device. */
+struct vgg_bench_input {
+    float *x, *t, *w; /* images, class numbers, weights of 1 */
+    float *y, *loss;  /* room for outputs */
+    size_t x_size, y_size;
+};
+
+struct vgg_bench_net {
+    struct vgg_backend *backend;
+    const struct vgg_bench_cell *cell;
+    struct vgg_plan *plan;
+    struct vgg_buf *arena[VGG_ARENA_COUNT];
+    struct vgg_list forward, backward, pass, whole; /* stretches of the plan; pass: forward and backward */
+    double *seconds;                                /* one an operation of `whole` */
+};
+
+/* The plan of a cell: for predictions, or for training with a loss. */
+enum vgg_status vgg_bench_net_plan(struct vgg_plan **out, const struct vgg_bench_cell *cell);
+uint64_t vgg_bench_net_size(const struct vgg_plan *plan); /* bytes of all arenas */
+
+/* Random images, and room for what comes out. On failure vgg_bench_input_finish still has to be called. */
+enum vgg_status vgg_bench_input_init(struct vgg_bench_input *input, const struct vgg_bench_cell *cell,
+                                     const struct vgg_plan *plan);
+void vgg_bench_input_finish(struct vgg_bench_input *input);
+
+/* Takes the cell's network to the device, with its parameters and inputs. On failure vgg_bench_net_finish still has to
+ * be called. */
+enum vgg_status vgg_bench_net_init(struct vgg_bench_net *net, struct vgg_backend *backend,
+                                   const struct vgg_bench_cell *cell, const struct vgg_bench_input *input);
+void vgg_bench_net_finish(struct vgg_bench_net *net);
+
+/* One run as enum vgg_bench_pass says; *seconds is what it took. */
+enum vgg_status vgg_bench_net_run(struct vgg_bench_net *net, struct vgg_bench_input *input, double *seconds);
+/* One run with the time of each operation in net->seconds. */
+enum vgg_status vgg_bench_net_run_layers(struct vgg_bench_net *net);
+
+/* Values that devices are compared by: outputs of a forward pass, else all gradients. */
+size_t vgg_bench_net_values(const struct vgg_bench_net *net);
+/* Runs once and fetches them. */
+enum vgg_status vgg_bench_net_fetch(struct vgg_bench_net *net, struct vgg_bench_input *input, float *values);
+/* Distance of `values` from what another device gave; of gradients that of the worst layer, which *where names. */
+double vgg_bench_net_distance(const struct vgg_bench_net *net, const float *expected, const float *values,
+                              const char **where);
+
+/* The first operation, and how many, of what is timed. */
+size_t vgg_bench_net_first(const struct vgg_bench_net *net);
+size_t vgg_bench_net_count(const struct vgg_bench_net *net);
+/* Which stage of the plan operation `index` belongs to. */
+enum vgg_bench_pass vgg_bench_net_stage(const struct vgg_bench_net *net, size_t index);
+
+#endif

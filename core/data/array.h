@@ -1,0 +1,10 @@
+/* array.h: data sets in a safetensors file. */
+#ifndef CORE_DATA_ARRAY_H
+#define CORE_DATA_ARRAY_H
+
+#include "core/data/store.h"
+
+/* Fills an object made by vgg_data_create, and leaves destroying it to the caller. */
+enum vgg_status vgg_data_read_array(struct vgg_data *data, const char *path);
+
+#endif

@@ -1,0 +1,11 @@
+/* digest.h: telling one data set from another. */
+#ifndef CORE_DATA_DIGEST_H
+#define CORE_DATA_DIGEST_H
+
+#include "core/vgg16.h"
+
+/* A checksum of which items there are, in which order, and labels[class] of each (`labels` may be NULL for data without
+ * labels). Items of arrays count by their values, image files by their names without folders and their sizes. */
+uint32_t vgg_data_digest(const struct vgg_data *data, const int *labels);
+
+#endif

@@ -1,0 +1,234 @@
+#include "core/data/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/data/left_out.h"
+
+/* A growing list of strings, owned. */
+struct names {
+    char **at;
+    size_t count, room;
+};
+
+static void names_finish(struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->at[i]);
+    free(names->at);
+    *names = (struct names) { 0 };
+}
+
+/* Takes `name` over; it may be NULL, for memory that ran out. */
+static enum vgg_status names_add(struct names *names, char *name, const char *what)
+{
+    if (names->count == names->room) {
+        size_t room = names->room ? names->room * 2 : 64;
+        char **at = realloc(names->at, vgg_mem_mul(room, sizeof *at));
+        if (at) names->at = at, names->room = room;
+    }
+    if (!name || names->count == names->room) {
+        free(name);
+        return vgg_fail_memory(what, names->room * sizeof *names->at);
+    }
+    names->at[names->count++] = name;
+    return VGG_OK;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void names_sort(struct names *names)
+{
+    if (names->count) qsort(names->at, names->count, sizeof *names->at, by_bytes);
+}
+
+/* What lies in a folder, as paths in byte order: folders, and files with an image's extension; the rest is counted.
+ * Hidden names are left out; links count as what they lead to. Without `folders` these are counted, too, with the
+ * images below them. */
+static enum vgg_status list_folder(struct names *folders, struct names *images, struct vgg_left_out *left,
+                                   size_t *effort, const char *folder)
+{
+    *left = (struct vgg_left_out) { 0 };
+    enum vgg_status status = VGG_OK;
+    DIR *dir = opendir(folder);
+    if (!dir) return vgg_fail(VGG_ERR_IO, "%s: folder cannot be read: %s", folder, strerror(errno));
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (!entry) {
+            if (errno) status = vgg_fail(VGG_ERR_IO, "%s: folder cannot be read: %s", folder, strerror(errno));
+            break;
+        }
+        if (entry->d_name[0] == '.') continue;
+        bool is_image = vgg_image_is_name(entry->d_name);
+        bool is_folder = entry->d_type == DT_DIR, is_file = entry->d_type == DT_REG;
+        char *path = vgg_file_join(folder, entry->d_name);
+        struct stat info;
+        if (path && !is_folder && !is_file && stat(path, &info) == 0)
+            is_folder = S_ISDIR(info.st_mode), is_file = S_ISREG(info.st_mode);
+        /* A dangling link that is named like an image is kept, so that it is reported when it is used. */
+        if (path && is_folder && !folders) {
+            vgg_left_out_subfolder(left, path, effort);
+        } else if (path && !is_folder && !is_image) {
+            vgg_left_out_file(left, entry->d_name);
+        } else {
+            CHECK(names_add(is_folder && folders ? folders : images, path, folder));
+            continue;
+        }
+        free(path);
+    }
+fail:
+    closedir(dir);
+    if (folders) names_sort(folders);
+    names_sort(images);
+    return status;
+}
+
+/* Moves the paths of class `index` to the end of `all`. */
+static enum vgg_status append_class(struct names *all, struct vgg_left_report *report, const char *path,
+                                    const struct names *folders, size_t index)
+{
+    const char *folder = folders->at[index];
+    struct names images = { 0 };
+    struct vgg_left_out left;
+    enum vgg_status status = list_folder(NULL, &images, &left, &report->effort, folder);
+    if (status == VGG_OK && images.count == 0)
+        status = vgg_left_out_refuse(path, folders->at, folders->count, index, &left);
+    if (status == VGG_OK) vgg_left_report_add(report, folder, &left);
+    for (size_t i = 0; status == VGG_OK && i < images.count; i++) {
+        status = names_add(all, images.at[i], folder);
+        images.at[i] = NULL;
+    }
+    names_finish(&images);
+    return status;
+}
+
+/* One class a folder. */
+static enum vgg_status read_classes(struct vgg_data *data, struct names *all, struct vgg_left_report *report,
+                                    const char *path, const struct names *folders)
+{
+    enum vgg_status status = VGG_OK;
+    int64_t *labels = NULL;
+    size_t *ends = vgg_mem_calloc(folders->count, sizeof *ends);
+    if (!ends) CHECK(vgg_fail_memory("classes", folders->count * sizeof *ends));
+    CHECK(vgg_data_reserve_classes(data, (int)folders->count, "classes"));
+    for (size_t i = 0; i < folders->count; i++) {
+        const char *name = strrchr(folders->at[i], '/') + 1;
+        data->classes[i] = vgg_mem_strdup(name);
+        if (!data->classes[i]) CHECK(vgg_fail_memory("classes", strlen(name)));
+        CHECK(append_class(all, report, path, folders, i));
+        ends[i] = all->count;
+    }
+    labels = vgg_mem_calloc(all->count, sizeof *labels);
+    if (!labels) CHECK(vgg_fail_memory("labels", all->count * sizeof *labels));
+    for (size_t item = 0, label = 0; item < all->count; item++) {
+        while (item >= ends[label])
+            label++;
+        labels[item] = (int64_t)label;
+    }
+    CHECK(vgg_data_set_labels(data, labels, all->count, "classes"));
+fail:
+    free(labels);
+    free(ends);
+    return status;
+}
+
+static void take_paths(struct vgg_data *data, struct names *names)
+{
+    data->store->paths = names->at;
+    data->store->count = data->count = names->count;
+    *names = (struct names) { 0 };
+}
+
+enum vgg_status vgg_data_read_folder(struct vgg_data *data, const char *path)
+{
+    enum vgg_status status = VGG_OK;
+    struct names folders = { 0 }, images = { 0 }, all = { 0 };
+    struct vgg_left_report report;
+    struct vgg_left_out left;
+    char *folder = vgg_mem_strdup(path);
+    if (!folder) return vgg_fail_memory(path, strlen(path));
+    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
+        folder[n - 1] = '\0';
+    vgg_left_report_init(&report);
+    CHECK(list_folder(&folders, &images, &left, &report.effort, folder));
+    if (folders.count > VGG_DATA_MAX_CLASSES)
+        CHECK(vgg_fail(VGG_ERR_UNSUPPORTED, "%s: has %zu subfolders; at most %d classes are possible", path,
+                       folders.count, VGG_DATA_MAX_CLASSES));
+    if (folders.count) {
+        vgg_left_out_images(&left, images.count);
+        vgg_left_report_add(&report, folder, &left);
+        CHECK(read_classes(data, &all, &report, folder, &folders));
+        take_paths(data, &all);
+    } else if (images.count) {
+        vgg_left_report_add(&report, folder, &left);
+        take_paths(data, &images);
+    } else {
+        char text[VGG_LEFT_TEXT];
+        vgg_left_out_describe(text, &left);
+        CHECK(vgg_fail(VGG_ERR_MISSING,
+                       "%s: holds neither class folders nor images (%s)%s%s; give one subfolder per class", path,
+                       vgg_image_suffixes, text[0] ? ", only " : "", text));
+    }
+    vgg_left_report_say(&report, folder);
+fail:
+    names_finish(&folders);
+    names_finish(&images);
+    names_finish(&all);
+    free(folder);
+    return status;
+}
+
+enum vgg_status vgg_data_read_list(struct vgg_data *data, const char *path)
+{
+    enum vgg_status status = VGG_OK;
+    struct names names = { 0 };
+    char *line = NULL;
+    size_t room = 0;
+    const char *slash = strrchr(path, '/');
+    size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
+    FILE *stream = fopen(path, "r");
+    if (!stream) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    for (ssize_t n; (n = getline(&line, &room, stream)) >= 0;) {
+        while (n > 0 && strchr(" \t\r\n", line[n - 1]))
+            line[--n] = '\0';
+        if (n == 0) continue;
+        size_t prefix = line[0] == '/' ? 0 : folder;
+        char *name = vgg_mem_calloc(prefix + (size_t)n + 1, 1);
+        if (name) {
+            memcpy(name, path, prefix);
+            memcpy(name + prefix, line, (size_t)n);
+        }
+        CHECK(names_add(&names, name, path));
+    }
+    if (ferror(stream)) CHECK(vgg_fail(VGG_ERR_IO, "%s: cannot be read: %s", path, strerror(errno)));
+    if (names.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "%s: lists no images; give one path a line", path));
+    take_paths(data, &names);
+fail:
+    free(line);
+    fclose(stream);
+    names_finish(&names);
+    return status;
+}
+
+enum vgg_status vgg_data_read_paths(struct vgg_data *data, const char *const *paths, size_t count)
+{
+    enum vgg_status status = VGG_OK;
+    struct names names = { 0 };
+    for (size_t i = 0; i < count; i++)
+        CHECK(names_add(&names, vgg_mem_strdup(paths[i]), "image paths"));
+    take_paths(data, &names);
+fail:
+    names_finish(&names);
+    return status;
+}

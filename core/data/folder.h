@@ -1,0 +1,12 @@
+/* folder.h: data sets of image files. */
+#ifndef CORE_DATA_FOLDER_H
+#define CORE_DATA_FOLDER_H
+
+#include "core/data/store.h"
+
+/* Each fills an object made by vgg_data_create, and leaves destroying it to the caller. */
+enum vgg_status vgg_data_read_folder(struct vgg_data *data, const char *path);
+enum vgg_status vgg_data_read_list(struct vgg_data *data, const char *path);
+enum vgg_status vgg_data_read_paths(struct vgg_data *data, const char *const *paths, size_t count);
+
+#endif

@@ -1,0 +1,129 @@
+#include "core/data/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+
+enum vgg_status vgg_data_create(struct vgg_data **out, const char *what)
+{
+    struct vgg_data *data = vgg_mem_calloc(1, sizeof *data);
+    *out = data;
+    if (data) data->store = vgg_mem_calloc(1, sizeof *data->store);
+    if (data && data->store) {
+        data->owns_store = true;
+        data->store->shape.c = 3;
+        return VGG_OK;
+    }
+    free(data);
+    *out = NULL;
+    return vgg_fail_memory(what, sizeof *data + sizeof *data->store);
+}
+
+static void store_destroy(struct vgg_data_store *store)
+{
+    if (!store) return;
+    for (size_t i = 0; store->paths && i < store->count; i++)
+        free(store->paths[i]);
+    free(store->paths);
+    free(store->names);
+    free(store->array);
+    if (store->file) vgg_st_close(store->file);
+    free(store->owned);
+    free(store);
+}
+
+void vgg_data_destroy(struct vgg_data *data)
+{
+    if (!data) return;
+    if (data->owns_store) store_destroy(data->store);
+    for (int i = 0; data->classes && i < data->class_count; i++)
+        free(data->classes[i]);
+    free(data->classes);
+    free(data->labels);
+    free(data->pick);
+    free(data);
+}
+
+enum vgg_status vgg_data_name_items(struct vgg_data_store *store, const char *file)
+{
+    store->names_pitch = strlen(file) + 22;
+    store->names = vgg_mem_calloc(store->count, store->names_pitch);
+    if (!store->names) return vgg_fail_memory(file, vgg_mem_mul(store->count, store->names_pitch));
+    for (size_t i = 0; i < store->count; i++)
+        snprintf(store->names + i * store->names_pitch, store->names_pitch, "%s#%zu", file, i);
+    return VGG_OK;
+}
+
+enum vgg_status vgg_data_reserve_classes(struct vgg_data *data, int count, const char *what)
+{
+    data->classes = vgg_mem_calloc((size_t)count, sizeof *data->classes);
+    if (!data->classes) return vgg_fail_memory(what, (size_t)count * sizeof *data->classes);
+    data->class_count = count;
+    return VGG_OK;
+}
+
+enum vgg_status vgg_data_set_labels(struct vgg_data *data, const int64_t *labels, size_t count, const char *what)
+{
+    int limit = data->class_count ? data->class_count : VGG_DATA_MAX_CLASSES;
+    int classes = 0;
+    data->labels = vgg_mem_calloc(count, sizeof *data->labels);
+    if (!data->labels) return vgg_fail_memory(what, count * sizeof *data->labels);
+    for (size_t i = 0; i < count; i++) {
+        if (labels[i] < 0 || labels[i] >= limit)
+            return vgg_fail(VGG_ERR_FORMAT, "%s: label %lld of item %zu is out of range; labels must be 0 to %d", what,
+                            (long long)labels[i], i, limit - 1);
+        data->labels[i] = (int)labels[i];
+        if (data->labels[i] >= classes) classes = data->labels[i] + 1;
+    }
+    if (data->class_count) return VGG_OK;
+    enum vgg_status status = vgg_data_reserve_classes(data, classes, what);
+    for (int i = 0; status == VGG_OK && i < classes; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d", i);
+        data->classes[i] = vgg_mem_strdup(name);
+        if (!data->classes[i]) status = vgg_fail_memory(what, sizeof name);
+    }
+    return status;
+}
+
+size_t vgg_data_count(const struct vgg_data *data)
+{
+    return data->count;
+}
+
+int vgg_data_class_count(const struct vgg_data *data)
+{
+    return data->labels ? data->class_count : 0;
+}
+
+const char *vgg_data_class_name(const struct vgg_data *data, int label)
+{
+    return label >= 0 && label < data->class_count ? data->classes[label] : NULL;
+}
+
+int vgg_data_label(const struct vgg_data *data, size_t index)
+{
+    return data->labels && index < data->count ? data->labels[index] : -1;
+}
+
+const char *vgg_data_path(const struct vgg_data *data, size_t index)
+{
+    if (index >= data->count) return NULL;
+    size_t at = data->pick ? data->pick[index] : index;
+    return data->store->paths ? data->store->paths[at] : data->store->names + at * data->store->names_pitch;
+}
+
+const struct vgg_origin *vgg_data_origin(const struct vgg_data *data)
+{
+    return data->store->recorded ? &data->store->origin : NULL;
+}
+
+bool vgg_data_features(const struct vgg_data *data, int *height, int *width, int *channels)
+{
+    const struct vgg_data_shape *shape = &data->store->shape;
+    *height = shape->h, *width = shape->w, *channels = shape->c;
+    return shape->features;
+}

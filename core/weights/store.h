@@ -1,0 +1,57 @@
+/* store.h: an opened weight file, as its readers (weights_st.c, weights_h5.c) fill it and weights.c serves it.
+ */
+#ifndef CORE_WEIGHTS_STORE_H
+#define CORE_WEIGHTS_STORE_H
+
+#include "core/format/hdf.h"
+#include "core/format/safetensors.h"
+#include "core/weights/weights.h"
+
+/* Whose names the file uses. They decide how a missing tensor is called and, for the two of PyTorch, the order of the
+ * values: OIHW and (out, in), the first dense layer's columns in CHW order. */
+enum vgg_weights_naming {
+    VGG_NAMING_KERAS,       /* safetensors: block1_conv1/kernel */
+    VGG_NAMING_KERAS_H5,    /* block1_conv1/kernel:0 */
+    VGG_NAMING_KERAS_OLD,   /* block1_conv1_W_1:0 */
+    VGG_NAMING_KERAS_3,     /* layers/conv2d/vars/0 */
+    VGG_NAMING_TORCHVISION, /* features.0.weight, classifier.0.weight */
+    VGG_NAMING_TIMM,        /* features.0.weight, pre_logits.fc1.weight (a 7x7 convolution), head.fc.weight */
+};
+
+struct vgg_weights_tensor {
+    char *name; /* the file's; in HDF5 the path of the dataset. NULL: not there */
+    int rank;
+    uint64_t shape[VGG_MAX_RANK];   /* as in the file */
+    const struct vgg_st_tensor *st; /* NULL in HDF5 */
+    uint64_t object;                /* of HDF5 */
+};
+
+struct vgg_weights_entry {
+    char *name; /* Keras' name of the layer */
+    size_t order;
+    struct vgg_weights_tensor kernel, bias;
+};
+
+struct vgg_weights {
+    char *path;
+    enum vgg_weights_naming naming;
+    const char *arch;    /* static, or NULL: cannot tell */
+    const char *numbers; /* PyTorch: the architecture whose layer numbers the file uses */
+    bool automatic;      /* the file numbers its layers (conv2d_1): they were renamed by their position */
+    struct vgg_weights_entry *entry;
+    size_t count, capacity;
+    struct vgg_st *st;
+    struct vgg_hdf hdf;  /* not open: all zero */
+    struct vgg_h5_meta { /* of HDF5 */
+        char *key, *value;
+    } * meta;
+    size_t meta_count;
+};
+
+/* Adds one tensor to a layer, which is made when it is new. A layer that has it already is a VGG_ERR_FORMAT. */
+enum vgg_status vgg_weights_add(struct vgg_weights *weights, const char *layer, bool bias,
+                                const struct vgg_weights_tensor *tensor);
+/* Is this one of the two namings of PyTorch? */
+bool vgg_weights_is_torch(const struct vgg_weights *weights);
+
+#endif
