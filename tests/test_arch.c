@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 
 #include "core/arch/arch.h"
+#include "core/base/mem.h"
 
 static int log_lines;
 
@@ -271,4 +272,12 @@ Test(arch, a_log_listener_may_call_the_library, .timeout = 10)
     cr_expect_eq(depth, 3);
     cr_expect_eq(vgg_arch_base(&arch, "vgg98", 32, 32, NULL), VGG_ERR_ARGUMENT);
     cr_expect_eq(depth, 4);
+}
+
+Test(mem, round_up)
+{
+    static const size_t cases[][3] = { { 0, 64, 0 },    { 1, 64, 64 },   { 63, 64, 64 },  { 64, 64, 64 },
+                                       { 65, 64, 128 }, { 100, 7, 105 }, { 105, 7, 105 }, { 5, 1, 5 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_assert_eq(vgg_mem_round_up(cases[i][0], cases[i][1]), cases[i][2], "%zu to %zu", cases[i][0], cases[i][1]);
 }

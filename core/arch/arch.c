@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/mem.h"
 
 enum { MIN_SIZE = 32, MAX_SIZE = 16384, MAX_UNITS = 1 << 20 };
 
@@ -43,7 +44,7 @@ static struct vgg_layer *add_layer(struct vgg_arch *arch, enum vgg_layer_kind ki
 static struct vgg_view place(struct vgg_arch *arch, int n, int h, int w, int c)
 {
     struct vgg_view view = { .offset = arch->param_size, .arena = VGG_ARENA_PARAM, .n = n, .h = h, .w = w, .c = c };
-    arch->param_size += (vgg_view_size(&view) + VGG_VIEW_ALIGN - 1) / VGG_VIEW_ALIGN * VGG_VIEW_ALIGN;
+    arch->param_size += vgg_mem_round_up(vgg_view_size(&view), VGG_VIEW_ALIGN);
     return view;
 }
 

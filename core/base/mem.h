@@ -17,5 +17,10 @@ char *vgg_mem_strdup(const char *text);
 /* a * b or a + b, SIZE_MAX when that does not fit. */
 size_t vgg_mem_mul(size_t a, size_t b);
 size_t vgg_mem_add(size_t a, size_t b);
+/* The least multiple of `multiple` that is not below `size`; it must fit. */
+static inline size_t vgg_mem_round_up(size_t size, size_t multiple)
+{
+    return (size + multiple - 1) / multiple * multiple;
+}
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/mem.h"
 #include "core/op/op.h"
 
 static bool alive_together(const struct vgg_span *a, const struct vgg_span *b)
@@ -32,7 +33,7 @@ size_t vgg_arena_place(struct vgg_span *spans, int count)
 {
     size_t total = 0;
     for (int i = 0; i < count; i++) {
-        spans[i].size = (spans[i].size + VGG_VIEW_ALIGN - 1) / VGG_VIEW_ALIGN * VGG_VIEW_ALIGN;
+        spans[i].size = vgg_mem_round_up(spans[i].size, VGG_VIEW_ALIGN);
         spans[i].offset = SIZE_MAX;
     }
     for (int placed = 0; placed < count; placed++) {

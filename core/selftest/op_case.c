@@ -17,7 +17,7 @@ static struct vgg_view place(struct vgg_op_case *test, enum vgg_arena arena, enu
     if (!*size) *size = VGG_VIEW_ALIGN;
     struct vgg_view view = { .offset = *size, .arena = arena, .type = type, .n = n, .h = h, .w = w, .c = c };
     size_t end = *size + vgg_view_size(&view) + VGG_VIEW_ALIGN;
-    *size = (end + VGG_VIEW_ALIGN - 1) / VGG_VIEW_ALIGN * VGG_VIEW_ALIGN;
+    *size = vgg_mem_round_up(end, VGG_VIEW_ALIGN);
     return view;
 }
 
