@@ -1,6 +1,6 @@
 /* arch.h: VGG networks as data: one row a layer. */
-#ifndef CORE_ARCH_H
-#define CORE_ARCH_H
+#ifndef CORE_ARCH_ARCH_H
+#define CORE_ARCH_ARCH_H
 
 #include "core/op/op.h"
 

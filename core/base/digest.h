@@ -1,6 +1,6 @@
 /* digest.h: checksums of files and of arrays. */
-#ifndef CORE_DIGEST_H
-#define CORE_DIGEST_H
+#ifndef CORE_BASE_DIGEST_H
+#define CORE_BASE_DIGEST_H
 
 #include "core/vgg16.h"
 

@@ -1,6 +1,6 @@
 /* file.h: outputs that appear whole or not at all, and small helpers around paths. */
-#ifndef CORE_FILE_H
-#define CORE_FILE_H
+#ifndef CORE_BASE_FILE_H
+#define CORE_BASE_FILE_H
 
 #include <stdio.h>
 

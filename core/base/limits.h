@@ -2,8 +2,8 @@
  * affinity or a container (control groups, v1 and v2) gives less. Files are read anew at each call; what is missing or
  * malformed counts as no limit.
  * Source: Linux, Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, scheduler/sched-bwc.rst. */
-#ifndef CORE_LIMITS_H
-#define CORE_LIMITS_H
+#ifndef CORE_BASE_LIMITS_H
+#define CORE_BASE_LIMITS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* log.h: one line to whoever listens, and the two macros that carry errors. */
-#ifndef CORE_LOG_H
-#define CORE_LOG_H
+#ifndef CORE_BASE_LOG_H
+#define CORE_BASE_LOG_H
 
 #include "core/vgg16.h"
 

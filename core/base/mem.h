@@ -1,6 +1,6 @@
 /* mem.h: allocation. Nothing is logged here; callers name what they wanted. */
-#ifndef CORE_MEM_H
-#define CORE_MEM_H
+#ifndef CORE_BASE_MEM_H
+#define CORE_BASE_MEM_H
 
 #include <stddef.h>
 #include <stdint.h>

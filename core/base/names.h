@@ -1,6 +1,6 @@
 /* names.h: the words for the values of enums, the way back; vgg_name in vgg16.h is the way there. */
-#ifndef CORE_NAMES_H
-#define CORE_NAMES_H
+#ifndef CORE_BASE_NAMES_H
+#define CORE_BASE_NAMES_H
 
 #include "core/vgg16.h"
 

@@ -1,7 +1,7 @@
 /* rng.h: Philox4x32-10, a counter-based generator: any number of any stream at any time, the same on every backend.
  * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. */
-#ifndef CORE_RNG_H
-#define CORE_RNG_H
+#ifndef CORE_BASE_RNG_H
+#define CORE_BASE_RNG_H
 
 #include <stdint.h>
 

@@ -1,5 +1,4 @@
 #include "core/bench/bench.h"
-#include "core/engine/device.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "core/base/mem.h"
 #include "core/bench/cell.h"
 #include "core/bench/peak.h"
+#include "core/engine/device.h"
 #include "core/model/model.h"
 
 /* ---- measuring ---- */

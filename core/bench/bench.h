@@ -1,6 +1,6 @@
 /* bench.h: the measuring of a benchmark. */
-#ifndef CORE_BENCH_H
-#define CORE_BENCH_H
+#ifndef CORE_BENCH_BENCH_H
+#define CORE_BENCH_BENCH_H
 
 #include "core/bench/subject.h"
 

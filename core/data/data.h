@@ -1,6 +1,6 @@
 /* data.h: what a data set offers to the loader. */
-#ifndef CORE_DATA_H
-#define CORE_DATA_H
+#ifndef CORE_DATA_DATA_H
+#define CORE_DATA_DATA_H
 
 #include "core/vgg16.h"
 

@@ -1,6 +1,6 @@
 /* idx.h: data sets in the format of MNIST. */
-#ifndef CORE_IDX_H
-#define CORE_IDX_H
+#ifndef CORE_DATA_IDX_H
+#define CORE_DATA_IDX_H
 
 #include "core/data/store.h"
 

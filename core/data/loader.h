@@ -1,7 +1,7 @@
 /* loader.h: batches made by worker threads while the network runs. The sequence of batches depends on the options
  * alone, never on threads or timing. */
-#ifndef CORE_LOADER_H
-#define CORE_LOADER_H
+#ifndef CORE_DATA_LOADER_H
+#define CORE_DATA_LOADER_H
 
 #include "core/data/data.h"
 

@@ -1,6 +1,6 @@
 /* origin.h: the record of how features were made (struct vgg_origin), as the texts that their files keep. */
-#ifndef CORE_ORIGIN_H
-#define CORE_ORIGIN_H
+#ifndef CORE_DATA_ORIGIN_H
+#define CORE_DATA_ORIGIN_H
 
 #include "core/format/safetensors.h"
 

@@ -1,6 +1,6 @@
 /* device.h: the backends of this build, their devices, and the dispatcher that chooses one. */
-#ifndef CORE_DEVICE_H
-#define CORE_DEVICE_H
+#ifndef CORE_ENGINE_DEVICE_H
+#define CORE_ENGINE_DEVICE_H
 
 #include "core/op/backend.h"
 

@@ -1,10 +1,11 @@
 #include "core/engine/engine.h"
-#include "core/engine/device.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/engine/device.h"
 
 enum vgg_status vgg_device_list(struct vgg_device_info **out, size_t *count)
 {
@@ -20,6 +21,11 @@ enum vgg_status vgg_engine_create(struct vgg_engine **out, const struct vgg_engi
     if (!engine) return vgg_fail_memory("an engine", sizeof *engine);
     CHECK(vgg_backend_open(&engine->backend, options ? options : &defaults));
     engine->memory = options && options->memory ? options->memory : engine->backend->device.memory;
+    if (options) {
+        engine->threads = options->threads;
+        snprintf(engine->isa, sizeof engine->isa, "%s", options->isa ? options->isa : "");
+        snprintf(engine->conv, sizeof engine->conv, "%s", options->conv ? options->conv : "");
+    }
     *out = engine;
     return VGG_OK;
 fail:

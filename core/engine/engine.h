@@ -1,12 +1,15 @@
 /* engine.h: an opened backend and the memory it may use. */
-#ifndef CORE_ENGINE_H
-#define CORE_ENGINE_H
+#ifndef CORE_ENGINE_ENGINE_H
+#define CORE_ENGINE_ENGINE_H
 
 #include "core/op/backend.h"
 
 struct vgg_engine {
     struct vgg_backend *backend;
     uint64_t memory; /* bytes that one network may take */
+    /* What was asked of the CPU, for a training that moves there when its device is lost. */
+    int threads;
+    char isa[16], conv[16]; /* "": auto */
 };
 
 #endif

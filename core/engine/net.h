@@ -1,6 +1,6 @@
 /* net.h: a network on a backend: its four arenas, its parameters, and batches of any size run through it. */
-#ifndef CORE_NET_H
-#define CORE_NET_H
+#ifndef CORE_ENGINE_NET_H
+#define CORE_ENGINE_NET_H
 
 #include "core/op/backend.h"
 #include "core/plan/plan.h"

@@ -1,6 +1,6 @@
 /* net_store.h: the inside of a network, shared by the net*.c files. */
-#ifndef CORE_NET_STORE_H
-#define CORE_NET_STORE_H
+#ifndef CORE_ENGINE_NET_STORE_H
+#define CORE_ENGINE_NET_STORE_H
 
 #include "core/engine/net.h"
 #include "core/engine/net_times.h"

@@ -1,6 +1,6 @@
 /* net_times.h: where the time of a batch goes, layer by layer, for whoever listens at VGG_LOG_INFO. */
-#ifndef CORE_NET_TIMES_H
-#define CORE_NET_TIMES_H
+#ifndef CORE_ENGINE_NET_TIMES_H
+#define CORE_ENGINE_NET_TIMES_H
 
 #include "core/op/backend.h"
 #include "core/plan/plan.h"

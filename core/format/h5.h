@@ -1,6 +1,6 @@
 /* h5.h: libhdf5 for writing, guarded: quiet, one thread at a time. Reading is hdf.h's. */
-#ifndef CORE_H5_H
-#define CORE_H5_H
+#ifndef CORE_FORMAT_H5_H
+#define CORE_FORMAT_H5_H
 
 #include <hdf5.h>
 

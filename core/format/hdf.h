@@ -5,8 +5,8 @@
  * Read are the structures of HDF5's default format: superblocks 0 to 3, object headers 1 and 2, groups as symbol tables
  * or compact links, attributes in the header, contiguous, compact and chunked data, the filters deflate, shuffle and
  * Fletcher32. Soft and external links are not followed. Source: "HDF5 File Format Specification", version 3.0. */
-#ifndef CORE_HDF_H
-#define CORE_HDF_H
+#ifndef CORE_FORMAT_HDF_H
+#define CORE_FORMAT_HDF_H
 
 #include "core/format/hdf_object.h"
 

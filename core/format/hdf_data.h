@@ -1,6 +1,6 @@
 /* hdf_data.h: the values of an HDF5 file's data sets. */
-#ifndef CORE_HDF_DATA_H
-#define CORE_HDF_DATA_H
+#ifndef CORE_FORMAT_HDF_DATA_H
+#define CORE_FORMAT_HDF_DATA_H
 
 #include "core/format/hdf_object.h"
 

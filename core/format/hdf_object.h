@@ -1,6 +1,6 @@
 /* hdf_object.h: bytes, numbers and object headers of an HDF5 file. */
-#ifndef CORE_HDF_OBJECT_H
-#define CORE_HDF_OBJECT_H
+#ifndef CORE_FORMAT_HDF_OBJECT_H
+#define CORE_FORMAT_HDF_OBJECT_H
 
 #include "core/format/safetensors.h"
 

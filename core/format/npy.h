@@ -1,6 +1,6 @@
 /* npy.h: the header of .npy files. */
-#ifndef CORE_NPY_H
-#define CORE_NPY_H
+#ifndef CORE_FORMAT_NPY_H
+#define CORE_FORMAT_NPY_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /* safetensors.h: named tensors in one file. Format: 8-byte little-endian header length, JSON header (dtype, shape,
  * data_offsets), then the data without gaps or overlaps. Source: github.com/huggingface/safetensors, README "Format".
  */
-#ifndef CORE_SAFETENSORS_H
-#define CORE_SAFETENSORS_H
+#ifndef CORE_FORMAT_SAFETENSORS_H
+#define CORE_FORMAT_SAFETENSORS_H
 
 #include "core/vgg16.h"
 

@@ -10,8 +10,8 @@
  * tag = 1; float simple_value = 2}; the first one's file_version is "brain.Event:2".
  * Source: TensorFlow, tsl/lib/io/record_writer.h, core/util/event.proto, core/framework/summary.proto; protobuf's
  * encoding guide; CRC-32C: RFC 3720, appendix B.4. */
-#ifndef CORE_TENSORBOARD_H
-#define CORE_TENSORBOARD_H
+#ifndef CORE_FORMAT_TENSORBOARD_H
+#define CORE_FORMAT_TENSORBOARD_H
 
 #include "core/vgg16.h"
 

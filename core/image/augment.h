@@ -1,6 +1,6 @@
 /* augment.h: the random affine map of a training image, after Keras' ImageDataGenerator. */
-#ifndef CORE_AUGMENT_H
-#define CORE_AUGMENT_H
+#ifndef CORE_IMAGE_AUGMENT_H
+#define CORE_IMAGE_AUGMENT_H
 
 #include "core/vgg16.h"
 

@@ -1,6 +1,6 @@
 /* colour.h: numbers to colours. */
-#ifndef CORE_COLOUR_H
-#define CORE_COLOUR_H
+#ifndef CORE_IMAGE_COLOUR_H
+#define CORE_IMAGE_COLOUR_H
 
 #include "core/vgg16.h"
 

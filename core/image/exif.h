@@ -1,6 +1,6 @@
 /* exif.h: which way up a photo is. */
-#ifndef CORE_EXIF_H
-#define CORE_EXIF_H
+#ifndef CORE_IMAGE_EXIF_H
+#define CORE_IMAGE_EXIF_H
 
 #include <stddef.h>
 #include <stdint.h>

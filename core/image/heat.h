@@ -1,6 +1,6 @@
 /* heat.h: a map of numbers laid over an image. */
-#ifndef CORE_HEAT_H
-#define CORE_HEAT_H
+#ifndef CORE_IMAGE_HEAT_H
+#define CORE_IMAGE_HEAT_H
 
 #include "core/image/image.h"
 #include "core/image/resize.h"

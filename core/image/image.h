@@ -1,6 +1,6 @@
 /* image.h: image files to RGB bytes, and those to network input. */
-#ifndef CORE_IMAGE_H
-#define CORE_IMAGE_H
+#ifndef CORE_IMAGE_IMAGE_H
+#define CORE_IMAGE_IMAGE_H
 
 #include "core/vgg16.h"
 

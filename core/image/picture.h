@@ -1,6 +1,6 @@
 /* picture.h: RGB bytes to picture files and to other sizes. */
-#ifndef CORE_PICTURE_H
-#define CORE_PICTURE_H
+#ifndef CORE_IMAGE_PICTURE_H
+#define CORE_IMAGE_PICTURE_H
 
 #include "core/image/image.h"
 

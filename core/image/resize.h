@@ -1,6 +1,6 @@
 /* resize.h: the resizing of RGB bytes, after Pillow. */
-#ifndef CORE_RESIZE_H
-#define CORE_RESIZE_H
+#ifndef CORE_IMAGE_RESIZE_H
+#define CORE_IMAGE_RESIZE_H
 
 #include "core/vgg16.h"
 

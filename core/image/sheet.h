@@ -1,6 +1,6 @@
 /* sheet.h: tiles of one layer's channels on one picture. */
-#ifndef CORE_SHEET_H
-#define CORE_SHEET_H
+#ifndef CORE_IMAGE_SHEET_H
+#define CORE_IMAGE_SHEET_H
 
 #include "core/image/image.h"
 

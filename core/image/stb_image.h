@@ -1,6 +1,6 @@
 /* stb_image.h: the decoder behind image.c, kept to one file. */
-#ifndef CORE_STB_IMAGE_H
-#define CORE_STB_IMAGE_H
+#ifndef CORE_IMAGE_STB_IMAGE_H
+#define CORE_IMAGE_STB_IMAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* stb_image_write.h: the encoder behind picture.c, kept to one file. */
-#ifndef CORE_STB_IMAGE_WRITE_H
-#define CORE_STB_IMAGE_WRITE_H
+#ifndef CORE_IMAGE_STB_IMAGE_WRITE_H
+#define CORE_IMAGE_STB_IMAGE_WRITE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* explain.h: the inside of an explanation, for those who make files of it. */
-#ifndef CORE_EXPLAIN_H
-#define CORE_EXPLAIN_H
+#ifndef CORE_INFER_EXPLAIN_H
+#define CORE_INFER_EXPLAIN_H
 
 #include "core/engine/net.h"
 #include "core/model/model.h"

@@ -1,6 +1,6 @@
 /* match.h: which of a model's classes the classes of a data set are. */
-#ifndef CORE_MATCH_H
-#define CORE_MATCH_H
+#ifndef CORE_INFER_MATCH_H
+#define CORE_INFER_MATCH_H
 
 #include "core/model/model.h"
 

@@ -1,6 +1,6 @@
 /* origin_match.h: data that meets a model: how its images are to be read, and where its features belong. */
-#ifndef CORE_ORIGIN_MATCH_H
-#define CORE_ORIGIN_MATCH_H
+#ifndef CORE_INFER_ORIGIN_MATCH_H
+#define CORE_INFER_ORIGIN_MATCH_H
 
 #include "core/data/origin.h"
 #include "core/model/model.h"

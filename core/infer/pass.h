@@ -1,6 +1,6 @@
 /* pass.h: one pass of a data set through a network, batch by batch, while worker threads prepare the next ones. */
-#ifndef CORE_PASS_H
-#define CORE_PASS_H
+#ifndef CORE_INFER_PASS_H
+#define CORE_INFER_PASS_H
 
 #include "core/data/loader.h"
 #include "core/engine/net.h"

@@ -1,6 +1,6 @@
 /* sink.h: features of a data set into a file, batch by batch. */
-#ifndef CORE_SINK_H
-#define CORE_SINK_H
+#ifndef CORE_INFER_SINK_H
+#define CORE_INFER_SINK_H
 
 #include "core/vgg16.h"
 

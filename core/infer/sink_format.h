@@ -1,6 +1,6 @@
 /* sink_format.h: the inside of a sink, shared by the sink_*.c files. */
-#ifndef CORE_SINK_FORMAT_H
-#define CORE_SINK_FORMAT_H
+#ifndef CORE_INFER_SINK_FORMAT_H
+#define CORE_INFER_SINK_FORMAT_H
 
 #include "core/base/file.h"
 #include "core/data/origin.h"

@@ -1,6 +1,6 @@
 /* sink_json.h: what features say of themselves, as JSON. */
-#ifndef CORE_SINK_JSON_H
-#define CORE_SINK_JSON_H
+#ifndef CORE_INFER_SINK_JSON_H
+#define CORE_INFER_SINK_JSON_H
 
 #include "core/infer/sink_format.h"
 

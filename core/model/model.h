@@ -1,6 +1,6 @@
 /* model.h: an architecture with its parameters on the host, and what its users must know about it. */
-#ifndef CORE_MODEL_H
-#define CORE_MODEL_H
+#ifndef CORE_MODEL_MODEL_H
+#define CORE_MODEL_MODEL_H
 
 #include "core/arch/arch.h"
 

@@ -1,6 +1,6 @@
 /* backend.h: the seam between core and whatever can run a list of operations. */
-#ifndef CORE_BACKEND_H
-#define CORE_BACKEND_H
+#ifndef CORE_OP_BACKEND_H
+#define CORE_OP_BACKEND_H
 
 #include "core/op/op.h"
 

@@ -1,6 +1,6 @@
 /* op.h: the operations of a plan, as data. One struct describes what any backend may be asked to do. */
-#ifndef CORE_OP_H
-#define CORE_OP_H
+#ifndef CORE_OP_OP_H
+#define CORE_OP_OP_H
 
 #include "core/vgg16.h"
 

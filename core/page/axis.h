@@ -1,6 +1,6 @@
 /* axis.h: from values to places on an axis, with round ticks. */
-#ifndef CORE_REPORT_AXIS_H
-#define CORE_REPORT_AXIS_H
+#ifndef CORE_PAGE_AXIS_H
+#define CORE_PAGE_AXIS_H
 
 #include "core/page/chart.h"
 

@@ -10,8 +10,8 @@
  * the page's palette and come again after that. Marks carry classes that tests and scripts can count: <path class="l">
  * a line, <circle class="d"> a dot, <rect class="b"> a bar or share, <rect class="h"> a cell of a heat map.
  */
-#ifndef CORE_REPORT_CHART_H
-#define CORE_REPORT_CHART_H
+#ifndef CORE_PAGE_CHART_H
+#define CORE_PAGE_CHART_H
 
 #include "core/page/html.h"
 

@@ -19,8 +19,8 @@
  *   vgg_html_card_end(page);
  *   return vgg_html_commit(page);
  */
-#ifndef CORE_REPORT_HTML_H
-#define CORE_REPORT_HTML_H
+#ifndef CORE_PAGE_HTML_H
+#define CORE_PAGE_HTML_H
 
 #include "core/base/log.h"
 

@@ -1,6 +1,6 @@
 /* arena.h: memory shared by things whose lifetimes do not meet. */
-#ifndef CORE_ARENA_H
-#define CORE_ARENA_H
+#ifndef CORE_PLAN_ARENA_H
+#define CORE_PLAN_ARENA_H
 
 #include <stddef.h>
 

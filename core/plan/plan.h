@@ -1,6 +1,6 @@
 /* plan.h: from an architecture to one list of operations: forward, backward and update are its three stretches. */
-#ifndef CORE_PLAN_H
-#define CORE_PLAN_H
+#ifndef CORE_PLAN_PLAN_H
+#define CORE_PLAN_PLAN_H
 
 #include "core/arch/arch.h"
 

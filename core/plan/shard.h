@@ -1,6 +1,6 @@
 /* shard.h: how many images' gradients are one sum. */
-#ifndef CORE_SHARD_H
-#define CORE_SHARD_H
+#ifndef CORE_PLAN_SHARD_H
+#define CORE_PLAN_SHARD_H
 
 #include "core/arch/arch.h"
 

@@ -1,6 +1,6 @@
 /* explain_page.h: explanations as a page: image and heat side by side with the most probable classes. */
-#ifndef CORE_EXPLAIN_PAGE_H
-#define CORE_EXPLAIN_PAGE_H
+#ifndef CORE_REPORT_EXPLAIN_PAGE_H
+#define CORE_REPORT_EXPLAIN_PAGE_H
 
 #include "core/image/image.h"
 #include "core/infer/explain.h"

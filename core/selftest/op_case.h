@@ -1,7 +1,7 @@
 /* op_case.h: one list of operations to try, with inputs, for the self-test, the tests and the benchmarks of every
  * backend. All of it is deterministic; nothing here knows a backend. */
-#ifndef CORE_OP_CASE_H
-#define CORE_OP_CASE_H
+#ifndef CORE_SELFTEST_OP_CASE_H
+#define CORE_SELFTEST_OP_CASE_H
 
 #include "core/op/backend.h"
 

@@ -1,6 +1,6 @@
 /* checkpoint.h: everything that training needs to go on exactly where it was. */
-#ifndef CORE_CHECKPOINT_H
-#define CORE_CHECKPOINT_H
+#ifndef CORE_TRAIN_CHECKPOINT_H
+#define CORE_TRAIN_CHECKPOINT_H
 
 #include "core/train/checkpoint_folder.h"
 

@@ -1,6 +1,6 @@
 /* checkpoint_folder.h: the folder that a training keeps its checkpoints in: whose it is, and what lies there. */
-#ifndef CORE_CHECKPOINT_FOLDER_H
-#define CORE_CHECKPOINT_FOLDER_H
+#ifndef CORE_TRAIN_CHECKPOINT_FOLDER_H
+#define CORE_TRAIN_CHECKPOINT_FOLDER_H
 
 #include "core/vgg16.h"
 

@@ -1,6 +1,6 @@
 /* frozen.h: outputs of layers that do not train, computed once and reused as a data set of their own. */
-#ifndef CORE_FROZEN_H
-#define CORE_FROZEN_H
+#ifndef CORE_TRAIN_FROZEN_H
+#define CORE_TRAIN_FROZEN_H
 
 #include "core/data/data.h"
 #include "core/engine/engine.h"

@@ -1,6 +1,6 @@
 /* history.h: files that hold the epochs of a training. */
-#ifndef CORE_HISTORY_H
-#define CORE_HISTORY_H
+#ifndef CORE_TRAIN_HISTORY_H
+#define CORE_TRAIN_HISTORY_H
 
 #include "core/vgg16.h"
 

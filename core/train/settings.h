@@ -1,6 +1,6 @@
 /* settings.h: what a run was told, as text that can be compared item by item: a line "KEY: VALUE" each. */
-#ifndef CORE_SETTINGS_H
-#define CORE_SETTINGS_H
+#ifndef CORE_TRAIN_SETTINGS_H
+#define CORE_TRAIN_SETTINGS_H
 
 #include "core/vgg16.h"
 

@@ -300,7 +300,12 @@ enum vgg_status vgg_trainer_move_to_cpu(struct vgg_trainer *t)
     vgg_net_destroy(t->net);
     t->loader = NULL;
     t->net = NULL;
-    CHECK(vgg_engine_create(&t->own, &(struct vgg_engine_options) { .backend = "cpu" }));
+    const struct vgg_engine *lost = t->engine;
+    const struct vgg_engine_options cpu = { .backend = "cpu",
+                                            .threads = lost->threads,
+                                            .isa = *lost->isa ? lost->isa : NULL,
+                                            .conv = *lost->conv ? lost->conv : NULL };
+    CHECK(vgg_engine_create(&t->own, &cpu));
     t->engine = t->own;
     CHECK(create_net(t));
     CHECK(vgg_net_set_moments(t->net, t->arrays.moments));

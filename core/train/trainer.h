@@ -1,6 +1,6 @@
 /* trainer.h: what training holds while it runs; set up by trainer.c, driven by train.c. */
-#ifndef CORE_TRAINER_H
-#define CORE_TRAINER_H
+#ifndef CORE_TRAIN_TRAINER_H
+#define CORE_TRAIN_TRAINER_H
 
 #include "core/format/tensorboard.h"
 #include "core/infer/pass.h"

@@ -1,6 +1,6 @@
 /* pull.h: downloads that are verified before they appear. */
-#ifndef CORE_PULL_H
-#define CORE_PULL_H
+#ifndef CORE_WEIGHTS_PULL_H
+#define CORE_WEIGHTS_PULL_H
 
 #include "core/vgg16.h"
 

@@ -1,7 +1,7 @@
 /* weights.h: pretrained weights by layer, whatever file they come from: Keras HDF5 (old and new names, full models,
  * Keras 3 .weights.h5), safetensors with torchvision, timm or Keras names. */
-#ifndef CORE_WEIGHTS_H
-#define CORE_WEIGHTS_H
+#ifndef CORE_WEIGHTS_WEIGHTS_H
+#define CORE_WEIGHTS_WEIGHTS_H
 
 #include "core/vgg16.h"
 
