@@ -165,7 +165,6 @@ static const struct cli_option network_options[] = {
       .help = "vgg11, vgg13, vgg16 or vgg19, with random weights (default vgg16)",
       .read = cli_read_choice,
       .choices = cli_arch_names,
-      .range = "one of vgg11, vgg13, vgg16, vgg19",
       .offset = offsetof(struct bench, arch) },
     { .name = "head",
       .value = "LAYERS",

@@ -42,7 +42,6 @@ static const struct cli_option explain_options[] = {
               "(default inferno)",
       .read = cli_read_choice,
       .choices = cli_colour_names,
-      .range = "one of viridis, inferno, jet, grey",
       .offset = offsetof(struct explain, colours) },
     { .name = "alpha",
       .value = "A",

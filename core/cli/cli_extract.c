@@ -33,7 +33,6 @@ static const struct cli_option extract_options[] = {
       .help = "none, avg or max over height and width (default none)",
       .read = cli_read_name,
       .names = VGG_NAMES_POOLING,
-      .range = "one of none, avg, max",
       .offset = offsetof(struct extract, pooling) },
     { .name = "batch",
       .value = "N",
@@ -61,7 +60,6 @@ static const struct cli_option extract_options[] = {
       .help = "of the picture: viridis, inferno, jet or grey (default viridis)",
       .read = cli_read_choice,
       .choices = cli_colour_names,
-      .range = "one of viridis, inferno, jet, grey",
       .offset = offsetof(struct extract, colours) },
     { 0 },
 };

@@ -23,7 +23,6 @@ const struct cli_option cli_network_options[] = {
           "the weights hold, else vgg16)",
       .read = cli_read_choice,
       .choices = cli_arch_names,
-      .range = "one of vgg11, vgg13, vgg16, vgg19",
       .offset = offsetof(struct cli_network, arch) },
     { .name = "size",
       .value = "SIZE",

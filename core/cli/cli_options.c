@@ -93,6 +93,19 @@ const char *cli_read_bytes(const struct cli_option *option, const char *text, vo
     return NULL;
 }
 
+/* "one of nearest, bilinear, lanczos"; "" among the choices is no word that a user gives. */
+static const char *one_of(const char *const *choices)
+{
+    static char text[128];
+    size_t used = (size_t)snprintf(text, sizeof text, "one of");
+    for (const char *comma = " "; *choices && used < sizeof text; choices++) {
+        if (!**choices) continue;
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", comma, *choices);
+        comma = ", ";
+    }
+    return text;
+}
+
 const char *cli_read_choice(const struct cli_option *option, const char *text, void *target)
 {
     for (int i = 0; option->choices[i]; i++) {
@@ -101,7 +114,7 @@ const char *cli_read_choice(const struct cli_option *option, const char *text, v
             return NULL;
         }
     }
-    return option->range;
+    return one_of(option->choices);
 }
 
 const char *cli_read_name(const struct cli_option *option, const char *text, void *target)
@@ -113,7 +126,11 @@ const char *cli_read_name(const struct cli_option *option, const char *text, voi
             return NULL;
         }
     }
-    return option->range;
+    const char *words[8] = { NULL };
+    int n = 0;
+    for (int i = 0; n < 7 && (name = vgg_name(option->names, i)); i++)
+        if (strcmp(name, "default") != 0) words[n++] = name;
+    return one_of(words);
 }
 
 const char *cli_read_size(const struct cli_option *option, const char *text, void *target)
@@ -142,14 +159,12 @@ const struct cli_option cli_image_options[] = {
               "255 (default: what the weights want)",
       .read = cli_read_name,
       .names = VGG_NAMES_PREPROCESS,
-      .range = "one of caffe, torch, rescale, none",
       .offset = offsetof(struct vgg_image_options, preprocess) },
     { .name = "resize",
       .value = "HOW",
       .help = "nearest, bilinear or lanczos (default: what the model was trained with, else nearest)",
       .read = cli_read_name,
       .names = VGG_NAMES_RESIZE,
-      .range = "one of nearest, bilinear, lanczos",
       .offset = offsetof(struct vgg_image_options, resize) },
     { .name = "crop",
       .value = "HOW",
@@ -158,7 +173,6 @@ const struct cli_option cli_image_options[] = {
           "middle out (default: what the model was trained with, else none)",
       .read = cli_read_name,
       .names = VGG_NAMES_CROP,
-      .range = "one of none, center",
       .offset = offsetof(struct vgg_image_options, crop) },
     { .name = "skip-bad",
       .help = "count, list and skip images that cannot be read, instead of stopping",
@@ -261,7 +275,6 @@ const struct cli_option cli_common_options[] = {
       .help = "auto, cpu or vulkan (default: VGG16_BACKEND, else auto)",
       .read = read_word,
       .choices = backend_names,
-      .range = "one of auto, cpu, vulkan",
       .offset = offsetof(struct cli_common, engine.backend) },
     { .name = "device",
       .value = "WHICH",
@@ -273,14 +286,12 @@ const struct cli_option cli_common_options[] = {
       .help = "highest CPU instruction set: auto, scalar, avx2, avx512 or neon (default: VGG16_ISA, else auto)",
       .read = read_word,
       .choices = isa_names,
-      .range = "one of auto, scalar, avx2, avx512, neon",
       .offset = offsetof(struct cli_common, engine.isa) },
     { .name = "conv",
       .value = "HOW",
       .help = "3x3 convolutions: direct, winograd, or auto, the faster one for each layer (default auto)",
       .read = read_word,
       .choices = conv_names,
-      .range = "one of auto, direct, winograd",
       .offset = offsetof(struct cli_common, engine.conv) },
     { .name = "precision",
       .value = "TYPE",
@@ -288,7 +299,6 @@ const struct cli_option cli_common_options[] = {
               "--isa scalar (default: VGG16_PRECISION, else fp32)",
       .read = read_word,
       .choices = precision_names,
-      .range = "one of fp32, bf16",
       .offset = offsetof(struct cli_common, engine.precision) },
     { .name = "threads",
       .value = "N",

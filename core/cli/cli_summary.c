@@ -27,7 +27,6 @@ static const struct cli_option summary_options[] = {
       .help = "vgg11, vgg13, vgg16 or vgg19 (default: what the file holds, else vgg16)",
       .read = cli_read_choice,
       .choices = cli_arch_names,
-      .range = "one of vgg11, vgg13, vgg16, vgg19",
       .offset = offsetof(struct summary, arch) },
     { .name = "layer",
       .value = "LAYER",

@@ -153,7 +153,7 @@ class Usage(Program):
                 "a list of rotate=",
             ),
             ("optimizer", "lion RMSPROP", "one of rmsprop, sgd, adam, adamw"),
-            ("class-weight", "yes", "one of balanced, none"),
+            ("class-weight", "yes", "one of none, balanced"),
             ("preprocess", "default keras", "one of caffe, torch, rescale, none"),
             ("resize", "bicubic", "one of nearest, bilinear, lanczos"),
             ("crop", "top", "one of none, center"),
