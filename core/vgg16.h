@@ -150,7 +150,7 @@ struct vgg_image_options {
 enum vgg_pooling { VGG_POOLING_NONE, VGG_POOLING_AVG, VGG_POOLING_MAX };
 
 /* Whose values vgg_name names. */
-enum vgg_names { VGG_NAMES_PREPROCESS, VGG_NAMES_RESIZE, VGG_NAMES_CROP, VGG_NAMES_POOLING };
+enum vgg_names { VGG_NAMES_PREPROCESS, VGG_NAMES_RESIZE, VGG_NAMES_CROP, VGG_NAMES_POOLING, VGG_NAMES_OPTIMIZER };
 /* The word for a value, as options and files have it: "caffe" for (VGG_NAMES_PREPROCESS, VGG_PREPROCESS_CAFFE),
  * "default" for the DEFAULTs; NULL beyond the last value. */
 VGG_API const char *vgg_name(enum vgg_names names, int value);

@@ -4,7 +4,6 @@
 
 #include "core/cli/cli_train.h"
 
-static const char *const optimizer_names[] = { "rmsprop", "sgd", "adam", "adamw", NULL }; /* as enum vgg_optimizer */
 static const char *const class_weight_names[] = { "none", "balanced", NULL };
 static const char *const on_device_lost_names[] = { "stop", "cpu", NULL };
 
@@ -79,8 +78,8 @@ static const struct cli_option step_options[] = {
     { .name = "optimizer",
       .value = "NAME",
       .help = "rmsprop, sgd, adam or adamw (default rmsprop)",
-      .read = cli_read_choice,
-      .choices = optimizer_names,
+      .read = cli_read_name,
+      .names = VGG_NAMES_OPTIMIZER,
       .offset = offsetof(struct cli_train, optimizer) },
     { .name = "lr",
       .value = "RATE",

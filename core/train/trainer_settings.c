@@ -25,8 +25,7 @@ static void add_network(struct vgg_settings *s, const struct vgg_trainer *t)
 
 static void add_optimizer(struct vgg_settings *s, const struct vgg_train_options *o)
 {
-    static const char *const optimizers[] = { "rmsprop", "sgd", "adam", "adamw" };
-    vgg_settings_add(s, "optimizer", "%s", optimizers[o->optimizer]);
+    vgg_settings_add(s, "optimizer", "%s", vgg_name(VGG_NAMES_OPTIMIZER, (int)o->optimizer));
     vgg_settings_add_number(s, "learning rate", o->learning_rate);
     switch (o->schedule) {
     case VGG_SCHEDULE_CONSTANT: vgg_settings_add(s, "schedule", "constant"); break;

@@ -94,6 +94,8 @@ class Bash(Pages):
         self.assertEqual(self.complete("train", "--optimizer", "="), sorted("rmsprop sgd adam adamw".split()))
         self.assertEqual(self.complete("train", "--epochs", ""), [])
         self.assertEqual(self.complete("--backend", ""), ["auto", "cpu", "vulkan"])
+        self.assertEqual(self.complete("extract", "--preprocess", ""), ["caffe", "none", "rescale", "torch"])
+        self.assertEqual(self.complete("extract", "--pooling", ""), ["avg", "max", "none"])
         self.assertEqual(self.complete("extract", "--layer", "block5_p"), ["block5_pool"])
         self.assertEqual(self.complete("pull", ""), ["vgg16", "vgg16-notop"])
         self.assertEqual(self.complete("devices", ""), [])
