@@ -39,9 +39,9 @@ static struct tiny_dense dense_of(struct fit *fit)
 
 static void update(struct fit *fit, const double *gradient, const struct vgg_train_options *o, double rate)
 {
-    double decay = (double)o->weight_decay, b1 = o->beta1 ? (double)o->beta1 : 0.9,
-           b2 = o->beta2 ? (double)o->beta2 : 0.999, rho = o->rho ? (double)o->rho : 0.9, mu = (double)o->momentum,
-           epsilon = o->epsilon ? (double)o->epsilon : 1e-7;
+    double decay = (double)o->weight_decay, b1 = o->beta1 != 0.0f ? (double)o->beta1 : 0.9,
+           b2 = o->beta2 != 0.0f ? (double)o->beta2 : 0.999, rho = o->rho != 0.0f ? (double)o->rho : 0.9, mu = (double)o->momentum,
+           epsilon = o->epsilon != 0.0f ? (double)o->epsilon : 1e-7;
     int t = ++fit->step;
     for (int i = 0; i < WEIGHTS; i++) {
         double *w = &fit->w[i], *m = &fit->m[i], *v = &fit->v[i], g = gradient[i];
@@ -95,7 +95,7 @@ static double losses(double *gradient, int *correct, struct fit *fit, const doub
 static double rate_of(const struct vgg_train_options *o, int step, int steps)
 {
     static const double rates[] = { 2e-5, 0.01, 1e-3, 1e-3 };
-    double rate = o->learning_rate ? (double)o->learning_rate : rates[o->optimizer];
+    double rate = o->learning_rate != 0.0f ? (double)o->learning_rate : rates[o->optimizer];
     if (o->schedule == VGG_SCHEDULE_COSINE) return rate * (1 + cos(M_PI * step / (steps * o->epochs))) / 2;
     for (int epoch = 1; o->schedule == VGG_SCHEDULE_STEP && epoch <= step / steps; epoch++)
         if (epoch % o->schedule_every == 0) rate *= (double)o->schedule_factor;

@@ -197,7 +197,8 @@ static bool unescape(char out[PATH_MAX], const char *field, size_t length)
         if (n + 1 >= PATH_MAX) return false;
         const char *c = field + i;
         bool octal = *c == '\\' && i + 3 < length && strspn(c + 1, "01234567") >= 3;
-        out[n] = octal ? (char)((c[1] - '0') << 6 | (c[2] - '0') << 3 | (c[3] - '0')) : *c;
+        int byte = octal ? (c[1] - '0') << 6 | (c[2] - '0') << 3 | (c[3] - '0') : *c;
+        out[n] = (char)byte;
         i += octal ? 4 : 1;
     }
     out[n] = '\0';
