@@ -381,6 +381,7 @@ typedef void vgg_epoch_fn(void *user, const struct vgg_epoch *epoch);
 struct vgg_history {
     struct vgg_epoch *epochs; /* count */
     size_t count;
+    uint64_t steps;                        /* done, those before a resume included; 0: the model is as it was */
     int shard;                             /* images whose gradients were one sum; 0: it did not come to that */
     double seconds_features, seconds_save; /* of this call: computing frozen features, writing checkpoints */
 };

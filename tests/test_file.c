@@ -136,3 +136,45 @@ Test(file, a_pipe_is_written_directly_where_that_is_asked_for)
     cr_expect_str_eq(text, "\"a \"\"b\"\", c\"");
     cr_expect_eq(entries(), 1);
 }
+
+Test(file, links_stay_and_what_they_lead_to_is_replaced)
+{
+    struct stat info;
+    write_file(folder, "real/o.txt", "old", 3);
+    cr_assert_eq(symlink("real/o.txt", in_folder("first")), 0);
+    cr_assert_eq(symlink("first", in_folder("second")), 0);
+    cr_assert_eq(symlink("real/new.txt", in_folder("dangling")), 0);
+    cr_assert_eq(write_text("second", "new"), VGG_OK);
+    cr_assert_eq(write_text("dangling", "made"), VGG_OK);
+    expect_content("real/o.txt", "new");
+    expect_content("real/new.txt", "made");
+    static const char *const links[] = { "first", "second", "dangling" };
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(lstat(in_folder(links[i]), &info), 0);
+        cr_expect(S_ISLNK(info.st_mode), "%s is no link any more", links[i]);
+    }
+    cr_assert_eq(symlink("circle", in_folder("circle")), 0);
+    EXPECT_FAILURE(write_text("circle", "new"), VGG_ERR_IO, "its links lead nowhere");
+    cr_expect_eq(entries(), 5);
+}
+
+Test(file, an_own_descriptor_is_written_to_and_never_replaced)
+{
+    struct vgg_file *file;
+    struct stat info;
+    char path[64];
+    int fd = open(in_folder("redirected.txt"), O_RDWR | O_CREAT, 0600);
+    cr_assert_eq(write(fd, "before ", 7), 7);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    cr_assert_eq(symlink(path, in_folder("out")), 0);
+    EXPECT_FAILURE(vgg_file_create(&file, in_folder("out")), VGG_ERR_IO, "is no regular file and would be replaced");
+    cr_assert_eq(vgg_file_create_or_stream(&file, in_folder("out")), VGG_OK);
+    cr_assert_eq(vgg_file_printf(file, "inside "), VGG_OK);
+    cr_assert_eq(vgg_file_commit(file), VGG_OK);
+    cr_assert_eq(write(fd, "after", 5), 5);
+    close(fd);
+    expect_content("redirected.txt", "before inside after");
+    cr_assert_eq(lstat(in_folder("out"), &info), 0);
+    cr_expect(S_ISLNK(info.st_mode));
+    cr_expect_eq(entries(), 2);
+}

@@ -51,8 +51,9 @@ Test(match, by_name)
     check(&model, 5, (char *[]) { "plum", "kiwi", "lime", "kiwi", "fig" }, 31, (int[]) { 4, 1, 2, 1, 0 });
     check(&model, 3, (char *[]) { "plum", "pear", "fig" }, 5, (int[]) { 4, -1, 0 });
     check(&model, 3, (char *[]) { "plum", "pear", "fig" }, 7, NULL);
-    cr_assert_not_null(strstr(logged, "pear: class 1 (pear) is out of range: the model knows 5 classes, fig to plum"));
+    cr_assert_not_null(strstr(logged, "pear: class 1 (pear) is none of the model's 5, fig to plum"));
     check(&model, 1, (char *[]) { "Fig" }, 1, NULL);
+    cr_assert_not_null(strstr(logged, "Fig: class 0 (Fig) is none of the model's; call it fig"), "%s", logged);
 }
 
 /* Names that differ from the model's in one place, be it the first or the last. */

@@ -40,8 +40,8 @@ static struct tiny_dense dense_of(struct fit *fit)
 static void update(struct fit *fit, const double *gradient, const struct vgg_train_options *o, double rate)
 {
     double decay = (double)o->weight_decay, b1 = o->beta1 != 0.0f ? (double)o->beta1 : 0.9,
-           b2 = o->beta2 != 0.0f ? (double)o->beta2 : 0.999, rho = o->rho != 0.0f ? (double)o->rho : 0.9, mu = (double)o->momentum,
-           epsilon = o->epsilon != 0.0f ? (double)o->epsilon : 1e-7;
+           b2 = o->beta2 != 0.0f ? (double)o->beta2 : 0.999, rho = o->rho != 0.0f ? (double)o->rho : 0.9,
+           mu = (double)o->momentum, epsilon = o->epsilon != 0.0f ? (double)o->epsilon : 1e-7;
     int t = ++fit->step;
     for (int i = 0; i < WEIGHTS; i++) {
         double *w = &fit->w[i], *m = &fit->m[i], *v = &fit->v[i], g = gradient[i];

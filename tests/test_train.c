@@ -332,7 +332,7 @@ Test(train, memory_that_does_not_suffice_names_the_shard_that_would)
     cr_assert_eq(train_on(split, &options, 0, memory), VGG_OK, "%s", last_error);
     assert_close(split, whole, 1e-5);
     cr_assert_eq(train_on(refused, &options, 0, 1 << 20), VGG_ERR_MEMORY);
-    cr_assert(strstr(last_error, "one image of 32x32 needs"), "%s", last_error);
+    cr_assert(strstr(last_error, "training 32x32 in batches of 8 needs"), "%s", last_error);
     vgg_model_destroy(whole);
     vgg_model_destroy(refused);
     vgg_model_destroy(split);

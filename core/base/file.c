@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,46 +51,92 @@ static FILE *open_aside(char *temporary, size_t size, const char *path)
     return NULL;
 }
 
-static enum vgg_status create(struct vgg_file **out, const char *path, bool aside)
+/* The descriptor that /dev/stdout, /dev/fd/N or /proc/self/fd/N stands for; -1: it is no such name. */
+static int descriptor_of(const char *path)
 {
-    size_t size = aside ? strlen(path) + 32 : 0;
-    *out = NULL;
-    struct vgg_file *file = vgg_mem_calloc(1, sizeof *file);
-    if (!file) return vgg_fail_memory(path, sizeof *file);
-    file->path = vgg_mem_strdup(path);
-    if (aside) file->temporary = vgg_mem_calloc(size, 1);
-    if (!file->path || (aside && !file->temporary)) {
-        file_free(file);
-        return vgg_fail_memory(path, size);
+    static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+    if (strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
+    if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        const char *number = path + strlen(folders[i]);
+        if (strncmp(path, folders[i], strlen(folders[i])) != 0 || !*number || strlen(number) > 6) continue;
+        if (strspn(number, "0123456789") == strlen(number)) return atoi(number);
     }
-    file->stream = aside ? open_aside(file->temporary, size, path) : fopen(path, "wb");
-    if (!file->stream) {
-        enum vgg_status status = vgg_fail(VGG_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
-        file_free(file);
-        return status;
+    return -1;
+}
+
+/* Where links lead from `path`, which need not exist: by malloc, NULL without memory or where they lead in circles. */
+static char *follow_links(const char *path)
+{
+    enum { MOST = 40 };
+    char *at = vgg_mem_strdup(path);
+    for (int i = 0; at && i < MOST; i++) {
+        char target[PATH_MAX];
+        ssize_t n = descriptor_of(at) >= 0 ? -1 : readlink(at, target, sizeof target - 1);
+        if (n < 0) return at;
+        target[n] = '\0';
+        char *slash = strrchr(at, '/'), *next;
+        if (target[0] == '/' || !slash) {
+            next = vgg_mem_strdup(target);
+        } else {
+            *slash = '\0';
+            next = vgg_file_join(at, target);
+        }
+        free(at);
+        at = next;
     }
-    *out = file;
-    return VGG_OK;
+    free(at);
+    return NULL;
 }
 
 /* Is there something at `path` that a rename would replace by a file? */
 static bool is_special(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    return descriptor_of(path) >= 0 || (stat(path, &info) == 0 && !S_ISREG(info.st_mode));
+}
+
+static FILE *open_directly(const char *path)
+{
+    int own = descriptor_of(path), fd = own >= 0 ? dup(own) : -1;
+    if (own < 0) return fopen(path, "wb");
+    FILE *stream = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (!stream && fd >= 0) close(fd);
+    return stream;
+}
+
+static enum vgg_status create(struct vgg_file **out, const char *path, bool streams)
+{
+    enum vgg_status status = VGG_OK;
+    *out = NULL;
+    struct vgg_file *file = vgg_mem_calloc(1, sizeof *file);
+    if (!file) return vgg_fail_memory(path, sizeof *file);
+    file->path = follow_links(path);
+    if (!file->path) CHECK(vgg_fail(VGG_ERR_IO, "%s: cannot be written: its links lead nowhere", path));
+    bool special = is_special(file->path);
+    if (special && !streams) {
+        CHECK(vgg_fail(VGG_ERR_IO, "%s: is no regular file and would be replaced; name another output", path));
+    }
+    size_t size = strlen(file->path) + 32;
+    if (!special) file->temporary = vgg_mem_calloc(size, 1);
+    if (!special && !file->temporary) CHECK(vgg_fail_memory(path, size));
+    file->stream = special ? open_directly(file->path) : open_aside(file->temporary, size, file->path);
+    if (!file->stream) CHECK(vgg_fail(VGG_ERR_IO, "%s: cannot be written: %s", path, strerror(errno)));
+    *out = file;
+    return VGG_OK;
+fail:
+    file_free(file);
+    return status;
 }
 
 enum vgg_status vgg_file_create(struct vgg_file **out, const char *path)
 {
-    *out = NULL;
-    if (is_special(path))
-        return vgg_fail(VGG_ERR_IO, "%s: is no regular file and would be replaced; name another output", path);
-    return create(out, path, true);
+    return create(out, path, false);
 }
 
 enum vgg_status vgg_file_create_or_stream(struct vgg_file **out, const char *path)
 {
-    return create(out, path, !is_special(path));
+    return create(out, path, true);
 }
 
 static enum vgg_status write_failed(const struct vgg_file *file)
@@ -183,7 +230,7 @@ void vgg_file_abort(struct vgg_file *file)
 enum vgg_status vgg_file_map(const void **data, size_t *size, const char *path)
 {
     *data = NULL, *size = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for its writer */
     if (fd < 0) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
     struct stat info;
     enum vgg_status status = VGG_OK;

@@ -6,10 +6,11 @@
 
 #include "core/vgg16.h"
 
-/* A file written aside (PATH.tmp.RANDOM in the same folder). Exactly one of commit and abort ends it; both free it. */
+/* A file written aside (PATH.tmp.RANDOM in the same folder). Exactly one of commit and abort ends it; both free it. A
+ * link stays: what it leads to is replaced. */
 struct vgg_file;
 enum vgg_status vgg_file_create(struct vgg_file **out, const char *path);
-/* The same, but a device or a pipe is written directly instead of refused. */
+/* The same, but a device, a pipe or an own descriptor (/dev/stdout) is written directly instead of refused. */
 enum vgg_status vgg_file_create_or_stream(struct vgg_file **out, const char *path);
 enum vgg_status vgg_file_write(struct vgg_file *file, const void *data, size_t size);
 /* Overwrites `size` bytes already written at `offset` (a header whose numbers are known only now), and flushes. */

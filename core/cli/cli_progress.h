@@ -31,7 +31,8 @@ bool cli_progress_report(void *user, const struct vgg_progress *report);
 /* vgg_log_fn: `user` is a struct cli_progress. */
 void cli_progress_log(void *user, enum vgg_log_level level, const char *line);
 
-/* From here on the first SIGINT or SIGTERM asks to stop, and one that comes later than half a second after it kills. */
+/* From here on the first SIGINT, SIGTERM or SIGHUP (unless it is ignored, as by nohup) asks to stop, and one that comes
+ * later than half a second after it kills. */
 void cli_signals_catch(void);
 
 #endif

@@ -247,6 +247,10 @@ static enum vgg_status train(struct session *s)
     enum vgg_status trained = vgg_train(s->engine, s->model, s->rest ? s->rest : s->all, validation_data(s), &options);
     cli_progress_clear(&s->cli->progress);
     if (trained != VGG_OK && trained != VGG_INTERRUPTED) return cli_work_status(trained);
+    if (trained == VGG_INTERRUPTED && s->history.steps == 0) {
+        cli_note(s->cli, "%s: not written, since no step was done", s->options->output);
+        return trained;
+    }
     enum vgg_status status = vgg_model_save(s->model, s->options->output);
     if (status != VGG_OK) return status;
     if (s->options->report) {

@@ -87,17 +87,21 @@ static bool fits(const struct vgg_net *net, const struct need *need, uint64_t me
     return (most == 0 || largest_of(need) <= most) && (memory == 0 || size_of(need) <= memory);
 }
 
-/* The largest power of two below `shard` that fits; 0: none. */
-static enum vgg_status smaller_shard(int *out, const struct vgg_net *net, int shard, uint64_t memory)
+/* Tries smaller shards, powers of two, the largest first: *fitting is the first that fits, 0 if none does, and *least
+ * what the one that needs least of all asks for. (Of small shards there are many, and so many sums.) */
+static enum vgg_status smaller_shards(int *fitting, struct need *least, const struct vgg_net *net, uint64_t memory)
 {
-    enum vgg_status status = VGG_OK;
-    struct need need;
-    *out = 1 << 16;
-    while (*out >= shard)
-        *out /= 2;
-    for (; *out; *out /= 2) {
-        CHECK(need_of(&need, net, *out, 1));
-        if (fits(net, &need, memory)) break;
+    enum vgg_status status;
+    *fitting = 0;
+    CHECK(need_of(least, net, net->shard, 1));
+    int shard = 1 << 16;
+    while (shard >= net->shard)
+        shard /= 2;
+    for (; shard && !*fitting; shard /= 2) {
+        struct need need;
+        CHECK(need_of(&need, net, shard, 1));
+        if (fits(net, &need, memory)) *fitting = shard;
+        if (size_of(&need) < size_of(least)) *least = need;
     }
 fail:
     return status;
@@ -120,23 +124,28 @@ static void tell_excess(char *text, size_t size, const struct vgg_net *net, cons
 static enum vgg_status refuse(const struct vgg_net *net, const struct need *need, uint64_t memory)
 {
     enum vgg_status status = VGG_OK;
-    struct need one;
+    struct need least = *need;
     char excess[256];
     int fitting = 0;
-    bool limited = memory && size_of(need) > memory;
-    if (vgg_net_trains(net)) CHECK(smaller_shard(&fitting, net, need->shard, memory));
+    const char *more = memory && size_of(need) > memory ? "raise --memory" : "use --backend cpu";
+    if (vgg_net_trains(net)) CHECK(smaller_shards(&fitting, &least, net, memory));
+    tell_excess(excess, sizeof excess, net, fitting ? need : &least, memory);
     if (fitting) {
-        tell_excess(excess, sizeof excess, net, need, memory);
         CHECK(vgg_fail(
             VGG_ERR_MEMORY,
             "a shard of %d images of %dx%d needs %s; --shard %d fits (the gradients are then summed in another "
             "order), or %s",
-            need->shard, net->arch.h, net->arch.w, excess, fitting, limited ? "raise --memory" : "use --backend cpu"));
+            need->shard, net->arch.h, net->arch.w, excess, fitting, more));
     }
-    CHECK(need_of(&one, net, 1, 1));
-    tell_excess(excess, sizeof excess, net, &one, memory);
-    CHECK(vgg_fail(VGG_ERR_MEMORY, "one image of %dx%d needs %s; take a smaller --size, train fewer layers or %s",
-                   net->arch.h, net->arch.w, excess, limited ? "raise --memory" : "use --backend cpu"));
+    if (vgg_net_trains(net)) {
+        CHECK(vgg_fail(
+            VGG_ERR_MEMORY,
+            "training %dx%d in batches of %d needs %s, with --shard %d even; take a smaller --batch or --size, "
+            "train fewer layers or %s",
+            net->arch.h, net->arch.w, net->spec.batch, excess, least.shard, more));
+    }
+    CHECK(vgg_fail(VGG_ERR_MEMORY, "one image of %dx%d needs %s; take a smaller --size or %s", net->arch.h, net->arch.w,
+                   excess, more));
 fail:
     return status;
 }

@@ -49,7 +49,7 @@ bool vgg_image_is_name(const char *path)
 static enum vgg_status read_file(uint8_t **out, size_t *size, const char *path, char *why)
 {
     *out = NULL, *size = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return vgg_image_why(why, VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
     enum vgg_status status = VGG_OK;
     struct stat info;

@@ -15,6 +15,7 @@ enum { DEFAULT_BATCH = 32 };
 /* What the pass fills. */
 struct gather {
     const struct vgg_model *model;
+    const struct vgg_data *data;
     struct vgg_evaluation *result;
     double loss;
     size_t correct;
@@ -29,6 +30,11 @@ static enum vgg_status gather(void *sink, const struct vgg_batch *batch, const f
     for (int i = 0; i < batch->count; i++, r->count++) {
         const float *row = y + (size_t)i * (size_t)outputs;
         float *p = r->probabilities + r->count * (size_t)r->classes;
+        for (int k = 0; k < outputs; k++) {
+            if (isfinite(row[k])) continue;
+            return vgg_fail(VGG_ERR_NUMERIC, "%s: the model's output is not a number; is the item's data?",
+                            vgg_data_path(g->data, batch->index[i]));
+        }
         int predicted = vgg_model_predicted(g->model, row), label = batch->labels[i];
         if (outputs == 1) {
             p[0] = 1.0f - row[0], p[1] = row[0];
@@ -92,7 +98,7 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
     struct vgg_net *net = NULL;
     int *labels = NULL;
     struct vgg_image_options images = options->images;
-    struct gather g = { .model = model };
+    struct gather g = { .model = model, .data = data };
     int classes = vgg_arch_classes(arch), first;
     bool labelled = vgg_data_class_count(data) > 0;
     *out = NULL;

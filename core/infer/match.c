@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
@@ -83,11 +84,14 @@ static enum vgg_status refuse(const struct vgg_model *model, const char *item, i
     if (!has_names(model))
         return vgg_fail(VGG_ERR_ARGUMENT, "%s: class %d (%s) is out of range: the model knows the classes 0 to %d",
                         item, label, name, last);
-    return vgg_fail(
-        VGG_ERR_ARGUMENT,
-        "%s: class %d (%s) is out of range: the model knows %d classes, %s to %s; give the class the model's "
-        "name or leave it out",
-        item, label, name, last + 1, vgg_model_class_name(model, 0), vgg_model_class_name(model, last));
+    for (int i = 0; i <= last; i++) {
+        if (strcasecmp(vgg_model_class_name(model, i), name) == 0)
+            return vgg_fail(VGG_ERR_ARGUMENT, "%s: class %d (%s) is none of the model's; call it %s", item, label, name,
+                            vgg_model_class_name(model, i));
+    }
+    return vgg_fail(VGG_ERR_ARGUMENT,
+                    "%s: class %d (%s) is none of the model's %d, %s to %s; give it the model's name or leave it out",
+                    item, label, name, last + 1, vgg_model_class_name(model, 0), vgg_model_class_name(model, last));
 }
 
 enum vgg_status vgg_match_labels(int **out, const struct vgg_model *model, const struct vgg_data *data)

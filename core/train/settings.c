@@ -55,7 +55,7 @@ void vgg_settings_add(struct vgg_settings *settings, const char *key, const char
 void vgg_settings_add_number(struct vgg_settings *settings, const char *key, float value)
 {
     char text[32];
-    int digits = 1;
+    int digits = 6; /* fewer would write 20 as 2e+01 */
     do {
         snprintf(text, sizeof text, "%.*g", digits, (double)value);
     } while (digits++ < 9 && strtof(text, NULL) != value);

@@ -326,8 +326,8 @@ void vgg_trainer_finish(struct vgg_trainer *t)
     vgg_checkpoint_folder_release(&t->folder);
     vgg_settings_finish(&t->settings);
     if (t->o.history) {
-        *t->o.history = (struct vgg_history) { t->state.history, (size_t)t->state.epoch, t->shard, t->seconds_features,
-                                               t->seconds_save };
+        *t->o.history = (struct vgg_history) { t->state.history, (size_t)t->state.epoch, t->state.step,
+                                               t->shard,         t->seconds_features,    t->seconds_save };
     } else {
         free(t->state.history);
     }

@@ -119,7 +119,7 @@ class Classes(Program):
     def test_extra(self):
         self.part("extra", {"kiwi": 1, "plum": 1})
         os.rename(self.path("extra/kiwi"), self.path("extra/quince"))
-        wrong = r"^vgg16: extra/quince/5.png: class 1 \(quince\) is out of range: the model knows 4 classes, fig to plum"
+        wrong = r"^vgg16: extra/quince/5.png: class 1 \(quince\) is none of the model's 4, fig to plum; "
         self.fail_with(1, wrong, "evaluate", "extra", "-m", "m.safetensors", "-o", "p.csv")
         self.fail_with(1, wrong, "train", "full", "--from", "m.safetensors", "-o", "n.safetensors", "--validation", "extra")
         # A name without an image harms nothing.

@@ -138,6 +138,24 @@ class Train(Program):
         self.fail_with(1, "shard 2 then, 4 now", *wide, "--shard", "4", "--epochs", "5", "--checkpoint", "ck", "--resume",
                        "-o", "e.safetensors")
 
+    def test_interrupted_before_the_first_step(self):
+        """What was trained before stays: nothing that could replace it is there."""
+        self.train("data", "m.safetensors", "--epochs", "1")
+        with open(self.path("m.safetensors"), "rb") as f:
+            good = f.read()
+        write_folder(self.path("many"), count=12)
+        args = ["train", "many?per_class=12", "--weights", "random", "--arch", "vgg11", "--size", "64", *GAP, "--epochs", "3", "-o",
+                "m.safetensors", "--isa", "scalar", "--backend", "cpu"]
+        with subprocess.Popen([PROGRAM, *args], cwd=self.folder, env=self.env, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as run:
+            time.sleep(1)  # in the midst of the frozen layers' features
+            run.send_signal(signal.SIGINT)
+            _, err = run.communicate(timeout=100)
+        self.assertEqual(run.returncode, 130, err)
+        self.assertIn("m.safetensors: not written, since no step was done", err)
+        with open(self.path("m.safetensors"), "rb") as f:
+            self.assertEqual(f.read(), good)
+
     def test_every_option(self):
         for options in (
             "--optimizer sgd --lr 0.01 --momentum 0.9 --nesterov --weight-decay 1e-4 --schedule cosine",
@@ -410,6 +428,30 @@ class Extract(Program):
         self.assertEqual([run.returncode, out], [130, ""], err)
         self.assertEqual(self.files(), before)
 
+    def test_hangup(self):
+        """A terminal that is closed stops like Ctrl-C; nohup's programs go on."""
+        with open(self.path("long.txt"), "w") as f:
+            f.write("data/cat/0.png\n" * 200000)
+        before = self.files()
+        args = ["extract", "long.txt", *self.BASE, "--layer", "block1_pool", "--pooling", "avg", "-o", "f.npy"]
+        with subprocess.Popen([PROGRAM, *args], cwd=self.folder, env=self.env, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as run:
+            while run.poll() is None and self.files() == before:
+                time.sleep(0.01)
+            run.send_signal(signal.SIGHUP)
+            _, err = run.communicate(timeout=60)
+        self.assertEqual(run.returncode, 130, err)
+        self.assertEqual(self.files(), before)
+
+    def test_pipe_among_the_images(self):
+        os.mkfifo(self.path("data/cat/pipe.png"))
+        os.symlink("data/cat/pipe.png", self.path("link.png"))
+        with open(self.path("list.txt"), "w") as f:
+            f.write("data/cat/0.png\ndata/cat/pipe.png\n")
+        base = [*self.BASE, "--layer", "block1_pool", "--pooling", "avg", "-o", "f.npy"]
+        self.fail_with(1, "data/cat/pipe.png: is not a regular file", "extract", "list.txt", *base, timeout=20)
+        self.assertEqual(self.json("extract", "list.txt", *base, "--skip-bad", timeout=20)["images"], 1)
+
     def test_second_signal_kills(self):
         with open(self.path("long.txt"), "w") as f:
             f.write("data/cat/0.png\n" * 200000)
@@ -469,6 +511,25 @@ class EvaluateAndPredict(Program):
         self.assertAlmostEqual(loss / 8, result["loss"], places=4)
         self.assertEqual(self.succeed("evaluate", "data", "-m", "m.safetensors", "-o", "/dev/stdout").splitlines()[0],
                          "path,label,predicted,cat,dog")
+
+    def test_no_number_is_no_prediction(self):
+        write_features(self.path("f.safetensors"), (64,), [0, 1, 0])
+        self.assertEqual(self.json("evaluate", "f.safetensors", "-m", "m.safetensors")["images"], 3)
+        with open(self.path("f.safetensors"), "r+b") as f:
+            f.seek(8 + struct.unpack("<Q", f.read(8))[0] + 4 * (64 + 5))
+            f.write(struct.pack("<f", math.nan))
+        self.fail_with(1, "f.safetensors#1: the model's output is not a number", "evaluate", "f.safetensors", "-m",
+                       "m.safetensors", "-o", "p.csv")
+
+    def test_link_to_a_descriptor(self):
+        os.symlink("/proc/self/fd/1", self.path("out"))
+        with open(self.path("told.txt"), "w") as f:
+            self.succeed("evaluate", "data", "-m", "m.safetensors", "-o", "out", stdout=f)
+        self.assertTrue(os.path.islink(self.path("out")))
+        with open(self.path("told.txt")) as f:
+            told = f.read()
+        self.assertIn("path,label,predicted,cat,dog\n", told)
+        self.assertIn("accuracy 1.0000", told)
 
     def test_undefined_is_null(self):
         os.makedirs(self.path("cats/cat"))
