@@ -32,23 +32,26 @@ static void file_free(struct vgg_file *file)
 
 /* Opens PATH.tmp.RANDOM, which nobody has made before: a link planted under a name that could be guessed would be
  * followed. Permissions as for any new file. */
-static FILE *open_aside(char *temporary, size_t size, const char *path)
+static enum vgg_status open_aside(struct vgg_file *file)
 {
     enum { TRIES = 16 };
-    for (int i = 0; i < TRIES; i++) {
+    size_t size = strlen(file->path) + 32;
+    file->temporary = vgg_mem_calloc(size, 1);
+    if (!file->temporary) return vgg_fail_memory(file->path, size);
+    int fd = -1;
+    for (int i = 0; i < TRIES && fd < 0; i++) {
         uint64_t random;
-        if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) return NULL;
-        snprintf(temporary, size, "%s.tmp.%016" PRIx64, path, random);
-        int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-        if (fd < 0 && errno == EEXIST) continue;
-        FILE *stream = fd < 0 ? NULL : fdopen(fd, "wb");
-        if (!stream && fd >= 0) {
-            close(fd);
-            unlink(temporary);
-        }
-        return stream;
+        if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) break;
+        snprintf(file->temporary, size, "%s.tmp.%016" PRIx64, file->path, random);
+        fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST) break;
     }
-    return NULL;
+    file->stream = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (!file->stream && fd >= 0) {
+        close(fd);
+        unlink(file->temporary);
+    }
+    return VGG_OK;
 }
 
 /* The descriptor that /dev/stdout, /dev/fd/N or /proc/self/fd/N stands for; -1: it is no such name. */
@@ -58,18 +61,20 @@ static int descriptor_of(const char *path)
     if (strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
     if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        const char *number = path + strlen(folders[i]);
-        if (strncmp(path, folders[i], strlen(folders[i])) != 0 || !*number || strlen(number) > 6) continue;
-        if (strspn(number, "0123456789") == strlen(number)) return atoi(number);
+        size_t length = strlen(folders[i]);
+        if (strncmp(path, folders[i], length) != 0) continue;
+        size_t digits = strspn(path + length, "0123456789");
+        if (digits > 0 && digits < 7 && path[length + digits] == '\0') return atoi(path + length);
     }
     return -1;
 }
 
-/* Where links lead from `path`, which need not exist: by malloc, NULL without memory or where they lead in circles. */
-static char *follow_links(const char *path)
+/* Where links lead from `path`, which need not exist: by malloc, NULL without memory or, with *circle, in circles. */
+static char *follow_links(const char *path, bool *circle)
 {
     enum { MOST = 40 };
     char *at = vgg_mem_strdup(path);
+    *circle = false;
     for (int i = 0; at && i < MOST; i++) {
         char target[PATH_MAX];
         ssize_t n = descriptor_of(at) >= 0 ? -1 : readlink(at, target, sizeof target - 1);
@@ -85,6 +90,7 @@ static char *follow_links(const char *path)
         free(at);
         at = next;
     }
+    *circle = at != NULL;
     free(at);
     return NULL;
 }
@@ -96,31 +102,30 @@ static bool is_special(const char *path)
     return descriptor_of(path) >= 0 || (stat(path, &info) == 0 && !S_ISREG(info.st_mode));
 }
 
-static FILE *open_directly(const char *path)
+static void open_directly(struct vgg_file *file)
 {
-    int own = descriptor_of(path), fd = own >= 0 ? dup(own) : -1;
-    if (own < 0) return fopen(path, "wb");
-    FILE *stream = fd < 0 ? NULL : fdopen(fd, "wb");
-    if (!stream && fd >= 0) close(fd);
-    return stream;
+    int own = descriptor_of(file->path), fd = own >= 0 ? dup(own) : -1;
+    file->stream = own < 0 ? fopen(file->path, "wb") : fd < 0 ? NULL : fdopen(fd, "wb");
+    if (!file->stream && fd >= 0) close(fd);
 }
 
 static enum vgg_status create(struct vgg_file **out, const char *path, bool streams)
 {
     enum vgg_status status = VGG_OK;
+    bool circle;
     *out = NULL;
     struct vgg_file *file = vgg_mem_calloc(1, sizeof *file);
     if (!file) return vgg_fail_memory(path, sizeof *file);
-    file->path = follow_links(path);
-    if (!file->path) CHECK(vgg_fail(VGG_ERR_IO, "%s: cannot be written: its links lead nowhere", path));
-    bool special = is_special(file->path);
-    if (special && !streams) {
+    file->path = follow_links(path, &circle);
+    if (circle) CHECK(vgg_fail(VGG_ERR_IO, "%s: cannot be written: its links lead nowhere", path));
+    if (!file->path) CHECK(vgg_fail_memory(path, strlen(path)));
+    if (!is_special(file->path)) {
+        CHECK(open_aside(file));
+    } else if (streams) {
+        open_directly(file);
+    } else {
         CHECK(vgg_fail(VGG_ERR_IO, "%s: is no regular file and would be replaced; name another output", path));
     }
-    size_t size = strlen(file->path) + 32;
-    if (!special) file->temporary = vgg_mem_calloc(size, 1);
-    if (!special && !file->temporary) CHECK(vgg_fail_memory(path, size));
-    file->stream = special ? open_directly(file->path) : open_aside(file->temporary, size, file->path);
     if (!file->stream) CHECK(vgg_fail(VGG_ERR_IO, "%s: cannot be written: %s", path, strerror(errno)));
     *out = file;
     return VGG_OK;
