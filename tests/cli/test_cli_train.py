@@ -90,12 +90,13 @@ class Train(Program):
         self.train("data", "m.safetensors", "--epochs", "1")
         with open(self.path("m.safetensors"), "rb") as f:
             good = f.read()
-        write_folder(self.path("many"), count=12)
-        args = ["train", "many?per_class=12", "--weights", "random", "--arch", "vgg11", "--size", "64", *GAP, "--epochs", "3", "-o",
-                "m.safetensors", "--isa", "scalar", "--backend", "cpu"]
-        with subprocess.Popen([PROGRAM, *args], cwd=self.folder, env=self.env, stdout=subprocess.PIPE,
+        write_idx(self.path("i.gz"), self.path("l"), count=600)  # many batches of features: most of a minute
+        args = ["train", "idx:i.gz,l", "--weights", "random", "--arch", "vgg11", "--size", "32", *GAP, "--epochs", "3",
+                "-o", "m.safetensors", "--isa", "scalar", "--backend", "cpu", "-v"]
+        with subprocess.Popen([PROGRAM, *args], cwd=self.folder, env=self.env, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True) as run:
-            time.sleep(1)  # in the midst of the frozen layers' features
+            while "layer by layer" not in run.stderr.readline():
+                pass  # until two batches are done
             run.send_signal(signal.SIGINT)
             _, err = run.communicate(timeout=100)
         self.assertEqual(run.returncode, 130, err)
