@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,11 @@ enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, 
         store->values ? (const uint8_t *)store->values + at * item * vgg_dtype_size(store->dtype) : NULL;
     if (store->shape.features) {
         vgg_dtype_to_f32(x, values, store->dtype, item);
+        for (size_t i = 0; i < item; i++) {
+            if (!isfinite(x[i]))
+                return vgg_image_why(why, VGG_ERR_NUMERIC, "%s: holds what is no finite number; extract it again",
+                                     name);
+        }
         return VGG_OK;
     }
     double map[6];

@@ -227,8 +227,9 @@ class EvaluateAndPredict(Program):
         with open(self.path("f.safetensors"), "r+b") as f:
             f.seek(8 + struct.unpack("<Q", f.read(8))[0] + 4 * (64 + 5))
             f.write(struct.pack("<f", math.nan))
-        self.fail_with(1, "f.safetensors#1: the model's output is not a number", "evaluate", "f.safetensors", "-m",
-                       "m.safetensors", "-o", "p.csv")
+        wrong = "f.safetensors#1: holds what is no finite number"
+        self.fail_with(1, wrong, "evaluate", "f.safetensors", "-m", "m.safetensors", "-o", "p.csv")
+        self.fail_with(1, wrong, "train", "f.safetensors", "--from", "m.safetensors", "-o", "n.safetensors")
 
     def test_link_to_a_descriptor(self):
         os.symlink("/proc/self/fd/1", self.path("out"))
