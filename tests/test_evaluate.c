@@ -181,3 +181,23 @@ Test(evaluate, damaged_images_are_left_out)
     vgg_engine_destroy(engine);
     remove_folder(folder);
 }
+
+Test(evaluate, weights_that_are_no_numbers_are_told_with_the_item)
+{
+    struct vgg_engine *engine = tiny_engine();
+    struct vgg_model *model = tiny_model("gap,dense:4:softmax");
+    struct vgg_data *data = tiny_open(&tiny_held);
+    struct vgg_evaluation *result;
+    struct vgg_evaluate_options options = { 0 };
+    float bias[TINY_CLASSES];
+    int last = vgg_model_layer_count(model) - 1;
+    cr_assert_eq(vgg_model_get(model, last, true, bias, TINY_CLASSES), VGG_OK);
+    bias[2] = NAN;
+    cr_assert_eq(vgg_model_set(model, last, true, bias, TINY_CLASSES), VGG_OK);
+    EXPECT_FAILURE(vgg_evaluate(&result, engine, model, data, &options), VGG_ERR_NUMERIC,
+                   "#0: the model's output is not a number");
+    cr_expect_null(result);
+    vgg_data_destroy(data);
+    vgg_model_destroy(model);
+    vgg_engine_destroy(engine);
+}
