@@ -18,11 +18,6 @@ struct vk_block {
     struct vk_buf *bufs; /* by offset */
 };
 
-static size_t round_up(size_t value, size_t multiple)
-{
-    return (value + multiple - 1) / multiple * multiple;
-}
-
 static bool find_type(const struct vk *vk, uint32_t bits, VkMemoryPropertyFlags want, VkMemoryPropertyFlags avoid,
                       uint32_t *type)
 {
@@ -123,11 +118,11 @@ static bool block_take(struct vk_block *block, struct vk_buf *buf, size_t size, 
 {
     size_t at = 0;
     struct vk_buf **link = &block->bufs;
-    while (*link && round_up(at, align) + size > (*link)->offset) {
+    while (*link && vgg_mem_round_up(at, align) + size > (*link)->offset) {
         at = (*link)->offset + (*link)->size;
         link = &(*link)->next;
     }
-    at = round_up(at, align);
+    at = vgg_mem_round_up(at, align);
     if (at + size > block->size) return false;
     buf->offset = at;
     buf->size = size;
@@ -169,7 +164,7 @@ enum vgg_status vk_mem_create(struct vk *vk, struct vk_buf **out, size_t size, e
     buf->base.backend = &vk->base;
     buf->base.size = size;
     VkBufferCreateInfo info = { .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-                                .size = round_up(size ? size : 1, VGG_VIEW_ALIGN),
+                                .size = vgg_mem_round_up(size ? size : 1, VGG_VIEW_ALIGN),
                                 .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_BUFFER_BIT |
                                          VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT };
     if (vk->gpu.lanes) info.usage |= VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT;

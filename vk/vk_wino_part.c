@@ -1,9 +1,6 @@
 #include "vk/vk_wino_part.h"
 
-static size_t round_up(size_t value, size_t multiple)
-{
-    return (value + multiple - 1) / multiple * multiple;
-}
+#include "core/base/mem.h"
 
 size_t vk_wino_tiles(int images, int rows, int w)
 {
@@ -12,9 +9,9 @@ size_t vk_wino_tiles(int images, int rows, int w)
 
 struct vk_wino_layout vk_wino_layout(size_t u, size_t v, size_t m)
 {
-    return (struct vk_wino_layout) { round_up(4 * VK_WINO_POINTS * u, VGG_VIEW_ALIGN),
-                                     round_up(4 * VK_WINO_POINTS * v, VGG_VIEW_ALIGN),
-                                     round_up(4 * VK_WINO_POINTS * m, VGG_VIEW_ALIGN) };
+    return (struct vk_wino_layout) { vgg_mem_round_up(4 * VK_WINO_POINTS * u, VGG_VIEW_ALIGN),
+                                     vgg_mem_round_up(4 * VK_WINO_POINTS * v, VGG_VIEW_ALIGN),
+                                     vgg_mem_round_up(4 * VK_WINO_POINTS * m, VGG_VIEW_ALIGN) };
 }
 
 struct vk_bind vk_wino_scratch(const struct vk *vk, size_t offset, size_t size, bool write)
