@@ -15,10 +15,11 @@ passes=6                # over the pictures, of the trainings that go through th
 data=${VGG16_DEMO_DATA:-/usr/share/datasets/fashion-mnist}
 
 say() { printf '\n== %s\n' "$*"; }
-# The program; its words are shown and kept in $told.
+# The program; its words are shown as they come and kept in $told. awk writes to the descriptor, where tee would open what
+# stands behind it once more and cut a log that this script is sent to.
 run() {
     printf '$ vgg16 %s\n' "$*" >&2
-    told=$(build/demo/vgg16 "$@" | tee /dev/stderr)
+    told=$(build/demo/vgg16 "$@" | awk '{ print; print > "/dev/stderr"; fflush() }')
 }
 # Of the training that began at second $1: accuracy on the test pictures, as its last epoch's line tells, and time.
 result() {
@@ -77,3 +78,4 @@ printf '%-58s %s\n' "starter weights: features of block5_pool, then a head" "$fe
     "random weights: every layer trained, 2 passes" "${random[2]}" \
     "random weights: every layer trained, $passes passes, as block5" "${random[$passes]}"
 echo "Pages to open in a browser: $out/{features,lower,tuned,random2,random$passes}.html"
+echo "The program is $PWD/build/demo/vgg16; so that \`vgg16\` finds it: export PATH=\"$PWD/build/demo:\$PATH\""

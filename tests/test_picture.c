@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "core/image/caption.h"
 #include "core/image/colour.h"
 #include "core/image/heat.h"
 #include "core/image/picture.h"
@@ -49,7 +50,7 @@ Test(picture, png_keeps_every_byte)
     snprintf(path, sizeof path, "%s/p.png", folder);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct vgg_image image = make_image(sizes[i][0], sizes[i][1]), again;
-        cr_assert_eq(vgg_picture_write(path, &image), VGG_OK); /* replaces the last one */
+        cr_assert_eq(vgg_picture_write(path, &image, NULL), VGG_OK); /* replaces the last one */
         read_back(&again, folder, "p.png");
         cr_assert_eq(again.height, image.height);
         cr_assert_eq(again.width, image.width);
@@ -125,8 +126,8 @@ Test(picture, failures)
     cr_assert_null(png);
     EXPECT_FAILURE(vgg_picture_jpeg(&png, &size, &large), VGG_ERR_UNSUPPORTED, "20000 x 20000 pixels");
     snprintf(path, sizeof path, "%s/no/p.png", folder);
-    EXPECT_FAILURE(vgg_picture_write(path, &image), VGG_ERR_IO, "no/p.png: cannot be written");
-    EXPECT_FAILURE(vgg_picture_write(folder, &image), VGG_ERR_IO, "is no regular file");
+    EXPECT_FAILURE(vgg_picture_write(path, &image, NULL), VGG_ERR_IO, "no/p.png: cannot be written");
+    EXPECT_FAILURE(vgg_picture_write(folder, &image, NULL), VGG_ERR_IO, "is no regular file");
     cr_assert_eq(files_in(folder), 0);
     vgg_image_finish(&image);
     remove_folder(folder);
@@ -212,6 +213,34 @@ Test(heat, lies_where_the_map_says)
     vgg_image_finish(&image);
 }
 
+/* A black picture with one line of text at (top, left). By malloc. */
+static struct vgg_image write_words(const char *text, int top, int left, int width, int scale)
+{
+    struct vgg_image image = { 40, 160, calloc(40 * 160, 3) };
+    vgg_caption_draw(&image, text, top, left, width, scale);
+    return image;
+}
+
+static bool lit(const struct vgg_image *image, int y, int x)
+{
+    return image->rgb[(y * image->width + x) * 3] != 0;
+}
+
+/* Columns from the first to behind the last that holds ink; rows likewise. */
+static void ink_box(const struct vgg_image *image, int box[4])
+{
+    int found[4] = { image->height, 0, image->width, 0 };
+    for (int i = 0; i < image->height * image->width; i++) {
+        int y = i / image->width, x = i % image->width;
+        if (!lit(image, y, x)) continue;
+        if (y < found[0]) found[0] = y;
+        if (y >= found[1]) found[1] = y + 1;
+        if (x < found[2]) found[2] = x;
+        if (x >= found[3]) found[3] = x + 1;
+    }
+    memcpy(box, found, sizeof found);
+}
+
 Test(sheet, strongest_channels_in_order)
 {
     enum { H = 2, W = 3, C = 5 };
@@ -227,22 +256,95 @@ Test(sheet, strongest_channels_in_order)
     cr_assert_eq(vgg_sheet_add(sheet, &photo, maps, C, strongest), VGG_OK);
     cr_assert_arr_eq(strongest, ((int[]) { 1, 3, 4, 0 }), sizeof strongest);
     snprintf(path, sizeof path, "%s/s.png", folder);
-    cr_assert_eq(vgg_sheet_write(sheet, path), VGG_OK);
+    cr_assert_eq(vgg_sheet_write(sheet, path, NULL), VGG_OK);
     read_back(&again, folder, "s.png");
     int height = again.height;
     vgg_image_finish(&again);
     cr_assert_eq(vgg_sheet_add(sheet, &photo, maps, C, strongest), VGG_OK);
     EXPECT_FAILURE(vgg_sheet_add(sheet, &photo, maps, C, strongest), VGG_ERR_ARGUMENT, "is full");
-    cr_assert_eq(vgg_sheet_write(sheet, path), VGG_OK);
+    cr_assert_eq(vgg_sheet_write(sheet, path, NULL), VGG_OK);
     read_back(&again, folder, "s.png");
     cr_assert_gt(again.height, height + 80); /* another band */
     int white = 0;
     for (int i = 0; i < again.height * again.width; i++)
         white += again.rgb[i * 3] == 255 && again.rgb[i * 3 + 1] == 255 && again.rgb[i * 3 + 2] == 255;
     cr_assert_geq(white, 2 * 4 * 96 / H * 96 / H); /* the largest place of each tile */
+    /* Under the tiles stand the channels' numbers: as they look on a picture of their own. */
+    int left = 24 + (int)lround((96 + 12) * 144.0 / 96);
+    for (int k = 0; k < 4; k++) {
+        char number[8];
+        snprintf(number, sizeof number, "%d", strongest[k]);
+        struct vgg_image words = write_words(number, 2, 0, 144, 1);
+        for (int i = 0; i < 12 * 100; i++) {
+            int y = i / 100, x = i % 100;
+            uint8_t ink = again.rgb[((12 + 96 + y) * again.width + left + k * 150 + x) * 3];
+            cr_assert_eq(ink > 200, lit(&words, y, x), "%d: %d %d", k, y, x);
+        }
+        vgg_image_finish(&words);
+    }
     vgg_image_finish(&again);
     vgg_sheet_destroy(sheet);
     vgg_image_finish(&photo);
     EXPECT_FAILURE(vgg_sheet_create(&sheet, 100000, 8, 14, 14, VGG_COLOURS_GREY), VGG_ERR_ARGUMENT, "do not fit");
     remove_folder(folder);
+}
+
+Test(caption, stands_where_it_should)
+{
+    int small[4], large[4];
+    struct vgg_image one = write_words("E7", 5, 9, 100, 1), two = write_words("E7", 5, 9, 100, 2);
+    ink_box(&one, small);
+    ink_box(&two, large);
+    cr_assert(small[0] >= 5 && small[1] <= 5 + VGG_CAPTION_HEIGHT && small[1] - small[0] >= 6, "%d", small[0]);
+    cr_assert(small[2] >= 9 && small[3] <= 9 + 16 && small[3] - small[2] >= 8);
+    for (int y = 0; y < 12; y++) {
+        for (int x = 0; x < 24; x++) {
+            for (int k = 0; k < 4; k++)
+                cr_assert_eq(lit(&two, 5 + 2 * y + k / 2, 9 + 2 * x + k % 2), lit(&one, 5 + y, 9 + x), "%d %d", y, x);
+        }
+    }
+    for (int y = small[0]; y < small[1]; y++) /* an E has a stem at its left, and its arms end before the 7 */
+        cr_assert(lit(&one, y, small[2]));
+    vgg_image_finish(&one);
+    vgg_image_finish(&two);
+}
+
+Test(caption, letters_beyond_ascii_and_long_lines)
+{
+    int box[4];
+    struct vgg_image a = write_words("p\xc3\xa9t", 3, 4, 100, 1), b = write_words("p?t", 3, 4, 100, 1);
+    cr_assert_arr_eq(a.rgb, b.rgb, 40 * 160 * 3);
+    vgg_image_finish(&a);
+    vgg_image_finish(&b);
+    a = write_words("a name that is longer than the picture", 3, 4, 60, 1);
+    ink_box(&a, box);
+    cr_assert(box[3] <= 64 && box[3] > 54, "%d", box[3]);
+    cr_assert(lit(&a, box[1] - 1, box[3] - 1) || lit(&a, box[1] - 2, box[3] - 1), "ends in a point");
+    vgg_image_finish(&a);
+    a = write_words("none of it", 3, 4, 2, 1);
+    ink_box(&a, box);
+    cr_assert_eq(box[3], 0);
+    vgg_image_finish(&a);
+    a = write_words("EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE", 35, 100, 400,
+                    2); /* runs out of the picture, which stays whole */
+    ink_box(&a, box);
+    cr_assert_eq(box[1], 40);
+    cr_assert(box[3] > 150, "%d", box[3]);
+    vgg_image_finish(&a);
+}
+
+Test(caption, strip_beneath_leaves_the_picture)
+{
+    struct vgg_image image = make_image(31, 90), plain = make_image(31, 90);
+    cr_assert_eq(vgg_caption_append(&image, "cat 97.5 %"), VGG_OK);
+    cr_assert_eq(image.width, 90);
+    cr_assert_eq(image.height, 31 + 12 + 2 * 3);
+    cr_assert_arr_eq(image.rgb, plain.rgb, 31 * 90 * 3);
+    int ink = 0, ground = 0;
+    for (int i = 31 * 90; i < image.height * 90; i++)
+        ink += image.rgb[i * 3] > 200, ground += image.rgb[i * 3] == 24;
+    cr_assert(ink > 60 && ink < 400, "%d", ink);
+    cr_assert_eq(ink + ground, 18 * 90);
+    vgg_image_finish(&image);
+    vgg_image_finish(&plain);
 }

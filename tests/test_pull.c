@@ -211,5 +211,6 @@ Test(pull, refuses)
     weight_files_listen();
     cr_assert(vgg_pull_file("http://127.0.0.1:1/x", path, content_md5, NULL, NULL) == VGG_ERR_IO);
     cr_assert(strstr(weight_files_error(), "127.0.0.1"));
+    cr_assert(strstr(weight_files_error(), "fetched from there at ") && strstr(weight_files_error(), path));
     free(home), free(path);
 }

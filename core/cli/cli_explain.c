@@ -17,8 +17,8 @@ static const struct cli_option explain_options[] = {
     { .name = "output",
       .letter = 'o',
       .value = "FILE",
-      .help = "file to write, by its extension: .png, one image under the heat of its map; .html, a page with any "
-              "number of images; .npy, the maps alone (required)",
+      .help = "file to write, by its extension: .png, one image under the heat of its map, and beneath it class and "
+              "probability; .html, a page with any number of images; .npy, the maps alone (required)",
       .read = cli_read_text,
       .offset = offsetof(struct explain, output) },
     { .name = "map",

@@ -1,6 +1,8 @@
 #include "core/image/picture.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
 
 #include "core/base/file.h"
 #include "core/base/log.h"
@@ -8,7 +10,7 @@
 #include "core/image/resize.h"
 #include "core/image/stb_image_write.h"
 
-enum { CHANNELS = 3, QUALITY = 88 };
+enum { CHANNELS = 3, QUALITY = 88, PNG_HEADER = 8 + 25 /* signature and IHDR */ };
 
 static enum vgg_status encode(uint8_t **out, size_t *size, const struct vgg_image *image, bool jpeg)
 {
@@ -33,19 +35,46 @@ enum vgg_status vgg_picture_jpeg(uint8_t **out, size_t *size, const struct vgg_i
     return encode(out, size, image, true);
 }
 
-enum vgg_status vgg_picture_write(const char *path, const struct vgg_image *image)
+/* Big-endian, as PNG has it. */
+static void put_be32(uint8_t *to, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+/* An iTXt chunk by malloc: length, type, keyword, no compression, no language, no translated keyword, text, checksum.
+ * Source: Portable Network Graphics Specification, 2nd edition, 11.3.4.5. NULL without memory. */
+static uint8_t *title_chunk(size_t *size, const char *title)
+{
+    static const char head[] = "iTXtTitle\0\0\0\0"; /* with the end of the last empty string */
+    size_t length = sizeof head - 4 + strlen(title);
+    uint8_t *chunk = vgg_mem_calloc(length + 12, 1);
+    if (!chunk) return NULL;
+    put_be32(chunk, (uint32_t)length);
+    memcpy(chunk + 4, head, sizeof head);
+    memcpy(chunk + 4 + sizeof head, title, strlen(title));
+    put_be32(chunk + 8 + length, (uint32_t)crc32(0, chunk + 4, (uInt)(length + 4)));
+    *size = length + 12;
+    return chunk;
+}
+
+enum vgg_status vgg_picture_write(const char *path, const struct vgg_image *image, const char *title)
 {
     enum vgg_status status = VGG_OK;
     struct vgg_file *file = NULL;
-    uint8_t *png = NULL;
-    size_t size;
+    uint8_t *png = NULL, *chunk = NULL;
+    size_t size, chunk_size = 0;
     CHECK(vgg_picture_png(&png, &size, image));
+    if (title && !(chunk = title_chunk(&chunk_size, title))) CHECK(vgg_fail_memory("a title", strlen(title)));
     CHECK(vgg_file_create(&file, path));
-    CHECK(vgg_file_write(file, png, size));
+    CHECK(vgg_file_write(file, png, PNG_HEADER));
+    if (chunk) CHECK(vgg_file_write(file, chunk, chunk_size));
+    CHECK(vgg_file_write(file, png + PNG_HEADER, size - PNG_HEADER));
     status = vgg_file_commit(file);
     file = NULL;
 fail:
     vgg_file_abort(file);
+    free(chunk);
     free(png);
     return status;
 }

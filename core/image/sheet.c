@@ -1,16 +1,18 @@
 #include "core/image/sheet.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/image/caption.h"
 #include "core/image/colour.h"
 #include "core/image/picture.h"
 #include "core/image/resize.h"
 
-enum { TILE = 96, GAP = 6, COLUMNS = 8, CHANNELS = 3, GROUND = 24 };
+enum { TILE = 96, GAP = 6, COLUMNS = 8, CHANNELS = 3, GROUND = 24, LABEL = VGG_CAPTION_HEIGHT };
 
 struct vgg_sheet {
     struct vgg_image canvas;
@@ -39,7 +41,7 @@ enum vgg_status vgg_sheet_create(struct vgg_sheet **out, size_t rows, int channe
     int scale = height < TILE ? (TILE + height / 2) / height : 1, tile_height = height < TILE ? height * scale : TILE;
     double wide = (double)width * tile_height / height;
     int tile_width = wide < 1 ? 1 : wide > 8 * TILE ? 8 * TILE : (int)lround(wide);
-    int band = lines * (tile_height + GAP) - GAP, photo = (int)lround((double)band * tile_width / tile_height);
+    int band = lines * (tile_height + LABEL + GAP) - GAP, photo = (int)lround((double)band * tile_width / tile_height);
     double pixels = (double)(band + 2 * GAP) * (double)rows * ((double)columns * (tile_width + GAP) + photo + 3 * GAP);
     if (pixels > VGG_IMAGE_MAX_PIXELS) {
         return vgg_fail(VGG_ERR_ARGUMENT, "%zu images with %d channels do not fit into one picture; take fewer", rows,
@@ -153,9 +155,13 @@ enum vgg_status vgg_sheet_add(struct vgg_sheet *sheet, const struct vgg_image *i
     CHECK(vgg_picture_scale(&photo, image, sheet->band, sheet->photo));
     place(sheet, &photo, top, 2 * GAP);
     for (int k = 0; k < sheet->channels; k++) {
+        char number[16];
+        int y = top + k / sheet->columns * (sheet->tile_height + LABEL + GAP);
+        int x = left + k % sheet->columns * (sheet->tile_width + GAP);
         strongest[k] = sheet->rank[k].channel;
-        CHECK(draw_tile(sheet, maps, count, strongest[k], top + k / sheet->columns * (sheet->tile_height + GAP),
-                        left + k % sheet->columns * (sheet->tile_width + GAP)));
+        CHECK(draw_tile(sheet, maps, count, strongest[k], y, x));
+        snprintf(number, sizeof number, "%d", strongest[k]);
+        vgg_caption_draw(&sheet->canvas, number, y + sheet->tile_height + 2, x, sheet->tile_width, 1);
     }
     sheet->used++;
 fail:
@@ -163,9 +169,9 @@ fail:
     return status;
 }
 
-enum vgg_status vgg_sheet_write(struct vgg_sheet *sheet, const char *path)
+enum vgg_status vgg_sheet_write(struct vgg_sheet *sheet, const char *path, const char *title)
 {
     struct vgg_image used = sheet->canvas;
     used.height = (int)sheet->used * (sheet->band + 2 * GAP) + 2 * GAP;
-    return vgg_picture_write(path, &used);
+    return vgg_picture_write(path, &used, title);
 }

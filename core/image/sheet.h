@@ -7,7 +7,8 @@
 struct vgg_sheet;
 
 /* A sheet of `rows` bands; each has an image at its left and `channels` tiles for maps of height x width. Tiles are
- * about 96 pixels high: small maps are enlarged without smoothing, large ones reduced. */
+ * about 96 pixels high: small maps are enlarged without smoothing, large ones reduced. Under each stands its channel's
+ * number. */
 enum vgg_status vgg_sheet_create(struct vgg_sheet **out, size_t rows, int channels, int height, int width,
                                  enum vgg_colours colours);
 void vgg_sheet_destroy(struct vgg_sheet *sheet); /* accepts NULL */
@@ -16,7 +17,7 @@ void vgg_sheet_destroy(struct vgg_sheet *sheet); /* accepts NULL */
  * equal ones by number. strongest gets the sheet's `channels` numbers; count is at least as many. */
 enum vgg_status vgg_sheet_add(struct vgg_sheet *sheet, const struct vgg_image *image, const float *maps, int count,
                               int *strongest);
-/* What has been added so far, as a PNG file. */
-enum vgg_status vgg_sheet_write(struct vgg_sheet *sheet, const char *path);
+/* What has been added so far, as a PNG file with a title (NULL: none). */
+enum vgg_status vgg_sheet_write(struct vgg_sheet *sheet, const char *path, const char *title);
 
 #endif

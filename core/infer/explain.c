@@ -8,6 +8,8 @@
 #include "core/base/mem.h"
 #include "core/engine/engine.h"
 
+enum { FINE = 5 }; /* a map with fewer places in height or width is warned of */
+
 /* The last convolution of the base, or -1. */
 static int last_convolution(const struct vgg_arch *arch)
 {
@@ -37,6 +39,34 @@ static enum vgg_status find_layer(int *layer, const struct vgg_arch *arch, const
     return VGG_OK;
 }
 
+/* The last convolution of the base whose map has at least FINE x FINE places, or -1. */
+static int last_fine_layer(const struct vgg_arch *arch)
+{
+    int best = -1;
+    for (int i = 0, h, w, c; i < arch->base; i++) {
+        vgg_arch_shape(arch, i, &h, &w, &c);
+        if (arch->layer[i].kind == VGG_LAYER_CONV && h >= FINE && w >= FINE) best = i;
+    }
+    return best;
+}
+
+/* A map of few places says little about where. */
+static void warn_coarse(const struct vgg_explain *explain)
+{
+    const struct vgg_arch *arch = &explain->model->arch;
+    if (explain->h >= FINE && explain->w >= FINE) return;
+    int finer = last_fine_layer(arch), h, w, c;
+    const char *name = arch->layer[explain->layer].name;
+    if (finer < 0) {
+        vgg_log(VGG_LOG_WARNING, "%s: its map has %d x %d places only, which says little about where", name, explain->h,
+                explain->w);
+        return;
+    }
+    vgg_arch_shape(arch, finer, &h, &w, &c);
+    vgg_log(VGG_LOG_WARNING, "%s: its map has %d x %d places only, which says little about where; layer %s has %d x %d",
+            name, explain->h, explain->w, arch->layer[finer].name, h, w);
+}
+
 enum vgg_status vgg_explain_create(struct vgg_explain **out, struct vgg_engine *engine, const struct vgg_model *model,
                                    const char *layer)
 {
@@ -48,6 +78,7 @@ enum vgg_status vgg_explain_create(struct vgg_explain **out, struct vgg_engine *
     explain->model = model;
     CHECK(find_layer(&explain->layer, arch, layer));
     vgg_arch_shape(arch, explain->layer, &explain->h, &explain->w, &explain->c);
+    warn_coarse(explain);
     struct vgg_plan_spec spec = {
         .arch = arch,
         .batch = 1,

@@ -1,4 +1,5 @@
 /* Feature extraction: the network up to one layer, for arrays in memory and for whole data sets. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,7 @@ enum vgg_status vgg_features_picture(struct vgg_features *features, const char *
     size_t count = vgg_data_count(data);
     float *x = NULL, *y = NULL;
     int *numbers = NULL;
+    char title[128];
     if (images) wanted = *images;
     vgg_model_images(features->model, &wanted);
     CHECK(vgg_image_check_options(&wanted));
@@ -183,7 +185,9 @@ enum vgg_status vgg_features_picture(struct vgg_features *features, const char *
         CHECK(add_band(sheet, features, data, i, &wanted, x, y, numbers));
         if (strongest) memcpy(strongest + i * (size_t)channels, numbers, (size_t)channels * sizeof *numbers);
     }
-    status = vgg_sheet_write(sheet, path);
+    const struct vgg_arch *arch = &features->model->arch;
+    snprintf(title, sizeof title, "%s of %s, strongest channels", arch->layer[features->layer].name, arch->name);
+    status = vgg_sheet_write(sheet, path, title);
 fail:
     vgg_sheet_destroy(sheet);
     free(x);

@@ -1,5 +1,6 @@
 /* Explanations as files: the overlay of an image, the maps, a page with many. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/file.h"
@@ -7,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/data/store.h"
 #include "core/format/npy.h"
+#include "core/image/caption.h"
 #include "core/image/heat.h"
 #include "core/image/picture.h"
 #include "core/infer/explain.h"
@@ -51,6 +53,18 @@ static enum vgg_status load(struct vgg_image *image, struct vgg_resize_window *w
     return status;
 }
 
+/* The picture with what it shows in a strip beneath and as its title. */
+static enum vgg_status write_picture(const struct work *w, struct vgg_image *hot, const struct vgg_explanation *e)
+{
+    char class[VGG_EXPLAIN_TEXT], title[VGG_EXPLAIN_TEXT + 128];
+    const struct vgg_arch *arch = &w->explain->model->arch;
+    vgg_explain_class(class, w->explain->model, e->label);
+    snprintf(title, sizeof title, "%s %.1f %% (Grad-CAM, %s)", class, 100.0 * (double)e->probabilities[e->label],
+             arch->layer[w->explain->layer].name);
+    enum vgg_status status = vgg_caption_append(hot, title);
+    return status == VGG_OK ? vgg_picture_write(w->picture, hot, title) : status;
+}
+
 static enum vgg_status show(const struct work *w, const struct vgg_image *image, const struct vgg_resize_window *window,
                             const struct vgg_explanation *e)
 {
@@ -73,7 +87,7 @@ static enum vgg_status show(const struct work *w, const struct vgg_image *image,
         };
         CHECK(vgg_explain_page_card(w->page, &card));
     } else {
-        CHECK(vgg_picture_write(w->picture, &hot));
+        CHECK(write_picture(w, &hot, e));
     }
 fail:
     vgg_image_finish(&plain);

@@ -8,10 +8,9 @@
 #include "core/image/colour.h"
 #include "core/image/picture.h"
 
-enum { TEXT = 512, LEGEND_WIDTH = 256, LEGEND_HEIGHT = 8, CHANNELS = 3 };
+enum { TEXT = VGG_EXPLAIN_TEXT, LEGEND_WIDTH = 256, LEGEND_HEIGHT = 8, CHANNELS = 3 };
 
-/* A class in words: its name, or its number. */
-static void name_class(char text[TEXT], const struct vgg_model *model, int label)
+void vgg_explain_class(char text[TEXT], const struct vgg_model *model, int label)
 {
     const char *name = vgg_model_class_name(model, label);
     if (name && *name) {
@@ -44,7 +43,7 @@ enum vgg_status vgg_explain_page_create(struct vgg_html **out, const char *path,
 {
     char what[TEXT] = "the predicted class of each image", lead[2 * TEXT];
     const struct vgg_arch *arch = &explain->model->arch;
-    if (options->chosen) name_class(what, explain->model, options->label);
+    if (options->chosen) vgg_explain_class(what, explain->model, options->label);
     snprintf(lead, sizeof lead, "What speaks for %s: Grad-CAM at %s of %s, a map of %d x %d.", what,
              arch->layer[explain->layer].name, arch->name, explain->h, explain->w);
     enum vgg_status status = vgg_html_create(out, path, "Where the network looks", lead);
@@ -89,7 +88,7 @@ static void write_class(struct vgg_html *page, const struct vgg_explain_card *ca
     const struct vgg_explanation *e = card->explanation;
     char name[TEXT];
     double percent = 100.0 * (double)e->probabilities[label];
-    name_class(name, card->model, label);
+    vgg_explain_class(name, card->model, label);
     vgg_html_markup(page, label == e->label ? "<li class=\"c0\"><span>" : "<li><span>");
     vgg_html_text(page, name);
     vgg_html_markup(page, "</span><b>%.1f %%</b><span class=\"meter\"><i style=\"width:%.1f%%\"></i></span></li>\n",
@@ -114,7 +113,7 @@ enum vgg_status vgg_explain_page_card(struct vgg_html *page, const struct vgg_ex
 {
     char alt[2 * TEXT], name[TEXT];
     const char *slash = strrchr(card->path, '/');
-    name_class(name, card->model, card->explanation->label);
+    vgg_explain_class(name, card->model, card->explanation->label);
     vgg_html_card_begin(page, slash ? slash + 1 : card->path, false);
     vgg_html_markup(page, "<div class=\"two\">");
     enum vgg_status status = write_picture(page, card->plain, card->path);

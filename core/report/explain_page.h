@@ -6,6 +6,10 @@
 #include "core/infer/explain.h"
 #include "core/page/html.h"
 
+/* A class of the model in words: its name, or "class NUMBER". */
+enum { VGG_EXPLAIN_TEXT = 512 };
+void vgg_explain_class(char text[VGG_EXPLAIN_TEXT], const struct vgg_model *model, int label);
+
 /* Begins the page `path` with what was asked for and a legend of the colours. */
 enum vgg_status vgg_explain_page_create(struct vgg_html **out, const char *path, const struct vgg_explain *explain,
                                         const struct vgg_explain_options *options);

@@ -107,6 +107,12 @@ static enum vgg_status explain(const struct transfer *transfer, CURLcode code, l
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
         return vgg_fail(VGG_ERR_IO, "%s: the connection ended early; try again, it goes on where it stopped", url);
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+        return vgg_fail(VGG_ERR_IO,
+                        "%s: %s; without a network, put the file that another machine fetched from there at %s", url,
+                        *error ? error : curl_easy_strerror(code), transfer->path);
     default: return vgg_fail(VGG_ERR_IO, "%s: %s", url, *error ? error : curl_easy_strerror(code));
     }
 }

@@ -34,10 +34,20 @@ class Explain(Program):
     def explain(self, *args, **kwargs):
         return self.succeed("explain", "-m", "m.safetensors", *args, **kwargs)
 
-    def test_picture_has_the_image_s_size(self):
+    def test_picture_has_the_image_s_size_and_says_what_it_shows(self):
         line = self.explain("disc.png", "-o", "e.png")
         self.assertRegex(line, r"^disc.png: (cat|dog) [01]\.\d{4}\n$")
-        self.assertEqual(self.python("print(PIL.Image.open(sys.argv[1]).size)", "e.png"), "(80, 50)")
+        _, name, probability = line.split()
+        told = self.python("i = PIL.Image.open(sys.argv[1]); i.load(); print(i.size, i.text['Title'])", "e.png")
+        self.assertEqual(told, f"(80, {50 + 18}) {name} {100 * float(probability):.1f} % (Grad-CAM, block1_conv1)")
+
+    def test_map_of_few_places_is_warned_of(self):
+        self.train("data", "deep.safetensors", "--epochs", "0", "--layer", "block4_pool")
+        run = self.run_program("explain", "-m", "deep.safetensors", "disc.png", "-o", "e.png")
+        self.assertIn("block4_conv2: its map has 4 x 4 places only, which says little about where; layer block3_conv2 "
+                      "has 8 x 8", run.stderr)
+        run = self.run_program("explain", "-m", "deep.safetensors", "disc.png", "-o", "e.png", "--layer", "block3_conv2")
+        self.assertNotIn("places only", run.stderr)
 
     def test_class_by_name_and_number(self):
         maps = {}
@@ -70,7 +80,7 @@ class Explain(Program):
         code = """
 plain, hot = (numpy.asarray(PIL.Image.open(p).convert("RGB")).astype(int) for p in sys.argv[1:3])
 heat = numpy.load(sys.argv[3])
-change = numpy.abs(hot - plain).sum(2)
+change = numpy.abs(hot[:50] - plain).sum(2)  # without the strip of words
 y, x = (numpy.array(heat.shape) * 0 + numpy.unravel_index(heat.argmax(), heat.shape))
 Y, X = int((y + .5) / 32 * 50), int((x + .5) / 32 * 80)
 print(change[Y, X] > 60, heat.max() > 0)
@@ -127,6 +137,8 @@ class Picture(Program):
         answer = self.json("extract", "data/cat/0.png", *TINY, "--picture", "s.png", "--channels", "12")
         self.assertEqual(len(answer["strongest"]), 1)
         self.assertEqual(len(set(answer["strongest"][0])), 12)
+        with open(self.path("s.png"), "rb") as f:
+            self.assertIn(b"iTXtTitle\0\0\0\0\0block1_pool of vgg11, strongest channels", f.read(200))
         self.assertNotIn("output", answer)
         self.assertEqual(self.files(), sorted(map(self.path, ["data/cat/0.png", "data/dog/0.png", "s.png"])))
 
