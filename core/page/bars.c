@@ -55,12 +55,13 @@ static void write_keys(struct vgg_html *page, const struct vgg_chart_key *keys, 
     vgg_html_markup(page, "</ul>\n");
 }
 
-/* least: the width below which the drawing scrolls, 0 for none; such a drawing is not enlarged either. */
+/* least: the width below which the drawing scrolls, 0 for none; such a drawing is not enlarged either. On a phone the
+ * style sheet lets it shrink further, to be seen whole, and zoomed into. */
 static void begin_drawing(struct vgg_html *page, const char *title, double width, double height, double least)
 {
     vgg_html_markup(page, "<div class=\"scroll\"><svg class=\"chart%s\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" ",
                     least > 0.0 ? " fixed" : "", width, height);
-    if (least > 0.0) vgg_html_markup(page, "style=\"min-width:%.0fpx;max-width:%.0fpx\" ", least, width);
+    if (least > 0.0) vgg_html_markup(page, "style=\"--least:%.0fpx;--most:%.0fpx\" ", least, width);
     vgg_html_markup(page, "aria-label=\"");
     vgg_html_text(page, title ? title : "chart");
     vgg_html_markup(page, "\">\n");

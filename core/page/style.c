@@ -44,7 +44,11 @@ const char *const vgg_html_style[] = {
     "border-top:1px solid var(--line)}\n"
     ".pairs>div:first-child{border-top:0}\n"
     ".pairs dt{color:var(--soft)}.pairs dd{overflow-wrap:anywhere}\n"
-    ".scroll{overflow:auto;max-height:42rem}\n"
+    /* What scrolls sideways has a shadow at the edge behind which there is more. */
+    ".scroll{overflow:auto;max-height:42rem;background:linear-gradient(90deg,var(--card) 30%,transparent) 0 0/2rem "
+    "100%,linear-gradient(270deg,var(--card) 30%,transparent) 100% 0/2rem 100%,linear-gradient(90deg,var(--line),"
+    "transparent) 0 0/.7rem 100%,linear-gradient(270deg,var(--line),transparent) 100% 0/.7rem 100%;"
+    "background-repeat:no-repeat;background-attachment:local,local,scroll,scroll}\n"
     "pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,\"DejaVu Sans "
     "Mono\",monospace}\n"
     "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\n"
@@ -52,12 +56,12 @@ const char *const vgg_html_style[] = {
     "th,td{padding:.28rem .8rem .28rem 0;border-bottom:1px solid var(--line)}\n"
     "th:last-child,td:last-child{padding-right:0}\n"
     "tbody tr:last-child td{border-bottom:0}\n"
-    ".n{text-align:right;white-space:nowrap}\n",
+    ".n{text-align:right;white-space:nowrap}td:not(.n){overflow-wrap:anywhere;min-width:5.5rem}\n",
 
     /* Charts. A narrow screen shrinks the drawing, so its letters grow. */
     "svg{display:block;width:100%;height:auto;overflow:visible}\n"
     "svg text{font-size:12px;fill:var(--soft);font-variant-numeric:tabular-nums}\n"
-    "svg .ink{fill:var(--ink)}\n"
+    "svg .ink{fill:var(--ink)}.fixed{min-width:var(--least);max-width:var(--most)}\n"
     ".g{stroke:var(--grid);stroke-width:1}.a{stroke:var(--soft);stroke-width:1;opacity:.6}\n"
     ".l{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}\n"
     ".d{fill:var(--c);stroke:var(--card);stroke-width:.8}.b{fill:var(--c)}.w{stroke:var(--ink);stroke-width:1.3}\n"
@@ -76,7 +80,9 @@ const char *const vgg_html_style[] = {
     "@media (max-width:560px){svg:not(.fixed) text{font-size:14.5px}main{padding:1.3rem .8rem "
     "2rem}.card{padding:.75rem .8rem}"
     "h1{font-size:1.45rem}.tiles{grid-template-columns:1fr "
-    "1fr;gap:.6rem}.gallery{grid-template-columns:repeat(auto-fill,minmax(6.4rem,1fr))}.tiles dd{font-size:1.25rem}}\n",
+    "1fr;gap:.6rem}.gallery{grid-template-columns:repeat(auto-fill,minmax(6.4rem,1fr))}.tiles dd{font-size:1.25rem}"
+    ".fixed{min-width:calc(var(--most)*.29)}.fixed text:not(.ink){font-size:15px}"
+    "table{font-size:.82rem}th,td{padding-right:.45rem}th{white-space:normal}}\n",
 
     /* Pictures with words. */
     ".gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.4rem,1fr));gap:.9rem .8rem;margin:.5rem 0 0;"
