@@ -81,12 +81,13 @@ struct vgg_device_info {
     char uuid[40];       /* Vulkan: 32 hex digits, else "" */
     uint64_t memory;     /* bytes usable by this device */
     uint64_t allocation; /* Vulkan: bytes that it gives at once, the most that one arena may take; else 0 */
-    char limits[160];    /* Vulkan: of one allocation, one binding and one workgroup, in words; CPU: what a container
-                            allows of the machine's processors and memory, else "" */
-    int threads;         /* CPU: threads used by default, else 0 */
-    int index;           /* position in the list, as --device takes it */
-    bool chosen;         /* what "auto" takes */
-    char reason[128];    /* why, or why not */
+    /* Vulkan: of one allocation, one binding and one workgroup, in words; CPU: what a container allows of the machine's
+     * processors and memory, else "". */
+    char limits[160];
+    int threads;      /* CPU: threads used by default, else 0 */
+    int index;        /* position in the list, as --device takes it */
+    bool chosen;      /* what "auto" takes */
+    char reason[128]; /* why, or why not */
 };
 
 /* Lists every device of every backend. *out is released with free(). */
@@ -96,21 +97,21 @@ struct vgg_engine_options {
     const char *backend; /* "auto", "cpu", "vulkan"; NULL: auto */
     const char *device;  /* index, part of a name, or UUID; NULL: the backend's first choice */
     const char *isa;     /* CPU: "auto" or the highest level allowed: "scalar", "avx2", "avx512", "neon" */
-    const char
-        *conv;             /* how 3x3 convolutions are computed: "auto" (the faster one for each layer), "direct",
-                              "winograd" (or "winograd2", "winograd4", "winograd6": of that tile; Vulkan: as auto); NULL: auto */
-    int threads;           /* CPU: 0 = OMP_NUM_THREADS, else one for each processor this process may use by its affinity
-                              and its container's quota (cgroup v1 and v2), rounded up */
-    uint64_t memory;       /* bytes that arenas may take together; 0: what the device has, within the container's limit.
-                              Forward passes are split to stay below, which changes no bit; a training step that cannot
-                              be is VGG_ERR_MEMORY. */
-    const char *precision; /* of the operands of forward convolutions and dense layers: "fp32", "bf16"; NULL: fp32.
-                              bf16: inputs and weights are rounded to 8 significant bits (to the nearest, ties to even),
-                              sums stay fp32, convolutions are direct. A sum of products changes by at most
-                              (2^-8 + 2^-16) sum |x w|, features by about 0.6 % of the largest (measured at block5_pool
-                              and, with ImageNet's weights, at block3_pool). CPU only, with dot products for it
-                              (AVX512_BF16); isa "scalar" computes the same slowly on every CPU; VGG_ERR_UNSUPPORTED
-                              elsewhere and by vgg_train. */
+    /* How 3x3 convolutions are computed: "auto" (the faster one for each layer), "direct", "winograd" (or "winograd2",
+     * "winograd4", "winograd6": of that tile; Vulkan: as auto); NULL: auto. */
+    const char *conv;
+    /* CPU: 0 = OMP_NUM_THREADS, else one for each processor this process may use by its affinity and its container's
+     * quota (cgroup v1 and v2), rounded up. */
+    int threads;
+    /* Bytes that arenas may take together; 0: what the device has, within the container's limit. Forward passes are
+     * split to stay below, which changes no bit; a training step that cannot be is VGG_ERR_MEMORY. */
+    uint64_t memory;
+    /* Of the operands of forward convolutions and dense layers: "fp32", "bf16"; NULL: fp32. bf16: inputs and weights
+     * are rounded to 8 significant bits (to the nearest, ties to even), sums stay fp32, convolutions are direct. A sum
+     * of products changes by at most (2^-8 + 2^-16) sum |x w|, features by about 0.6 % of the largest (measured at
+     * block5_pool and, with ImageNet's weights, at block3_pool). CPU only, with dot products for it (AVX512_BF16); isa
+     * "scalar" computes the same slowly on every CPU; VGG_ERR_UNSUPPORTED elsewhere and by vgg_train. */
+    const char *precision;
 };
 
 struct vgg_engine;
@@ -227,15 +228,18 @@ VGG_API const struct vgg_origin *vgg_data_origin(const struct vgg_data *data);
 /* ---- models ---------------------------------------------------------------------------------------------------- */
 
 struct vgg_model_options {
-    const char *arch;    /* "vgg11", "vgg13", "vgg16", "vgg19"; NULL: what the weights hold, else vgg16. Deeper than
-                            the weights' own: the convolutions that they lack start as the identity */
-    const char *weights; /* a file, "imagenet", "starter", "random"; NULL: imagenet if it is here, else starter. The
-                            starter weights are a small model trained on CIFAR-10 at 32x32, installed with the library;
-                            the environment variable VGG16_STARTER names another place of their file. */
-    const char *head;    /* NULL: no head; "top": fc1, fc2, predictions; or layers on top of block5_pool:
-                            "flatten,dense:256:relu,dropout:0.5,dense:1:sigmoid", "gap,dense:10:softmax", "gmp,..." */
-    int height, width;   /* input size, 32 or more; 0: what the weights' file says they were trained at, else 224 */
-    const char *last;    /* layer up to which weights must be there; NULL: all. Layers above it are left out. */
+    /* "vgg11", "vgg13", "vgg16", "vgg19"; NULL: what the weights hold, else vgg16. Deeper than the weights' own: the
+     * convolutions that they lack start as the identity. */
+    const char *arch;
+    /* A file, "imagenet", "starter", "random"; NULL: imagenet if it is here, else starter. The starter weights are a
+     * small model trained on CIFAR-10 at 32x32, installed with the library; the environment variable VGG16_STARTER
+     * names another place of their file. */
+    const char *weights;
+    /* NULL: no head; "top": fc1, fc2, predictions; or layers on top of block5_pool:
+     * "flatten,dense:256:relu,dropout:0.5,dense:1:sigmoid", "gap,dense:10:softmax", "gmp,...". */
+    const char *head;
+    int height, width; /* input size, 32 or more; 0: what the weights' file says they were trained at, else 224 */
+    const char *last;  /* layer up to which weights must be there; NULL: all. Layers above it are left out. */
     enum vgg_preprocess preprocess;
     uint64_t seed; /* of random weights: He normal for convolutions, Glorot uniform for dense layers, zero biases */
 };
@@ -346,10 +350,11 @@ struct vgg_explanation {
 typedef void vgg_explanation_fn(void *user, const struct vgg_explanation *explanation);
 
 struct vgg_explain_options {
-    const char *output; /* by extension: .png, the image (at most 2048 pixels a side) under the heat of its map, for one
-                           image; .html, a page with all of them; .npy, the maps alone */
-    const char *map;    /* .npy file beside it: float32, (h, w) for one image, else (images, h, w); NULL: none */
-    int label;          /* class to explain, with chosen = true; else the predicted class of each image */
+    /* By extension: .png, the image (at most 2048 pixels a side) under the heat of its map, for one image; .html, a
+     * page with all of them; .npy, the maps alone. */
+    const char *output;
+    const char *map; /* .npy file beside it: float32, (h, w) for one image, else (images, h, w); NULL: none */
+    int label;       /* class to explain, with chosen = true; else the predicted class of each image */
     bool chosen;
     enum vgg_colours colours;
     float alpha; /* opacity of the hottest place, up to 1; 0: 0.7. Cold places stay as they are. */
@@ -406,29 +411,33 @@ struct vgg_train_options {
     int epochs;          /* 0: none, the model stays as it is */
     int steps_per_epoch; /* 0: one pass over the data */
     int batch;           /* 0: 20 */
-    int shard;           /* Images whose gradients are one sum; the sums of a batch are added as a balanced binary tree.
-                            Another shard gives other last bits, so that it follows from the shape of the work alone and
-                            never from memory: a batch that does not fit is VGG_ERR_MEMORY. 0: the largest power of two
-                            whose activations and gradients take 1 GiB (all layers of VGG16: 8 at 224x224, 256 at 32x32;
-                            a head on frozen layers: thousands) */
-    bool balanced;       /* class weights N / (classes * N_c) */
+    /* Images whose gradients are one sum; the sums of a batch are added as a balanced binary tree. Another shard gives
+     * other last bits, so that it follows from the shape of the work alone and never from memory: a batch that does not
+     * fit is VGG_ERR_MEMORY. 0: the largest power of two whose activations and gradients take 1 GiB (all layers of
+     * VGG16: 8 at 224x224, 256 at 32x32; a head on frozen layers: thousands). */
+    int shard;
+    bool balanced;  /* class weights N / (classes * N_c) */
     int early_stop; /* stop after so many epochs without a lower val_loss (loss without validation data); 0: never */
     bool no_shuffle;
-    uint64_t seed;           /* of order, augmentation and dropout */
-    const char *checkpoint;  /* folder for checkpoints after each epoch and on interruption; NULL: none. One training
-                                at a time has it. One that holds checkpoints is refused without resume or overwrite */
-    bool cpu_on_device_lost; /* go on with the CPU from the last completed step when a GPU is lost (copies what trains
-                                to the host after each step); else the call fails with VGG_ERR_DEVICE_LOST */
-    bool resume;             /* go on from the newest valid checkpoint in that folder, if there is one. All that changes
-                                a step must be as it was then, data included; the engine, early_stop and, without a
-                                cosine, epochs (not below what is done) may change */
-    bool overwrite;          /* replace the checkpoints in that folder, once the first new one is written */
-    const char *log;         /* file that holds the history after each epoch, resumed ones included. X.jsonl: a JSON
-                                object a line with the members of struct vgg_epoch, null for NAN. Else as Keras'
-                                CSVLogger: epoch (from 0),accuracy,learning_rate,loss,val_accuracy,val_loss */
-    const char *tensorboard; /* folder for event files as Keras' TensorBoard callback writes them: train/ with
-                                epoch_loss, epoch_accuracy, epoch_learning_rate and batch_loss of each step, validation/
-                                with epoch_loss and epoch_accuracy; epochs and steps from 0 */
+    uint64_t seed; /* of order, augmentation and dropout */
+    /* Folder for checkpoints after each epoch and on interruption; NULL: none. One training at a time has it. One that
+     * holds checkpoints is refused without resume or overwrite. */
+    const char *checkpoint;
+    /* Go on with the CPU from the last completed step when a GPU is lost (copies what trains to the host after each
+     * step); else the call fails with VGG_ERR_DEVICE_LOST. */
+    bool cpu_on_device_lost;
+    /* Go on from the newest valid checkpoint in that folder, if there is one. All that changes a step must be as it was
+     * then, data included; the engine, early_stop and, without a cosine, epochs (not below what is done) may change. */
+    bool resume;
+    bool overwrite; /* replace the checkpoints in that folder, once the first new one is written */
+    /* File that holds the history after each epoch, resumed ones included. X.jsonl: a JSON object a line with the
+     * members of struct vgg_epoch, null for NAN. Else as Keras' CSVLogger:
+     * epoch (from 0),accuracy,learning_rate,loss,val_accuracy,val_loss */
+    const char *log;
+    /* Folder for event files as Keras' TensorBoard callback writes them: train/ with epoch_loss, epoch_accuracy,
+     * epoch_learning_rate and batch_loss of each step, validation/ with epoch_loss and epoch_accuracy; epochs and steps
+     * from 0. */
+    const char *tensorboard;
     struct vgg_history *history; /* NULL, or filled in the end, also after an interruption or a failure */
     vgg_progress_fn *progress;
     vgg_epoch_fn *on_epoch;
@@ -504,8 +513,8 @@ enum vgg_weights_layout {
 };
 enum vgg_weights_precision {
     VGG_WEIGHTS_F32,
-    VGG_WEIGHTS_F16, /* half the size; rounded to nearest, ties to even: by at most 2^-11 of a value, or 2^-25 below
-                        2^-14 */
+    /* Half the size; rounded to nearest, ties to even: by at most 2^-11 of a value, or 2^-25 below 2^-14. */
+    VGG_WEIGHTS_F16,
 };
 /* Converts between the three layouts; a model's own head is carried over under its Keras names (h5, Keras safetensors)
  * or as classifier.0, .3, .6 ... (torchvision: a Sequential of Linear, ReLU, Dropout). F16 is for safetensors only; a

@@ -99,10 +99,11 @@ struct vgg_bench {
 typedef void vgg_bench_fn(void *user, const struct vgg_bench *bench, const struct vgg_bench_result *result);
 
 struct vgg_bench_options {
-    const char *on; /* what to measure, separated by commas: "cpu" (every level found but scalar), "cpu:LEVEL" or
-                       "cpu:LEVEL:CONV", "vulkan" (every GPU), "vulkan:WHICH" (number among the Vulkan devices, part of
-                       a name, or UUID; may be of CPU type), "all" (everything found, scalar and CPU-type Vulkan devices
-                       too); NULL: cpu and vulkan as found and as `engine` allows */
+    /* What to measure, separated by commas: "cpu" (every level found but scalar), "cpu:LEVEL" or "cpu:LEVEL:CONV",
+     * "vulkan" (every GPU), "vulkan:WHICH" (number among the Vulkan devices, part of a name, or UUID; may be of CPU
+     * type), "all" (everything found, scalar and CPU-type Vulkan devices too); NULL: cpu and vulkan as found and as
+     * `engine` allows. */
+    const char *on;
     struct vgg_engine_options engine; /* conv, threads and memory for all; backend, device and isa narrow on = NULL */
     const char *arch;                 /* NULL: vgg16 */
     const char *head;                 /* NULL: "gap,dense:10:softmax" */
