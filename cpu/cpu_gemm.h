@@ -77,10 +77,11 @@ struct cpu_gemm {
     cpu_gemm_pool_fn *pool;
     cpu_gemm_dot_fn *dot;
     cpu_gemm_stream_fn *stream;
-    cpu_gemm_halve_fn *halve; /* or NULL: A and B are fp32. Else their elements are words of two bf16 values, for rows,
-                                 wide and stream, the only products then; sums are fp32 all the same. */
-    int k_block;              /* depth of the B panels that a tile reads, in half of a first-level cache of 32 KiB */
-    int row_block;            /* rows of A (a multiple of 12: of CPU_MR and of a pool window) worked on at once */
+    /* Or NULL: A and B are fp32. Else their elements are words of two bf16 values, for rows, wide and stream, the only
+     * products then; sums are fp32 all the same. */
+    cpu_gemm_halve_fn *halve;
+    int k_block;   /* depth of the B panels that a tile reads, in half of a first-level cache of 32 KiB */
+    int row_block; /* rows of A (a multiple of 12: of CPU_MR and of a pool window) worked on at once */
 };
 
 extern const struct cpu_gemm cpu_gemm_avx2, cpu_gemm_avx512, cpu_gemm_avx512bf16, cpu_gemm_neon;

@@ -243,13 +243,18 @@ def bounded(house):
     return house.having(house.sources("core", "cpu", "vk"), r"\b(strcpy|strcat|sprintf|gets)\s*\(")
 
 
+def comments_above(house):
+    """A comment of more than one line stands above what it speaks of, not beside it."""
+    return house.having(house.sources("core", "cpu", "vk"), r"^\s*[^\s/*].*/\*(?!.*\*/)")
+
+
 def finished(house):
     """Nothing is left to do."""
     return house.having(house.sources(), r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 
 
 RULES = (arrows, by_room, foreign_libraries, include_circles, intrinsics_in_cpu, intrinsics_by_level, no_native,
-         sizes, prefixes, never_ends, never_prints, bounded, finished)
+         sizes, prefixes, never_ends, never_prints, bounded, comments_above, finished)
 
 
 def exports(symbols, header):
@@ -333,6 +338,7 @@ FAULTS = (
     (never_ends, "core/base/mem.c", "void f(void) { abort(); }\n"),
     (never_prints, "vk/vk_mem.c", 'void f(void) { printf("x"); }\n'),
     (bounded, "core/cli/cli_say.c", "void f(char *a, char *b) { strcpy(a, b); }\n"),
+    (comments_above, "core/vgg16.h", "    int first; /* of\n                 two */\n"),
     (finished, "tests/test_arch.c", "/* TO" + "DO */\n"),
 )
 

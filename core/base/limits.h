@@ -14,8 +14,9 @@ struct vgg_limits {
     int quota;            /* processors' time that the groups give, rounded up; INT_MAX: all */
     uint64_t memory;      /* bytes of the machine, or the least limit of the groups; 0: unknown */
     uint64_t host_memory; /* bytes of the machine; 0: unknown */
-    uint64_t available;   /* bytes that can still be taken, at least a page; 0: unknown. The groups' inactive page cache
-                             and half of the active one count as free */
+    /* Bytes that can still be taken, at least a page; 0: unknown. The groups' inactive page cache and half of the
+     * active one count as free. */
+    uint64_t available;
 };
 
 /* root: "", or a folder whose proc/ and mounts are read instead; affinity: as in the structure. */

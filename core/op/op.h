@@ -31,12 +31,14 @@ struct vgg_view {
 enum vgg_op_kind {
     VGG_OP_ZERO, /* y = 0 */
     VGG_OP_ADD,  /* y += x, flat ranges of one count */
-    VGG_OP_CONV, /* y = x * w + b, 3x3, stride 1, zero padding 1; VGG_OP_RELU; VGG_OP_POOL: 2x2 max-pool after it,
-                    y is the pooled map; arg (optional with POOL): see VGG_OP_POOL2 */
+    /* y = x * w + b, 3x3, stride 1, zero padding 1; VGG_OP_RELU; VGG_OP_POOL: 2x2 max-pool after it, y is the pooled
+     * map; arg (optional with POOL): see VGG_OP_POOL2 */
+    VGG_OP_CONV,
     VGG_OP_CONV_BWD_DATA,   /* dx from dy, w; VGG_OP_RELU: mask by x (same shape as dx) */
     VGG_OP_CONV_BWD_WEIGHT, /* dw += , db += from dy, x */
-    VGG_OP_POOL2,     /* y = 2x2 stride 2 max of x, floor (an odd last row or column is dropped); arg (optional, U8, the
-                         shape of y) = 2 * row + column of the first maximum in row order */
+    /* y = 2x2 stride 2 max of x, floor (an odd last row or column is dropped); arg (optional, U8, the shape of y) = 2 *
+     * row + column of the first maximum in row order */
+    VGG_OP_POOL2,
     VGG_OP_POOL2_BWD, /* dx = dy at arg, 0 elsewhere; VGG_OP_RELU: mask by y (the pooled output; same shape as dy) */
     VGG_OP_DENSE,     /* y = x w + b; VGG_OP_RELU */
     VGG_OP_DENSE_BWD_DATA,   /* dx from dy, w; VGG_OP_RELU: mask by x */
@@ -45,17 +47,20 @@ enum vgg_op_kind {
     VGG_OP_AVGPOOL_BWD,      /* dx = dy / (h w); VGG_OP_RELU: mask by x */
     VGG_OP_GMAXPOOL,         /* y (n 1 1 c) = max of x over h, w */
     VGG_OP_GMAXPOOL_BWD, /* dx = dy where x is the first maximum in row order, 0 elsewhere; VGG_OP_RELU: mask by x */
-    VGG_OP_DROPOUT, /* y = x m / (1 - rate), m of vgg_rng_keep(step.seed, step.step, layer, index of the element in the
-                       whole batch: (step.first + i) * h w c + j); y may be x */
-    VGG_OP_DROPOUT_BWD,  /* dx = dy m / (1 - rate), the same m; dx may be dy */
-    VGG_OP_SOFTMAX,      /* y = softmax over c of x; y may be x */
-    VGG_OP_SIGMOID,      /* y = 1 / (1 + exp(-x)); y may be x */
-    VGG_OP_SOFTMAX_XENT, /* y = softmax(x); loss[i] = -sw[i] log y[i, t[i]]; dx (optional) = sw step.loss_scale (y -
-                            onehot(t)); t (n 1 1 1): class numbers as floats; sw, loss: n 1 1 1; sw absent: 1 */
-    VGG_OP_SIGMOID_XENT, /* y = sigmoid(x), c = 1; loss = sw (max(x,0) - x t + log1p(exp(-|x|))); dx = sw loss_scale (y
-                            - t) */
-    VGG_OP_FMA, /* y = x after `rounds` times v = 0.75 v + 0.25, which settles at 1; y may be x. In no network: what a
-                   device reaches here is its peak of fused multiply-adds */
+    /* y = x m / (1 - rate), m of vgg_rng_keep(step.seed, step.step, layer, index of the element in the whole batch:
+     * (step.first + i) * h w c + j); y may be x */
+    VGG_OP_DROPOUT,
+    VGG_OP_DROPOUT_BWD, /* dx = dy m / (1 - rate), the same m; dx may be dy */
+    VGG_OP_SOFTMAX,     /* y = softmax over c of x; y may be x */
+    VGG_OP_SIGMOID,     /* y = 1 / (1 + exp(-x)); y may be x */
+    /* y = softmax(x); loss[i] = -sw[i] log y[i, t[i]]; dx (optional) = sw step.loss_scale (y - onehot(t)); t (n 1 1 1):
+     * class numbers as floats; sw, loss: n 1 1 1; sw absent: 1 */
+    VGG_OP_SOFTMAX_XENT,
+    /* y = sigmoid(x), c = 1; loss = sw (max(x,0) - x t + log1p(exp(-|x|))); dx = sw loss_scale (y - t) */
+    VGG_OP_SIGMOID_XENT,
+    /* y = x after `rounds` times v = 0.75 v + 0.25, which settles at 1; y may be x. In no network: what a device
+     * reaches here is its peak of fused multiply-adds */
+    VGG_OP_FMA,
     VGG_OP_SGD, /* the four updates: w, dw flat ranges of one count; m, v: moments where needed, flat, same count */
     VGG_OP_RMSPROP,
     VGG_OP_ADAM,

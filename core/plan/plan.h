@@ -13,8 +13,9 @@ struct vgg_plan_spec {
     bool loss;     /* ends in the loss: targets and sample weights are inputs, loss and probabilities outputs */
     int trainable; /* first layer that trains; arch->count: none. Needs loss. */
     bool keep_all; /* every layer's output (and gradient) stays readable and nothing is fused across layers */
-    int gradient;  /* 0: none; k: instead of training, the backward stretch goes from a given gradient of the scores
-                      down to the input of layer k, which is the output of layer k - 1. Dropout stays off. */
+    /* 0: none; k: instead of training, the backward stretch goes from a given gradient of the scores down to the input
+     * of layer k, which is the output of layer k - 1. Dropout stays off. */
+    int gradient;
     enum vgg_optimizer optimizer;
     bool nesterov;
     struct vgg_hyper hyper;
@@ -26,14 +27,15 @@ struct vgg_plan {
     size_t arena_size[VGG_ARENA_COUNT];     /* bytes */
     struct vgg_view input, output;          /* output: features, or probabilities with loss or a classifying head */
     struct vgg_view targets, weights, loss; /* of each image */
-    struct vgg_view seed;          /* gradient: that of the scores (before softmax or sigmoid), put there between the
-                                      forward stretch and the backward one */
+    /* gradient: that of the scores (before softmax or sigmoid), put there between the forward stretch and the backward
+     * one. */
+    struct vgg_view seed;
     struct vgg_view kept, slope;   /* gradient: the output of layer k - 1 (after its ReLU) and its gradient */
     struct vgg_view params, grads; /* the trainable range of the parameters and its gradients: flat, one count */
     struct vgg_view m, v;          /* moments, absent where the optimiser has none */
     struct vgg_view activation[VGG_MAX_LAYERS]; /* keep_all: output of each layer that ran */
-    struct vgg_view
-        delta[VGG_MAX_LAYERS]; /* keep_all: gradient with respect to that layer's output (before its ReLU) */
+    /* keep_all: gradient with respect to that layer's output (before its ReLU) */
+    struct vgg_view delta[VGG_MAX_LAYERS];
 };
 
 /* Builds the list; views of activations share memory when their lifetimes do not meet. Backward and update are empty

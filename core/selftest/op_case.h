@@ -41,10 +41,10 @@ enum vgg_status vgg_op_case_run(struct vgg_backend *backend, const struct vgg_op
                                 struct vgg_op_case_memory *memory, double *seconds);
 
 struct vgg_op_case_error {
-    const char *what;    /* the view that is worst, or "bytes outside of the outputs" */
-    double error, bound; /* error: |got - expected| over the larger of |expected| and a share of the view's largest
-                            |expected| that the kind states; for `arg` the share of elements that differ; infinite for
-                            poison, NaN and overwritten guards */
+    const char *what; /* the view that is worst, or "bytes outside of the outputs" */
+    /* error: |got - expected| over the larger of |expected| and a share of the view's largest |expected| that the kind
+     * states; for `arg` the share of elements that differ; infinite for poison, NaN and overwritten guards. */
+    double error, bound;
 };
 
 /* Compares what `got` holds after a run with what the reference left in `expected`. True when within the bound. */
