@@ -156,6 +156,17 @@ enum vgg_names { VGG_NAMES_PREPROCESS, VGG_NAMES_RESIZE, VGG_NAMES_CROP, VGG_NAM
  * "default" for the DEFAULTs; NULL beyond the last value. */
 VGG_API const char *vgg_name(enum vgg_names names, int value);
 
+/* Which of several words a mistyped one was meant for. */
+struct vgg_nearest {
+    const char *text; /* what was typed; set by the caller */
+    const char *name; /* the nearest so far; NULL at first, and while none is near */
+    size_t distance;  /* letters inserted, deleted, replaced, or swapped with their neighbour */
+};
+/* Looks at one more word, which must outlive `nearest`. One that differs in more than a third of the letters (in more
+ * than one of a short text) is no slip of the fingers. Source: optimal string alignment distance, L. Boytsov,
+ * "Indexing methods for approximate dictionary searching", ACM JEA 16, 2011, 2.2. */
+VGG_API void vgg_nearest_try(struct vgg_nearest *nearest, const char *candidate);
+
 /* Random changes of training images, one affine map an image, nearest pixel at the border (Keras fill_mode "nearest").
  * Source of the ranges' meaning: keras.preprocessing.image.ImageDataGenerator. */
 struct vgg_augment_options {

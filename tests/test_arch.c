@@ -281,3 +281,38 @@ Test(mem, round_up)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         cr_assert_eq(vgg_mem_round_up(cases[i][0], cases[i][1]), cases[i][2], "%zu to %zu", cases[i][0], cases[i][1]);
 }
+
+Test(nearest, slips_of_the_fingers)
+{
+    static const struct {
+        const char *text, *name;
+        size_t distance;
+    } cases[] = {
+        { "block5_pool", "block5_pool", 0 },
+        { "block5_pol", "block5_pool", 1 },
+        { "block5_poool", "block5_pool", 1 },
+        { "block5_paol", "block5_pool", 1 },
+        { "blcok5_pool", "block5_pool", 1 },
+        { "lbock5_poo", "block5_pool", 2 },
+        { "block5_ploo", "block5_pool", 2 },
+        { "bl", NULL, 0 },
+        { "", NULL, 0 },
+        { "block5pool_x", "block5_pool", 3 },
+        { "something else", NULL, 0 },
+        { "dens", "dense", 1 },
+        { "den", NULL, 0 },
+        { "a name of more than 32 letters is none", NULL, 0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct vgg_nearest nearest = { .text = cases[i].text };
+        vgg_nearest_try(&nearest, "dense");
+        vgg_nearest_try(&nearest, "block4_pool_of_a_name_that_is_far_too_long");
+        vgg_nearest_try(&nearest, "block5_pool");
+        cr_assert_str_eq(nearest.name ? nearest.name : "-", cases[i].name ? cases[i].name : "-", "%s", cases[i].text);
+        if (nearest.name) cr_assert_eq(nearest.distance, cases[i].distance, "%s: %zu", cases[i].text, nearest.distance);
+    }
+    struct vgg_nearest first = { .text = "ab" };
+    vgg_nearest_try(&first, "ax");
+    vgg_nearest_try(&first, "xb"); /* as near: the first stays */
+    cr_assert_str_eq(first.name, "ax");
+}

@@ -119,7 +119,10 @@ enum vgg_status vgg_arch_base(struct vgg_arch *arch, const char *name, int h, in
         pool->h /= 2, pool->w /= 2;
         found = last && strcmp(label, last) == 0;
     }
-    if (last && !found) return vgg_fail(VGG_ERR_MISSING, "%s has no layer %s below its head", name, last);
+    if (last && !found) {
+        return vgg_fail(VGG_ERR_MISSING, "%s has no layer %s below its head%s", name, last,
+                        vgg_arch_hint(arch, last).text);
+    }
     arch->base = arch->count;
     return VGG_OK;
 }
@@ -252,6 +255,16 @@ int vgg_arch_find(const struct vgg_arch *arch, const char *name)
         if (strcmp(arch->layer[i].name, name) == 0) return i;
     }
     return -1;
+}
+
+struct vgg_arch_hint vgg_arch_hint(const struct vgg_arch *arch, const char *name)
+{
+    struct vgg_arch_hint hint = { "; `vgg16 summary` lists them" };
+    struct vgg_nearest nearest = { .text = name };
+    for (int i = 0; i < arch->count; i++)
+        vgg_nearest_try(&nearest, arch->layer[i].name);
+    if (nearest.name) snprintf(hint.text, sizeof hint.text, "; did you mean %s?", nearest.name);
+    return hint;
 }
 
 int vgg_arch_trainable(const struct vgg_arch *arch, const char *what)

@@ -46,6 +46,11 @@ bool vgg_arch_known(const char *name);
 enum vgg_status vgg_arch_head(struct vgg_arch *arch, const char *head);
 /* Index of the layer of that name, or -1. */
 int vgg_arch_find(const struct vgg_arch *arch, const char *name);
+/* What a message about an unknown layer ends in: "; did you mean block5_pool?", or where its names are to be seen. */
+struct vgg_arch_hint {
+    char text[VGG_NAME_SIZE + 24];
+};
+struct vgg_arch_hint vgg_arch_hint(const struct vgg_arch *arch, const char *name);
 /* First layer that trains when "head", "all", a block ("block5") or a layer is asked for, or -1. */
 int vgg_arch_trainable(const struct vgg_arch *arch, const char *what);
 /* 2 for one sigmoid unit, n for softmax over n, 0 for networks that do not end in either. */

@@ -82,22 +82,6 @@ static bool in_top(const char *layer)
     return false;
 }
 
-/* A model has its own architecture and input size; options may only say the same. */
-static enum vgg_status check_model(struct cli *cli, const struct vgg_model *model,
-                                   const struct vgg_model_options *asked)
-{
-    int height, width;
-    enum vgg_preprocess preprocess;
-    vgg_model_input(model, &height, &width, &preprocess);
-    if (asked->arch && strcmp(asked->arch, vgg_model_arch(model)) != 0) {
-        return cli_usage(cli, "--arch %s: %s is a %s", asked->arch, asked->weights, vgg_model_arch(model));
-    }
-    if (asked->height && (asked->height != height || asked->width != width)) {
-        return cli_usage(cli, "--size: the head of %s fits an input of %dx%d only", asked->weights, height, width);
-    }
-    return VGG_OK;
-}
-
 /* The network up to the layer: the base, the ImageNet top, or the head of a model. */
 static enum vgg_status open_model(struct cli *cli, struct vgg_model **out, const struct extract *o)
 {
@@ -114,7 +98,8 @@ static enum vgg_status open_model(struct cli *cli, struct vgg_model **out, const
     };
     if (base || in_top(o->layer) || !o->network.weights) return vgg_model_create(out, &network);
     enum vgg_status status = cli_model_open(cli, out, o->network.weights, &network);
-    return status == VGG_OK ? check_model(cli, *out, &network) : status;
+    if (status != VGG_OK) return status;
+    return cli_model_fits(cli, *out, network.weights, network.arch, network.height, network.width);
 }
 
 /* What has been made; told at the end. */

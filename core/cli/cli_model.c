@@ -95,6 +95,36 @@ enum vgg_status cli_model_classifier(struct cli *cli, struct vgg_model **out, co
     return status;
 }
 
+enum vgg_status cli_model_fits(struct cli *cli, const struct vgg_model *model, const char *path, const char *arch,
+                               int height, int width)
+{
+    int h, w;
+    enum vgg_preprocess preprocess;
+    vgg_model_input(model, &h, &w, &preprocess);
+    if (arch && strcmp(arch, vgg_model_arch(model)) != 0) {
+        return cli_usage(cli, "--arch %s: %s is a %s", arch, path, vgg_model_arch(model));
+    }
+    if (height && (height != h || width != w)) {
+        return cli_usage(cli, "--size: the head of %s fits an input of %dx%d only", path, h, w);
+    }
+    return VGG_OK;
+}
+
+enum vgg_status cli_model_trainable(struct cli *cli, const struct vgg_model *model, const char *what)
+{
+    static const char *const groups[] = { "head", "all", "block1", "block2", "block3", "block4", "block5" };
+    struct vgg_nearest nearest = { .text = what };
+    if (vgg_model_trainable(model, what) >= 0) return VGG_OK;
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        vgg_nearest_try(&nearest, groups[i]);
+    for (int i = 0; i < vgg_model_layer_count(model); i++) {
+        struct vgg_layer_info layer;
+        if (vgg_model_layer(model, i, &layer) == VGG_OK) vgg_nearest_try(&nearest, layer.name);
+    }
+    if (!nearest.name) return cli_usage(cli, "--trainable %s: no such layer or block", what);
+    return cli_usage(cli, "--trainable %s: no such layer or block; did you mean %s?", what, nearest.name);
+}
+
 enum vgg_status cli_work_status(enum vgg_status status)
 {
     return status == VGG_ERR_ARGUMENT ? VGG_ERR_FORMAT : status;

@@ -23,6 +23,12 @@ void cli_model_tell(struct cli *cli, const struct cli_network *network, const st
 /* `path` as a model that `train` wrote, or else as a weight file whatever `options` make of it. One error line. */
 enum vgg_status cli_model_open(struct cli *cli, struct vgg_model **out, const char *path,
                                const struct vgg_model_options *options);
+/* A model has its own architecture and input size; options may only say the same. arch: NULL for not given; height 0
+ * likewise. */
+enum vgg_status cli_model_fits(struct cli *cli, const struct vgg_model *model, const char *path, const char *arch,
+                               int height, int width);
+/* Refuses a --trainable that is no layer or block of the model. */
+enum vgg_status cli_model_trainable(struct cli *cli, const struct vgg_model *model, const char *what);
 /* A network that classifies: a model, or weights with the ImageNet top. */
 enum vgg_status cli_model_classifier(struct cli *cli, struct vgg_model **out, const char *path);
 

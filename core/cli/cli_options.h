@@ -39,13 +39,6 @@ struct cli_found cli_option_find(const struct cli_command *command, const char *
 extern const struct cli_command *const cli_commands[];
 const struct cli_command *cli_command_find(const char *name);
 
-/* The name nearest to `text` in a growing search: call once per candidate with *best = NULL at first. */
-struct cli_nearest {
-    const char *text, *name;
-    size_t distance;
-};
-void cli_nearest_try(struct cli_nearest *nearest, const char *candidate);
-
 /* Reads the environment, then the command line. Fills cli->command, cli->common, the command's structure in *options
  * (by malloc; NULL without a command) and moves the arguments to the front of argv, *count of them. */
 enum vgg_status cli_parse(struct cli *cli, int argc, char **argv, void **options, int *count);

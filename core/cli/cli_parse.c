@@ -42,54 +42,18 @@ const struct cli_command *cli_command_find(const char *name)
     return NULL;
 }
 
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    size_t m = a < b ? a : b;
-    return m < c ? m : c;
-}
-
-/* Insertions, deletions, replacements and swaps of neighbours that turn a into b (optimal string alignment). */
-static size_t distance(const char *a, const char *b)
-{
-    enum { LONGEST = 32 };
-    size_t d[LONGEST + 1][LONGEST + 1], n = strlen(a), m = strlen(b);
-    if (n > LONGEST || m > LONGEST) return LONGEST;
-    for (size_t i = 0; i <= n; i++)
-        d[i][0] = i;
-    for (size_t j = 0; j <= m; j++)
-        d[0][j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        for (size_t j = 1; j <= m; j++) {
-            d[i][j] = min3(d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < d[i][j]) {
-                d[i][j] = d[i - 2][j - 2] + 1;
-            }
-        }
-    }
-    return d[n][m];
-}
-
-void cli_nearest_try(struct cli_nearest *nearest, const char *candidate)
-{
-    size_t d = distance(nearest->text, candidate), length = strlen(nearest->text);
-    size_t limit = length / 3 > 1 ? length / 3 : 1; /* further away it is no slip of the fingers */
-    if (d > limit || (nearest->name && d >= nearest->distance)) return;
-    nearest->name = candidate;
-    nearest->distance = d;
-}
-
 static enum vgg_status unknown_option(struct cli *cli, const char *name, size_t n)
 {
     char text[64];
     snprintf(text, sizeof text, "%.*s", (int)n, name);
-    struct cli_nearest nearest = { .text = text };
+    struct vgg_nearest nearest = { .text = text };
     const struct cli_group *group = cli->command ? cli->command->groups : NULL;
     for (; group && group->option; group++) {
         for (const struct cli_option *o = group->option; o->name; o++)
-            cli_nearest_try(&nearest, o->name);
+            vgg_nearest_try(&nearest, o->name);
     }
     for (const struct cli_option *o = cli_common_options; o->name; o++) {
-        if (cli_option_acts(cli->command, o)) cli_nearest_try(&nearest, o->name);
+        if (cli_option_acts(cli->command, o)) vgg_nearest_try(&nearest, o->name);
     }
     if (nearest.name) return cli_usage(cli, "--%s: unknown option; did you mean --%s?", text, nearest.name);
     return cli_usage(cli, "--%s: unknown option", text);
@@ -97,9 +61,9 @@ static enum vgg_status unknown_option(struct cli *cli, const char *name, size_t 
 
 static enum vgg_status unknown_command(struct cli *cli, const char *name)
 {
-    struct cli_nearest nearest = { .text = name };
+    struct vgg_nearest nearest = { .text = name };
     for (size_t i = 0; cli_commands[i]; i++)
-        cli_nearest_try(&nearest, cli_commands[i]->name);
+        vgg_nearest_try(&nearest, cli_commands[i]->name);
     if (nearest.name) return cli_usage(cli, "%s: unknown command; did you mean %s?", name, nearest.name);
     return cli_usage(cli, "%s: unknown command", name);
 }

@@ -265,7 +265,7 @@ const struct cli_rule cli_rules[] = {
     { "train", "weights", .without = "from", .words = one },
     { "train", "overwrite", .without = "resume", .words = one },
     { "train", "head", .without = "from", .words = "give one of them; a new head needs --weights MODEL" },
-    { "train", "layer arch size", .without = "from", .words = "the model has its own; give one of them" },
+    { "train", "layer", .without = "from", .words = "the model has its own; give one of them" },
     { "train", "validation-split", .without = "validation", .words = one },
     { "bench", "backend device isa", .without = "on", .words = "--on names devices and levels; give one of them" },
 

@@ -172,7 +172,7 @@ static enum vgg_status resize(struct cli *cli, struct vgg_model **model, const c
     vgg_model_input(*model, &height, &width, &preprocess);
     if (!options->height || (height == options->height && width == options->width)) return VGG_OK;
     if (vgg_model_class_count(*model)) {
-        return cli_usage(cli, "--size: the head of %s fits an input of %dx%d only", path, height, width);
+        return cli_model_fits(cli, *model, path, NULL, options->height, options->width);
     }
     vgg_model_destroy(*model);
     return vgg_model_create(model, options);
@@ -202,7 +202,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         int first = vgg_model_trainable(model, o->trainable);
         const char *weights = path ? vgg_model_weights(model) : NULL;
         if (first < 0) {
-            status = cli_usage(cli, "--trainable %s: no such layer or block", o->trainable);
+            status = cli_model_trainable(cli, model, o->trainable);
         } else {
             status = cli->common.json ? print_json(cli, model, weights, first) : print_text(model, weights, first);
         }

@@ -88,11 +88,15 @@ static enum vgg_status create_model(struct session *s)
     return status;
 }
 
-/* A model goes on with the preprocessing that it was trained with; anything else would be lost in its file. */
+/* A model goes on with the architecture, size and preprocessing that it was trained with; anything else would be lost
+ * in its file. */
 static enum vgg_status load_model(struct session *s)
 {
     const struct cli_train *o = s->options;
     enum vgg_status status = vgg_model_load(&s->model, o->from);
+    if (status != VGG_OK) return status;
+    status = cli_model_fits(s->cli, s->model, o->from, cli_arch_name(o->network.arch), o->network.size[0],
+                            o->network.size[1]);
     if (status != VGG_OK) return status;
     int height, width;
     enum vgg_preprocess preprocess;
@@ -124,10 +128,7 @@ static enum vgg_status check_model(struct session *s)
     if (!vgg_model_class_count(s->model)) {
         return cli_usage(s->cli, "--head: must end in dense:N:softmax or dense:1:sigmoid");
     }
-    if (o->trainable && vgg_model_trainable(s->model, o->trainable) < 0) {
-        return cli_usage(s->cli, "--trainable %s: no such layer or block", o->trainable);
-    }
-    return VGG_OK;
+    return o->trainable ? cli_model_trainable(s->cli, s->model, o->trainable) : VGG_OK;
 }
 
 /* ---- training ---- */

@@ -161,10 +161,14 @@ class Train(Program):
         self.train("data")
         before = self.json("evaluate", "data", "-m", "m.safetensors")["loss"]
         self.succeed("train", "data", "--from", "m.safetensors", "-o", "n.safetensors", "--epochs", "4", "--lr", "0.05",
-                     "--trainable", "block1", "--preprocess", "rescale")
+                     "--trainable", "block1", "--preprocess", "rescale", "--size", "32", "--arch", "vgg11")
         self.assertLess(self.json("evaluate", "data", "-m", "n.safetensors")["loss"], before)
         self.usage("--preprocess torch: m.safetensors was trained with rescale", "train", "data", "--from",
                    "m.safetensors", "-o", "n.safetensors", "--preprocess", "torch")
+        self.usage("--size: the head of m.safetensors fits an input of 32x32 only", "train", "data", "--from",
+                   "m.safetensors", "-o", "n.safetensors", "--size", "32x36")
+        self.usage("--arch vgg16: m.safetensors is a vgg11", "train", "data", "--from", "m.safetensors", "-o",
+                   "n.safetensors", "--arch", "vgg16")
 
     def test_checkpoint_and_resume(self):
         options = ["--checkpoint", "ck", "--lr", "0.01"]

@@ -76,7 +76,7 @@ class Help(Program):
         text = re.sub(r"\n {4}", " ", self.succeed("train", "--help"))
         for line in (
             "--momentum: only with --optimizer sgd",
-            "--layer, --arch, --size: not with --from",
+            "--layer: not with --from",
             "--isa, --threads: only on the CPU",
             "--resume, --overwrite: only with --checkpoint DIR",
         ):
@@ -182,8 +182,6 @@ class Usage(Program):
         self.usage("--from and --weights", *train, "--from", "a", "--weights", "b")
         self.usage("--from and --head", *train, "--from", "a", "--head", "gap,dense:2:softmax")
         self.usage("--from and --layer", *train, "--from", "a", "--layer", "block1_pool")
-        self.usage("--from and --arch", *train, "--from", "a", "--arch", "vgg19")
-        self.usage("--from and --size", *train, "--from", "a", "--size", "32")
         self.usage("--validation and --validation-split", *train, "--validation", "v", "--validation-split", "0.2")
         self.usage("--resume: only with --checkpoint DIR", *train, "--resume")
         self.usage("--overwrite: only with --checkpoint DIR", *train, "--overwrite")
