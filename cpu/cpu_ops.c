@@ -57,16 +57,15 @@ static struct cpu_args args_of(const struct vgg_list *list, const struct vgg_op 
     return a;
 }
 
-/* Notes what an operation wrote. Some of these views are only read by some kinds: then a generation passes in vain. */
+/* Notes what an operation wrote. */
 static void touch(struct cpu *cpu, const struct vgg_list *list, const struct vgg_op *op)
 {
-    const struct vgg_view *const written[] = { &op->y, &op->arg, &op->dx, &op->dw, &op->db, &op->loss, &op->m, &op->v };
-    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) {
-        struct cpu_buf *buf = buf_of(list, written[i]);
-        if (buf) cpu_buf_touch(cpu, buf, written[i]->offset, vgg_view_size(written[i]));
+    for (int i = 0; i < VGG_OP_VIEW_COUNT; i++) {
+        if (!vgg_op_changes(op, (enum vgg_op_view)i)) continue;
+        const struct vgg_view *view = vgg_op_view(op, (enum vgg_op_view)i);
+        struct cpu_buf *buf = buf_of(list, view);
+        if (buf) cpu_buf_touch(cpu, buf, view->offset, vgg_view_size(view));
     }
-    struct cpu_buf *w = op->kind >= VGG_OP_SGD ? buf_of(list, &op->w) : NULL;
-    if (w) cpu_buf_touch(cpu, w, op->w.offset, vgg_view_size(&op->w));
 }
 
 static enum vgg_status run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a,

@@ -501,3 +501,51 @@ Test(plan, checker_finds_every_broken_view)
         cr_expect(seen[kind] || kind == VGG_OP_ADD || kind == VGG_OP_SGD || kind == VGG_OP_FMA, "no plan held %s",
                   vgg_op_name((enum vgg_op_kind)kind));
 }
+
+/* Each kind has its row: a name of its own, a rule, views that it changes, a count of operations. */
+Test(plan, every_kind_has_a_row)
+{
+    const struct vgg_view view = { .n = 1, .h = 1, .w = 1, .c = 1 };
+    const size_t none[VGG_ARENA_COUNT] = { 0 };
+    const char *why;
+    for (int i = 0; i < VGG_OP_KIND_COUNT; i++) {
+        struct vgg_op full = { .kind = (enum vgg_op_kind)i, .rounds = 1 }, bare = full;
+        const char *name = vgg_op_name(full.kind);
+        int read = 0, changed = 0;
+        cr_assert(name, "kind %d", i);
+        for (int k = 0; k <= VGG_OP_KIND_COUNT; k++)
+            cr_expect_eq(strcmp(name, vgg_op_name((enum vgg_op_kind)k)) == 0, k == i, "%s", name);
+        for (int v = 0; v < VGG_OP_VIEW_COUNT; v++) {
+            *(struct vgg_view *)vgg_op_view(&full, (enum vgg_op_view)v) = view;
+            read += vgg_op_role(&full, (enum vgg_op_view)v) == VGG_OP_READS;
+            changed += vgg_op_changes(&full, (enum vgg_op_view)v);
+            cr_expect_eq(vgg_op_role(&bare, (enum vgg_op_view)v), VGG_OP_ABSENT, "%s", name);
+        }
+        cr_expect(changed > 0 && (read > 0 || i == VGG_OP_ZERO), "%s reads %d views and changes %d", name, read,
+                  changed);
+        cr_expect_gt(vgg_op_flops(&full), 0, "%s", name);
+        cr_expect(!vgg_op_check(&bare, none, &why) && strcmp(why, "no such operation") != 0, "%s", name);
+    }
+    struct vgg_op beyond = { .kind = VGG_OP_KIND_COUNT };
+    cr_expect(!vgg_op_check(&beyond, none, &why));
+    cr_expect_str_eq(why, "no such operation");
+    cr_expect_eq(vgg_op_flops(&beyond), 0);
+}
+
+/* Adam keeps two moments, RMSprop the squares, SGD its momentum if it has any. */
+Test(plan, moments_of_each_update)
+{
+    static const struct {
+        enum vgg_op_kind kind;
+        float momentum;
+        bool m, v;
+    } rows[] = { { VGG_OP_SGD, 0, false, false },       { VGG_OP_SGD, 0.5f, true, false },
+                 { VGG_OP_RMSPROP, 0.5f, false, true }, { VGG_OP_RMSPROP, 0, false, true },
+                 { VGG_OP_ADAM, 0, true, true },        { VGG_OP_ADAMW, 0, true, true },
+                 { VGG_OP_DENSE, 0.5f, false, false } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct vgg_op op = { .kind = rows[i].kind, .hyper.momentum = rows[i].momentum };
+        cr_expect_eq(vgg_op_keeps(&op, VGG_OP_M), rows[i].m, "%s", vgg_op_name(op.kind));
+        cr_expect_eq(vgg_op_keeps(&op, VGG_OP_V), rows[i].v, "%s", vgg_op_name(op.kind));
+    }
+}

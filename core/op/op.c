@@ -5,39 +5,6 @@
 
 #include "core/base/mem.h"
 
-static const char *const names[VGG_OP_KIND_COUNT] = {
-    [VGG_OP_ZERO] = "ZERO",
-    [VGG_OP_ADD] = "ADD",
-    [VGG_OP_CONV] = "CONV",
-    [VGG_OP_CONV_BWD_DATA] = "CONV_BWD_DATA",
-    [VGG_OP_CONV_BWD_WEIGHT] = "CONV_BWD_WEIGHT",
-    [VGG_OP_POOL2] = "POOL2",
-    [VGG_OP_POOL2_BWD] = "POOL2_BWD",
-    [VGG_OP_DENSE] = "DENSE",
-    [VGG_OP_DENSE_BWD_DATA] = "DENSE_BWD_DATA",
-    [VGG_OP_DENSE_BWD_WEIGHT] = "DENSE_BWD_WEIGHT",
-    [VGG_OP_AVGPOOL] = "AVGPOOL",
-    [VGG_OP_AVGPOOL_BWD] = "AVGPOOL_BWD",
-    [VGG_OP_GMAXPOOL] = "GMAXPOOL",
-    [VGG_OP_GMAXPOOL_BWD] = "GMAXPOOL_BWD",
-    [VGG_OP_DROPOUT] = "DROPOUT",
-    [VGG_OP_DROPOUT_BWD] = "DROPOUT_BWD",
-    [VGG_OP_SOFTMAX] = "SOFTMAX",
-    [VGG_OP_SIGMOID] = "SIGMOID",
-    [VGG_OP_SOFTMAX_XENT] = "SOFTMAX_XENT",
-    [VGG_OP_SIGMOID_XENT] = "SIGMOID_XENT",
-    [VGG_OP_FMA] = "FMA",
-    [VGG_OP_SGD] = "SGD",
-    [VGG_OP_RMSPROP] = "RMSPROP",
-    [VGG_OP_ADAM] = "ADAM",
-    [VGG_OP_ADAMW] = "ADAMW",
-};
-
-const char *vgg_op_name(enum vgg_op_kind kind)
-{
-    return names[kind];
-}
-
 size_t vgg_view_count(const struct vgg_view *view)
 {
     return vgg_mem_mul(vgg_mem_mul((size_t)view->n, (size_t)view->h), vgg_mem_mul((size_t)view->w, (size_t)view->c));
@@ -46,6 +13,31 @@ size_t vgg_view_count(const struct vgg_view *view)
 size_t vgg_view_size(const struct vgg_view *view)
 {
     return vgg_mem_mul(vgg_view_count(view), view->type == VGG_F32 ? sizeof(float) : sizeof(uint8_t));
+}
+
+/* ---- views ---- */
+
+static const struct {
+    const char *name;
+    size_t offset;
+} views[VGG_OP_VIEW_COUNT] = {
+    [VGG_OP_X] = { "x", offsetof(struct vgg_op, x) },       [VGG_OP_W] = { "w", offsetof(struct vgg_op, w) },
+    [VGG_OP_B] = { "b", offsetof(struct vgg_op, b) },       [VGG_OP_Y] = { "y", offsetof(struct vgg_op, y) },
+    [VGG_OP_ARG] = { "arg", offsetof(struct vgg_op, arg) }, [VGG_OP_DX] = { "dx", offsetof(struct vgg_op, dx) },
+    [VGG_OP_DW] = { "dw", offsetof(struct vgg_op, dw) },    [VGG_OP_DB] = { "db", offsetof(struct vgg_op, db) },
+    [VGG_OP_DY] = { "dy", offsetof(struct vgg_op, dy) },    [VGG_OP_T] = { "t", offsetof(struct vgg_op, t) },
+    [VGG_OP_SW] = { "sw", offsetof(struct vgg_op, sw) },    [VGG_OP_LOSS] = { "loss", offsetof(struct vgg_op, loss) },
+    [VGG_OP_M] = { "m", offsetof(struct vgg_op, m) },       [VGG_OP_V] = { "v", offsetof(struct vgg_op, v) },
+};
+
+const char *vgg_op_view_name(enum vgg_op_view view)
+{
+    return views[view].name;
+}
+
+const struct vgg_view *vgg_op_view(const struct vgg_op *op, enum vgg_op_view view)
+{
+    return (const struct vgg_view *)(const void *)((const char *)op + views[view].offset);
 }
 
 /* ---- the shape rules ---- */
@@ -73,7 +65,7 @@ static bool inside(const struct vgg_view *v, const size_t arena_size[VGG_ARENA_C
     return v->offset % VGG_VIEW_ALIGN == 0 && size <= arena_size[v->arena] && v->offset <= arena_size[v->arena] - size;
 }
 
-/* Each returns NULL or the rule that does not hold. */
+/* Each of these returns NULL or the rule that does not hold. */
 static const char *check_pool_output(const struct vgg_view *y, const struct vgg_view *arg, const struct vgg_view *x)
 {
     if (!is(y, x->n, x->h / 2, x->w / 2, x->c)) return "y must be x halved in height and width";
@@ -81,6 +73,16 @@ static const char *check_pool_output(const struct vgg_view *y, const struct vgg_
         return "arg must be bytes in the shape of y";
     }
     return NULL;
+}
+
+static const char *check_zero(const struct vgg_op *op)
+{
+    return present(&op->y) ? NULL : "y is missing";
+}
+
+static const char *check_add(const struct vgg_op *op)
+{
+    return is(&op->y, 1, 1, 1, op->y.c) && same(&op->x, &op->y) ? NULL : "x and y must be flat and of one count";
 }
 
 static const char *check_conv(const struct vgg_op *op)
@@ -116,124 +118,232 @@ static const char *check_conv_bwd_weight(const struct vgg_op *op)
     return is(&op->x, op->dy.n, op->dy.h, op->dy.w, op->x.c) ? NULL : "x and dy must agree in n, h, w";
 }
 
-static const char *check_dense(const struct vgg_op *op, const struct vgg_view *x, const struct vgg_view *w,
-                               const struct vgg_view *b, const struct vgg_view *y)
+static const char *check_pool(const struct vgg_op *op)
+{
+    return check_pool_output(&op->y, &op->arg, &op->x);
+}
+
+static const char *check_pool_bwd(const struct vgg_op *op)
+{
+    if (!present(&op->arg)) return "arg is missing";
+    const char *why = check_mask(op, &op->y, &op->dy);
+    return why ? why : check_pool_output(&op->dy, &op->arg, &op->dx);
+}
+
+/* x times the kernel w is y; b may be NULL. */
+static const char *check_product(const struct vgg_view *x, const struct vgg_view *w, const struct vgg_view *b,
+                                 const struct vgg_view *y)
 {
     struct vgg_view row = *x;
     row.n = 1;
     if (x->type != VGG_F32 || !is(w, 1, 1, (int)vgg_view_count(&row), y->c)) return "w must be (h w c of x, units)";
     if (b && !is(b, 1, 1, 1, y->c)) return "b must have one value a unit";
-    if (!is(y, x->n, 1, 1, y->c)) return "y must be (n of x, units)";
-    return op->kind == VGG_OP_DENSE_BWD_DATA ? check_mask(op, &op->x, &op->dx) : NULL;
+    return is(y, x->n, 1, 1, y->c) ? NULL : "y must be (n of x, units)";
 }
 
-static const char *check_global(const struct vgg_view *x, const struct vgg_view *y)
+static const char *check_dense(const struct vgg_op *op)
+{
+    return check_product(&op->x, &op->w, &op->b, &op->y);
+}
+
+static const char *check_dense_bwd_data(const struct vgg_op *op)
+{
+    const char *why = check_product(&op->dx, &op->w, NULL, &op->dy);
+    return why ? why : check_mask(op, &op->x, &op->dx);
+}
+
+static const char *check_dense_bwd_weight(const struct vgg_op *op)
+{
+    return check_product(&op->x, &op->dw, &op->db, &op->dy);
+}
+
+static const char *check_pooled(const struct vgg_view *x, const struct vgg_view *y)
 {
     return x->type == VGG_F32 && is(y, x->n, 1, 1, x->c) ? NULL : "the pooled side must be (n, 1, 1, c) of the other";
 }
 
-static const char *check_global_bwd(const struct vgg_op *op)
+static const char *check_global(const struct vgg_op *op)
 {
-    bool needs_x = op->kind == VGG_OP_GMAXPOOL_BWD || (op->flags & VGG_OP_RELU);
-    if (needs_x && !same(&op->x, &op->dx)) return "x must have the shape of dx";
-    return check_global(&op->dx, &op->dy);
+    return check_pooled(&op->x, &op->y);
+}
+
+static const char *check_gmaxpool_bwd(const struct vgg_op *op)
+{
+    return same(&op->x, &op->dx) ? check_pooled(&op->dx, &op->dy) : "x must have the shape of dx";
+}
+
+static const char *check_avgpool_bwd(const struct vgg_op *op)
+{
+    return op->flags & VGG_OP_RELU ? check_gmaxpool_bwd(op) : check_pooled(&op->dx, &op->dy);
+}
+
+static const char *check_map(const struct vgg_op *op)
+{
+    return same(&op->y, &op->x) ? NULL : "y must have the shape of x";
+}
+
+static const char *check_rate(const struct vgg_op *op)
+{
+    return op->rate >= 0.0f && op->rate < 1.0f ? NULL : "rate must be in [0, 1)";
+}
+
+static const char *check_dropout(const struct vgg_op *op)
+{
+    const char *why = check_rate(op);
+    return why ? why : check_map(op);
+}
+
+static const char *check_dropout_bwd(const struct vgg_op *op)
+{
+    const char *why = check_rate(op);
+    return why || same(&op->dx, &op->dy) ? why : "dx must have the shape of dy";
+}
+
+static const char *check_fma(const struct vgg_op *op)
+{
+    return op->rounds < 1 ? "rounds must be 1 or more" : check_map(op);
 }
 
 static const char *check_loss(const struct vgg_op *op)
 {
-    if (op->kind == VGG_OP_SIGMOID_XENT && op->x.c != 1) return "x must have one channel";
     if (op->x.h != 1 || op->x.w != 1) return "x must be (n, 1, 1, c)";
     if (!is(&op->t, op->x.n, 1, 1, 1) || !is(&op->loss, op->x.n, 1, 1, 1))
         return "t and loss must have one value an image";
     if (present(&op->sw) && !is(&op->sw, op->x.n, 1, 1, 1)) return "sw must have one value an image";
     if (present(&op->dx) && !same(&op->dx, &op->x)) return "dx must have the shape of x";
-    return same(&op->y, &op->x) ? NULL : "y must have the shape of x";
+    return check_map(op);
+}
+
+static const char *check_loss_of_one(const struct vgg_op *op)
+{
+    return op->x.c == 1 ? check_loss(op) : "x must have one channel";
 }
 
 static const char *check_update(const struct vgg_op *op)
 {
-    bool adam = op->kind == VGG_OP_ADAM || op->kind == VGG_OP_ADAMW;
-    bool needs_v = adam || op->kind == VGG_OP_RMSPROP;
-    bool needs_m = adam || (op->kind == VGG_OP_SGD && op->hyper.momentum != 0.0f);
     if (!is(&op->w, 1, 1, 1, op->w.c) || !same(&op->dw, &op->w)) return "w and dw must be flat and of one count";
-    if (needs_m && !same(&op->m, &op->w)) return "m must have the shape of w";
-    if (needs_v && !same(&op->v, &op->w)) return "v must have the shape of w";
+    if (vgg_op_keeps(op, VGG_OP_M) && !same(&op->m, &op->w)) return "m must have the shape of w";
+    if (vgg_op_keeps(op, VGG_OP_V) && !same(&op->v, &op->w)) return "v must have the shape of w";
     return NULL;
 }
 
-static const char *check_kind(const struct vgg_op *op)
+static const char *check_unknown(const struct vgg_op *op)
 {
-    switch (op->kind) {
-    case VGG_OP_ZERO: return present(&op->y) ? NULL : "y is missing";
-    case VGG_OP_ADD:
-        return is(&op->y, 1, 1, 1, op->y.c) && same(&op->x, &op->y) ? NULL : "x and y must be flat and of one count";
-    case VGG_OP_CONV: return check_conv(op);
-    case VGG_OP_CONV_BWD_DATA: return check_conv_bwd_data(op);
-    case VGG_OP_CONV_BWD_WEIGHT: return check_conv_bwd_weight(op);
-    case VGG_OP_POOL2: return check_pool_output(&op->y, &op->arg, &op->x);
-    case VGG_OP_POOL2_BWD:
-        if (!present(&op->arg)) return "arg is missing";
-        return check_mask(op, &op->y, &op->dy) ? check_mask(op, &op->y, &op->dy)
-                                               : check_pool_output(&op->dy, &op->arg, &op->dx);
-    case VGG_OP_DENSE: return check_dense(op, &op->x, &op->w, &op->b, &op->y);
-    case VGG_OP_DENSE_BWD_DATA: return check_dense(op, &op->dx, &op->w, NULL, &op->dy);
-    case VGG_OP_DENSE_BWD_WEIGHT: return check_dense(op, &op->x, &op->dw, &op->db, &op->dy);
-    case VGG_OP_AVGPOOL:
-    case VGG_OP_GMAXPOOL: return check_global(&op->x, &op->y);
-    case VGG_OP_AVGPOOL_BWD:
-    case VGG_OP_GMAXPOOL_BWD: return check_global_bwd(op);
-    case VGG_OP_DROPOUT:
-    case VGG_OP_DROPOUT_BWD:
-        if (!(op->rate >= 0.0f && op->rate < 1.0f)) return "rate must be in [0, 1)";
-        return op->kind == VGG_OP_DROPOUT ? (same(&op->y, &op->x) ? NULL : "y must have the shape of x")
-                                          : (same(&op->dx, &op->dy) ? NULL : "dx must have the shape of dy");
-    case VGG_OP_SOFTMAX:
-    case VGG_OP_SIGMOID: return same(&op->y, &op->x) ? NULL : "y must have the shape of x";
-    case VGG_OP_SOFTMAX_XENT:
-    case VGG_OP_SIGMOID_XENT: return check_loss(op);
-    case VGG_OP_FMA:
-        return op->rounds < 1 ? "rounds must be 1 or more" : same(&op->y, &op->x) ? NULL : "y must have the shape of x";
-    case VGG_OP_SGD:
-    case VGG_OP_RMSPROP:
-    case VGG_OP_ADAM:
-    case VGG_OP_ADAMW: return check_update(op);
-    case VGG_OP_KIND_COUNT: break;
-    }
+    (void)op;
     return "no such operation";
 }
 
-const struct vgg_view *vgg_op_view(const struct vgg_op *op, enum vgg_op_view view)
+/* ---- the operations ---- */
+
+/* Sets of views. */
+enum {
+    X = 1 << VGG_OP_X,
+    W = 1 << VGG_OP_W,
+    B = 1 << VGG_OP_B,
+    Y = 1 << VGG_OP_Y,
+    ARG = 1 << VGG_OP_ARG,
+    DX = 1 << VGG_OP_DX,
+    DW = 1 << VGG_OP_DW,
+    DB = 1 << VGG_OP_DB,
+    DY = 1 << VGG_OP_DY,
+    T = 1 << VGG_OP_T,
+    SW = 1 << VGG_OP_SW,
+    LOSS = 1 << VGG_OP_LOSS,
+    M = 1 << VGG_OP_M,
+    V = 1 << VGG_OP_V,
+};
+
+/* All that is known of a kind. */
+struct row {
+    const char *name;
+    const char *(*check)(const struct vgg_op *op); /* its shape rule */
+    unsigned reads, writes, updates;               /* sets of views */
+    unsigned mask;                                 /* read with VGG_OP_RELU alone */
+    unsigned optional;                             /* those of the above that need not be there */
+    /* Its count of operations: `each` for every value of the view in `of`, times the channels of that in `by`. */
+    struct {
+        double each;
+        unsigned of, by;
+    } flops;
+};
+
+static const struct row rows[] = {
+    [VGG_OP_ZERO] = { "ZERO", check_zero, .writes = Y, .flops = { 1, Y } },
+    [VGG_OP_ADD] = { "ADD", check_add, .reads = X, .updates = Y, .flops = { 1, Y } },
+    [VGG_OP_CONV] = { "CONV", check_conv, .reads = X | W | B, .writes = Y | ARG, .optional = ARG,
+                      .flops = { 18, X, W } },
+    [VGG_OP_CONV_BWD_DATA] = { "CONV_BWD_DATA", check_conv_bwd_data, .reads = DY | W, .mask = X, .writes = DX,
+                               .flops = { 18, DX, DY } },
+    [VGG_OP_CONV_BWD_WEIGHT] = { "CONV_BWD_WEIGHT", check_conv_bwd_weight, .reads = DY | X, .updates = DW | DB,
+                                 .flops = { 18, X, DY } },
+    [VGG_OP_POOL2] = { "POOL2", check_pool, .reads = X, .writes = Y | ARG, .optional = ARG, .flops = { 1, X } },
+    [VGG_OP_POOL2_BWD] = { "POOL2_BWD", check_pool_bwd, .reads = DY | ARG, .mask = Y, .writes = DX,
+                           .flops = { 1, DY } },
+    [VGG_OP_DENSE] = { "DENSE", check_dense, .reads = X | W | B, .writes = Y, .flops = { 2, X, Y } },
+    [VGG_OP_DENSE_BWD_DATA] = { "DENSE_BWD_DATA", check_dense_bwd_data, .reads = DY | W, .mask = X, .writes = DX,
+                                .flops = { 2, DX, DY } },
+    [VGG_OP_DENSE_BWD_WEIGHT] = { "DENSE_BWD_WEIGHT", check_dense_bwd_weight, .reads = DY | X, .updates = DW | DB,
+                                  .flops = { 2, X, DY } },
+    [VGG_OP_AVGPOOL] = { "AVGPOOL", check_global, .reads = X, .writes = Y, .flops = { 1, X } },
+    [VGG_OP_AVGPOOL_BWD] = { "AVGPOOL_BWD", check_avgpool_bwd, .reads = DY, .mask = X, .writes = DX,
+                             .flops = { 1, DX } },
+    [VGG_OP_GMAXPOOL] = { "GMAXPOOL", check_global, .reads = X, .writes = Y, .flops = { 1, X } },
+    [VGG_OP_GMAXPOOL_BWD] = { "GMAXPOOL_BWD", check_gmaxpool_bwd, .reads = DY | X, .writes = DX, .flops = { 1, DX } },
+    [VGG_OP_DROPOUT] = { "DROPOUT", check_dropout, .reads = X, .writes = Y, .flops = { 1, Y } },
+    [VGG_OP_DROPOUT_BWD] = { "DROPOUT_BWD", check_dropout_bwd, .reads = DY, .writes = DX, .flops = { 1, DX } },
+    [VGG_OP_SOFTMAX] = { "SOFTMAX", check_map, .reads = X, .writes = Y, .flops = { 1, Y } },
+    [VGG_OP_SIGMOID] = { "SIGMOID", check_map, .reads = X, .writes = Y, .flops = { 1, Y } },
+    [VGG_OP_SOFTMAX_XENT] = { "SOFTMAX_XENT", check_loss, .reads = X | T | SW, .writes = Y | LOSS | DX,
+                              .optional = SW | DX, .flops = { 1, Y } },
+    [VGG_OP_SIGMOID_XENT] = { "SIGMOID_XENT", check_loss_of_one, .reads = X | T | SW, .writes = Y | LOSS | DX,
+                              .optional = SW | DX, .flops = { 1, Y } },
+    [VGG_OP_FMA] = { "FMA", check_fma, .reads = X, .writes = Y, .flops = { 2, X } },
+    [VGG_OP_SGD] = { "SGD", check_update, .reads = DW, .updates = W | M, .optional = M, .flops = { 8, W } },
+    [VGG_OP_RMSPROP] = { "RMSPROP", check_update, .reads = DW, .updates = W | V, .flops = { 8, W } },
+    [VGG_OP_ADAM] = { "ADAM", check_update, .reads = DW, .updates = W | M | V, .flops = { 8, W } },
+    [VGG_OP_ADAMW] = { "ADAMW", check_update, .reads = DW, .updates = W | M | V, .flops = { 8, W } },
+    [VGG_OP_KIND_COUNT] = { "UNKNOWN", check_unknown },
+};
+
+/* The view in a set of one. */
+static const struct vgg_view *only(const struct vgg_op *op, unsigned set)
 {
-    const struct vgg_view *const all[VGG_OP_VIEW_COUNT] = {
-        [VGG_OP_X] = &op->x,     [VGG_OP_W] = &op->w,   [VGG_OP_B] = &op->b,   [VGG_OP_Y] = &op->y,
-        [VGG_OP_ARG] = &op->arg, [VGG_OP_DX] = &op->dx, [VGG_OP_DW] = &op->dw, [VGG_OP_DB] = &op->db,
-        [VGG_OP_DY] = &op->dy,   [VGG_OP_T] = &op->t,   [VGG_OP_SW] = &op->sw, [VGG_OP_LOSS] = &op->loss,
-        [VGG_OP_M] = &op->m,     [VGG_OP_V] = &op->v,
-    };
-    return all[view];
+    int view = 0;
+    while (set >> view > 1)
+        view++;
+    return vgg_op_view(op, (enum vgg_op_view)view);
+}
+
+static const struct row *row_of(enum vgg_op_kind kind)
+{
+    return &rows[(unsigned)kind < VGG_OP_KIND_COUNT ? kind : VGG_OP_KIND_COUNT];
+}
+
+const char *vgg_op_name(enum vgg_op_kind kind)
+{
+    return row_of(kind)->name;
 }
 
 enum vgg_op_role vgg_op_role(const struct vgg_op *op, enum vgg_op_view view)
 {
+    const struct row *row = row_of(op->kind);
+    unsigned bit = 1u << view;
     if (!present(vgg_op_view(op, view))) return VGG_OP_ABSENT;
-    bool update = op->kind >= VGG_OP_SGD, unpool = op->kind == VGG_OP_POOL2_BWD;
-    bool masked =
-        op->kind == VGG_OP_CONV_BWD_DATA || op->kind == VGG_OP_DENSE_BWD_DATA || op->kind == VGG_OP_AVGPOOL_BWD;
-    if (!(op->flags & VGG_OP_RELU) && ((masked && view == VGG_OP_X) || (unpool && view == VGG_OP_Y))) {
-        return VGG_OP_ABSENT; /* a plan may name the mask where none is wanted */
-    }
-    switch (view) {
-    case VGG_OP_W:
-    case VGG_OP_M:
-    case VGG_OP_V: return update ? VGG_OP_UPDATES : VGG_OP_READS;
-    case VGG_OP_DW:
-    case VGG_OP_DB: return update ? VGG_OP_READS : VGG_OP_UPDATES;
-    case VGG_OP_Y:
-    case VGG_OP_ARG: return unpool ? VGG_OP_READS : op->kind == VGG_OP_ADD ? VGG_OP_UPDATES : VGG_OP_WRITES;
-    case VGG_OP_DX:
-    case VGG_OP_LOSS: return VGG_OP_WRITES;
-    default: return VGG_OP_READS;
-    }
+    if (row->writes & bit) return VGG_OP_WRITES;
+    if (row->updates & bit) return VGG_OP_UPDATES;
+    return (row->reads | (op->flags & VGG_OP_RELU ? row->mask : 0)) & bit ? VGG_OP_READS : VGG_OP_ABSENT;
+}
+
+bool vgg_op_changes(const struct vgg_op *op, enum vgg_op_view view)
+{
+    enum vgg_op_role role = vgg_op_role(op, view);
+    return role == VGG_OP_WRITES || role == VGG_OP_UPDATES;
+}
+
+bool vgg_op_keeps(const struct vgg_op *op, enum vgg_op_view moment)
+{
+    bool known = row_of(op->kind)->updates & 1u << moment;
+    return known && (op->kind != VGG_OP_SGD || op->hyper.momentum != 0.0f);
 }
 
 double vgg_op_bytes(const struct vgg_op *op)
@@ -247,51 +357,38 @@ double vgg_op_bytes(const struct vgg_op *op)
     return bytes;
 }
 
-/* The views that an operation of this kind cannot do without are checked by shape; absent ones have n = 0 and fail. */
+double vgg_op_flops(const struct vgg_op *op)
+{
+    const struct row *row = row_of(op->kind);
+    double flops = row->flops.each * (double)vgg_view_count(only(op, row->flops.of));
+    if (row->flops.by) flops *= only(op, row->flops.by)->c;
+    return op->kind == VGG_OP_FMA ? flops * op->rounds : flops;
+}
+
 bool vgg_op_check(const struct vgg_op *op, const size_t arena_size[VGG_ARENA_COUNT], const char **why)
 {
-    *why = check_kind(op);
+    const struct row *row = row_of(op->kind);
+    unsigned needed = (row->reads | row->writes | row->updates) & ~row->optional;
+    *why = row->check(op);
     for (int i = 0; !*why && i < VGG_OP_VIEW_COUNT; i++) {
         const struct vgg_view *view = vgg_op_view(op, (enum vgg_op_view)i);
+        if (!present(view) && needed >> i & 1) *why = "a tensor is missing";
         if (!inside(view, arena_size)) *why = "a tensor is empty, misaligned or outside its arena";
         if (view->type != VGG_F32 && i != VGG_OP_ARG) *why = "only arg may hold bytes";
     }
     return !*why;
 }
 
-double vgg_op_flops(const struct vgg_op *op)
-{
-    const struct vgg_view *x = &op->x, *dx = &op->dx, *dy = &op->dy;
-    switch (op->kind) {
-    case VGG_OP_CONV: return 2.0 * 9.0 * (double)vgg_view_count(x) * op->w.c;
-    case VGG_OP_CONV_BWD_DATA: return 2.0 * 9.0 * (double)vgg_view_count(dx) * dy->c;
-    case VGG_OP_CONV_BWD_WEIGHT: return 2.0 * 9.0 * (double)vgg_view_count(x) * dy->c;
-    case VGG_OP_DENSE: return 2.0 * (double)vgg_view_count(x) * op->y.c;
-    case VGG_OP_DENSE_BWD_DATA: return 2.0 * (double)vgg_view_count(dx) * dy->c;
-    case VGG_OP_DENSE_BWD_WEIGHT: return 2.0 * (double)vgg_view_count(x) * dy->c;
-    case VGG_OP_POOL2:
-    case VGG_OP_AVGPOOL:
-    case VGG_OP_GMAXPOOL: return (double)vgg_view_count(x);
-    case VGG_OP_FMA: return 2.0 * op->rounds * (double)vgg_view_count(x);
-    case VGG_OP_SGD:
-    case VGG_OP_RMSPROP:
-    case VGG_OP_ADAM:
-    case VGG_OP_ADAMW: return 8.0 * (double)vgg_view_count(&op->w);
-    default: return (double)vgg_view_count(present(&op->y) ? &op->y : dx);
-    }
-}
-
 int vgg_op_print(char *text, size_t size, const struct vgg_op *op)
 {
-    static const char *const view_names[] = { "x", "w", "dy", "y", "dx", "dw" };
-    const struct vgg_view *const views[] = { &op->x, &op->w, &op->dy, &op->y, &op->dx, &op->dw };
-    int used = snprintf(text, size, "%s%s%s%s", names[op->kind], op->flags & VGG_OP_RELU ? "+relu" : "",
+    static const enum vgg_op_view shown[] = { VGG_OP_X, VGG_OP_W, VGG_OP_DY, VGG_OP_Y, VGG_OP_DX, VGG_OP_DW };
+    int used = snprintf(text, size, "%s%s%s%s", vgg_op_name(op->kind), op->flags & VGG_OP_RELU ? "+relu" : "",
                         op->flags & VGG_OP_POOL ? "+pool" : "", op->flags & VGG_OP_NESTEROV ? "+nesterov" : "");
-    for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
-        const struct vgg_view *v = views[i];
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        const struct vgg_view *v = vgg_op_view(op, shown[i]);
         if (!present(v)) continue;
         size_t at = (size_t)used < size ? (size_t)used : size;
-        used += snprintf(text + at, size - at, " %s %dx%dx%dx%d", view_names[i], v->n, v->h, v->w, v->c);
+        used += snprintf(text + at, size - at, " %s %dx%dx%dx%d", views[shown[i]].name, v->n, v->h, v->w, v->c);
     }
     return used;
 }

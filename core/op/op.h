@@ -117,7 +117,7 @@ struct vgg_step {
     float learning_rate;
 };
 
-/* "CONV" and so on. */
+/* "CONV" and so on; "UNKNOWN" for what is no kind. */
 const char *vgg_op_name(enum vgg_op_kind kind);
 size_t vgg_view_count(const struct vgg_view *view); /* elements */
 size_t vgg_view_size(const struct vgg_view *view);  /* bytes */
@@ -127,8 +127,14 @@ bool vgg_op_check(const struct vgg_op *op, const size_t arena_size[VGG_ARENA_COU
 double vgg_op_flops(const struct vgg_op *op);
 /* Bytes that one execution must move when every view is read or written once; those updated count twice. */
 double vgg_op_bytes(const struct vgg_op *op);
+const char *vgg_op_view_name(enum vgg_op_view view); /* "x" */
 const struct vgg_view *vgg_op_view(const struct vgg_op *op, enum vgg_op_view view);
+/* ABSENT also where the view is there and the operation has no use for it. */
 enum vgg_op_role vgg_op_role(const struct vgg_op *op, enum vgg_op_view view);
+/* Does it write or update the view? */
+bool vgg_op_changes(const struct vgg_op *op, enum vgg_op_view view);
+/* Does an update need this moment (VGG_OP_M, VGG_OP_V)? SGD without momentum needs none. */
+bool vgg_op_keeps(const struct vgg_op *op, enum vgg_op_view moment);
 /* One line without a newline: kind, flags, shapes. Returns what snprintf would. */
 int vgg_op_print(char *text, size_t size, const struct vgg_op *op);
 

@@ -54,9 +54,8 @@ static void touch(struct builder *b, const struct vgg_view *view, int when)
 
 static void add(struct builder *b, struct vgg_op op)
 {
-    const struct vgg_view *views[] = { &op.x, &op.y, &op.arg, &op.dx, &op.dy, &op.t, &op.sw, &op.loss };
-    for (size_t i = 0; i < sizeof views / sizeof *views; i++)
-        touch(b, views[i], b->ops);
+    for (int i = 0; i < VGG_OP_VIEW_COUNT; i++)
+        touch(b, vgg_op_view(&op, (enum vgg_op_view)i), b->ops);
     b->op[b->ops++] = op;
 }
 
@@ -234,21 +233,23 @@ static void add_update(struct builder *b)
     };
     const struct vgg_plan_spec *spec = b->spec;
     struct vgg_plan *plan = b->plan;
-    bool adam = spec->optimizer == VGG_OPTIMIZER_ADAM || spec->optimizer == VGG_OPTIMIZER_ADAMW;
     size_t size = plan->arena_size[VGG_ARENA_GRAD];
     struct vgg_view moment = plan->grads;
+    struct vgg_op update = {
+        kinds[spec->optimizer], spec->nesterov ? VGG_OP_NESTEROV : 0, b->low, .w = plan->params, .dw = plan->grads,
+        .hyper = spec->hyper
+    };
     moment.arena = VGG_ARENA_MOMENT;
-    if (adam || (spec->optimizer == VGG_OPTIMIZER_SGD && spec->hyper.momentum != 0.0f)) {
-        plan->m = moment;
+    if (vgg_op_keeps(&update, VGG_OP_M)) {
+        update.m = plan->m = moment;
         moment.offset += size;
     }
-    if (adam || spec->optimizer == VGG_OPTIMIZER_RMSPROP) {
-        plan->v = moment;
+    if (vgg_op_keeps(&update, VGG_OP_V)) {
+        update.v = plan->v = moment;
         moment.offset += size;
     }
     plan->arena_size[VGG_ARENA_MOMENT] = moment.offset;
-    add(b, (struct vgg_op) { kinds[spec->optimizer], spec->nesterov ? VGG_OP_NESTEROV : 0, b->low, .w = plan->params,
-                             .dw = plan->grads, .m = plan->m, .v = plan->v, .hyper = spec->hyper });
+    add(b, update);
     add(b, (struct vgg_op) { VGG_OP_ZERO, 0, b->low, .y = plan->grads });
 }
 
@@ -357,10 +358,8 @@ static void resolve_all(struct builder *b)
     struct vgg_plan *plan = b->plan;
     plan->arena_size[VGG_ARENA_ACT] = vgg_arena_place(b->span, b->spans);
     for (int i = 0; i < b->ops; i++) {
-        struct vgg_op *op = &b->op[i];
-        struct vgg_view *views[] = { &op->x, &op->y, &op->arg, &op->dx, &op->dy, &op->t, &op->sw, &op->loss };
-        for (size_t k = 0; k < sizeof views / sizeof *views; k++)
-            resolve(b, views[k]);
+        for (int k = 0; k < VGG_OP_VIEW_COUNT; k++)
+            resolve(b, (struct vgg_view *)vgg_op_view(&b->op[i], (enum vgg_op_view)k));
     }
     struct vgg_view *ends[] = { &plan->input, &plan->output, &plan->targets, &plan->weights,
                                 &plan->loss,  &plan->seed,   &plan->kept,    &plan->slope };

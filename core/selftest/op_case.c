@@ -296,12 +296,10 @@ static enum vgg_status add_update(struct vgg_op_case_list *list, const struct up
     test.op.hyper = (struct vgg_hyper) { variant->momentum, 0.9f, 0.9f, 0.999f, 1e-7f, variant->weight_decay };
     test.step = first_step;
     test.step.step = variant->step;
-    bool adam = variant->kind == VGG_OP_ADAM || variant->kind == VGG_OP_ADAMW;
     test.op.w = flat(&test, VGG_ARENA_PARAM, count);
     test.op.dw = flat(&test, VGG_ARENA_GRAD, count);
-    if (adam || (variant->kind == VGG_OP_SGD && variant->momentum > 0))
-        test.op.m = flat(&test, VGG_ARENA_MOMENT, count);
-    if (variant->kind != VGG_OP_SGD) test.op.v = flat(&test, VGG_ARENA_MOMENT, count);
+    if (vgg_op_keeps(&test.op, VGG_OP_M)) test.op.m = flat(&test, VGG_ARENA_MOMENT, count);
+    if (vgg_op_keeps(&test.op, VGG_OP_V)) test.op.v = flat(&test, VGG_ARENA_MOMENT, count);
     char note[96];
     snprintf(note, sizeof note, "%d momentum %g decay %g step %llu", count, (double)variant->momentum,
              (double)variant->weight_decay, (unsigned long long)variant->step);

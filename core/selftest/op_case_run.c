@@ -7,9 +7,6 @@
 #include "core/base/mem.h"
 #include "core/selftest/op_case.h"
 
-static const char *const view_names[VGG_OP_VIEW_COUNT] = { "x",  "w",  "b", "y",  "arg",  "dx", "dw",
-                                                           "db", "dy", "t", "sw", "loss", "m",  "v" };
-
 static void views_of(const struct vgg_view *view[VGG_OP_VIEW_COUNT], const struct vgg_op *op)
 {
     for (int name = 0; name < VGG_OP_VIEW_COUNT; name++)
@@ -30,30 +27,52 @@ static uint64_t mix(enum vgg_op_view name, uint64_t index)
 
 /* Values that a kind bears beside the ordinary ones. Denormals stand only where sums swallow them, since a device may
  * flush them or not; huge values only where nothing is summed. */
-static float planted(enum vgg_op_kind kind, uint32_t choice)
-{
-    static const float sums[] = { 0, -0.0f, 1e-39f, -1e-39f, 1e-30f, 8, -8, 1 };
-    static const float compared[] = { 0, -0.0f, 1e-30f, -1e-30f, 1e30f, -1e30f, 3e37f, 1 };
-    static const float logits[] = { 0, -0.0f, 80, -80, 1e-30f, 1000, -1000, 1 };
-    static const float gradients[] = { 0, -0.0f, 1e-20f, -1e-20f, 100, -100, 1e-4f, 1 };
-    switch (kind) {
-    case VGG_OP_POOL2:
-    case VGG_OP_POOL2_BWD:
-    case VGG_OP_GMAXPOOL:
-    case VGG_OP_GMAXPOOL_BWD:
-    case VGG_OP_DROPOUT:
-    case VGG_OP_DROPOUT_BWD: return compared[choice];
-    case VGG_OP_SOFTMAX:
-    case VGG_OP_SIGMOID:
-    case VGG_OP_SOFTMAX_XENT:
-    case VGG_OP_SIGMOID_XENT: return logits[choice];
-    case VGG_OP_SGD:
-    case VGG_OP_RMSPROP:
-    case VGG_OP_ADAM:
-    case VGG_OP_ADAMW: return gradients[choice];
-    default: return sums[choice];
-    }
-}
+static const float sums[8] = { 0, -0.0f, 1e-39f, -1e-39f, 1e-30f, 8, -8, 1 };
+static const float compared[8] = { 0, -0.0f, 1e-30f, -1e-30f, 1e30f, -1e30f, 3e37f, 1 };
+static const float logits[8] = { 0, -0.0f, 80, -80, 1e-30f, 1000, -1000, 1 };
+static const float gradients[8] = { 0, -0.0f, 1e-20f, -1e-20f, 100, -100, 1e-4f, 1 };
+
+/* How a kind is tried. */
+struct trial {
+    const float *planted;
+    float scale; /* of the ordinary values; 0: 1 */
+    bool ties;   /* these have a few levels only, so that maxima tie */
+    double bound,
+        floor;  /* allowed error, and the share of the largest value that the errors of smaller ones count in */
+    double arg; /* share of the places of maxima that may differ */
+};
+
+/* Convolution: Winograd's bound for 6x6 tiles in fp32 (Lavin and Gray, CVPR 2016, measure 1e-5 to 1e-4 of the output's
+ * scale); a wrong index errs by more than 1e-2. Dense layers: sums of up to 25088 products. Selections are exact.
+ * Exponentials: an argument of up to 100 in size rounds by 4e-6. Updates: a few roundings, divisions and roots, which
+ * GPUs may take to 3 units in the last place. Sums of two are exact but for denormals, which a device may flush. */
+static const struct trial trials[VGG_OP_KIND_COUNT] = {
+    [VGG_OP_ZERO] = { sums },
+    [VGG_OP_ADD] = { sums, .bound = 1e-30, .floor = 1 },
+    [VGG_OP_CONV] = { sums, .bound = 1e-4, .floor = 1, .arg = 2e-3 },
+    [VGG_OP_CONV_BWD_DATA] = { sums, .bound = 1e-4, .floor = 1 },
+    [VGG_OP_CONV_BWD_WEIGHT] = { sums, .bound = 1e-4, .floor = 1 },
+    [VGG_OP_POOL2] = { compared, .ties = true },
+    [VGG_OP_POOL2_BWD] = { compared },
+    [VGG_OP_DENSE] = { sums, .bound = 2e-5, .floor = 1 },
+    [VGG_OP_DENSE_BWD_DATA] = { sums, .bound = 2e-5, .floor = 1 },
+    [VGG_OP_DENSE_BWD_WEIGHT] = { sums, .bound = 2e-5, .floor = 1 },
+    [VGG_OP_AVGPOOL] = { sums, .bound = 1e-6, .floor = 1 },
+    [VGG_OP_AVGPOOL_BWD] = { sums, .bound = 1e-6 },
+    [VGG_OP_GMAXPOOL] = { compared, .ties = true },
+    [VGG_OP_GMAXPOOL_BWD] = { compared, .ties = true },
+    [VGG_OP_DROPOUT] = { compared, .bound = 1e-6 },
+    [VGG_OP_DROPOUT_BWD] = { compared, .bound = 1e-6 },
+    [VGG_OP_SOFTMAX] = { logits, .scale = 6, .bound = 1e-5, .floor = 1 },
+    [VGG_OP_SIGMOID] = { logits, .scale = 6, .bound = 1e-5, .floor = 1 },
+    [VGG_OP_SOFTMAX_XENT] = { logits, .scale = 6, .bound = 1e-5, .floor = 1 },
+    [VGG_OP_SIGMOID_XENT] = { logits, .scale = 6, .bound = 1e-5, .floor = 1 },
+    [VGG_OP_FMA] = { sums, .bound = 1e-6, .floor = 1 },
+    [VGG_OP_SGD] = { gradients, .bound = 1e-5, .floor = 1e-2 },
+    [VGG_OP_RMSPROP] = { gradients, .bound = 1e-5, .floor = 1e-2 },
+    [VGG_OP_ADAM] = { gradients, .bound = 1e-5, .floor = 1e-2 },
+    [VGG_OP_ADAMW] = { gradients, .bound = 1e-5, .floor = 1e-2 },
+};
 
 /* What stands where no view does: everywhere something else, so that a guard copied over a guard is seen. Arenas end
  * at multiples of VGG_VIEW_ALIGN. */
@@ -80,11 +99,10 @@ static float value_of(const struct vgg_op *op, enum vgg_op_view name, uint64_t i
     case VGG_OP_M: return u;
     default: break;
     }
-    if (chance % 16 == 0) return planted(op->kind, chance >> 4 & 7);
-    if (op->kind >= VGG_OP_SOFTMAX && op->kind <= VGG_OP_SIGMOID_XENT) return 6 * u;
-    /* A few levels only, so that maxima tie. */
-    bool ties = op->kind == VGG_OP_POOL2 || op->kind == VGG_OP_GMAXPOOL || op->kind == VGG_OP_GMAXPOOL_BWD;
-    return ties ? rintf(u * 8) / 8 : u;
+    const struct trial *trial = &trials[op->kind];
+    if (chance % 16 == 0) return trial->planted[chance >> 4 & 7];
+    if (trial->scale != 0) return trial->scale * u;
+    return trial->ties ? rintf(u * 8) / 8 : u;
 }
 
 static void fill_view(unsigned char *arena, const struct vgg_op *op, const struct vgg_view *view, enum vgg_op_view name,
@@ -159,42 +177,6 @@ fail:
 
 /* ---- the verdict ---- */
 
-/* Allowed error, and the share of the largest value that errors are measured against where values are smaller. */
-struct rule {
-    double bound, floor;
-};
-
-/* Convolution: Winograd's bound for 6x6 tiles in fp32 (Lavin and Gray, CVPR 2016, measure 1e-5 to 1e-4 of the output's
- * scale); a wrong index errs by more than 1e-2. Dense layers: sums of up to 25088 products. Selections are exact.
- * Exponentials: an argument of up to 100 in size rounds by 4e-6. Updates: a few roundings, divisions and roots, which
- * GPUs may take to 3 units in the last place. */
-static struct rule rule_of(const struct vgg_op *op, enum vgg_op_view name)
-{
-    switch (op->kind) {
-    case VGG_OP_CONV: return (struct rule) { name == VGG_OP_ARG ? 2e-3 : 1e-4, 1 };
-    case VGG_OP_CONV_BWD_DATA:
-    case VGG_OP_CONV_BWD_WEIGHT: return (struct rule) { 1e-4, 1 };
-    case VGG_OP_DENSE:
-    case VGG_OP_DENSE_BWD_DATA:
-    case VGG_OP_DENSE_BWD_WEIGHT: return (struct rule) { 2e-5, 1 };
-    case VGG_OP_FMA:
-    case VGG_OP_AVGPOOL: return (struct rule) { 1e-6, 1 };
-    case VGG_OP_AVGPOOL_BWD:
-    case VGG_OP_DROPOUT:
-    case VGG_OP_DROPOUT_BWD: return (struct rule) { 1e-6, 0 };
-    case VGG_OP_SOFTMAX:
-    case VGG_OP_SIGMOID:
-    case VGG_OP_SOFTMAX_XENT:
-    case VGG_OP_SIGMOID_XENT: return (struct rule) { 1e-5, 1 };
-    case VGG_OP_SGD:
-    case VGG_OP_RMSPROP:
-    case VGG_OP_ADAM:
-    case VGG_OP_ADAMW: return (struct rule) { 1e-5, 1e-2 };
-    case VGG_OP_ADD: return (struct rule) { 1e-30, 1 }; /* exact but for denormals, which a device may flush */
-    default: return (struct rule) { 0, 0 };
-    }
-}
-
 static float float_at(const unsigned char *arena, const struct vgg_view *view, size_t i)
 {
     float value;
@@ -231,12 +213,6 @@ static double error_of_bytes(const unsigned char *expected, const unsigned char 
     return (double)differ / (double)count;
 }
 
-static bool is_output(const struct vgg_op *op, enum vgg_op_view name)
-{
-    enum vgg_op_role role = vgg_op_role(op, name);
-    return role == VGG_OP_WRITES || role == VGG_OP_UPDATES;
-}
-
 /* Compares what lies outside of all outputs, which no operation may change. */
 static bool rest_is_same(const struct vgg_op_case *test, const struct vgg_op_case_memory *a,
                          const struct vgg_op_case_memory *b, int arena)
@@ -248,7 +224,7 @@ static bool rest_is_same(const struct vgg_op_case *test, const struct vgg_op_cas
         /* The next output at or after `at`. */
         size_t begin = size, end = size;
         for (int name = 0; name < VGG_OP_VIEW_COUNT; name++) {
-            if (!is_output(&test->op, (enum vgg_op_view)name) || (int)view[name]->arena != arena) continue;
+            if (!vgg_op_changes(&test->op, (enum vgg_op_view)name) || (int)view[name]->arena != arena) continue;
             if (view[name]->offset < at || view[name]->offset >= begin) continue;
             begin = view[name]->offset, end = begin + vgg_view_size(view[name]);
         }
@@ -266,14 +242,15 @@ bool vgg_op_case_check(const struct vgg_op_case *test, const struct vgg_op_case_
     bool passed = true;
     *error = (struct vgg_op_case_error) { .what = "nothing" };
     for (int name = 0; name < VGG_OP_VIEW_COUNT; name++) {
-        if (!is_output(&test->op, (enum vgg_op_view)name)) continue;
+        if (!vgg_op_changes(&test->op, (enum vgg_op_view)name)) continue;
         const unsigned char *e = expected->arena[view[name]->arena], *g = got->arena[view[name]->arena];
-        struct rule rule = rule_of(&test->op, (enum vgg_op_view)name);
-        double worst = view[name]->type == VGG_U8 ? error_of_bytes(e, g, view[name])
-                                                  : error_of_floats(e, g, view[name], rule.floor);
-        bool good = worst <= rule.bound;
-        if (!good || (passed && worst * error->bound >= error->error * rule.bound))
-            *error = (struct vgg_op_case_error) { view_names[name], worst, rule.bound };
+        const struct trial *trial = &trials[test->op.kind];
+        bool bytes = view[name]->type == VGG_U8;
+        double bound = bytes ? trial->arg : trial->bound;
+        double worst = bytes ? error_of_bytes(e, g, view[name]) : error_of_floats(e, g, view[name], trial->floor);
+        bool good = worst <= bound;
+        if (!good || (passed && worst * error->bound >= error->error * bound))
+            *error = (struct vgg_op_case_error) { vgg_op_view_name((enum vgg_op_view)name), worst, bound };
         passed = passed && good;
     }
     for (int i = 0; i < VGG_ARENA_COUNT; i++) {
