@@ -150,10 +150,20 @@ struct vgg_image_options {
 
 enum vgg_pooling { VGG_POOLING_NONE, VGG_POOLING_AVG, VGG_POOLING_MAX };
 
-/* Whose values vgg_name names. */
-enum vgg_names { VGG_NAMES_PREPROCESS, VGG_NAMES_RESIZE, VGG_NAMES_CROP, VGG_NAMES_POOLING, VGG_NAMES_OPTIMIZER };
+/* Whose values vgg_name names. ARCH: the networks, 1 is the shallowest. TOP: the layers with weights of ImageNet's
+ * classifier, 0 is the lowest. */
+enum vgg_names {
+    VGG_NAMES_PREPROCESS,
+    VGG_NAMES_RESIZE,
+    VGG_NAMES_CROP,
+    VGG_NAMES_POOLING,
+    VGG_NAMES_OPTIMIZER,
+    VGG_NAMES_COLOURS,
+    VGG_NAMES_ARCH,
+    VGG_NAMES_TOP,
+};
 /* The word for a value, as options and files have it: "caffe" for (VGG_NAMES_PREPROCESS, VGG_PREPROCESS_CAFFE),
- * "default" for the DEFAULTs; NULL beyond the last value. */
+ * "default" for the DEFAULTs and for no network; NULL beyond the last value. */
 VGG_API const char *vgg_name(enum vgg_names names, int value);
 
 /* Which of several words a mistyped one was meant for. */

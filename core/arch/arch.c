@@ -7,21 +7,53 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/names.h"
 
 enum { MIN_SIZE = 32, MAX_SIZE = 16384, MAX_UNITS = 1 << 20 };
 
 /* Convolutions of each block and their channels. Source: Simonyan and Zisserman, "Very deep convolutional networks for
  * large-scale image recognition", ICLR 2015, table 1 (configurations A, B, D, E). */
-static const struct {
-    const char *name;
-    int convs[5];
-} table[] = {
-    { "vgg11", { 1, 1, 2, 2, 2 } },
-    { "vgg13", { 2, 2, 2, 2, 2 } },
-    { "vgg16", { 2, 2, 3, 3, 3 } },
-    { "vgg19", { 2, 2, 4, 4, 4 } },
+static const int convs[VGG_ARCH_END][VGG_ARCH_BLOCKS] = {
+    [VGG_ARCH_11] = { 1, 1, 2, 2, 2 },
+    [VGG_ARCH_13] = { 2, 2, 2, 2, 2 },
+    [VGG_ARCH_16] = { 2, 2, 3, 3, 3 },
+    [VGG_ARCH_19] = { 2, 2, 4, 4, 4 },
 };
-static const int channels[5] = { 64, 128, 256, 512, 512 };
+static const int channels[VGG_ARCH_BLOCKS] = { 64, 128, 256, 512, 512 };
+
+enum vgg_arch_id vgg_arch_id(const char *name)
+{
+    int id;
+    return vgg_names_find(&id, VGG_NAMES_ARCH, name) ? (enum vgg_arch_id)id : VGG_ARCH_NONE;
+}
+
+int vgg_arch_convs(enum vgg_arch_id id, int block)
+{
+    return convs[id][block - 1];
+}
+
+void vgg_arch_conv_name(char name[VGG_NAME_SIZE], int block, int conv)
+{
+    snprintf(name, VGG_NAME_SIZE, "block%d_conv%d", block, conv);
+}
+
+void vgg_arch_pool_name(char name[VGG_NAME_SIZE], int block)
+{
+    snprintf(name, VGG_NAME_SIZE, "block%d_pool", block);
+}
+
+bool vgg_arch_conv_place(int *block, int *conv, const char *name)
+{
+    char whole[VGG_NAME_SIZE];
+    const int most = vgg_arch_convs(VGG_ARCH_19, VGG_ARCH_BLOCKS);
+    for (*block = 1; *block <= VGG_ARCH_BLOCKS; ++*block) {
+        for (*conv = 1; *conv <= most; ++*conv) {
+            vgg_arch_conv_name(whole, *block, *conv);
+            if (strcmp(name, whole) == 0) return true;
+        }
+    }
+    return false;
+}
 
 void vgg_arch_shape(const struct vgg_arch *arch, int index, int *h, int *w, int *c)
 {
@@ -77,27 +109,12 @@ static bool flat_count(int *out, const struct vgg_arch *arch)
     return *out != 0;
 }
 
-enum { ROWS = sizeof table / sizeof *table };
-
-/* The row of that name; ROWS: none. */
-static size_t find_row(const char *name)
-{
-    size_t row = 0;
-    while (row < ROWS && strcmp(table[row].name, name) != 0)
-        row++;
-    return row;
-}
-
-bool vgg_arch_known(const char *name)
-{
-    return find_row(name) < ROWS;
-}
-
 enum vgg_status vgg_arch_base(struct vgg_arch *arch, const char *name, int h, int w, const char *last)
 {
-    size_t row = find_row(name);
-    if (row == ROWS) {
-        return vgg_fail(VGG_ERR_ARGUMENT, "architecture %s is unknown; take vgg11, vgg13, vgg16 or vgg19", name);
+    enum vgg_arch_id id = vgg_arch_id(name);
+    if (id == VGG_ARCH_NONE) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "architecture %s is unknown; take one of %s", name,
+                        vgg_names_list(VGG_NAMES_ARCH).text);
     }
     if (h < MIN_SIZE || w < MIN_SIZE || h > MAX_SIZE || w > MAX_SIZE) {
         return vgg_fail(VGG_ERR_ARGUMENT, "input size %dx%d: height and width must be from %d to %d", h, w, MIN_SIZE,
@@ -106,15 +123,15 @@ enum vgg_status vgg_arch_base(struct vgg_arch *arch, const char *name, int h, in
     *arch = (struct vgg_arch) { .h = h, .w = w };
     snprintf(arch->name, sizeof arch->name, "%s", name);
     bool found = false;
-    for (int block = 0; block < 5 && !found; block++) {
+    for (int block = 1; block <= VGG_ARCH_BLOCKS && !found; block++) {
         char label[VGG_NAME_SIZE];
-        for (int i = 0; i < table[row].convs[block] && !found; i++) {
-            snprintf(label, sizeof label, "block%d_conv%d", block + 1, i + 1);
-            add_conv(arch, label, channels[block]);
+        for (int conv = 1; conv <= vgg_arch_convs(id, block) && !found; conv++) {
+            vgg_arch_conv_name(label, block, conv);
+            add_conv(arch, label, channels[block - 1]);
             found = last && strcmp(label, last) == 0;
         }
         if (found) break;
-        snprintf(label, sizeof label, "block%d_pool", block + 1);
+        vgg_arch_pool_name(label, block);
         struct vgg_layer *pool = add_layer(arch, VGG_LAYER_MAXPOOL, label);
         pool->h /= 2, pool->w /= 2;
         found = last && strcmp(label, last) == 0;
@@ -233,9 +250,11 @@ enum vgg_status vgg_arch_head(struct vgg_arch *arch, const char *head)
         struct vgg_layer *flatten = add_layer(arch, VGG_LAYER_FLATTEN, "flatten");
         flatten->c = values;
         flatten->h = flatten->w = 1;
-        add_dense(arch, "fc1", 4096, VGG_RELU);
-        add_dense(arch, "fc2", 4096, VGG_RELU);
-        add_dense(arch, "predictions", 1000, VGG_SOFTMAX);
+        for (int i = 0; i < VGG_TOP_LAYERS; i++) {
+            bool last = i == VGG_TOP_LAYERS - 1;
+            add_dense(arch, vgg_name(VGG_NAMES_TOP, i), last ? VGG_TOP_CLASSES : VGG_TOP_UNITS,
+                      last ? VGG_SOFTMAX : VGG_RELU);
+        }
         return VGG_OK;
     }
     int dense = 0, dropout = 0;

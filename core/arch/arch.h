@@ -18,6 +18,13 @@ enum vgg_activation { VGG_LINEAR, VGG_RELU, VGG_SOFTMAX, VGG_SIGMOID };
 
 enum { VGG_MAX_LAYERS = 64, VGG_NAME_SIZE = 32 };
 
+/* The networks; their names are VGG_NAMES_ARCH, 0 is none. */
+enum vgg_arch_id { VGG_ARCH_NONE, VGG_ARCH_11, VGG_ARCH_13, VGG_ARCH_16, VGG_ARCH_19, VGG_ARCH_END };
+enum { VGG_ARCH_BLOCKS = 5 };
+
+/* ImageNet's classifier: this many dense layers (VGG_NAMES_TOP), all but the last of that many units. */
+enum { VGG_TOP_LAYERS = 3, VGG_TOP_UNITS = 4096, VGG_TOP_CLASSES = 1000 };
+
 struct vgg_layer {
     char name[VGG_NAME_SIZE]; /* Keras' */
     enum vgg_layer_kind kind;
@@ -39,8 +46,16 @@ struct vgg_arch {
 /* The convolutional base of "vgg11", "vgg13", "vgg16" or "vgg19" for h x w images (32 or more), up to and including the
  * layer named `last` (NULL: block5_pool). */
 enum vgg_status vgg_arch_base(struct vgg_arch *arch, const char *name, int h, int w, const char *last);
-/* Is it one of these four names? */
-bool vgg_arch_known(const char *name);
+/* The network of that name; VGG_ARCH_NONE: there is none, or name is NULL. */
+enum vgg_arch_id vgg_arch_id(const char *name);
+/* Convolutions of a block, which counts from 1. */
+int vgg_arch_convs(enum vgg_arch_id id, int block);
+/* Keras' names of a block's layers, "block1_conv2" and "block1_pool"; both numbers count from 1. */
+void vgg_arch_conv_name(char name[VGG_NAME_SIZE], int block, int conv);
+void vgg_arch_pool_name(char name[VGG_NAME_SIZE], int block);
+/* The way back from a convolution's name, its characters exactly. False for blocks that no network has, and for more
+ * convolutions than any block has. */
+bool vgg_arch_conv_place(int *block, int *conv, const char *name);
 /* Adds a head: "top" or "flatten,dense:256:relu,dropout:0.5,dense:1:sigmoid". Names as Keras gives: flatten, dense_1,
  * ... */
 enum vgg_status vgg_arch_head(struct vgg_arch *arch, const char *head);

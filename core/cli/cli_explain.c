@@ -40,8 +40,8 @@ static const struct cli_option explain_options[] = {
       .value = "MAP",
       .help = "viridis and inferno can be read with any colour vision; jet is the rainbow of older papers; or grey "
               "(default inferno)",
-      .read = cli_read_choice,
-      .choices = cli_colour_names,
+      .read = cli_read_name,
+      .names = VGG_NAMES_COLOURS,
       .offset = offsetof(struct explain, colours) },
     { .name = "alpha",
       .value = "A",

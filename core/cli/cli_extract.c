@@ -58,8 +58,8 @@ static const struct cli_option extract_options[] = {
     { .name = "colours",
       .value = "MAP",
       .help = "of the picture: viridis, inferno, jet or grey (default viridis)",
-      .read = cli_read_choice,
-      .choices = cli_colour_names,
+      .read = cli_read_name,
+      .names = VGG_NAMES_COLOURS,
       .offset = offsetof(struct extract, colours) },
     { 0 },
 };
@@ -75,11 +75,11 @@ static const struct extract defaults = { .layer = "block5_pool" };
 
 static bool in_top(const char *layer)
 {
-    static const char *const names[] = { "flatten", "fc1", "fc2", "predictions" };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(layer, names[i]) == 0) return true;
-    }
-    return false;
+    bool found = strcmp(layer, "flatten") == 0;
+    const char *name;
+    for (int i = 0; !found && (name = vgg_name(VGG_NAMES_TOP, i)); i++)
+        found = strcmp(layer, name) == 0;
+    return found;
 }
 
 /* The network up to the layer: the base, the ImageNet top, or the head of a model. */

@@ -6,8 +6,6 @@
 
 #include "core/cli/cli_options.h"
 
-const char *const cli_arch_names[] = { "", "vgg11", "vgg13", "vgg16", "vgg19", NULL };
-
 const struct cli_option cli_network_options[] = {
     { .name = "weights",
       .value = "W",
@@ -21,8 +19,8 @@ const struct cli_option cli_network_options[] = {
       .help =
           "vgg11, vgg13, vgg16 or vgg19; convolutions that shallower weights lack start as the identity (default: what "
           "the weights hold, else vgg16)",
-      .read = cli_read_choice,
-      .choices = cli_arch_names,
+      .read = cli_read_name,
+      .names = VGG_NAMES_ARCH,
       .offset = offsetof(struct cli_network, arch) },
     { .name = "size",
       .value = "SIZE",
@@ -46,7 +44,7 @@ const struct cli_option cli_model_option[] = {
 
 const char *cli_arch_name(int arch)
 {
-    return arch ? cli_arch_names[arch] : NULL;
+    return arch ? vgg_name(VGG_NAMES_ARCH, arch) : NULL;
 }
 
 void cli_model_tell(struct cli *cli, const struct cli_network *network, const struct vgg_model *model)

@@ -7,13 +7,11 @@
 /* Targets of cli_network_options. */
 struct cli_network {
     const char *weights; /* NULL: the default of the library */
-    int arch;            /* index in cli_arch_names, 0: not given */
+    int arch;            /* of VGG_NAMES_ARCH, 0: not given */
     int size[2];         /* height, width; 0: not given */
 };
 extern const struct cli_option cli_network_options[]; /* --weights, --arch, --size */
 extern const struct cli_option cli_model_option[];    /* --model; target: const char * */
-
-extern const char *const cli_arch_names[]; /* "" for not given, vgg11, ... */
 
 /* The name for vgg_model_options, NULL for 0. */
 const char *cli_arch_name(int arch);

@@ -150,8 +150,6 @@ const char *cli_read_size(const struct cli_option *option, const char *text, voi
     return NULL;
 }
 
-const char *const cli_colour_names[] = { "viridis", "inferno", "jet", "grey", NULL };
-
 const struct cli_option cli_image_options[] = {
     { .name = "preprocess",
       .value = "HOW",

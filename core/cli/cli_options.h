@@ -24,8 +24,6 @@ extern const struct cli_option cli_image_options[];   /* targets: struct vgg_ima
 extern const struct cli_option cli_common_options[];  /* targets: struct cli_common */
 extern const struct cli_option cli_augment_options[]; /* targets: struct vgg_augment_options */
 
-extern const char *const cli_colour_names[]; /* of enum vgg_colours */
-
 /* Options of the command and the common ones, given by name (n characters; a unique beginning will do) or by letter. */
 struct cli_found {
     const struct cli_option *option;

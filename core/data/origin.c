@@ -97,7 +97,10 @@ static const char *read_value(struct vgg_origin *origin, const struct field *fie
         return "64 hexadecimal digits";
     if (strcmp(field->key, "precision") == 0 && strcmp(value, "fp32") != 0 && strcmp(value, "bf16") != 0)
         return "fp32 or bf16";
-    if (strcmp(field->key, "arch") == 0 && !vgg_arch_known(value)) return "vgg11, vgg13, vgg16 or vgg19";
+    if (strcmp(field->key, "arch") == 0 && vgg_arch_id(value) == VGG_ARCH_NONE) {
+        *list = vgg_names_list(VGG_NAMES_ARCH);
+        return list->text;
+    }
     return *value ? NULL : "not empty";
 }
 

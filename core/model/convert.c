@@ -28,14 +28,14 @@ static void copy_finish(struct copy *copy)
  * where it fits, else a square. 0 x 0: cannot be told. */
 static void find_features(const struct vgg_weights *weights, int *h, int *w)
 {
-    int channels = 512, in = 0, blocks = 5;
+    int channels = 512, in = 0, blocks = VGG_ARCH_BLOCKS;
     const char *height = vgg_weights_meta(weights, "height"), *width = vgg_weights_meta(weights, "width");
     for (size_t i = 0; i < vgg_weights_count(weights) && !in; i++) {
         int rank, shape[4], block, conv;
         const char *layer = vgg_weights_layer(weights, i);
         if (!vgg_weights_shape(weights, layer, &rank, shape)) continue;
         if (rank == 4) channels = shape[3];
-        if (rank == 4 && vgg_weights_names_block(layer, &block, &conv)) blocks = block;
+        if (rank == 4 && vgg_arch_conv_place(&block, &conv, layer)) blocks = block;
         if (rank == 2) in = shape[0];
     }
     *h = *w = 0;
@@ -95,11 +95,11 @@ static enum vgg_status copy_layers(struct copy *copy, const struct vgg_weights *
     if (!copy->layer || !copy->name || !copy->values) return vgg_fail_memory("the layers", most * sizeof *copy->layer);
     for (size_t i = 0; i < n; i++) {
         const char *name = vgg_weights_layer(weights, i);
-        char pool[VGG_WEIGHTS_NAME];
+        char pool[VGG_NAME_SIZE];
         int block = 0, conv;
-        bool base = vgg_weights_names_block(name, &block, &conv);
+        bool base = vgg_arch_conv_place(&block, &conv, name);
         if (before && block != before) {
-            snprintf(pool, sizeof pool, "block%d_pool", before);
+            vgg_arch_pool_name(pool, before);
             add_plain(copy, pool);
             if (!base && h * w > 1) add_plain(copy, "flatten");
         }
@@ -108,8 +108,8 @@ static enum vgg_status copy_layers(struct copy *copy, const struct vgg_weights *
         if (status != VGG_OK) return status;
     }
     if (before) {
-        char pool[VGG_WEIGHTS_NAME];
-        snprintf(pool, sizeof pool, "block%d_pool", before);
+        char pool[VGG_NAME_SIZE];
+        vgg_arch_pool_name(pool, before);
         add_plain(copy, pool);
     }
     return VGG_OK;

@@ -51,13 +51,18 @@ static void more(struct settings *settings, const char *format, ...)
 
 static void add_model(struct settings *s, const struct vgg_report *report)
 {
-    static const char *const preprocess[] = { "", "caffe: BGR, mean subtracted", "torch: RGB, mean and deviation",
-                                              "rescale: RGB / 255", "none: RGB as it is" };
+    static const char *const meaning[] = {
+        [VGG_PREPROCESS_CAFFE] = "BGR, mean subtracted",
+        [VGG_PREPROCESS_TORCH] = "RGB, mean and deviation",
+        [VGG_PREPROCESS_RESCALE] = "RGB / 255",
+        [VGG_PREPROCESS_NONE] = "RGB as it is",
+    };
     const struct vgg_model *model = report->model;
     add(s, "Network", "%s, input %d \xC3\x97 %d", model->arch.name, model->arch.h, model->arch.w);
     if (model->source) add(s, "Weights", "%s", model->source);
     if (model->head) add(s, "Head", "%s", model->head);
-    add(s, "Preprocessing", "%s", preprocess[model->preprocess]);
+    add(s, "Preprocessing", "%s: %s", vgg_name(VGG_NAMES_PREPROCESS, (int)model->preprocess),
+        meaning[model->preprocess]);
     if (!report->images) return;
     add(s, "Fitting", "%s, %s", vgg_name(VGG_NAMES_RESIZE, (int)report->images->resize),
         report->images->crop == VGG_CROP_CENTER ? "the middle cut out" : "stretched");
@@ -65,7 +70,12 @@ static void add_model(struct settings *s, const struct vgg_report *report)
 
 static void add_optimizer(struct settings *s, const struct vgg_train_options *o)
 {
-    static const char *const names[] = { "RMSprop", "SGD", "Adam", "AdamW" };
+    static const char *const names[] = {
+        [VGG_OPTIMIZER_RMSPROP] = "RMSprop",
+        [VGG_OPTIMIZER_SGD] = "SGD",
+        [VGG_OPTIMIZER_ADAM] = "Adam",
+        [VGG_OPTIMIZER_ADAMW] = "AdamW",
+    };
     add(s, "Optimizer", "%s", names[o->optimizer]);
     if (o->optimizer == VGG_OPTIMIZER_RMSPROP) more(s, "rho %g", (double)o->rho);
     if (o->optimizer == VGG_OPTIMIZER_SGD)

@@ -50,11 +50,11 @@ void vgg_weights_dense(struct vgg_weights_dense *dense, const struct vgg_weights
     for (size_t i = 0; i < weights->count; i++) {
         const struct vgg_weights_entry *entry = &weights->entry[i];
         int rank, shape[4], block, conv;
-        if (vgg_weights_names_block(entry->name, &block, &conv)) continue;
+        if (vgg_arch_conv_place(&block, &conv, entry->name)) continue;
         if (!vgg_weights_shape(weights, entry->name, &rank, shape) || rank != 2) continue;
         add(dense, entry->kernel.name, shape[0], shape[1]);
-        bool last = strcmp(entry->name, "predictions") == 0;
-        if (!vgg_weights_names_known(entry->name) || (last && shape[1] != 1000)) dense->imagenet = false;
+        bool last = strcmp(entry->name, vgg_name(VGG_NAMES_TOP, VGG_TOP_LAYERS - 1)) == 0;
+        if (!vgg_weights_names_known(entry->name) || (last && shape[1] != VGG_TOP_CLASSES)) dense->imagenet = false;
     }
     /* Those whose names belong to no network that the library knows. */
     for (size_t i = 0; weights->st && i < vgg_st_count(weights->st); i++) {

@@ -7,72 +7,46 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-
-/* Convolutions in each of the five blocks. Source: Simonyan and Zisserman 2015, table 1, columns A, B, D, E. */
-static const struct {
-    const char *name;
-    int convs[5];
-} vgg[VGG_ARCH_COUNT] = {
-    { "vgg16", { 2, 2, 3, 3, 3 } },
-    { "vgg19", { 2, 2, 4, 4, 4 } },
-    { "vgg13", { 2, 2, 2, 2, 2 } },
-    { "vgg11", { 1, 1, 2, 2, 2 } },
-};
-
-static const char *const top[3] = { "fc1", "fc2", "predictions" };
+#include "core/base/names.h"
 
 const char *vgg_weights_names_arch(int index)
 {
-    return index >= 0 && index < VGG_ARCH_COUNT ? vgg[index].name : NULL;
-}
-
-static const int *convs_of(const char *arch)
-{
-    for (int i = 0; arch && i < VGG_ARCH_COUNT; i++) {
-        if (strcmp(arch, vgg[i].name) == 0) return vgg[i].convs;
-    }
-    return NULL;
+    static const enum vgg_arch_id order[] = { VGG_ARCH_16, VGG_ARCH_19, VGG_ARCH_13, VGG_ARCH_11 };
+    bool inside = index >= 0 && (size_t)index < sizeof order / sizeof *order;
+    return inside ? vgg_name(VGG_NAMES_ARCH, order[index]) : NULL;
 }
 
 bool vgg_weights_names_conv(const char *arch, int k, char name[VGG_WEIGHTS_NAME], int *number)
 {
-    const int *convs = convs_of(arch);
+    enum vgg_arch_id id = vgg_arch_id(arch);
     *number = 2 * k; /* a convolution and its ReLU take one number each, a pool one */
-    for (int block = 0; convs && block < 5; k -= convs[block++]) {
-        if (k < convs[block]) {
-            snprintf(name, VGG_WEIGHTS_NAME, "block%d_conv%d", block + 1, k + 1);
-            *number += block;
+    for (int block = 1; id != VGG_ARCH_NONE && block <= VGG_ARCH_BLOCKS; k -= vgg_arch_convs(id, block++)) {
+        if (k < vgg_arch_convs(id, block)) {
+            vgg_arch_conv_name(name, block, k + 1);
+            *number += block - 1;
             return true;
         }
     }
     return false;
 }
 
-bool vgg_weights_names_block(const char *layer, int *block, int *conv)
+const char *vgg_weights_names_timm(int index)
 {
-    /* Exactly these characters: sscanf alone would take "block1_conv1_copy" or "block 1_conv1" too. */
-    if (strncmp(layer, "block", 5) != 0 || layer[5] < '1' || layer[5] > '5' || strncmp(layer + 6, "_conv", 5) != 0 ||
-        layer[11] < '1' || layer[11] > '4' || layer[12] != '\0') {
-        return false;
-    }
-    *block = layer[5] - '0';
-    *conv = layer[11] - '0';
-    return true;
+    static const char *const timm[VGG_TOP_LAYERS] = { "pre_logits.fc1", "pre_logits.fc2", "head.fc" };
+    return timm[index];
 }
 
 /* 0, 1, 2 for fc1, fc2, predictions; else -1. */
 static int top_index(const char *layer)
 {
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(layer, top[i]) == 0) return i;
-    }
-    return -1;
+    int index;
+    return vgg_names_find(&index, VGG_NAMES_TOP, layer) ? index : -1;
 }
 
 bool vgg_weights_names_known(const char *layer)
 {
     int block, conv;
-    return vgg_weights_names_block(layer, &block, &conv) || top_index(layer) >= 0;
+    return vgg_arch_conv_place(&block, &conv, layer) || top_index(layer) >= 0;
 }
 
 /* Does text end in _DIGITS? Gives the underscore's place, else NULL. */
@@ -153,11 +127,10 @@ static int dense_number(const char *layer)
 static void missing_torch(const struct vgg_weights *weights, const char *layer, const char *role,
                           char name[VGG_WEIGHTS_NAME])
 {
-    static const char *const timm[3] = { "pre_logits.fc1", "pre_logits.fc2", "head.fc" };
     char conv[VGG_WEIGHTS_NAME];
     int number, index = top_index(layer), dense = dense_number(layer);
     if (index >= 0 && weights->naming == VGG_NAMING_TIMM) {
-        snprintf(name, VGG_WEIGHTS_NAME, "%s.%s", timm[index], role);
+        snprintf(name, VGG_WEIGHTS_NAME, "%s.%s", vgg_weights_names_timm(index), role);
         return;
     }
     if (index < 0) index = dense - 1;
@@ -188,7 +161,7 @@ void vgg_weights_names_missing(const struct vgg_weights *weights, const char *la
     case VGG_NAMING_TIMM: missing_torch(weights, layer, bias ? "bias" : "weight", name); return;
     case VGG_NAMING_KERAS_3: break;
     }
-    const char *arch = weights->arch ? weights->arch : "vgg16";
+    const char *arch = weights->arch ? weights->arch : vgg_weights_names_arch(0);
     for (int k = 0; weights->automatic && vgg_weights_names_conv(arch, k, conv, &number); k++) {
         if (strcmp(conv, layer) != 0) continue;
         if (k == 0) snprintf(name, VGG_WEIGHTS_NAME, "layers/conv2d/vars/%d", bias);
@@ -231,13 +204,12 @@ static const char *arch_of_count(int n)
 {
     char name[VGG_WEIGHTS_NAME];
     int number;
-    for (int i = 0; i < VGG_ARCH_COUNT; i++) {
-        if (vgg_weights_names_conv(vgg[i].name, n - 1, name, &number) &&
-            !vgg_weights_names_conv(vgg[i].name, n, name, &number)) {
-            return vgg[i].name;
-        }
+    const char *arch;
+    for (int i = 0; (arch = vgg_weights_names_arch(i)); i++) {
+        if (vgg_weights_names_conv(arch, n - 1, name, &number) && !vgg_weights_names_conv(arch, n, name, &number))
+            return arch;
     }
-    return "vgg16";
+    return vgg_weights_names_arch(0);
 }
 
 /* conv2d, conv2d_1, ... become block1_conv1, ... by their order, when they chain and no layer has a VGG name. */
@@ -254,10 +226,10 @@ static enum vgg_status rename_convs(struct vgg_weights *weights)
         channels = entry->kernel.shape[3];
         n++;
     }
-    if (n == 0 || n > VGG_MAX_CONV) return VGG_OK;
-    const char *arch = arch_of_count(n);
     char name[VGG_WEIGHTS_NAME];
     int number, k = 0;
+    if (n == 0 || !vgg_weights_names_conv(vgg_name(VGG_NAMES_ARCH, VGG_ARCH_19), n - 1, name, &number)) return VGG_OK;
+    const char *arch = arch_of_count(n);
     for (size_t i = 0; i < weights->count; i++) {
         if (!is_conv(&weights->entry[i]) || !vgg_weights_names_conv(arch, k++, name, &number)) continue;
         enum vgg_status status = rename_entry(&weights->entry[i], name);
@@ -271,20 +243,20 @@ static enum vgg_status rename_convs(struct vgg_weights *weights)
  * in newer Keras ("dense", "dense_1"), from 1 in the library. */
 static enum vgg_status rename_dense(struct vgg_weights *weights)
 {
-    struct vgg_weights_entry *dense[3] = { 0 };
+    struct vgg_weights_entry *dense[VGG_TOP_LAYERS] = { 0 };
     size_t n = 0;
     bool from_zero = false;
     for (size_t i = 0; i < weights->count; i++) {
         struct vgg_weights_entry *entry = &weights->entry[i];
         if (automatic_number(entry->name, "dense") < 0) continue;
         from_zero = from_zero || strcmp(entry->name, "dense") == 0;
-        if (n < 3) dense[n] = entry;
+        if (n < VGG_TOP_LAYERS) dense[n] = entry;
         n++;
     }
     if (!from_zero) return VGG_OK;
-    bool is_top = weights->automatic && n == 3;
-    for (size_t i = 0; is_top && i < 3; i++) {
-        is_top = dense[i]->kernel.rank == 2 && (i == 2 || dense[i]->kernel.shape[1] == 4096);
+    bool is_top = weights->automatic && n == VGG_TOP_LAYERS;
+    for (size_t i = 0; is_top && i < VGG_TOP_LAYERS; i++) {
+        is_top = dense[i]->kernel.rank == 2 && (i == VGG_TOP_LAYERS - 1 || dense[i]->kernel.shape[1] == VGG_TOP_UNITS);
     }
     for (size_t i = 0; i < weights->count; i++) {
         struct vgg_weights_entry *entry = &weights->entry[i];
@@ -292,7 +264,8 @@ static enum vgg_status rename_dense(struct vgg_weights *weights)
         int number = automatic_number(entry->name, "dense");
         if (number < 0) continue;
         snprintf(name, sizeof name, "dense_%d", number + 1);
-        enum vgg_status status = rename_entry(entry, is_top && number < 3 ? top[number] : name);
+        enum vgg_status status =
+            rename_entry(entry, is_top && number < VGG_TOP_LAYERS ? vgg_name(VGG_NAMES_TOP, number) : name);
         if (status != VGG_OK) return status;
     }
     return VGG_OK;
@@ -302,7 +275,7 @@ static enum vgg_status rename_dense(struct vgg_weights *weights)
 static size_t place(const struct vgg_weights_entry *entry)
 {
     int block, conv, index = top_index(entry->name);
-    if (vgg_weights_names_block(entry->name, &block, &conv)) return (size_t)(10 * block + conv);
+    if (vgg_arch_conv_place(&block, &conv, entry->name)) return (size_t)(10 * block + conv);
     return index >= 0 ? (size_t)(100 + index) : 1000 + entry->order;
 }
 
@@ -342,31 +315,31 @@ static int compare_tensors(const void *a, const void *b)
 
 static void find_arch(struct vgg_weights *weights)
 {
-    int most[6] = { 0 };
+    int most[VGG_ARCH_BLOCKS + 1] = { 0 };
     const char *word = vgg_weights_meta(weights, "arch");
     if (!word) word = vgg_weights_meta(weights, "architecture");
-    for (int i = 0; word && i < VGG_ARCH_COUNT; i++) {
-        if (strcmp(word, vgg[i].name) == 0) weights->arch = vgg[i].name;
-    }
+    enum vgg_arch_id id = vgg_arch_id(word);
+    if (id != VGG_ARCH_NONE) weights->arch = vgg_name(VGG_NAMES_ARCH, id);
     if (weights->arch) return;
     for (size_t i = 0; i < weights->count; i++) {
         int block, conv;
-        if (!vgg_weights_names_block(weights->entry[i].name, &block, &conv)) continue;
+        if (!vgg_arch_conv_place(&block, &conv, weights->entry[i].name)) continue;
         if (conv > most[block]) most[block] = conv;
     }
     /* A block tells once a later one is there too, so that it is whole. */
     int deepest = 0, last = 0;
-    for (int block = 1; block <= 5; block++) {
+    for (int block = 1; block <= VGG_ARCH_BLOCKS; block++) {
         if (block >= 3 && most[block] > deepest) deepest = most[block];
         if (most[block]) last = block;
     }
     if (deepest >= 4) {
-        weights->arch = "vgg19";
+        id = VGG_ARCH_19;
     } else if (most[1] == 1 && most[2] >= 1 && last >= 2) {
-        weights->arch = "vgg11";
+        id = VGG_ARCH_11;
     } else if (last == 5 || (last == 4 && most[3])) {
-        weights->arch = deepest == 3 ? "vgg16" : "vgg13";
+        id = deepest == 3 ? VGG_ARCH_16 : VGG_ARCH_13;
     }
+    if (id != VGG_ARCH_NONE) weights->arch = vgg_name(VGG_NAMES_ARCH, id);
 }
 
 enum vgg_status vgg_weights_names_settle(struct vgg_weights *weights)

@@ -2,17 +2,18 @@
 #ifndef CORE_WEIGHTS_NAMES_H
 #define CORE_WEIGHTS_NAMES_H
 
+#include "core/arch/arch.h"
 #include "core/weights/store.h"
 
-enum { VGG_WEIGHTS_NAME = 128, VGG_ARCH_COUNT = 4, VGG_MAX_CONV = 16 };
+enum { VGG_WEIGHTS_NAME = 128 };
 
-/* "vgg16", "vgg19", "vgg13", "vgg11" in this order of preference, NULL outside. */
+/* The networks in the order in which a file that leaves it open is taken for one, "vgg16" first; NULL outside. */
 const char *vgg_weights_names_arch(int index);
 /* The k-th convolution of an architecture: its Keras name and torchvision's number in `features`. False beyond the
  * last one or for an unknown architecture. */
 bool vgg_weights_names_conv(const char *arch, int k, char name[VGG_WEIGHTS_NAME], int *number);
-/* block1_conv1 ... as block and position, both from 1. False for other names. */
-bool vgg_weights_names_block(const char *layer, int *block, int *conv);
+/* timm's name of a layer of the ImageNet top, "pre_logits.fc1" for 0. */
+const char *vgg_weights_names_timm(int index);
 /* Is it a name of the ImageNet networks: blockB_convC, fc1, fc2, predictions? */
 bool vgg_weights_names_known(const char *layer);
 /* Splits a tensor's name in a Keras file, as "block1_conv1/kernel:0", "vgg16/block1_conv1/bias" or

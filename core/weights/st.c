@@ -18,13 +18,13 @@ struct torch_name {
 /* "features.10.weight" and the like, with or without the "module." of a data-parallel model. */
 static struct torch_name take_apart(const char *name)
 {
-    static const char *const timm[3] = { "pre_logits.fc1.", "pre_logits.fc2.", "head.fc." };
     struct torch_name result = { OTHER, -1, false };
     if (strncmp(name, "module.", 7) == 0) name += 7;
     const char *role = NULL;
-    for (int i = 0; i < 3; i++) {
-        size_t n = strlen(timm[i]);
-        if (strncmp(name, timm[i], n) == 0) result.part = TIMM, result.number = i, role = name + n;
+    for (int i = 0; i < VGG_TOP_LAYERS; i++) {
+        const char *timm = vgg_weights_names_timm(i);
+        size_t n = strlen(timm);
+        if (strncmp(name, timm, n) == 0 && name[n] == '.') result.part = TIMM, result.number = i, role = name + n + 1;
     }
     if (strncmp(name, "features.", 9) == 0) result.part = FEATURES, role = name + 9;
     if (strncmp(name, "classifier.", 11) == 0) result.part = CLASSIFIER, role = name + 11;
@@ -125,7 +125,6 @@ static uint64_t classifier_outputs(const struct vgg_weights *weights, int number
  * classifier.0, .3, .6 ... with their names in the metadata "dense" where they are not dense_1, dense_2 ... */
 static void classifier_layer(const struct vgg_weights *weights, int number, char name[VGG_WEIGHTS_NAME])
 {
-    static const char *const top[3] = { "fc1", "fc2", "predictions" };
     const char *names = vgg_st_meta(weights->st, "dense");
     int k = 0;
     for (size_t i = 0; i < vgg_st_count(weights->st); i++) {
@@ -138,9 +137,9 @@ static void classifier_layer(const struct vgg_weights *weights, int number, char
     }
     if (names) {
         snprintf(name, VGG_WEIGHTS_NAME, "%.*s", (int)strcspn(names, ","), names);
-    } else if (number % 3 == 0 && number <= 6 && classifier_outputs(weights, 0) == 4096 &&
-               classifier_outputs(weights, 3) == 4096) {
-        snprintf(name, VGG_WEIGHTS_NAME, "%s", top[number / 3]);
+    } else if (number % 3 == 0 && number <= 6 && classifier_outputs(weights, 0) == VGG_TOP_UNITS &&
+               classifier_outputs(weights, 3) == VGG_TOP_UNITS) {
+        snprintf(name, VGG_WEIGHTS_NAME, "%s", vgg_name(VGG_NAMES_TOP, number / 3));
     } else {
         snprintf(name, VGG_WEIGHTS_NAME, "dense_%d", k + 1);
     }
@@ -148,7 +147,6 @@ static void classifier_layer(const struct vgg_weights *weights, int number, char
 
 static enum vgg_status open_torch(struct vgg_weights *weights, bool timm)
 {
-    static const char *const top[3] = { "fc1", "fc2", "predictions" };
     weights->naming = timm ? VGG_NAMING_TIMM : VGG_NAMING_TORCHVISION;
     enum vgg_status status = find_numbers(weights);
     for (size_t i = 0; status == VGG_OK && i < vgg_st_count(weights->st); i++) {
@@ -160,7 +158,7 @@ static enum vgg_status open_torch(struct vgg_weights *weights, bool timm)
         if (torch.part == OTHER) continue;
         if (torch.part == FEATURES) conv_of_number(weights->numbers, torch.number, layer);
         if (torch.part == CLASSIFIER) classifier_layer(weights, torch.number, layer);
-        if (torch.part == TIMM) snprintf(layer, sizeof layer, "%s", top[torch.number]);
+        if (torch.part == TIMM) snprintf(layer, sizeof layer, "%s", vgg_name(VGG_NAMES_TOP, torch.number));
         status = vgg_weights_add(weights, layer, torch.bias, &tensor);
     }
     return status;

@@ -150,7 +150,7 @@ static bool is_dense(const struct vgg_weights *weights, const struct vgg_weights
 {
     int block, conv;
     return entry->kernel.rank == 2 ||
-           (vgg_weights_is_torch(weights) && !vgg_weights_names_block(entry->name, &block, &conv));
+           (vgg_weights_is_torch(weights) && !vgg_arch_conv_place(&block, &conv, entry->name));
 }
 
 /* The library's shape of a stored kernel; rank 0: neither a convolution nor a dense layer. */

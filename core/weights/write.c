@@ -105,7 +105,6 @@ static enum vgg_status draft_torch(struct draft *draft, const char *path, const 
     draft->dense = vgg_mem_calloc(names, 1);
     if (!draft->dense) return vgg_fail_memory(path, names);
     for (size_t i = 0; i < count; i++) {
-        static const char *const top[3] = { "fc1", "fc2", "predictions" };
         const struct vgg_weights_layer *layer = &layers[i];
         char name[VGG_WEIGHTS_NAME];
         if (!layer->kernel) continue;
@@ -126,7 +125,7 @@ static enum vgg_status draft_torch(struct draft *draft, const char *path, const 
         } else {
             size_t flat = feature_h > 0 && feature_w > 0 ? (size_t)feature_h * (size_t)feature_w : 1;
             if (dense == 0 && in % flat == 0) taps = flat;
-            usual = usual && dense < 3 && strcmp(layer->name, top[dense]) == 0;
+            usual = usual && dense < VGG_TOP_LAYERS && strcmp(layer->name, vgg_name(VGG_NAMES_TOP, dense)) == 0;
             snprintf(draft->dense + strlen(draft->dense), names - strlen(draft->dense), "%s%s", dense ? "," : "",
                      layer->name);
             snprintf(name, sizeof name, "classifier.%d", 3 * dense++);
