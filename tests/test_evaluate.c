@@ -1,8 +1,11 @@
 /* Evaluation against its formulas in double: labels without order, classes that the data lacks and numbers otherwise.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "data_files.h"
 
@@ -180,6 +183,48 @@ Test(evaluate, damaged_images_are_left_out)
     vgg_model_destroy(model);
     vgg_engine_destroy(engine);
     remove_folder(folder);
+}
+
+static const rlim_t most_memory = (rlim_t)30 << 30; /* bytes */
+
+/* Bytes that this process has mapped. */
+static rlim_t address_space(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file && fscanf(file, "%llu", &pages) != 1) pages = 0;
+    if (file) fclose(file);
+    return pages == 0 ? RLIM_INFINITY : (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+/* 65537 x 65537 counts are 2^32 and some: by int they would be 131073. */
+Test(evaluate, more_classes_than_int_has_pairs)
+{
+    static const struct vgg_model_options options = { .arch = "vgg11",
+                                                      .weights = "random",
+                                                      .last = "block1_pool",
+                                                      .height = 32,
+                                                      .width = 32,
+                                                      .head = "gap,dense:65537:softmax" };
+    struct rlimit limit;
+    struct vgg_engine *engine = tiny_engine();
+    struct vgg_data *data = tiny_open(&tiny_plain);
+    struct vgg_model *model;
+    struct vgg_evaluation *result;
+    cr_assert_eq(vgg_model_create(&model, &options), VGG_OK);
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || address_space() > most_memory)
+        cr_skip_test("memory cannot be limited; a sanitizer takes it all");
+    rlim_t was = limit.rlim_cur;
+    limit.rlim_cur = most_memory;
+    cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+    EXPECT_FAILURE(vgg_evaluate(&result, engine, model, data, &(struct vgg_evaluate_options) { 0 }), VGG_ERR_MEMORY,
+                   "out of memory for an evaluation (343");
+    cr_expect_null(result);
+    limit.rlim_cur = was;
+    setrlimit(RLIMIT_AS, &limit);
+    vgg_data_destroy(data);
+    vgg_model_destroy(model);
+    vgg_engine_destroy(engine);
 }
 
 Test(evaluate, weights_that_are_no_numbers_are_told_with_the_item)

@@ -55,6 +55,12 @@ static void print_ratio(double value)
     }
 }
 
+/* Images of one class that were taken for another. */
+static uint64_t images_of(const struct vgg_evaluation *e, int is, int taken)
+{
+    return e->confusion[(size_t)is * (size_t)e->classes + (size_t)taken];
+}
+
 static void print_text(const struct vgg_model *model, const struct vgg_evaluation *e, size_t skipped)
 {
     printf("images %zu", e->count);
@@ -73,7 +79,7 @@ static void print_text(const struct vgg_model *model, const struct vgg_evaluatio
     for (int k = 0; k < e->classes; k++) {
         printf("%-20s", cli_class_name(model, k).text);
         for (int j = 0; j < e->classes; j++)
-            printf(" %6" PRIu64, e->confusion[k * e->classes + j]);
+            printf(" %6" PRIu64, images_of(e, k, j));
         putchar('\n');
     }
 }
@@ -96,7 +102,7 @@ static enum vgg_status print_json(struct cli *cli, const struct vgg_model *model
         cJSON_AddNumberToObject(class, "images", (double)e->support[k]);
         cJSON_AddItemToArray(classes, class);
         for (int j = 0; j < e->classes; j++) {
-            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)e->confusion[k * e->classes + j]));
+            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)images_of(e, k, j)));
         }
         cJSON_AddItemToArray(matrix, row);
     }

@@ -72,22 +72,24 @@ static void summarise(struct gather *g, bool labelled)
 
 static enum vgg_status create_result(struct vgg_evaluation **out, size_t count, int classes)
 {
-    size_t n = (size_t)classes;
+    size_t n = (size_t)classes, rows = vgg_mem_mul(count, n), cells = vgg_mem_mul(n, n);
     struct vgg_evaluation *r = vgg_mem_calloc(1, sizeof *r);
     *out = r;
     if (!r) return vgg_fail_memory("an evaluation", sizeof *r);
     r->classes = classes;
-    r->probabilities = vgg_mem_calloc(vgg_mem_mul(count, n), sizeof *r->probabilities);
+    r->probabilities = vgg_mem_calloc(rows, sizeof *r->probabilities);
     r->labels = vgg_mem_calloc(count, sizeof *r->labels);
     r->index = vgg_mem_calloc(count, sizeof *r->index);
-    r->confusion = vgg_mem_calloc(vgg_mem_mul(n, n), sizeof *r->confusion);
+    r->confusion = vgg_mem_calloc(cells, sizeof *r->confusion);
     r->precision = vgg_mem_calloc(n, sizeof *r->precision);
     r->recall = vgg_mem_calloc(n, sizeof *r->recall);
     r->f1 = vgg_mem_calloc(n, sizeof *r->f1);
     r->support = vgg_mem_calloc(n, sizeof *r->support);
     bool complete =
         r->probabilities && r->labels && r->index && r->confusion && r->precision && r->recall && r->f1 && r->support;
-    return complete ? VGG_OK : vgg_fail_memory("an evaluation", count * n * sizeof *r->probabilities);
+    return complete ? VGG_OK
+                    : vgg_fail_memory("an evaluation", vgg_mem_add(vgg_mem_mul(rows, sizeof *r->probabilities),
+                                                                   vgg_mem_mul(cells, sizeof *r->confusion)));
 }
 
 enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *engine, const struct vgg_model *model,
