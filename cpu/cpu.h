@@ -53,7 +53,7 @@ struct cpu_buf {
 /* ---- cpu_mem.c ---- */
 
 /* `size` bytes (may be 0) at a multiple of 64, in huge pages where that pays, zeroed by all threads so that pages lie
- * near them. NULL when memory is out. Released by free(). */
+ * near them. NULL when memory is out. Released by vgg_mem_free. */
 void *cpu_mem_aligned(const struct cpu *cpu, size_t size);
 /* *out: `size` bytes at a multiple of 64 with undefined content, valid until the next call; one call an operation.
  * Grows and never shrinks, so that the steady state allocates nothing. */

@@ -4,58 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "cpu/cpu.h"
 
 enum { MAX_THREADS = 1024 };
 
-/* The value of the first line "key : value" of a file under /proc, or an empty string. */
-static void proc_value(char *value, size_t size, const char *path, const char *key)
-{
-    value[0] = '\0';
-    FILE *file = fopen(path, "r");
-    if (!file) return;
-    char line[512];
-    while (!value[0] && fgets(line, sizeof line, file)) {
-        char *colon = strchr(line, ':');
-        if (!colon || strncmp(line, key, strlen(key)) != 0) continue;
-        char *text = colon + 1 + strspn(colon + 1, " \t");
-        text[strcspn(text, "\n")] = '\0';
-        snprintf(value, size, "%s", text);
-    }
-    fclose(file);
-}
-
-/* The first line of a file about one cache of the first processor, or an empty string. */
-static void cache_value(char *value, int size, int index, const char *name)
-{
-    char path[96];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", index, name);
-    value[0] = '\0';
-    FILE *file = fopen(path, "r");
-    if (!file) return;
-    if (!fgets(value, size, file)) value[0] = '\0';
-    fclose(file);
-}
-
-/* Bytes of the first-level data cache, as the C library knows it, else (on aarch64 it does not) as the kernel tells
- * ("64K"); what neither tells, or what cannot be, counts as 32 KiB. */
+/* Bytes of the first-level data cache; what is not told, or what cannot be, counts as 32 KiB. */
 static size_t cache_first(void)
 {
-    char level[16], type[16], kib[16];
-    long size = sysconf(_SC_LEVEL1_DCACHE_SIZE);
-    for (int i = 0; size <= 0 && i < 4; i++) {
-        cache_value(level, sizeof level, i, "level");
-        cache_value(type, sizeof type, i, "type");
-        if (level[0] != '1' || type[0] == 'I') continue;
-        cache_value(kib, sizeof kib, i, "size");
-        size = strtol(kib, NULL, 10) * 1024;
-    }
-    return size >= 8 << 10 && size <= 1 << 20 ? (size_t)size : 32 << 10;
+    size_t size = vgg_os_first_cache();
+    return size >= 8 << 10 && size <= 1 << 20 ? size : 32 << 10;
 }
 
 /* What OMP_NUM_THREADS says, else OpenMP's number (of the affinity), but no more than a container gives time for. */
@@ -72,7 +34,7 @@ static void device_fill(struct vgg_device_info *device)
     struct vgg_limits limits;
     vgg_limits_get(&limits);
     *device = (struct vgg_device_info) { .backend = "cpu", .type = "cpu" };
-    proc_value(device->name, sizeof device->name, "/proc/cpuinfo", "model name");
+    vgg_os_processor_name(device->name, sizeof device->name);
     if (!device->name[0]) snprintf(device->name, sizeof device->name, "CPU");
     for (int isa = 0; isa < CPU_ISA_COUNT; isa++) {
         size_t used = strlen(device->driver);
@@ -136,7 +98,7 @@ static void cpu_close(struct vgg_backend *backend)
     struct cpu *cpu = (struct cpu *)backend;
     if (!cpu) return;
     cpu_pack_drop(cpu, NULL, 0);
-    free(cpu->scratch);
+    vgg_mem_free(cpu->scratch);
     free(cpu->fp_saved);
     free(cpu);
 }
@@ -197,7 +159,7 @@ static void cpu_buf_destroy(struct vgg_buf *base)
     struct cpu_buf *buf = (struct cpu_buf *)base;
     if (!buf) return;
     if (base->size) cpu_pack_drop((struct cpu *)base->backend, buf->data, base->size);
-    free(buf->data);
+    vgg_mem_free(buf->data);
     free(buf);
 }
 

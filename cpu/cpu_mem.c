@@ -1,35 +1,27 @@
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "cpu/cpu.h"
 
-enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+enum { PIECE = 2 << 20 }; /* a huge page */
 
 void *cpu_mem_aligned(const struct cpu *cpu, size_t size)
 {
-    size_t align = size >= HUGE_PAGE ? (size_t)HUGE_PAGE : (size_t)LINE;
-    size_t padded = vgg_mem_add(size ? size : 1, align - 1);
-    if (padded == SIZE_MAX) return NULL;
-    padded &= ~(align - 1);
-    void *memory = NULL;
-    if (posix_memalign(&memory, align, padded)) return NULL;
-#ifdef MADV_HUGEPAGE
-    if (align == HUGE_PAGE) (void)madvise(memory, padded, MADV_HUGEPAGE); /* advice: refusal only costs speed */
-#endif
-    size_t pieces = padded / align;
-#pragma omp parallel for num_threads(cpu->threads) schedule(static) if (align == HUGE_PAGE)
+    size_t padded;
+    void *memory = vgg_mem_unset(&padded, size);
+    if (!memory) return NULL;
+    size_t pieces = (padded + PIECE - 1) / PIECE;
+#pragma omp parallel for num_threads(cpu->threads) schedule(static) if (pieces > 1)
     for (size_t i = 0; i < pieces; i++)
-        memset((char *)memory + i * align, 0, align);
+        memset((char *)memory + i * PIECE, 0, padded - i * PIECE < PIECE ? padded - i * PIECE : PIECE);
     return memory;
 }
 
 enum vgg_status cpu_scratch(struct cpu *cpu, void **out, size_t size)
 {
     if (size > cpu->scratch_size) {
-        free(cpu->scratch);
+        vgg_mem_free(cpu->scratch);
         cpu->scratch_size = 0;
         cpu->scratch = cpu_mem_aligned(cpu, size);
         if (!cpu->scratch) {

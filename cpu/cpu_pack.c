@@ -55,7 +55,7 @@ void cpu_pack_drop(struct cpu *cpu, const void *data, size_t size)
     for (size_t i = 0; i < cpu->pack_count; i++) {
         uintptr_t w = (uintptr_t)cpu->pack[i].w;
         if (!data || (w >= begin && w < end))
-            free(cpu->pack[i].data);
+            vgg_mem_free(cpu->pack[i].data);
         else
             cpu->pack[kept++] = cpu->pack[i];
     }

@@ -1,7 +1,6 @@
 #include "vk/vk_base.h"
 
-#include <time.h>
-
+#include "core/base/clock.h"
 #include "core/base/log.h"
 
 /* Waits are cut into slices so that a signal handler's wish is seen, and given up after this long without an answer. */
@@ -36,13 +35,11 @@ enum vgg_status vk_device_wait(struct vk *vk, uint64_t ticket)
                                  .semaphoreCount = 1,
                                  .pSemaphores = &vk->timeline,
                                  .pValues = &ticket };
-    struct timespec begin, now;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
+    double begin = vgg_clock_seconds();
     for (;;) {
         VkResult result = vk->lib.fn.WaitSemaphores(vk->device, &info, SLICE_MS * 1000000ull);
         if (result != VK_TIMEOUT) return vk_device_status(vk, result, "vkWaitSemaphores");
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        if (now.tv_sec - begin.tv_sec > PATIENCE_S) {
+        if (vgg_clock_seconds() - begin > PATIENCE_S) {
             vk->lost = true;
             return vgg_fail(VGG_ERR_DEVICE_LOST, "%s: no answer for %d s; use --backend cpu",
                             vk->gpu.properties.deviceName, (int)PATIENCE_S);

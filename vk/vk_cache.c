@@ -1,14 +1,13 @@
 #include "vk/vk_cache.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "vk/vk_shader.h"
 
 /* What must be equal for a cache to be used; also what the driver itself may fail to check
@@ -58,22 +57,12 @@ static void describe(struct header *header, const struct vk *vk, const void *dat
 /* The file of this device, its folder created; false without a place for it. */
 static bool cache_path(char *path, size_t size, const struct vk *vk)
 {
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     char folder[3072];
-    int length;
-    if (base && *base) {
-        length = snprintf(folder, sizeof folder, "%s", base);
-    } else if (home && *home) {
-        length = snprintf(folder, sizeof folder, "%s/.cache", home);
-    } else {
-        return false;
-    }
-    if (length < 0 || (size_t)length + 8 >= sizeof folder) return false;
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST) return false;
-    memcpy(folder + length, "/vgg16", sizeof "/vgg16");
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST) return false;
+    if (!vgg_os_cache_folder(folder, sizeof folder - sizeof "/vgg16") || !vgg_os_make_folder(folder)) return false;
+    memcpy(folder + strlen(folder), "/vgg16", sizeof "/vgg16");
+    if (!vgg_os_make_folder(folder)) return false;
     const VkPhysicalDeviceProperties *p = &vk->gpu.properties;
-    length =
+    int length =
         snprintf(path, size, "%s/vulkan-%08x-%08x-%d.bin", folder, p->vendorID, p->deviceID, (int)vk->gpu.driver_id);
     return length > 0 && (size_t)length < size;
 }
@@ -107,18 +96,21 @@ void vk_cache_load(const struct vk *vk, void **data, size_t *size)
 
 void vk_cache_save(const struct vk *vk, const void *data, size_t size)
 {
-    char path[4096], temporary[4128];
+    char path[4096];
     struct header header;
+    struct vgg_file *file = NULL;
+    enum vgg_status status;
     if (size > CACHE_MAX || !cache_path(path, sizeof path, vk)) return;
-    snprintf(temporary, sizeof temporary, "%s.tmp.%ld", path, (long)getpid());
-    FILE *file = fopen(temporary, "wb");
-    if (!file) return;
     describe(&header, vk, data, size);
-    bool good = fwrite(&header, sizeof header, 1, file) == 1 && fwrite(data, size, 1, file) == 1 && fflush(file) == 0 &&
-                fsync(fileno(file)) == 0;
-    good = fclose(file) == 0 && good;
-    if (!good || rename(temporary, path) != 0) {
-        unlink(temporary);
+    enum vgg_log_level before = vgg_log_failures(VGG_LOG_DEBUG); /* without the file all works as well */
+    CHECK(vgg_file_create(&file, path));
+    CHECK(vgg_file_write(file, &header, sizeof header));
+    CHECK(vgg_file_write(file, data, size));
+    status = vgg_file_commit(file);
+    file = NULL;
+fail:
+    vgg_file_abort(file);
+    vgg_log_failures(before);
+    if (status != VGG_OK)
         vgg_log(VGG_LOG_DEBUG, "%s: cannot be written; shaders are compiled again at the next start", path);
-    }
 }

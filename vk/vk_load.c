@@ -1,9 +1,9 @@
 #include "vk/vk_load.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/os.h"
 
 struct entry {
     const char *name;
@@ -120,7 +120,7 @@ static void *open_library(void)
 {
     static const char *const names[] = { "libvulkan.so.1", "libvulkan.so", "libvulkan.1.dylib", "libMoltenVK.dylib" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        void *handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+        void *handle = vgg_os_library_open(names[i]);
         if (handle) return handle;
     }
     return NULL;
@@ -146,7 +146,7 @@ void vk_lib_open(struct vk_lib *lib)
         vgg_log(VGG_LOG_DEBUG, "vulkan: no libvulkan on this machine");
         return;
     }
-    void *symbol = dlsym(lib->handle, "vkGetInstanceProcAddr");
+    void *symbol = vgg_os_library_symbol(lib->handle, "vkGetInstanceProcAddr");
     memcpy(&lib->fn.GetInstanceProcAddr, &symbol, sizeof symbol);
     uint32_t version = 0;
     if (!symbol || !resolve(&lib->fn, NULL, global_list, sizeof global_list / sizeof *global_list) ||
@@ -182,6 +182,6 @@ void vk_lib_open(struct vk_lib *lib)
 void vk_lib_close(struct vk_lib *lib)
 {
     if (lib->instance && lib->fn.DestroyInstance) lib->fn.DestroyInstance(lib->instance, NULL);
-    if (lib->handle) dlclose(lib->handle);
+    if (lib->handle) vgg_os_library_close(lib->handle);
     memset(lib, 0, sizeof *lib);
 }

@@ -2,14 +2,12 @@
 #ifndef CORE_BASE_CLOCK_H
 #define CORE_BASE_CLOCK_H
 
-#include <time.h>
+#include "core/base/os.h"
 
 /* Seconds since some fixed moment. */
 static inline double vgg_clock_seconds(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return vgg_os_seconds();
 }
 
 #endif

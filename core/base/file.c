@@ -1,21 +1,16 @@
 #include "core/base/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 
 struct vgg_file {
     char *path;
@@ -38,35 +33,14 @@ static enum vgg_status open_aside(struct vgg_file *file)
     size_t size = strlen(file->path) + 32;
     file->temporary = vgg_mem_calloc(size, 1);
     if (!file->temporary) return vgg_fail_memory(file->path, size);
-    int fd = -1;
-    for (int i = 0; i < TRIES && fd < 0; i++) {
+    for (int i = 0; i < TRIES && !file->stream; i++) {
         uint64_t random;
-        if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) break;
+        if (!vgg_os_random(&random, sizeof random)) break;
         snprintf(file->temporary, size, "%s.tmp.%016" PRIx64, file->path, random);
-        fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-        if (fd < 0 && errno != EEXIST) break;
-    }
-    file->stream = fd < 0 ? NULL : fdopen(fd, "wb");
-    if (!file->stream && fd >= 0) {
-        close(fd);
-        unlink(file->temporary);
+        file->stream = vgg_os_create(file->temporary);
+        if (!file->stream && errno != EEXIST) break;
     }
     return VGG_OK;
-}
-
-/* The descriptor that /dev/stdout, /dev/fd/N or /proc/self/fd/N stands for; -1: it is no such name. */
-static int descriptor_of(const char *path)
-{
-    static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
-    if (strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
-    if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        size_t length = strlen(folders[i]);
-        if (strncmp(path, folders[i], length) != 0) continue;
-        size_t digits = strspn(path + length, "0123456789");
-        if (digits > 0 && digits < 7 && path[length + digits] == '\0') return atoi(path + length);
-    }
-    return -1;
 }
 
 /* Where links lead from `path`, which need not exist: by malloc, NULL without memory or, with *circle, in circles. */
@@ -77,9 +51,7 @@ static char *follow_links(const char *path, bool *circle)
     *circle = false;
     for (int i = 0; at && i < MOST; i++) {
         char target[PATH_MAX];
-        ssize_t n = descriptor_of(at) >= 0 ? -1 : readlink(at, target, sizeof target - 1);
-        if (n < 0) return at;
-        target[n] = '\0';
+        if (vgg_os_is_descriptor(at) || !vgg_os_read_link(target, sizeof target, at)) return at;
         char *slash = strrchr(at, '/'), *next;
         if (target[0] == '/' || !slash) {
             next = vgg_mem_strdup(target);
@@ -98,15 +70,8 @@ static char *follow_links(const char *path, bool *circle)
 /* Is there something at `path` that a rename would replace by a file? */
 static bool is_special(const char *path)
 {
-    struct stat info;
-    return descriptor_of(path) >= 0 || (stat(path, &info) == 0 && !S_ISREG(info.st_mode));
-}
-
-static void open_directly(struct vgg_file *file)
-{
-    int own = descriptor_of(file->path), fd = own >= 0 ? dup(own) : -1;
-    file->stream = own < 0 ? fopen(file->path, "wb") : fd < 0 ? NULL : fdopen(fd, "wb");
-    if (!file->stream && fd >= 0) close(fd);
+    struct vgg_os_info info;
+    return vgg_os_is_descriptor(path) || (vgg_os_look(&info, path) && info.kind != VGG_OS_FILE);
 }
 
 static enum vgg_status create(struct vgg_file **out, const char *path, bool streams)
@@ -122,7 +87,7 @@ static enum vgg_status create(struct vgg_file **out, const char *path, bool stre
     if (!is_special(file->path)) {
         CHECK(open_aside(file));
     } else if (streams) {
-        open_directly(file);
+        file->stream = vgg_os_open_stream(file->path);
     } else {
         CHECK(vgg_fail(VGG_ERR_IO, "%s: is no regular file and would be replaced; name another output", path));
     }
@@ -156,8 +121,8 @@ enum vgg_status vgg_file_write(struct vgg_file *file, const void *data, size_t s
 
 enum vgg_status vgg_file_patch(struct vgg_file *file, uint64_t offset, const void *data, size_t size)
 {
-    bool good = fseeko(file->stream, (off_t)offset, SEEK_SET) == 0 && fwrite(data, 1, size, file->stream) == size &&
-                fseeko(file->stream, 0, SEEK_END) == 0 && fflush(file->stream) == 0;
+    bool good = vgg_os_seek(file->stream, offset) && fwrite(data, 1, size, file->stream) == size &&
+                vgg_os_seek_end(file->stream) >= 0 && fflush(file->stream) == 0;
     return good ? VGG_OK : write_failed(file);
 }
 
@@ -180,17 +145,15 @@ static void sync_folder(const char *path)
 {
     char *copy = vgg_mem_strdup(path);
     if (!copy) return;
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY);
-    if (fd >= 0) {
-        (void)fsync(fd);
-        close(fd);
-    }
+    char *slash = strrchr(copy, '/');
+    if (slash) slash[slash == copy] = '\0';
+    vgg_os_sync_folder(slash ? copy : ".");
     free(copy);
 }
 
 enum vgg_status vgg_file_sync(struct vgg_file *file)
 {
-    return fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0 ? VGG_OK : write_failed(file);
+    return fflush(file->stream) == 0 && vgg_os_sync(file->stream) ? VGG_OK : write_failed(file);
 }
 
 enum vgg_status vgg_file_field(struct vgg_file *file, const char *text)
@@ -208,11 +171,11 @@ fail:
 enum vgg_status vgg_file_commit(struct vgg_file *file)
 {
     bool good = fflush(file->stream) == 0;
-    if (good && file->temporary) good = fsync(fileno(file->stream)) == 0;
+    if (good && file->temporary) good = vgg_os_sync(file->stream);
     int cause = errno;
     if (fclose(file->stream) != 0 && good) good = false, cause = errno;
     file->stream = NULL;
-    if (good && file->temporary && rename(file->temporary, file->path) != 0) good = false, cause = errno;
+    if (good && file->temporary && !vgg_os_replace(file->temporary, file->path)) good = false, cause = errno;
     if (!good) {
         errno = cause;
         enum vgg_status status = write_failed(file);
@@ -228,38 +191,35 @@ void vgg_file_abort(struct vgg_file *file)
 {
     if (!file) return;
     if (file->stream) fclose(file->stream);
-    if (file->temporary) unlink(file->temporary);
+    if (file->temporary) vgg_os_remove(file->temporary);
     file_free(file);
 }
 
 enum vgg_status vgg_file_map(const void **data, size_t *size, const char *path)
 {
     *data = NULL, *size = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for its writer */
-    if (fd < 0) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    struct stat info;
+    int file = vgg_os_open(path);
+    if (file < 0) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    struct vgg_os_info info;
     enum vgg_status status = VGG_OK;
-    if (fstat(fd, &info) != 0) {
+    if (!vgg_os_look_open(&info, file)) {
         status = vgg_fail(VGG_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
-    } else if (!S_ISREG(info.st_mode)) {
+    } else if (info.kind != VGG_OS_FILE) {
         status = vgg_fail(VGG_ERR_IO, "%s: is not a regular file", path);
-    } else if (info.st_size == 0) {
+    } else if (info.size == 0) {
         status = vgg_fail(VGG_ERR_FORMAT, "%s: is empty", path);
     } else {
-        void *map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (map == MAP_FAILED) {
-            status = vgg_fail(VGG_ERR_IO, "%s: cannot be mapped: %s", path, strerror(errno));
-        } else {
-            *data = map, *size = (size_t)info.st_size;
-        }
+        *data = vgg_os_map(file, (size_t)info.size);
+        if (*data) *size = (size_t)info.size;
+        if (!*data) status = vgg_fail(VGG_ERR_IO, "%s: cannot be mapped: %s", path, strerror(errno));
     }
-    close(fd);
+    vgg_os_close(file);
     return status;
 }
 
 void vgg_file_unmap(const void *data, size_t size)
 {
-    if (data) munmap((void *)(uintptr_t)data, size);
+    if (data) vgg_os_unmap(data, size);
 }
 
 bool vgg_file_has_extension(const char *path, const char *extension)
@@ -277,7 +237,7 @@ enum vgg_status vgg_file_mkdirs(const char *path)
         char saved = *end;
         if (saved != '/' && saved != '\0') continue;
         *end = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+        if (!vgg_os_make_folder(copy)) {
             status = vgg_fail(VGG_ERR_IO, "%s: folder cannot be created: %s", path, strerror(errno));
         }
         *end = saved;
@@ -297,10 +257,9 @@ char *vgg_file_join(const char *folder, const char *name)
 
 enum vgg_status vgg_file_cache(char **out)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char cache[PATH_MAX];
     *out = NULL;
-    char *folder =
-        cache && *cache ? vgg_file_join(cache, "vgg16") : vgg_file_join(home && *home ? home : "/tmp", ".cache/vgg16");
+    char *folder = vgg_file_join(vgg_os_cache_folder(cache, sizeof cache) ? cache : "/tmp/.cache", "vgg16");
     if (!folder) return vgg_fail_memory("the cache's path", 0);
     enum vgg_status status = vgg_file_mkdirs(folder);
     if (status != VGG_OK) {

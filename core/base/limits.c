@@ -1,12 +1,13 @@
 #include "core/base/limits.h"
 
 #include <limits.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "core/base/os.h"
+#include "core/base/text.h"
 
 /* Less than a page cannot be taken. v1 says "no limit" by LONG_MAX rounded down to a page of up to 64 KiB. */
 enum { PAGE = 4096 };
@@ -25,10 +26,10 @@ static FILE *open_file(const char *folder, const char *name)
 static char *read_all(const char *folder, const char *name)
 {
     char *text = NULL;
-    size_t room = 0;
+    size_t room = 0, length;
     FILE *file = open_file(folder, name);
     if (!file) return NULL;
-    if (getdelim(&text, &room, '\0', file) <= 0) {
+    if (!vgg_os_read_until(&text, &room, &length, '\0', file)) {
         free(text);
         text = NULL;
     }
@@ -172,7 +173,7 @@ static bool listed(const char *list, size_t length, const char *word)
 static bool find_group(char path[PATH_MAX], const char *groups, const char *controller)
 {
     for (const char *line = groups; line && *line;) {
-        const char *end = strchrnul(line, '\n');
+        const char *end = line + strcspn(line, "\n");
         const char *list = memchr(line, ':', (size_t)(end - line));
         const char *name = list ? memchr(list + 1, ':', (size_t)(end - list - 1)) : NULL;
         if (name) {
@@ -226,7 +227,7 @@ static const char *find_field(const char *line, const char *end, int index, size
  * Source: proc_pid_mountinfo(5): number parent device ROOT POINT options... - TYPE source OPTIONS */
 static bool parse_mount(struct mount *mount, const char *line, const char *end, const char *controller)
 {
-    const char *dash = memmem(line, (size_t)(end - line), " - ", 3);
+    const char *dash = vgg_text_find(line, (size_t)(end - line), " - ");
     if (!dash) return false;
     size_t root_length, point_length, type_length, length;
     const char *root = find_field(line, dash, 3, &root_length), *point = find_field(line, dash, 4, &point_length);
@@ -275,7 +276,7 @@ static void read_hierarchy(struct vgg_limits *limits, const char *root, const ch
     bool any = false, shown = false;
     if (!find_group(path, groups, reader->controller)) return;
     for (const char *line = mounts; *line;) {
-        const char *end = strchrnul(line, '\n');
+        const char *end = line + strcspn(line, "\n");
         if (parse_mount(&mount, line, end, reader->controller)) {
             const char *rest = below(mount.root, path);
             if (rest) climb(limits, root, mount.point, rest, reader->read);
@@ -294,11 +295,11 @@ static void read_host_memory(struct vgg_limits *limits, const char *root)
 {
     uint64_t kib;
     limits->memory = limits->available = UINT64_MAX;
-    long pages = *root ? 0 : sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    uint64_t host = *root ? 0 : vgg_os_memory();
     if (read_keyed(&kib, root, "proc/meminfo", "MemTotal") && kib < no_limit / 1024) {
         limits->memory = kib * 1024;
-    } else if (pages > 0 && page > 0) {
-        limits->memory = (uint64_t)pages * (uint64_t)page;
+    } else if (host) {
+        limits->memory = host;
     }
     limits->host_memory = limits->memory == UINT64_MAX ? 0 : limits->memory;
     if (read_keyed(&kib, root, "proc/meminfo", "MemAvailable") && kib < no_limit / 1024) limits->available = kib * 1024;
@@ -327,23 +328,9 @@ void vgg_limits_read(struct vgg_limits *limits, const char *root, int affinity)
     limits->available = known(limits->available);
 }
 
-/* The kernel refuses a set that is too small for the machine. */
-static int count_affinity(void)
-{
-    for (size_t n = CPU_SETSIZE; n <= 1 << 16; n *= 4) {
-        size_t size = CPU_ALLOC_SIZE(n);
-        cpu_set_t *set = CPU_ALLOC(n);
-        if (!set) break;
-        int count = sched_getaffinity(0, size, set) == 0 ? CPU_COUNT_S(size, set) : 0;
-        CPU_FREE(set);
-        if (count > 0) return count;
-    }
-    return vgg_limits_online();
-}
-
 void vgg_limits_get(struct vgg_limits *limits)
 {
-    vgg_limits_read(limits, "", count_affinity());
+    vgg_limits_read(limits, "", vgg_os_affinity());
 }
 
 void vgg_limits_describe(char *text, size_t size, const struct vgg_limits *limits)
@@ -380,6 +367,5 @@ uint64_t vgg_limits_available(void)
 
 int vgg_limits_online(void)
 {
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (int)online : 1;
+    return vgg_os_processors();
 }

@@ -1,10 +1,11 @@
 #include "core/base/log.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+#include "core/base/os_thread.h"
+
+static struct vgg_os_mutex mutex = VGG_OS_MUTEX_INIT;
 static _Thread_local int depth; /* a listener may call the library, which may log */
 static vgg_log_fn *listener;
 static void *listener_user;
@@ -36,12 +37,12 @@ const char *vgg_status_text(enum vgg_status status)
 
 static void lock(void)
 {
-    if (depth++ == 0) pthread_mutex_lock(&mutex);
+    if (depth++ == 0) vgg_os_mutex_lock(&mutex);
 }
 
 static void unlock(void)
 {
-    if (--depth == 0) pthread_mutex_unlock(&mutex);
+    if (--depth == 0) vgg_os_mutex_unlock(&mutex);
 }
 
 void vgg_log_set(vgg_log_fn *fn, void *user, enum vgg_log_level level)
@@ -87,9 +88,11 @@ bool vgg_log_wanted(enum vgg_log_level level)
     return wanted;
 }
 
-void vgg_log_failures(enum vgg_log_level level)
+enum vgg_log_level vgg_log_failures(enum vgg_log_level level)
 {
+    enum vgg_log_level before = failures;
     failures = level;
+    return before;
 }
 
 enum vgg_status vgg_fail(enum vgg_status status, const char *format, ...)

@@ -17,8 +17,8 @@ bool vgg_log_wanted(enum vgg_log_level level);
 /* Logs one line at VGG_LOG_ERROR and returns `status`, so that a failure is one statement. */
 enum vgg_status vgg_fail(enum vgg_status status, const char *format, ...) VGG_PRINTF(2, 3);
 /* What vgg_fail says on this thread goes to `level` from here on: VGG_LOG_DEBUG for an attempt that another will
- * follow, VGG_LOG_ERROR after it. */
-void vgg_log_failures(enum vgg_log_level level);
+ * follow, what the call returned after it: the level until here, VGG_LOG_ERROR at first. */
+enum vgg_log_level vgg_log_failures(enum vgg_log_level level);
 /* vgg_fail for memory: "out of memory for WHAT (N bytes)". */
 enum vgg_status vgg_fail_memory(const char *what, size_t size);
 

@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "core/base/os.h"
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };
 
@@ -23,24 +24,25 @@ void *vgg_mem_calloc(size_t count, size_t size)
     return calloc(count ? count : 1, size);
 }
 
-void *vgg_mem_aligned(size_t size)
+void *vgg_mem_unset(size_t *padded, size_t size)
 {
     size_t align = size >= HUGE_PAGE ? (size_t)HUGE_PAGE : (size_t)LINE;
-    size_t padded = vgg_mem_add(size ? size : 1, align - 1);
-    if (padded == SIZE_MAX) return NULL;
-    padded &= ~(align - 1);
-    void *memory = NULL;
-    if (posix_memalign(&memory, align, padded)) return NULL;
-#ifdef MADV_HUGEPAGE
-    if (align == HUGE_PAGE) (void)madvise(memory, padded, MADV_HUGEPAGE);
-#endif
-    memset(memory, 0, padded);
-    return memory;
+    *padded = vgg_mem_add(size ? size : 1, align - 1);
+    if (*padded == SIZE_MAX) return NULL;
+    *padded &= ~(align - 1);
+    return vgg_os_aligned(align, *padded);
+}
+
+void *vgg_mem_aligned(size_t size)
+{
+    size_t padded;
+    void *memory = vgg_mem_unset(&padded, size);
+    return memory ? memset(memory, 0, padded) : NULL;
 }
 
 void vgg_mem_free(void *memory)
 {
-    free(memory);
+    vgg_os_aligned_free(memory);
 }
 
 char *vgg_mem_strdup(const char *text)

@@ -11,6 +11,8 @@ void *vgg_mem_calloc(size_t count, size_t size);
 /* `size` bytes at a multiple of 64, from 2 MiB on in huge pages where the system has them; zeroed. Released by
  * vgg_mem_free. */
 void *vgg_mem_aligned(size_t size);
+/* The same, but not zeroed; *padded: the bytes there are, a multiple of 64. */
+void *vgg_mem_unset(size_t *padded, size_t size);
 void vgg_mem_free(void *memory);
 /* A copy of `text` by malloc, or NULL. */
 char *vgg_mem_strdup(const char *text);

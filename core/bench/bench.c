@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/bench/cell.h"
 #include "core/bench/peak.h"
 #include "core/engine/device.h"
@@ -81,10 +81,8 @@ enum vgg_status vgg_bench_measure(struct vgg_bench *bench, const struct vgg_benc
 
 static void describe(struct vgg_bench *bench, const struct vgg_bench_options *o)
 {
-    time_t now = time(NULL);
-    struct tm utc;
     snprintf(bench->version, sizeof bench->version, "%s", vgg_version());
-    if (gmtime_r(&now, &utc)) strftime(bench->date, sizeof bench->date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    vgg_os_date(bench->date, sizeof bench->date, "%Y-%m-%dT%H:%M:%SZ", true);
     snprintf(bench->arch, sizeof bench->arch, "%s", o->arch);
     snprintf(bench->head, sizeof bench->head, "%s", o->head);
     snprintf(bench->trainable, sizeof bench->trainable, "%s", o->trainable);

@@ -4,42 +4,17 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/os.h"
 
 /* ---- processors ---- */
-
-/* Source: proc_stat(5): the first line, in ticks: user nice system idle iowait irq softirq steal guest guest_nice;
- * guests are part of user and nice. */
-static bool read_stat(double *busy, double *steal)
-{
-    uint64_t v[8];
-    FILE *file = fopen("/proc/stat", "r");
-    if (!file) return false;
-    int found =
-        fscanf(file, "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
-               &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]);
-    fclose(file);
-    double ticks = (double)sysconf(_SC_CLK_TCK);
-    if (found != 8 || ticks <= 0) return false;
-    *busy = (double)(v[0] + v[1] + v[2] + v[5] + v[6]) / ticks;
-    *steal = (double)v[7] / ticks;
-    return true;
-}
-
-static double seconds_of(struct timeval t)
-{
-    return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
-}
 
 struct vgg_bench_cpu_time vgg_bench_cpu_now(void)
 {
     struct vgg_bench_cpu_time now = { .wall = vgg_clock_seconds(), .busy = -1 };
-    struct rusage usage;
-    if (!read_stat(&now.busy, &now.steal)) now.busy = -1;
-    if (getrusage(RUSAGE_SELF, &usage) == 0) now.own = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+    if (!vgg_os_machine_seconds(&now.busy, &now.steal)) now.busy = -1;
+    now.own = vgg_os_process_seconds();
     return now;
 }
 
@@ -95,6 +70,5 @@ double vgg_bench_energy_since(struct vgg_bench_energy *energy)
 
 uint64_t vgg_bench_peak_resident(void)
 {
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+    return vgg_os_peak_resident();
 }

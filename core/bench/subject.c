@@ -8,6 +8,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/text.h"
 #include "core/bench/result.h"
 #include "core/engine/device.h"
 
@@ -143,7 +144,7 @@ static enum vgg_status add_vulkan(struct opening *o, const char *which)
     for (size_t i = 0; i < o->devices; i++) {
         const struct vgg_device_info *device = &o->device[i];
         if (is_cpu(device)) continue;
-        bool named = *which && (strcasestr(device->name, which) || strcasecmp(device->uuid, which) == 0);
+        bool named = *which && (vgg_text_contains(device->name, which) || strcasecmp(device->uuid, which) == 0);
         if (numbered ? own == number : named) return add(o, device, NULL, NULL);
         own++;
     }
@@ -216,7 +217,7 @@ enum vgg_status vgg_bench_subjects_open(struct vgg_bench_subjects *subjects, str
     } else {
         words = vgg_mem_strdup(options->on);
         if (!words) CHECK(vgg_fail_memory("the list of devices to measure", strlen(options->on) + 1));
-        for (char *rest = words, *word; (word = strsep(&rest, ","));)
+        for (char *rest = words, *word; (word = vgg_text_split(&rest, ','));)
             CHECK(add_word(&o, word));
     }
 fail:

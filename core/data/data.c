@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/data/array.h"
 #include "core/data/folder.h"
 #include "core/data/idx.h"
@@ -27,11 +27,11 @@ static const char *find_options(const char *source)
 
 static enum vgg_status read_source(struct vgg_data *data, const char *path)
 {
-    struct stat info;
+    struct vgg_os_info info;
     if (strncmp(path, "idx:", 4) == 0) return vgg_idx_read(data, path + 4);
-    if (stat(path, &info) != 0)
+    if (!vgg_os_look(&info, path))
         return vgg_fail(VGG_ERR_IO, "%s: cannot be opened as a data set: %s", path, strerror(errno));
-    if (S_ISDIR(info.st_mode)) return vgg_data_read_folder(data, path);
+    if (info.kind == VGG_OS_FOLDER) return vgg_data_read_folder(data, path);
     if (vgg_file_has_extension(path, ".txt")) return vgg_data_read_list(data, path);
     if (vgg_file_has_extension(path, ".safetensors")) return vgg_data_read_array(data, path);
     if (vgg_image_is_name(path)) return vgg_data_read_paths(data, &path, 1);

@@ -2,9 +2,9 @@
 #include "core/data/digest.h"
 
 #include <string.h>
-#include <sys/stat.h>
 #include <zlib.h>
 
+#include "core/base/os.h"
 #include "core/data/store.h"
 
 static uLong add(uLong crc, const void *bytes, size_t count)
@@ -16,8 +16,8 @@ static uLong add(uLong crc, const void *bytes, size_t count)
 static uLong add_file(uLong crc, const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    struct stat info;
-    uint64_t size = stat(path, &info) == 0 ? (uint64_t)info.st_size : UINT64_MAX;
+    struct vgg_os_info info;
+    uint64_t size = vgg_os_look(&info, path) ? info.size : UINT64_MAX;
     crc = add(crc, name, strlen(name) + 1);
     return add(crc, &size, sizeof size);
 }

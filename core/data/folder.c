@@ -1,15 +1,14 @@
 #include "core/data/folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/data/left_out.h"
 
 /* A growing list of strings, owned. */
@@ -60,27 +59,25 @@ static enum vgg_status list_folder(struct names *folders, struct names *images, 
 {
     *left = (struct vgg_left_out) { 0 };
     enum vgg_status status = VGG_OK;
-    DIR *dir = opendir(folder);
+    struct vgg_os_folder *dir = vgg_os_folder_open(folder);
+    struct vgg_os_entry entry;
     if (!dir) return vgg_fail(VGG_ERR_IO, "%s: folder cannot be read: %s", folder, strerror(errno));
     for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir);
-        if (!entry) {
+        if (!vgg_os_folder_next(dir, &entry)) {
             if (errno) status = vgg_fail(VGG_ERR_IO, "%s: folder cannot be read: %s", folder, strerror(errno));
             break;
         }
-        if (entry->d_name[0] == '.') continue;
-        bool is_image = vgg_image_is_name(entry->d_name);
-        bool is_folder = entry->d_type == DT_DIR, is_file = entry->d_type == DT_REG;
-        char *path = vgg_file_join(folder, entry->d_name);
-        struct stat info;
-        if (path && !is_folder && !is_file && stat(path, &info) == 0)
-            is_folder = S_ISDIR(info.st_mode), is_file = S_ISREG(info.st_mode);
+        if (entry.name[0] == '.') continue;
+        bool is_image = vgg_image_is_name(entry.name);
+        bool is_folder = entry.kind == VGG_OS_FOLDER, is_file = entry.kind == VGG_OS_FILE;
+        char *path = vgg_file_join(folder, entry.name);
+        struct vgg_os_info info;
+        if (path && !is_folder && !is_file && vgg_os_look(&info, path)) is_folder = info.kind == VGG_OS_FOLDER;
         /* A dangling link that is named like an image is kept, so that it is reported when it is used. */
         if (path && is_folder && !folders) {
             vgg_left_out_subfolder(left, path, effort);
         } else if (path && !is_folder && !is_image) {
-            vgg_left_out_file(left, entry->d_name);
+            vgg_left_out_file(left, entry.name);
         } else {
             CHECK(names_add(is_folder && folders ? folders : images, path, folder));
             continue;
@@ -88,7 +85,7 @@ static enum vgg_status list_folder(struct names *folders, struct names *images, 
         free(path);
     }
 fail:
-    closedir(dir);
+    vgg_os_folder_close(dir);
     if (folders) names_sort(folders);
     names_sort(images);
     return status;
@@ -194,20 +191,20 @@ enum vgg_status vgg_data_read_list(struct vgg_data *data, const char *path)
     enum vgg_status status = VGG_OK;
     struct names names = { 0 };
     char *line = NULL;
-    size_t room = 0;
+    size_t room = 0, n;
     const char *slash = strrchr(path, '/');
     size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
     FILE *stream = fopen(path, "r");
     if (!stream) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    for (ssize_t n; (n = getline(&line, &room, stream)) >= 0;) {
+    while (vgg_os_read_until(&line, &room, &n, '\n', stream)) {
         while (n > 0 && strchr(" \t\r\n", line[n - 1]))
             line[--n] = '\0';
         if (n == 0) continue;
         size_t prefix = line[0] == '/' ? 0 : folder;
-        char *name = vgg_mem_calloc(prefix + (size_t)n + 1, 1);
+        char *name = vgg_mem_calloc(prefix + n + 1, 1);
         if (name) {
             memcpy(name, path, prefix);
-            memcpy(name + prefix, line, (size_t)n);
+            memcpy(name + prefix, line, n);
         }
         CHECK(names_add(&names, name, path));
     }

@@ -1,16 +1,15 @@
 #include "core/data/left_out.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/os.h"
 #include "core/image/image.h"
 
 /* LISTED: kinds that a line names. EFFORT: entries of subfolders that one data set is searched for. */
@@ -74,22 +73,21 @@ void vgg_left_out_images(struct vgg_left_out *left, size_t count)
 /* Counts the images in a folder and in all below it. */
 static void count_below(struct vgg_left_out *left, const char *folder, int depth, size_t *effort)
 {
-    DIR *dir = opendir(folder);
+    struct vgg_os_folder *dir = vgg_os_folder_open(folder);
+    struct vgg_os_entry entry;
     if (!dir) return;
-    for (const struct dirent *entry; (entry = readdir(dir));) {
-        if (entry->d_name[0] == '.') continue;
+    while (vgg_os_folder_next(dir, &entry)) {
+        if (entry.name[0] == '.') continue;
         if (*effort == 0) {
             left->bounded = left->notable = true;
             break;
         }
         --*effort;
-        bool is_folder = entry->d_type == DT_DIR;
-        char *path = is_folder || entry->d_type == DT_UNKNOWN ? vgg_file_join(folder, entry->d_name) : NULL;
-        struct stat info;
-        if (path && !is_folder) is_folder = lstat(path, &info) == 0 && S_ISDIR(info.st_mode);
+        bool is_folder = entry.kind == VGG_OS_FOLDER;
+        char *path = is_folder ? vgg_file_join(folder, entry.name) : NULL;
         if (!is_folder) {
-            left->below += vgg_image_is_name(entry->d_name);
-            if (!is_companion(entry->d_name)) left->notable = true;
+            left->below += vgg_image_is_name(entry.name);
+            if (!is_companion(entry.name)) left->notable = true;
         } else if (depth == DEPTH) {
             left->bounded = left->notable = true;
         } else if (path) {
@@ -97,7 +95,7 @@ static void count_below(struct vgg_left_out *left, const char *folder, int depth
         }
         free(path);
     }
-    closedir(dir);
+    vgg_os_folder_close(dir);
 }
 
 void vgg_left_out_subfolder(struct vgg_left_out *left, const char *path, size_t *effort)
@@ -200,11 +198,12 @@ void vgg_left_report_say(struct vgg_left_report *report, const char *data)
 static bool holds_image(const char *folder)
 {
     bool found = false;
-    DIR *dir = opendir(folder);
+    struct vgg_os_folder *dir = vgg_os_folder_open(folder);
+    struct vgg_os_entry entry;
     if (!dir) return false;
-    for (const struct dirent *entry; !found && (entry = readdir(dir));)
-        found = entry->d_name[0] != '.' && entry->d_type != DT_DIR && vgg_image_is_name(entry->d_name);
-    closedir(dir);
+    while (!found && vgg_os_folder_next(dir, &entry))
+        found = entry.name[0] != '.' && entry.kind != VGG_OS_FOLDER && vgg_image_is_name(entry.name);
+    vgg_os_folder_close(dir);
     return found;
 }
 
@@ -213,8 +212,8 @@ static bool is_shared(const char *name, char *const *folders, size_t count, size
 {
     for (size_t i = 0; i < count && i < SIBLINGS; i++) {
         char *path = i == index ? NULL : vgg_file_join(folders[i], name);
-        struct stat info;
-        bool shared = path && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+        struct vgg_os_info info;
+        bool shared = path && vgg_os_look(&info, path) && info.kind == VGG_OS_FOLDER;
         free(path);
         if (shared) return true;
     }
@@ -239,18 +238,19 @@ static bool looks_like_data(char *const *folders, size_t count, size_t index)
     bool shared = count == 1;
     for (size_t i = 0; i < count && i < SIBLINGS; i++)
         if (holds_image(folders[i])) return false;
-    DIR *dir = opendir(folders[index]);
+    struct vgg_os_folder *dir = vgg_os_folder_open(folders[index]);
+    struct vgg_os_entry entry;
     if (!dir) return false;
-    for (const struct dirent *entry; holding < SIBLINGS && (entry = readdir(dir));) {
-        if (entry->d_name[0] == '.' || entry->d_type == DT_REG) continue;
-        char *path = vgg_file_join(folders[index], entry->d_name);
+    while (holding < SIBLINGS && vgg_os_folder_next(dir, &entry)) {
+        if (entry.name[0] == '.' || entry.kind == VGG_OS_FILE) continue;
+        char *path = vgg_file_join(folders[index], entry.name);
         if (path && holds_image(path)) {
             holding++;
-            shared = shared || is_shared(entry->d_name, folders, count, index);
+            shared = shared || is_shared(entry.name, folders, count, index);
         }
         free(path);
     }
-    closedir(dir);
+    vgg_os_folder_close(dir);
     return holding > 0 && (is_part_name(folders[index]) || (holding > 1 && shared));
 }
 

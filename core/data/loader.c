@@ -1,12 +1,12 @@
 #include "core/data/loader.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os_thread.h"
 #include "core/base/rng.h"
 #include "core/image/image.h"
 
@@ -29,11 +29,11 @@ struct vgg_loader {
     uint64_t batches, end;   /* batches of a pass; the sequence number (pass * batches + number) at which all ends */
     struct slot *slots;
     int slot_count;
-    pthread_t *threads;
+    struct vgg_os_thread *threads;
     int thread_count;
 
-    pthread_mutex_t lock; /* over everything below */
-    pthread_cond_t work, ready;
+    struct vgg_os_mutex lock; /* over everything below */
+    struct vgg_os_cond work, ready;
     bool stop;
     uint64_t opened;   /* batches before this sequence number have been given out, the last one up to item `taken` */
     uint64_t consumed; /* batches before this one are free */
@@ -91,7 +91,7 @@ static bool take_item(struct vgg_loader *l, uint64_t *sequence, int *item)
             open_batch(l, l->opened++);
             l->taken = 0;
         } else {
-            pthread_cond_wait(&l->work, &l->lock);
+            vgg_os_cond_wait(&l->work, &l->lock);
         }
     }
 }
@@ -102,9 +102,9 @@ static void *work(void *argument)
     char why[VGG_IMAGE_WHY];
     uint64_t sequence;
     int item;
-    pthread_mutex_lock(&l->lock);
+    vgg_os_mutex_lock(&l->lock);
     while (take_item(l, &sequence, &item)) {
-        pthread_mutex_unlock(&l->lock);
+        vgg_os_mutex_unlock(&l->lock);
         struct slot *slot = slot_of(l, sequence);
         size_t index = slot->index[item];
         int label = vgg_data_label(l->data, index);
@@ -113,10 +113,10 @@ static void *work(void *argument)
             vgg_data_fetch_quiet(l->data, index, &l->options.images, &l->options.augment, l->options.seed,
                                  sequence / l->batches, slot->x + (size_t)item * l->item_size, why);
         if (slot->status[item] != VGG_OK) slot->why[item] = vgg_mem_strdup(why);
-        pthread_mutex_lock(&l->lock);
-        if (++slot->done == slot->count) pthread_cond_signal(&l->ready);
+        vgg_os_mutex_lock(&l->lock);
+        if (++slot->done == slot->count) vgg_os_cond_wake_one(&l->ready);
     }
-    pthread_mutex_unlock(&l->lock);
+    vgg_os_mutex_unlock(&l->lock);
     return NULL;
 }
 
@@ -149,7 +149,7 @@ static enum vgg_status start_threads(struct vgg_loader *l, int wanted)
 {
     l->threads = vgg_mem_calloc((size_t)wanted, sizeof *l->threads);
     if (!l->threads) return vgg_fail_memory("loader threads", (size_t)wanted * sizeof *l->threads);
-    while (l->thread_count < wanted && pthread_create(&l->threads[l->thread_count], NULL, work, l) == 0)
+    while (l->thread_count < wanted && vgg_os_thread_start(&l->threads[l->thread_count], work, l))
         l->thread_count++;
     return l->thread_count ? VGG_OK : vgg_fail(VGG_ERR_MEMORY, "no thread can be started for reading images");
 }
@@ -175,9 +175,9 @@ enum vgg_status vgg_loader_create(struct vgg_loader **out, const struct vgg_data
     CHECK(check(data, options, shape.features));
     struct vgg_loader *l = vgg_mem_calloc(1, sizeof *l);
     if (!l) return vgg_fail_memory("a loader", sizeof *l);
-    pthread_mutex_init(&l->lock, NULL);
-    pthread_cond_init(&l->work, NULL);
-    pthread_cond_init(&l->ready, NULL);
+    vgg_os_mutex_init(&l->lock);
+    vgg_os_cond_init(&l->work);
+    vgg_os_cond_init(&l->ready);
     l->data = data;
     l->options = *options;
     l->items = vgg_data_count(data);
@@ -215,17 +215,17 @@ static void slot_finish(struct slot *slot, int batch)
 void vgg_loader_destroy(struct vgg_loader *l)
 {
     if (!l) return;
-    pthread_mutex_lock(&l->lock);
+    vgg_os_mutex_lock(&l->lock);
     l->stop = true;
-    pthread_cond_broadcast(&l->work);
-    pthread_mutex_unlock(&l->lock);
+    vgg_os_cond_wake_all(&l->work);
+    vgg_os_mutex_unlock(&l->lock);
     for (int i = 0; i < l->thread_count; i++)
-        pthread_join(l->threads[i], NULL);
+        vgg_os_thread_join(&l->threads[i]);
     for (int i = 0; l->slots && i < l->slot_count; i++)
         slot_finish(&l->slots[i], l->options.batch);
-    pthread_cond_destroy(&l->ready);
-    pthread_cond_destroy(&l->work);
-    pthread_mutex_destroy(&l->lock);
+    vgg_os_cond_finish(&l->ready);
+    vgg_os_cond_finish(&l->work);
+    vgg_os_mutex_finish(&l->lock);
     free(l->slots);
     free(l->order);
     free(l->threads);
@@ -276,19 +276,19 @@ static enum vgg_status settle(struct vgg_loader *l, struct slot *slot, int *coun
 static struct slot *wait_batch(struct vgg_loader *l)
 {
     struct slot *slot = NULL;
-    pthread_mutex_lock(&l->lock);
+    vgg_os_mutex_lock(&l->lock);
     if (l->holding) {
         l->consumed++;
         l->holding = false;
-        pthread_cond_broadcast(&l->work);
+        vgg_os_cond_wake_all(&l->work);
     }
     if (l->consumed < l->end) {
         slot = slot_of(l, l->consumed);
         while (l->opened <= l->consumed || slot->done < slot->count)
-            pthread_cond_wait(&l->ready, &l->lock);
+            vgg_os_cond_wait(&l->ready, &l->lock);
         l->holding = true;
     }
-    pthread_mutex_unlock(&l->lock);
+    vgg_os_mutex_unlock(&l->lock);
     return slot;
 }
 

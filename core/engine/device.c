@@ -7,6 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/text.h"
 #include "cpu/cpu_backend.h"
 #ifdef VGG16_VULKAN
 #include "vk/vk_backend.h"
@@ -83,17 +84,12 @@ fail:
     return status;
 }
 
-static bool contains(const char *text, const char *part)
-{
-    return strcasestr(text, part) != NULL;
-}
-
 /* Is this the device that the user names by index, part of a name, or UUID? */
 static bool is_named(const struct vgg_device_info *device, const char *wanted)
 {
     size_t digits = strspn(wanted, "0123456789");
     if (digits && !wanted[digits] && digits < 6) return strtol(wanted, NULL, 10) == device->index;
-    return (device->uuid[0] && strcasecmp(device->uuid, wanted) == 0) || contains(device->name, wanted);
+    return (device->uuid[0] && strcasecmp(device->uuid, wanted) == 0) || vgg_text_contains(device->name, wanted);
 }
 
 /* `passed`: devices that are not to be taken; only where nothing is wanted. */

@@ -1,25 +1,24 @@
 #include "core/format/h5.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
+#include "core/base/os_thread.h"
 
 enum { ATTRIBUTE_LIMIT = 64512 }; /* bytes of one attribute: Keras' HDF5_OBJECT_HEADER_LIMIT */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct vgg_os_mutex lock = VGG_OS_MUTEX_INIT;
 static H5E_auto2_t saved_printer;
 static void *saved_user;
 
 void vgg_h5_enter(void)
 {
-    pthread_mutex_lock(&lock);
+    vgg_os_mutex_lock(&lock);
     H5Eget_auto2(H5E_DEFAULT, &saved_printer, &saved_user);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
@@ -27,16 +26,13 @@ void vgg_h5_enter(void)
 void vgg_h5_leave(void)
 {
     H5Eset_auto2(H5E_DEFAULT, saved_printer, saved_user);
-    pthread_mutex_unlock(&lock);
+    vgg_os_mutex_unlock(&lock);
 }
 
 enum vgg_status vgg_h5_reserve(const char *temporary, const char *path, size_t size)
 {
-    int fd = open(temporary, O_WRONLY | O_CLOEXEC);
-    int error = fd < 0 ? errno : posix_fallocate(fd, 0, (off_t)size);
-    if (fd >= 0) close(fd);
-    if (!error) return VGG_OK;
-    return vgg_fail(VGG_ERR_IO, "%s: cannot take %zu bytes of disk space: %s", path, size, strerror(error));
+    if (vgg_os_reserve(temporary, size)) return VGG_OK;
+    return vgg_fail(VGG_ERR_IO, "%s: cannot take %zu bytes of disk space: %s", path, size, strerror(errno));
 }
 
 bool vgg_h5_flush(hid_t file, uint64_t *size)

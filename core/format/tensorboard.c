@@ -4,12 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 
 enum { RUN_TRAIN, RUN_VALIDATION, RUNS };
 
@@ -90,9 +89,7 @@ static void put_bytes(struct record *record, int field, const void *bytes, size_
 
 static void put_time(struct record *record)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    double seconds = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    double seconds = vgg_os_date_seconds();
     uint64_t bits;
     memcpy(&bits, &seconds, sizeof bits);
     put_key(record, 1, WIRE_64);
@@ -144,8 +141,9 @@ static enum vgg_status open_run(struct run *run, const char *folder, const char 
     char *path = vgg_file_join(folder, name);
     if (!path) return vgg_fail_memory("a path", strlen(folder) + strlen(name));
     CHECK(vgg_file_mkdirs(path));
-    (void)gethostname(host, sizeof host - 1);
-    snprintf(file, sizeof file, "events.out.tfevents.%010lld.%s.%ld.v2", (long long)time(NULL), host, (long)getpid());
+    vgg_os_host(host, sizeof host);
+    snprintf(file, sizeof file, "events.out.tfevents.%010lld.%s.%ld.v2", (long long)vgg_os_date_seconds(), host,
+             vgg_os_process());
     run->path = vgg_file_join(path, file);
     if (!run->path) CHECK(vgg_fail_memory("a path", strlen(path)));
     run->stream = fopen(run->path, "ab");

@@ -1,17 +1,15 @@
 #include "core/image/image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/image/augment.h"
 #include "core/image/colour.h"
 #include "core/image/exif.h"
@@ -49,28 +47,26 @@ bool vgg_image_is_name(const char *path)
 static enum vgg_status read_file(uint8_t **out, size_t *size, const char *path, char *why)
 {
     *out = NULL, *size = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = vgg_os_open(path);
     if (fd < 0) return vgg_image_why(why, VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
     enum vgg_status status = VGG_OK;
-    struct stat info;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    struct vgg_os_info info;
+    if (!vgg_os_look_open(&info, fd) || info.kind != VGG_OS_FILE) {
         status = vgg_image_why(why, VGG_ERR_IO, "%s: is not a regular file", path);
-    } else if (info.st_size == 0) {
+    } else if (info.size == 0) {
         status = vgg_image_why(why, VGG_ERR_FORMAT, "%s: is empty, not an image", path);
-    } else if (info.st_size > MAX_FILE) {
+    } else if (info.size > MAX_FILE) {
         status = vgg_image_why(why, VGG_ERR_FORMAT, "%s: is larger than 1 GiB, too large for an image", path);
-    } else if (!(*out = malloc((size_t)info.st_size))) {
-        status =
-            vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its %lld bytes", path, (long long)info.st_size);
+    } else if (!(*out = malloc((size_t)info.size))) {
+        status = vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its %lld bytes", path, (long long)info.size);
     }
-    while (status == VGG_OK && *size < (size_t)info.st_size) {
-        ssize_t n = read(fd, *out + *size, (size_t)info.st_size - *size);
-        if (n < 0 && errno == EINTR) continue;
+    while (status == VGG_OK && *size < (size_t)info.size) {
+        ptrdiff_t n = vgg_os_read(fd, *out + *size, (size_t)info.size - *size);
         if (n < 0) status = vgg_image_why(why, VGG_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
         if (n <= 0) break;
         *size += (size_t)n;
     }
-    close(fd);
+    vgg_os_close(fd);
     if (status != VGG_OK) free(*out), *out = NULL;
     return status;
 }

@@ -1,9 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/format/h5.h"
 #include "core/infer/sink_format.h"
 
@@ -147,7 +147,7 @@ static enum vgg_status h5_end(struct vgg_sink *sink)
     good = good && vgg_h5_flush(state->file, &size);
     good = close_all(state) && good;
     vgg_h5_leave();
-    good = good && truncate(vgg_file_temporary(sink->file), (off_t)size) == 0;
+    good = good && vgg_os_cut(vgg_file_temporary(sink->file), size);
     free(texts);
     return good ? VGG_OK : h5_failed(sink);
 }

@@ -1,8 +1,8 @@
 /* The report of a training or an evaluation: title, key figures, and the order of the sections. */
 #include <math.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "core/base/os.h"
 #include "core/model/model.h"
 #include "core/page/html.h"
 #include "core/report/classes.h"
@@ -88,8 +88,6 @@ enum vgg_status vgg_report_write(const char *path, const struct vgg_report *give
     struct vgg_image_options images;
     struct vgg_html *page = NULL;
     char title[512], lead[512], date[64];
-    time_t now = time(NULL);
-    struct tm local;
     if (!report->model) return vgg_fail(VGG_ERR_ARGUMENT, "%s: a report needs a model", path);
     if (report->evaluation && (!report->evaluated || vgg_data_class_count(report->evaluated) == 0))
         return vgg_fail(VGG_ERR_ARGUMENT, "%s: a report on an evaluation needs its data, with labels", path);
@@ -98,7 +96,7 @@ enum vgg_status vgg_report_write(const char *path, const struct vgg_report *give
         vgg_model_images(report->model, &images);
         report->images = &images;
     }
-    strftime(date, sizeof date, "%Y-%m-%d %H:%M", localtime_r(&now, &local));
+    vgg_os_date(date, sizeof date, "%Y-%m-%d %H:%M", false);
     snprintf(title, sizeof title, "%s of %s%s%s", report->training ? "Training" : "Evaluation",
              report->model->arch.name, report->data ? " on " : "", report->data ? short_path(report->data) : "");
     snprintf(lead, sizeof lead, "%s%s%s%s", date, report->engine ? " \xC2\xB7 " : "",

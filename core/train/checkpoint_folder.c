@@ -1,64 +1,46 @@
 #include "core/train/checkpoint_folder.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 
 #define LOCK_NAME ".lock"
 enum { NAME = 80 };
 
 /* ---- the lock ---- */
 
-/* The lock's file holds the number of the process that has it, for this message. */
-static enum vgg_status fail_taken(const char *path, int lock)
+static enum vgg_status fail_taken(const char *path, const char *holder)
 {
-    char holder[24] = "";
-    ssize_t n = pread(lock, holder, sizeof holder - 1, 0);
-    holder[n > 0 ? strspn(holder, "0123456789") : 0] = '\0';
     return vgg_fail(VGG_ERR_ARGUMENT,
                     "%s: another training%s%s%s keeps its checkpoints there; wait for its end, or name another "
                     "--checkpoint folder",
                     path, *holder ? " (process " : "", holder, *holder ? ")" : "");
 }
 
-static void write_holder(int lock)
-{
-    char text[24];
-    int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(lock, 0) == 0 && pwrite(lock, text, (size_t)n, 0) != n) (void)ftruncate(lock, 0);
-}
-
 static enum vgg_status lock_folder(int *lock, const char *path)
 {
-    char *name = vgg_file_join(path, LOCK_NAME);
+    char holder[VGG_OS_HOLDER], *name = vgg_file_join(path, LOCK_NAME);
+    *lock = -1;
     if (!name) return vgg_fail_memory(path, strlen(path));
-    *lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    enum vgg_os_lock answer = vgg_os_lock(lock, holder, name);
     int cause = errno;
     free(name);
-    if (*lock < 0) return vgg_fail(VGG_ERR_IO, "%s: no checkpoint can be written there: %s", path, strerror(cause));
-    if (flock(*lock, LOCK_EX | LOCK_NB) == 0) {
-        write_holder(*lock);
-        return VGG_OK;
+    switch (answer) {
+    case VGG_OS_LOCK_HELD: return VGG_OK;
+    case VGG_OS_LOCK_TAKEN: return fail_taken(path, holder);
+    case VGG_OS_LOCK_FAILED:
+        return vgg_fail(VGG_ERR_IO, "%s: no checkpoint can be written there: %s", path, strerror(cause));
+    case VGG_OS_LOCK_UNSUPPORTED: break;
     }
-    cause = errno;
-    enum vgg_status status = cause == EWOULDBLOCK ? fail_taken(path, *lock) : VGG_OK;
-    close(*lock);
-    *lock = -1;
-    if (status == VGG_OK) {
-        vgg_log(VGG_LOG_WARNING,
-                "%s: cannot be locked (%s); see to it that no other training keeps its checkpoints there", path,
-                strerror(cause));
-    }
-    return status;
+    vgg_log(VGG_LOG_WARNING, "%s: cannot be locked (%s); see to it that no other training keeps its checkpoints there",
+            path, strerror(cause));
+    return VGG_OK;
 }
 
 /* ---- what lies there ---- */
@@ -91,12 +73,11 @@ enum vgg_status vgg_checkpoint_list(struct vgg_checkpoint_mark **out, size_t *co
     enum vgg_status status = VGG_OK;
     *out = NULL, *count = 0;
     errno = 0;
-    DIR *directory = opendir(folder);
+    struct vgg_os_folder *directory = vgg_os_folder_open(folder);
+    struct vgg_os_entry entry;
     while (directory && status == VGG_OK) {
-        errno = 0;
-        const struct dirent *entry = readdir(directory);
-        if (!entry) break;
-        if (!read_name(&mark, entry->d_name)) continue;
+        if (!vgg_os_folder_next(directory, &entry)) break;
+        if (!read_name(&mark, entry.name)) continue;
         if (n == room) {
             room = room ? 2 * room : 8;
             void *grown = realloc(marks, room * sizeof *marks);
@@ -107,7 +88,7 @@ enum vgg_status vgg_checkpoint_list(struct vgg_checkpoint_mark **out, size_t *co
     }
     if (status == VGG_OK && errno && errno != ENOENT)
         status = vgg_fail(VGG_ERR_IO, "%s: the checkpoint folder cannot be read: %s", folder, strerror(errno));
-    if (directory) closedir(directory);
+    vgg_os_folder_close(directory);
     if (status != VGG_OK) {
         free(marks);
         return status;
@@ -156,21 +137,21 @@ enum vgg_status vgg_checkpoint_folder_take(struct vgg_checkpoint_folder *folder,
     free(marks);
     return VGG_OK;
 fail:
-    if (lock >= 0) close(lock);
+    vgg_os_unlock(lock);
     free(marks);
     return status;
 }
 
 void vgg_checkpoint_folder_release(struct vgg_checkpoint_folder *folder)
 {
-    if (folder->path && folder->lock >= 0) close(folder->lock);
+    if (folder->path) vgg_os_unlock(folder->lock);
     *folder = (struct vgg_checkpoint_folder) { 0 };
 }
 
 static void remove_one(const char *folder, const struct vgg_checkpoint_mark *mark)
 {
     char *path = vgg_checkpoint_path(folder, mark);
-    if (path && unlink(path) != 0)
+    if (path && !vgg_os_remove(path))
         vgg_log(VGG_LOG_WARNING, "%s: is no longer needed, but cannot be removed: %s", path, strerror(errno));
     free(path);
 }

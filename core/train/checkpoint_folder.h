@@ -7,14 +7,14 @@
 /* A folder that one training holds. Zeroed: none. */
 struct vgg_checkpoint_folder {
     const char *path; /* borrowed; NULL: not held */
-    int lock;         /* descriptor of its lock, -1: its file system has none */
+    int lock;         /* of vgg_os_lock; -1: its file system has none */
     bool replace;     /* it holds another training's checkpoints, which go when the first of this one is there */
 };
 
 /* Takes the folder, made if it is missing, until vgg_checkpoint_folder_release or the end of the process, whatever ends
  * it. VGG_ERR_ARGUMENT while another training has it, in this process or elsewhere, and when it holds checkpoints that
  * the training neither goes on from (`resume`) nor replaces (`overwrite`); VGG_ERR_IO when nothing can be written
- * there. The lock is flock on FOLDER/.lock, which stays. Where files cannot be locked, a warning says so. */
+ * there. The lock is on FOLDER/.lock, which stays. Where files cannot be locked, a warning says so. */
 enum vgg_status vgg_checkpoint_folder_take(struct vgg_checkpoint_folder *folder, const char *path, bool resume,
                                            bool overwrite);
 void vgg_checkpoint_folder_release(struct vgg_checkpoint_folder *folder); /* accepts one that is not held */

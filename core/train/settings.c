@@ -7,6 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/text.h"
 
 /* Longest value shown whole, what is shown of a longer one, and how much of that stands before the difference. */
 enum { WHOLE = 72, PART = 64, BEFORE = 24 };
@@ -87,7 +88,7 @@ static bool next(struct item *item, const char **at)
     if (!**at) return false;
     const char *line = *at;
     size_t length = strcspn(line, "\n");
-    const char *colon = memmem(line, length, ": ", 2), *end = line + length;
+    const char *colon = vgg_text_find(line, length, ": "), *end = line + length;
     *item = (struct item) { line, colon ? colon + 2 : end, (size_t)((colon ? colon : end) - line), 0 };
     item->value_length = (size_t)(end - item->value);
     *at = *end ? end + 1 : end;

@@ -1,13 +1,12 @@
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/digest.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/weights/pull.h"
 #include "core/weights/weights.h"
 
@@ -17,7 +16,7 @@ enum { PATH_SIZE = 4096 };
  * The size tells a whole file from an interrupted download without reading it. */
 static const struct {
     const char *name, *file, *md5;
-    off_t size;
+    uint64_t size;
     bool top;
 } keras[2] = {
     { "vgg16-notop", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "6d6bbae143d832006294945121d1f1fc", 58889256,
@@ -28,17 +27,17 @@ static const char address[] = "https://storage.googleapis.com/tensorflow/keras-a
 static const char timm_model[] = "models--timm--vgg16.tv_in1k/snapshots";
 
 /* Is it a regular file, of `size` bytes unless that is 0? */
-static bool is_file(const char *path, off_t size)
+static bool is_file(const char *path, uint64_t size)
 {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && (size ? info.st_size == size : info.st_size > 0);
+    struct vgg_os_info info;
+    return vgg_os_look(&info, path) && info.kind == VGG_OS_FILE && (size ? info.size == size : info.size > 0);
 }
 
 /* Writes "$VARIABLE/BELOW", or "$FALLBACK/BELOW_FALLBACK", ...; false when no variable is set or it is too long. */
 static bool folder_of(char path[PATH_SIZE], const char *const (*places)[2], size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const char *value = getenv(places[i][0]);
+        const char *value = strcmp(places[i][0], "HOME") == 0 ? vgg_os_home() : getenv(places[i][0]);
         if (!value || !*value) continue;
         int n = snprintf(path, PATH_SIZE, "%s%s%s", value, *places[i][1] ? "/" : "", places[i][1]);
         return n > 0 && n < PATH_SIZE;
@@ -96,25 +95,26 @@ static enum vgg_status find_keras(char **out, const char *folder, bool top)
 /* The first file of a folder (in byte order of names) that begins and ends so, its own or one folder down. */
 static enum vgg_status find_named(char **out, const char *folder, const char *begin, const char *end, const char *below)
 {
-    struct dirent **entries;
-    int n = scandir(folder, &entries, NULL, alphasort);
-    enum vgg_status status = VGG_ERR_MISSING;
-    for (int i = 0; i < n; i++) {
-        const char *name = entries[i]->d_name;
-        char *path = NULL;
+    struct vgg_os_folder *dir = vgg_os_folder_open(folder);
+    struct vgg_os_entry entry;
+    char *first = NULL, *best = NULL; /* the name, and the path */
+    while (dir && vgg_os_folder_next(dir, &entry)) {
+        const char *name = entry.name;
         size_t length = strlen(name), size = strlen(folder) + length + strlen(below) + 3;
         bool fits = name[0] != '.' && strncmp(name, begin, strlen(begin)) == 0 && length >= strlen(end) &&
-                    strcmp(name + length - strlen(end), end) == 0;
-        if (status == VGG_ERR_MISSING && fits) path = vgg_mem_calloc(size, 1);
-        if (path) {
-            snprintf(path, size, "%s/%s%s%s", folder, name, *below ? "/" : "", below);
-            if (is_file(path, 0)) status = found(out, path);
-        }
-        free(path);
-        free(entries[i]);
+                    strcmp(name + length - strlen(end), end) == 0 && (!first || strcmp(name, first) < 0);
+        char *path = fits ? vgg_mem_calloc(size, 1) : NULL, *copy = NULL;
+        if (path) snprintf(path, size, "%s/%s%s%s", folder, name, *below ? "/" : "", below);
+        if (path && is_file(path, 0)) copy = vgg_mem_strdup(name);
+        free(copy ? best : path);
+        if (!copy) continue;
+        free(first);
+        first = copy, best = path;
     }
-    if (n >= 0) free(entries);
-    return status;
+    vgg_os_folder_close(dir);
+    free(first);
+    *out = best;
+    return best ? VGG_OK : VGG_ERR_MISSING;
 }
 
 enum vgg_status vgg_weights_find(char **out, bool top)

@@ -3,17 +3,16 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "core/base/digest.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
+#include "core/base/os_thread.h"
 
 enum { STALL_SECONDS = 30, CONNECT_SECONDS = 30, MOST_REDIRECTS = 10 };
 
@@ -121,8 +120,7 @@ static enum vgg_status explain(const struct transfer *transfer, CURLcode code, l
 static bool empty_part(struct transfer *transfer)
 {
     transfer->offset = 0;
-    rewind(transfer->stream);
-    return ftruncate(fileno(transfer->stream), 0) == 0;
+    return vgg_os_empty(transfer->stream);
 }
 
 static enum vgg_status run(struct transfer *transfer)
@@ -160,13 +158,13 @@ static enum vgg_status finish(const struct transfer *transfer, const char *md5)
     enum vgg_status status = vgg_digest_file(hex, transfer->part, "MD5");
     if (status != VGG_OK) return status;
     if (strcasecmp(hex, md5) != 0) {
-        unlink(transfer->part);
+        vgg_os_remove(transfer->part);
         return vgg_fail(VGG_ERR_FORMAT,
                         "%s: the file that arrived has MD5 %s instead of %s and was deleted; try again, or look at "
                         "what stands between here and there",
                         transfer->url, hex, md5);
     }
-    if (fsync(fileno(transfer->stream)) != 0 || rename(transfer->part, transfer->path) != 0) {
+    if (!vgg_os_sync(transfer->stream) || !vgg_os_replace(transfer->part, transfer->path)) {
         return vgg_fail(VGG_ERR_IO, "%s: writing failed: %s", transfer->path, strerror(errno));
     }
     return VGG_OK;
@@ -174,11 +172,11 @@ static enum vgg_status finish(const struct transfer *transfer, const char *md5)
 
 enum vgg_status vgg_pull_file(const char *url, const char *path, const char *md5, vgg_progress_fn *progress, void *user)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static struct vgg_os_once once = VGG_OS_ONCE_INIT;
     enum vgg_status status;
     struct transfer transfer = { .url = url, .path = path, .progress = progress, .user = user };
     size_t size = strlen(path) + sizeof ".part";
-    pthread_once(&once, init_curl);
+    vgg_os_once(&once, init_curl);
     transfer.part = vgg_mem_calloc(size, 1);
     if (!transfer.part) return vgg_fail_memory(path, size);
     snprintf(transfer.part, size, "%s.part", path);
@@ -187,12 +185,11 @@ enum vgg_status vgg_pull_file(const char *url, const char *path, const char *md5
         status = vgg_fail(VGG_ERR_IO, "%s: cannot be written: %s", transfer.part, strerror(errno));
         goto fail;
     }
-    if (flock(fileno(transfer.stream), LOCK_EX | LOCK_NB) != 0) {
+    if (!vgg_os_lock_stream(transfer.stream)) {
         status = vgg_fail(VGG_ERR_IO, "%s: another process is downloading this file; wait for it", transfer.part);
         goto fail;
     }
-    fseeko(transfer.stream, 0, SEEK_END);
-    transfer.offset = ftello(transfer.stream);
+    transfer.offset = vgg_os_seek_end(transfer.stream);
     if (transfer.offset < 0) transfer.offset = 0;
     CHECK(run(&transfer));
     CHECK(finish(&transfer, md5));

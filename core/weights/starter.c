@@ -1,13 +1,12 @@
 /* Where the starter weights are: a file of 29 MB that is installed once, beside the two libraries and the program that
  * all use it, instead of a copy inside each of them and inside every program linked with the static library. */
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/weights/weights.h"
 
 enum { PATH_SIZE = 4096, UP = 3 };
@@ -22,18 +21,17 @@ static enum vgg_status found(char **out, const char *path)
 }
 
 /* PREFIX/share/vgg16 for a module in PREFIX, PREFIX/bin, PREFIX/lib or PREFIX/lib/TRIPLET; a build folder has the same
- * shape. VGG_ERR_MISSING without a message. */
-static enum vgg_status find_near(char **out, const char *module)
+ * shape. Takes `real`, the module's path or NULL, over. VGG_ERR_MISSING without a message. */
+static enum vgg_status find_near(char **out, char *real)
 {
     char path[PATH_SIZE + sizeof below];
-    char *real = module ? realpath(module, NULL) : NULL;
     enum vgg_status status = VGG_ERR_MISSING;
     for (int i = 0; real && i < UP && status == VGG_ERR_MISSING; i++) {
         char *slash = strrchr(real, '/');
         if (!slash) break;
         *slash = '\0';
         int n = snprintf(path, sizeof path, "%s/%s", real, below);
-        if (n > 0 && (size_t)n < sizeof path && access(path, R_OK) == 0) status = found(out, path);
+        if (n > 0 && (size_t)n < sizeof path && vgg_os_readable(path)) status = found(out, path);
     }
     free(real);
     return status;
@@ -49,14 +47,12 @@ static const char *named_file(void)
 enum vgg_status vgg_weights_starter(char **out)
 {
     const char *named = named_file();
-    Dl_info self;
     *out = NULL;
-    if (named) return access(named, R_OK) == 0 ? found(out, named) : VGG_ERR_MISSING;
-    /* The library's own file, or the program's it is linked into; the latter may be known by a bare name only. */
-    enum vgg_status status = VGG_ERR_MISSING;
-    if (dladdr(below, &self) && self.dli_fname && strchr(self.dli_fname, '/')) status = find_near(out, self.dli_fname);
-    if (status == VGG_ERR_MISSING) status = find_near(out, "/proc/self/exe");
-    if (status == VGG_ERR_MISSING && access(installed, R_OK) == 0) status = found(out, installed);
+    if (named) return vgg_os_readable(named) ? found(out, named) : VGG_ERR_MISSING;
+    /* The library's own file, or the program's it is linked into. */
+    enum vgg_status status = find_near(out, vgg_os_module(below));
+    if (status == VGG_ERR_MISSING) status = find_near(out, vgg_os_program());
+    if (status == VGG_ERR_MISSING && vgg_os_readable(installed)) status = found(out, installed);
     return status;
 }
 

@@ -1,11 +1,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/format/h5.h"
 #include "core/weights/write.h"
 
@@ -100,7 +100,7 @@ enum vgg_status vgg_weights_write_h5(const char *path, const struct vgg_weights_
     if (h5 >= 0) good = H5Fclose(h5) >= 0 && good;
     if (access >= 0) H5Pclose(access);
     vgg_h5_leave();
-    if (good && truncate(vgg_file_temporary(file), (off_t)size) == 0) return vgg_file_commit(file);
+    if (good && vgg_os_cut(vgg_file_temporary(file), size)) return vgg_file_commit(file);
     vgg_file_abort(file);
     return status != VGG_OK ? status : vgg_fail(VGG_ERR_IO, "%s: writing failed: is the disk full?", path);
 }

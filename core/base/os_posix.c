@@ -1,0 +1,380 @@
+/* Files, folders, locks, libraries and clocks as POSIX has them. */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/os.h"
+
+/* ---- what a path leads to ---- */
+
+static struct vgg_os_info info_of(const struct stat *info)
+{
+    return (struct vgg_os_info) { S_ISREG(info->st_mode)   ? VGG_OS_FILE
+                                  : S_ISDIR(info->st_mode) ? VGG_OS_FOLDER
+                                                           : VGG_OS_OTHER,
+                                  info->st_size > 0 ? (uint64_t)info->st_size : 0 };
+}
+
+bool vgg_os_look(struct vgg_os_info *info, const char *path)
+{
+    struct stat found;
+    if (stat(path, &found) != 0) return false;
+    *info = info_of(&found);
+    return true;
+}
+
+bool vgg_os_readable(const char *path)
+{
+    return access(path, R_OK) == 0;
+}
+
+bool vgg_os_read_link(char *target, size_t size, const char *path)
+{
+    ssize_t n = readlink(path, target, size - 1);
+    if (n >= 0) target[n] = '\0';
+    return n >= 0;
+}
+
+/* The descriptor that a path stands for, -1: none. */
+static int descriptor_of(const char *path)
+{
+    static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+    if (strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
+    if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        size_t length = strlen(folders[i]);
+        if (strncmp(path, folders[i], length) != 0) continue;
+        size_t digits = strspn(path + length, "0123456789");
+        if (digits > 0 && digits < 7 && path[length + digits] == '\0') return atoi(path + length);
+    }
+    return -1;
+}
+
+bool vgg_os_is_descriptor(const char *path)
+{
+    return descriptor_of(path) >= 0;
+}
+
+/* ---- reading ---- */
+
+int vgg_os_open(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+void vgg_os_close(int file)
+{
+    close(file);
+}
+
+bool vgg_os_look_open(struct vgg_os_info *info, int file)
+{
+    struct stat found;
+    if (fstat(file, &found) != 0) return false;
+    *info = info_of(&found);
+    return true;
+}
+
+ptrdiff_t vgg_os_read(int file, void *to, size_t size)
+{
+    ssize_t n;
+    do {
+        n = read(file, to, size);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
+const void *vgg_os_map(int file, size_t size)
+{
+    void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
+    return map == MAP_FAILED ? NULL : map;
+}
+
+void vgg_os_unmap(const void *data, size_t size)
+{
+    munmap((void *)(uintptr_t)data, size);
+}
+
+bool vgg_os_read_until(char **text, size_t *room, size_t *length, int end, FILE *stream)
+{
+    ssize_t n = getdelim(text, room, end, stream);
+    *length = n > 0 ? (size_t)n : 0;
+    return n > 0;
+}
+
+/* ---- writing ---- */
+
+/* A stream over a descriptor, which is closed where there is none. */
+static FILE *stream_of(int fd)
+{
+    FILE *stream = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (!stream && fd >= 0) close(fd);
+    return stream;
+}
+
+FILE *vgg_os_create(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    FILE *stream = stream_of(fd);
+    if (!stream && fd >= 0) unlink(path);
+    return stream;
+}
+
+FILE *vgg_os_open_stream(const char *path)
+{
+    int own = descriptor_of(path);
+    return own < 0 ? fopen(path, "wb") : stream_of(dup(own));
+}
+
+bool vgg_os_seek(FILE *stream, uint64_t offset)
+{
+    return fseeko(stream, (off_t)offset, SEEK_SET) == 0;
+}
+
+int64_t vgg_os_seek_end(FILE *stream)
+{
+    return fseeko(stream, 0, SEEK_END) == 0 ? ftello(stream) : -1;
+}
+
+bool vgg_os_empty(FILE *stream)
+{
+    rewind(stream);
+    return ftruncate(fileno(stream), 0) == 0;
+}
+
+bool vgg_os_sync(FILE *stream)
+{
+    return fsync(fileno(stream)) == 0;
+}
+
+void vgg_os_sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY);
+    if (fd < 0) return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+bool vgg_os_reserve(const char *path, uint64_t size)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    int error = posix_fallocate(fd, 0, (off_t)size);
+    close(fd);
+    errno = error;
+    return error == 0;
+}
+
+bool vgg_os_cut(const char *path, uint64_t size)
+{
+    return truncate(path, (off_t)size) == 0;
+}
+
+bool vgg_os_replace(const char *from, const char *to)
+{
+    return rename(from, to) == 0;
+}
+
+bool vgg_os_remove(const char *path)
+{
+    return unlink(path) == 0;
+}
+
+bool vgg_os_make_folder(const char *path)
+{
+    return mkdir(path, 0777) == 0 || errno == EEXIST;
+}
+
+bool vgg_os_random(void *bytes, size_t size)
+{
+    return getrandom(bytes, size, 0) == (ssize_t)size;
+}
+
+/* ---- locks ---- */
+
+static void write_holder(int lock)
+{
+    char text[VGG_OS_HOLDER];
+    int n = snprintf(text, sizeof text, "%ld\n", vgg_os_process());
+    if (ftruncate(lock, 0) == 0 && pwrite(lock, text, (size_t)n, 0) != n) (void)ftruncate(lock, 0);
+}
+
+enum vgg_os_lock vgg_os_lock(int *lock, char holder[VGG_OS_HOLDER], const char *path)
+{
+    holder[0] = '\0';
+    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*lock < 0) return VGG_OS_LOCK_FAILED;
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0) {
+        write_holder(*lock);
+        return VGG_OS_LOCK_HELD;
+    }
+    int cause = errno;
+    if (cause == EWOULDBLOCK) {
+        ssize_t n = pread(*lock, holder, VGG_OS_HOLDER - 1, 0);
+        holder[n > 0 ? strspn(holder, "0123456789") : 0] = '\0';
+    }
+    close(*lock);
+    *lock = -1;
+    errno = cause;
+    return cause == EWOULDBLOCK ? VGG_OS_LOCK_TAKEN : VGG_OS_LOCK_UNSUPPORTED;
+}
+
+void vgg_os_unlock(int lock)
+{
+    if (lock >= 0) close(lock);
+}
+
+bool vgg_os_lock_stream(FILE *stream)
+{
+    return flock(fileno(stream), LOCK_EX | LOCK_NB) == 0;
+}
+
+/* ---- folders ---- */
+
+/* struct vgg_os_folder is DIR by another name. */
+struct vgg_os_folder *vgg_os_folder_open(const char *path)
+{
+    return (struct vgg_os_folder *)opendir(path);
+}
+
+bool vgg_os_folder_next(struct vgg_os_folder *folder, struct vgg_os_entry *entry)
+{
+    DIR *dir = (DIR *)folder;
+    for (;;) {
+        errno = 0;
+        const struct dirent *next = readdir(dir);
+        if (!next) return false;
+        if (strcmp(next->d_name, ".") == 0 || strcmp(next->d_name, "..") == 0) continue;
+        struct stat info;
+        bool asked = next->d_type == DT_UNKNOWN && fstatat(dirfd(dir), next->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+        entry->name = next->d_name;
+        entry->kind = asked                    ? info_of(&info).kind
+                      : next->d_type == DT_REG ? VGG_OS_FILE
+                      : next->d_type == DT_DIR ? VGG_OS_FOLDER
+                                               : VGG_OS_OTHER;
+        return true;
+    }
+}
+
+void vgg_os_folder_close(struct vgg_os_folder *folder)
+{
+    if (folder) closedir((DIR *)folder);
+}
+
+const char *vgg_os_home(void)
+{
+    return getenv("HOME");
+}
+
+bool vgg_os_cache_folder(char *path, size_t size)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = vgg_os_home();
+    int n;
+    if (cache && *cache) {
+        n = snprintf(path, size, "%s", cache);
+    } else {
+        n = home && *home ? snprintf(path, size, "%s/.cache", home) : -1;
+    }
+    return n > 0 && (size_t)n < size;
+}
+
+/* ---- memory ---- */
+
+void *vgg_os_aligned(size_t align, size_t size)
+{
+    enum { HUGE_PAGE = 2 << 20 };
+    void *memory = NULL;
+    if (posix_memalign(&memory, align, size)) return NULL;
+#ifdef MADV_HUGEPAGE
+    if (align == HUGE_PAGE) (void)madvise(memory, size, MADV_HUGEPAGE); /* advice: refusal only costs speed */
+#endif
+    return memory;
+}
+
+void vgg_os_aligned_free(void *memory)
+{
+    free(memory);
+}
+
+/* ---- libraries and programs ---- */
+
+void *vgg_os_library_open(const char *name)
+{
+    return dlopen(name, RTLD_NOW | RTLD_LOCAL);
+}
+
+void vgg_os_library_close(void *library)
+{
+    dlclose(library);
+}
+
+void *vgg_os_library_symbol(void *library, const char *name)
+{
+    return dlsym(library, name);
+}
+
+/* A program may be known by a bare name only. */
+char *vgg_os_module(const void *address)
+{
+    Dl_info self;
+    bool found = dladdr(address, &self) && self.dli_fname && strchr(self.dli_fname, '/');
+    return found ? realpath(self.dli_fname, NULL) : NULL;
+}
+
+/* ---- time, and who runs ---- */
+
+static double seconds_of(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double vgg_os_seconds(void)
+{
+    return seconds_of(CLOCK_MONOTONIC);
+}
+
+double vgg_os_date_seconds(void)
+{
+    return seconds_of(CLOCK_REALTIME);
+}
+
+void vgg_os_date(char *text, size_t size, const char *format, bool utc)
+{
+    time_t now = time(NULL);
+    struct tm date;
+    if (!(utc ? gmtime_r(&now, &date) : localtime_r(&now, &date)) || strftime(text, size, format, &date) == 0)
+        text[0] = '\0';
+}
+
+long vgg_os_process(void)
+{
+    return (long)getpid();
+}
+
+void vgg_os_host(char *name, size_t size)
+{
+    (void)gethostname(name, size - 1);
+}
+
+static double seconds_in(struct timeval t)
+{
+    return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
+}
+
+double vgg_os_process_seconds(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? seconds_in(usage.ru_utime) + seconds_in(usage.ru_stime) : 0;
+}

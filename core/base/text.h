@@ -1,0 +1,16 @@
+/* text.h: what ISO C's string.h lacks. */
+#ifndef CORE_BASE_TEXT_H
+#define CORE_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Does `text` contain `part`, whatever the case of ASCII's letters? */
+bool vgg_text_contains(const char *text, const char *part);
+/* Where `part` begins first in `length` bytes, or NULL. */
+const char *vgg_text_find(const char *text, size_t length, const char *part);
+/* The piece of *rest up to the next `mark`, which becomes its end; *rest goes on behind it, NULL at the end. NULL:
+ * *rest was NULL. Two marks side by side have an empty piece between them. */
+char *vgg_text_split(char **rest, char mark);
+
+#endif
