@@ -2,6 +2,7 @@
 #ifndef CORE_CLI_CLI_H
 #define CORE_CLI_CLI_H
 
+#include "core/cli/cli_os.h"
 #include "core/cli/cli_progress.h"
 #include "core/vgg16.h"
 

@@ -154,12 +154,21 @@ static void print_plots(const struct plot *plots, int count, const struct look *
     }
 }
 
+/* "en_GB.UTF-8", "C.utf8" and the like. */
+static bool names_utf8(const char *locale)
+{
+    for (; *locale; locale++) {
+        if (strncasecmp(locale, "utf-8", 5) == 0 || strncasecmp(locale, "utf8", 4) == 0) return true;
+    }
+    return false;
+}
+
 static bool has_utf8(void)
 {
     static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *locale = getenv(names[i]);
-        if (locale && *locale) return strcasestr(locale, "utf-8") || strcasestr(locale, "utf8");
+        if (locale && *locale) return names_utf8(locale);
     }
     return false;
 }
@@ -168,7 +177,7 @@ void cli_curves_print(struct cli *cli, const struct vgg_history *history)
 {
     if (cli->common.quiet || !cli->progress.terminal || history->count < 2) return;
     struct look look = { has_utf8(), cli->progress.colour };
-    int width = cli_progress_columns();
+    int width = cli_os_columns();
     int across = width >= WIDE ? 2 : 1;
     int columns = (width - GAP * (across - 1)) / across - LABEL - 2;
     bool validation = false;

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,8 +47,7 @@ int main(int argc, char **argv)
     struct cli cli = { 0 };
     void *options;
     int count;
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe and a limit on files show as errors of writing */
-    signal(SIGXFSZ, SIG_IGN);
+    cli_signals_ignore();
     cli_progress_init(&cli.progress, false);
     char *typed = cli_report_command(argc, argv);
     cli.typed = typed;

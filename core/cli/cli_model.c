@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/cli/cli_options.h"
 
@@ -64,7 +63,7 @@ enum vgg_status cli_model_open(struct cli *cli, struct vgg_model **out, const ch
     *out = NULL;
     if (strcmp(path, "starter") == 0) return vgg_model_load(out, path);
     if (!is_keyword(path)) {
-        if (access(path, R_OK) != 0) {
+        if (!cli_os_readable(path)) {
             return cli_fail(cli, VGG_ERR_IO, "%s: cannot be opened: no readable file of that name; check the path",
                             path);
         }

@@ -1,31 +1,28 @@
 #include "core/cli/cli_output.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum vgg_status cli_output_check(struct cli *cli, const char *path, bool streams)
 {
-    struct stat info;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
-        if (streams && !S_ISDIR(info.st_mode)) return VGG_OK;
+    enum cli_os_kind kind = cli_os_kind(path);
+    if (kind == CLI_OS_FOLDER || (kind == CLI_OS_OTHER && !streams))
         return cli_fail(cli, VGG_ERR_IO, "%s: is not a regular file; name a file to write", path);
-    }
-    char *copy = strdup(path);
-    if (!copy) return cli_fail(cli, VGG_ERR_MEMORY, "out of memory");
-    const char *folder = dirname(copy);
+    if (kind == CLI_OS_OTHER) return VGG_OK;
+    char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+    if (!folder) return cli_fail(cli, VGG_ERR_MEMORY, "out of memory");
+    if (slash) slash[slash == folder] = '\0';
+    const char *where = slash ? folder : ".";
     enum vgg_status status = VGG_OK;
-    if (stat(folder, &info) != 0 || !S_ISDIR(info.st_mode)) {
+    if (cli_os_kind(where) != CLI_OS_FOLDER) {
         status =
-            cli_fail(cli, VGG_ERR_IO, "%s: cannot be written: there is no folder %s; create it first", path, folder);
-    } else if (access(folder, W_OK | X_OK) != 0) {
+            cli_fail(cli, VGG_ERR_IO, "%s: cannot be written: there is no folder %s; create it first", path, where);
+    } else if (!cli_os_writable(where)) {
         status = cli_fail(cli, VGG_ERR_IO, "%s: cannot be written: %s; choose another folder", path, strerror(errno));
     }
-    free(copy);
+    free(folder);
     return status;
 }
 

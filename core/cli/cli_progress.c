@@ -1,59 +1,20 @@
 #include "core/cli/cli_progress.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "core/cli/cli_os.h"
 
 static const double bar_interval = 0.1, line_interval = 5.0; /* seconds */
-
-static const double repeat_interval = 0.5; /* seconds: one request may arrive twice, as `timeout` sends it */
-
-static volatile sig_atomic_t stop;
-static double stop_time;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void on_signal(int number)
-{
-    if (!stop) {
-        stop_time = now();
-        stop = 1;
-    } else if (now() - stop_time > repeat_interval) {
-        signal(number, SIG_DFL);
-        raise(number);
-    }
-}
-
-void cli_signals_catch(void)
-{
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-    sigemptyset(&action.sa_mask);
-    sigaddset(&action.sa_mask, SIGINT);
-    sigaddset(&action.sa_mask, SIGTERM);
-    sigaddset(&action.sa_mask, SIGHUP);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    struct sigaction hangup;
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, NULL);
-}
 
 void cli_progress_init(struct cli_progress *progress, bool quiet)
 {
     const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
     memset(progress, 0, sizeof *progress);
-    pthread_mutex_init(&progress->lock, NULL);
     progress->quiet = quiet;
-    progress->terminal = isatty(STDERR_FILENO) && (!term || strcmp(term, "dumb") != 0);
+    progress->terminal = cli_os_is_terminal() && (!term || strcmp(term, "dumb") != 0);
     progress->colour = progress->terminal && (!no_colour || !*no_colour);
 }
 
@@ -65,22 +26,22 @@ static void erase(struct cli_progress *progress)
 
 void cli_progress_clear(struct cli_progress *progress)
 {
-    pthread_mutex_lock(&progress->lock);
+    cli_os_lock();
     erase(progress);
     fflush(stderr);
-    pthread_mutex_unlock(&progress->lock);
+    cli_os_unlock();
 }
 
 void cli_progress_log(void *user, enum vgg_log_level level, const char *line)
 {
     struct cli_progress *progress = user;
-    pthread_mutex_lock(&progress->lock);
+    cli_os_lock();
     if (level == VGG_LOG_ERROR) progress->errors++;
     if (level != VGG_LOG_ERROR || !progress->held) {
         erase(progress);
         fprintf(stderr, "vgg16: %s%s\n", level == VGG_LOG_WARNING ? "warning: " : "", line);
     }
-    pthread_mutex_unlock(&progress->lock);
+    cli_os_unlock();
 }
 
 /* "1.5 GB" for bytes, "1500" for anything else. */
@@ -144,17 +105,10 @@ static void describe(const struct cli_progress *progress, const struct vgg_progr
         snprintf(right + used, right_size - (size_t)used, "  accuracy %.4f", report->accuracy);
 }
 
-int cli_progress_columns(void)
-{
-    struct winsize window;
-    bool told = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0;
-    return told ? window.ws_col : 80;
-}
-
 static void draw_bar(struct cli_progress *progress, const struct vgg_progress *report, const char *left,
                      const char *right)
 {
-    int columns = cli_progress_columns();
+    int columns = cli_os_columns();
     int width = columns - 6 - (int)strlen(left) - (int)strlen(right);
     if (width > 30) width = 30;
     erase(progress);
@@ -174,7 +128,7 @@ static void draw_bar(struct cli_progress *progress, const struct vgg_progress *r
 
 static void show(struct cli_progress *progress, const struct vgg_progress *report)
 {
-    double time = now();
+    double time = cli_os_seconds();
     if (strncmp(progress->phase, report->phase, sizeof progress->phase - 1) != 0 || progress->epoch != report->epoch ||
         report->done < progress->last) {
         snprintf(progress->phase, sizeof progress->phase, "%s", report->phase);
@@ -198,13 +152,14 @@ static void show(struct cli_progress *progress, const struct vgg_progress *repor
 bool cli_progress_report(void *user, const struct vgg_progress *report)
 {
     struct cli_progress *progress = user;
-    pthread_mutex_lock(&progress->lock);
+    cli_os_lock();
     show(progress, report);
+    bool stop = cli_signals_stop();
     if (stop && !progress->stopping) {
         progress->stopping = true;
         erase(progress);
         if (!progress->quiet) fputs("vgg16: stopping after this step; a second signal ends at once\n", stderr);
     }
-    pthread_mutex_unlock(&progress->lock);
+    cli_os_unlock();
     return !stop;
 }

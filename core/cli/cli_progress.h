@@ -2,13 +2,10 @@
 #ifndef CORE_CLI_CLI_PROGRESS_H
 #define CORE_CLI_CLI_PROGRESS_H
 
-#include <pthread.h>
-
 #include "core/vgg16.h"
 
-/* State of the line that shows progress. */
+/* State of the line that shows progress; under the terminal's lock, for log lines may come from any thread. */
 struct cli_progress {
-    pthread_mutex_t lock; /* log lines may come from any thread */
     bool quiet, terminal, colour;
     bool drawn;      /* a bar stands on the last line of the terminal */
     unsigned errors; /* lines of level error so far */
@@ -21,8 +18,6 @@ struct cli_progress {
 };
 
 void cli_progress_init(struct cli_progress *progress, bool quiet);
-/* Width of the terminal; 80 where it cannot be told. */
-int cli_progress_columns(void);
 /* Removes the bar, so that something else can be printed. */
 void cli_progress_clear(struct cli_progress *progress);
 /* vgg_progress_fn: `user` is a struct cli_progress. A bar with rate and time left on a terminal, else a line every few
@@ -30,9 +25,5 @@ void cli_progress_clear(struct cli_progress *progress);
 bool cli_progress_report(void *user, const struct vgg_progress *report);
 /* vgg_log_fn: `user` is a struct cli_progress. */
 void cli_progress_log(void *user, enum vgg_log_level level, const char *line);
-
-/* From here on the first SIGINT, SIGTERM or SIGHUP (unless it is ignored, as by nohup) asks to stop, and one that comes
- * later than half a second after it kills. */
-void cli_signals_catch(void);
 
 #endif

@@ -1,0 +1,39 @@
+/* cli_os.h: what the program itself asks of the operating system; cli_os_posix.c answers. */
+#ifndef CORE_CLI_CLI_OS_H
+#define CORE_CLI_CLI_OS_H
+
+#include <stdbool.h>
+
+/* ---- the terminal behind stderr ---- */
+
+bool cli_os_is_terminal(void);
+/* Its width; 80 where it cannot be told. */
+int cli_os_columns(void);
+/* Between these the calling thread has stderr for itself. Not recursive. */
+void cli_os_lock(void);
+void cli_os_unlock(void);
+
+/* Seconds since some fixed moment, that only go forward. */
+double cli_os_seconds(void);
+
+/* ---- signals ---- */
+
+/* A closed pipe and a limit on files show as errors of writing instead of ending the program. */
+void cli_signals_ignore(void);
+/* From here on the first SIGINT, SIGTERM or SIGHUP (unless it is ignored, as by nohup) asks to stop, and one that comes
+ * later than half a second after it kills. */
+void cli_signals_catch(void);
+bool cli_signals_stop(void);
+
+/* ---- files ---- */
+
+/* MISSING: also what may not be seen. OTHER: a device, a pipe, a socket. */
+enum cli_os_kind { CLI_OS_MISSING, CLI_OS_FILE, CLI_OS_FOLDER, CLI_OS_OTHER };
+
+/* What a path leads to. */
+enum cli_os_kind cli_os_kind(const char *path);
+bool cli_os_readable(const char *path);
+/* Can names be added to a folder? False: errno says why. */
+bool cli_os_writable(const char *folder);
+
+#endif
