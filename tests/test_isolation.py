@@ -41,10 +41,22 @@ FOREIGN = {
     r"hdf5\.h|H5\w*\.h": ("format",),
     r"curl/": ("weights",),
     r"openssl/": ("base",),
-    r"stb_image": ("image",),
+    r"stb_": ("image",),
+    r"(cjson/)?cJSON\.h": ("format", "data", "model", "infer", "bench", "cli"),
     r"sleef\.h": ("cpu",),
     r"omp\.h": ("cpu",),
+    r"zlib\.h": ("format", "image", "data", "train"),  # CRC and gzip, as plain as the C library
 }
+
+INTRINSICS_HEADERS = r"\w*intrin\.h|arm_neon\.h|arm_sve\.h|cpuid\.h"
+
+# The operating system stands behind a seam: what ISO C lacks is known in these files alone.
+SEAM = r"core/base/os_\w+\.[ch]|core/cli/cli_os_\w+\.c"
+ISO_HEADERS = r"(assert|ctype|errno|float|inttypes|limits|math|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|" \
+              r"stdlib|stdnoreturn|string|strings)\.h"  # strings.h is everywhere; time.h, signal.h, threads.h are not
+SYSTEM_CALLS = r"(?<![\w.>])(rename|fileno|fdopen|fseeko|ftello|getline|getdelim|posix_memalign|aligned_alloc|realpath|" \
+               r"strcasestr|strsep|memmem|strchrnul|time|localtime|gmtime|clock_gettime|popen|system|mkstemp)\("
+SYSTEM_NAMES = r"\b(__linux__|__unix__|__APPLE__|_WIN32|__FreeBSD__|MADV_\w+)\b"
 
 
 def room_of(path):
@@ -133,6 +145,21 @@ def foreign_libraries(house):
                     yield f"{path}: <{name}> belongs to {', '.join(rooms)}"
 
 
+def system_headers(house):
+    """What is neither ISO C's nor a foreign library's is the operating system's."""
+    known = "|".join((ISO_HEADERS, INTRINSICS_HEADERS, *FOREIGN))
+    for path in house.sources("core", "cpu", "vk"):
+        for name in house.foreign[path]:
+            if not re.fullmatch(SEAM, path) and not re.match(known, name):
+                yield f"{path}: <{name}> belongs behind the seam"
+
+
+def system_calls(house):
+    """Nor are its functions called, or its names asked for, beside the seam."""
+    paths = [p for p in house.sources("core", "cpu", "vk") if not re.fullmatch(SEAM, p)]
+    return house.having(paths, SYSTEM_CALLS + "|" + SYSTEM_NAMES)
+
+
 def circles(graph):
     """Strongly connected parts of more than one node (Tarjan, SIAM J. Comput. 1972)."""
     index, low, stack, on, found = {}, {}, [], set(), []
@@ -186,7 +213,7 @@ def link_circles(symbols):
 
 # ---- intrinsics, names, sizes, manners ------------------------------------------------------------------------------
 
-INTRINSICS = r'^\s*#\s*include\s*[<"](\w*intrin\.h|arm_neon\.h|arm_sve\.h|cpuid\.h)'
+INTRINSICS = r'^\s*#\s*include\s*[<"](' + INTRINSICS_HEADERS + ")"
 
 
 def intrinsics_in_cpu(house):
@@ -253,8 +280,8 @@ def finished(house):
     return house.having(house.sources(), r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 
 
-RULES = (arrows, by_room, foreign_libraries, include_circles, intrinsics_in_cpu, intrinsics_by_level, no_native,
-         sizes, prefixes, never_ends, never_prints, bounded, comments_above, finished)
+RULES = (arrows, by_room, foreign_libraries, system_headers, system_calls, include_circles, intrinsics_in_cpu,
+         intrinsics_by_level, no_native, sizes, prefixes, never_ends, never_prints, bounded, comments_above, finished)
 
 
 def exports(symbols, header):
@@ -326,6 +353,19 @@ FAULTS = (
     (foreign_libraries, "core/weights/pull.c", "#include <openssl/evp.h>\n"),
     (foreign_libraries, "core/report/report.c", "#include <stb_image_write.h>\n"),
     (foreign_libraries, "vk/vk_ops.c", "#include <sleef.h>\n"),
+    (foreign_libraries, "core/model/model.c", "#include <zlib.h>\n"),
+    (system_headers, "core/data/data.c", "#include <sys/stat.h>\n"),
+    (system_headers, "core/base/file.c", "#include <unistd.h>\n"),
+    (system_headers, "core/base/os.h", "#include <dirent.h>\n"),
+    (system_headers, "core/train/train.c", "#include <pthread.h>\n"),
+    (system_headers, "core/report/report.c", "#include <time.h>\n"),
+    (system_headers, "cpu/cpu_mem.c", "#include <sched.h>\n"),
+    (system_headers, "vk/vk_load.c", "#include <dlfcn.h>\n"),
+    (system_headers, "core/cli/cli_main.c", "#include <signal.h>\n"),
+    (system_headers, "core/cli/cli_os.h", "#include <termios.h>\n"),
+    (system_calls, "core/base/file.c", "int f(void) { return rename(p, q); }\n"),
+    (system_calls, "core/weights/pull.c", "int f(FILE *s) { return fileno(s); }\n"),
+    (system_calls, "core/base/mem.c", "#ifdef __linux__\n#endif\n"),
     (include_circles, "core/op/op.h", '#include "core/op/backend.h"\n'),
     (intrinsics_in_cpu, "core/image/resize.c", "#include <immintrin.h>\n"),
     (intrinsics_by_level, "cpu/x86/cpu_pool_avx2.c", "__m512 wide;\n"),
