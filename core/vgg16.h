@@ -50,7 +50,7 @@ VGG_API const char *vgg_status_text(enum vgg_status status);
 enum vgg_log_level { VGG_LOG_ERROR, VGG_LOG_WARNING, VGG_LOG_INFO, VGG_LOG_DEBUG };
 
 /* Receives one line without a newline. May be called from any thread that is inside a library call, one at a time; may
- * itself call the library. */
+ * itself call the library, but not wait for another thread that may be inside it. */
 typedef void vgg_log_fn(void *user, enum vgg_log_level level, const char *line);
 
 /* Sends lines of at most `level` to fn; NULL sends them to stderr (the default, at VGG_LOG_WARNING). */

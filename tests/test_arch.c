@@ -1,7 +1,9 @@
 /* The VGG tables: names, shapes and parameter counts as Keras and torchvision document them, heads, and bad requests.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 
@@ -272,6 +274,40 @@ Test(arch, a_log_listener_may_call_the_library, .timeout = 10)
     cr_expect_eq(depth, 3);
     cr_expect_eq(vgg_arch_base(&arch, "vgg98", 32, 32, NULL), VGG_ERR_ARGUMENT);
     cr_expect_eq(depth, 4);
+}
+
+static int inside, lines;
+
+/* Takes its time, and sees whether another thread is here, too. */
+static void count_alone(void *user, enum vgg_log_level level, const char *line)
+{
+    (void)level, (void)line;
+    if (inside++) ++*(int *)user;
+    usleep(300);
+    lines++;
+    inside--;
+}
+
+static void *fail_often(void *user)
+{
+    struct vgg_arch arch;
+    (void)user;
+    for (int i = 0; i < 50; i++)
+        vgg_arch_base(&arch, "vgg98", 32, 32, NULL);
+    return NULL;
+}
+
+Test(arch, a_log_listener_is_called_by_one_thread_at_a_time, .timeout = 30)
+{
+    pthread_t threads[4];
+    int together = 0;
+    vgg_log_set(count_alone, &together, VGG_LOG_ERROR);
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, fail_often, NULL), 0);
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+    cr_expect_eq(together, 0);
+    cr_expect_eq(lines, 200);
 }
 
 Test(mem, round_up)

@@ -512,6 +512,15 @@ Test(checkpoint, lines_and_control_characters_stay_inside_their_value)
     cr_expect_str_eq(difference, "b none then, 2 now");
     cr_expect(vgg_settings_same(difference, "a: 1\nb: 2\n", "b: 2\na: 1\n"));
     cr_expect_not(vgg_settings_same(difference, "a: 12\n", "a: 1\n"));
+    static const char *const ends[] = { "a: 1,", "a: 1, ", "a:", "a: ", ",", "" }; /* files may be cut anywhere */
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        char *cut = strdup(ends[i]); /* a sanitizer sees what is read behind it */
+        cr_expect(vgg_settings_same(difference, cut, cut));
+        cr_expect_not(vgg_settings_same(difference, cut, "a: 1, 2\n"), "\"%s\"", cut);
+        cr_expect_not(vgg_settings_same(difference, "a: 1, 2\n", cut), "\"%s\"", cut);
+        if (i == 0) cr_expect_str_eq(difference, "a 1, 2 then, 1, now");
+        free(cut);
+    }
     vgg_settings_finish(&then);
     vgg_settings_finish(&now);
 }

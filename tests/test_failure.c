@@ -453,6 +453,52 @@ Test(failure, overwriting_checkpoints)
     rmdir(folder);
 }
 
+/* Opens images listed in each way: class folders, a text file, paths. */
+static enum vgg_status open_lists(void)
+{
+    char path[160];
+    const char *paths[70];
+    struct vgg_data *data = NULL;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        paths[i] = "a.png";
+    enum vgg_status status = vgg_data_open(&data, folder);
+    vgg_data_destroy(data);
+    if (!status) status = vgg_data_open(&data, in_folder(path, "a/list.txt"));
+    if (!status) vgg_data_destroy(data);
+    if (!status) status = vgg_data_open_images(&data, paths, sizeof paths / sizeof *paths);
+    if (!status) vgg_data_destroy(data);
+    return status;
+}
+
+Test(failure, memory_of_lists_of_images)
+{
+    char command[400];
+    snprintf(folder, sizeof folder, "/tmp/vgg16-failure-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(command, sizeof command,
+             "cd '%s' && mkdir a b && touch b/x.png && for i in $(seq 70); do touch a/$i.png; echo $i.png; done "
+             ">a/list.txt",
+             folder);
+    cr_assert_eq(system(command), 0);
+    vgg_log_set(count_line, NULL, VGG_LOG_ERROR);
+    long k = 0;
+    for (bool reached = true; reached;) {
+        log_lines = 0;
+        memset(state.held, 0, sizeof state.held);
+        state.holding = 0, state.count = 0, state.failing = ++k, state.failed = NULL, state.files = false;
+        state.armed = true;
+        enum vgg_status status = open_lists();
+        state.armed = false;
+        reached = state.failed != NULL;
+        cr_expect_eq(status, reached ? VGG_ERR_MEMORY : VGG_OK, "call %ld", k);
+        cr_expect_eq(log_lines, reached, "call %ld: %d lines", k, log_lines);
+        cr_expect_eq(state.holding, 0u, "call %ld: %zu blocks are lost", k, state.holding);
+    }
+    cr_expect_gt(k, 210); /* a name each, at least */
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    cr_expect_eq(system(command), 0);
+}
+
 Test(failure, memory_of_all_layers)
 {
     each_failure(false, "all");

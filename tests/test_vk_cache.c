@@ -1,6 +1,7 @@
 /* The pipeline cache's file: read back only when every field of its header fits. */
 #include <criterion/criterion.h>
 #include <glob.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,4 +71,48 @@ Test(vk_cache, only_what_fits_is_read_back)
     }
     vk_cache_save(&vk, blob, sizeof blob);
     cr_expect(loads(&vk), "written anew");
+}
+
+/* One of two writers: its own content, of its own size. */
+struct writer {
+    struct vk *vk;
+    unsigned char value;
+    size_t size;
+};
+
+static void *save_often(void *user)
+{
+    const struct writer *writer = user;
+    unsigned char *blob = malloc(writer->size);
+    memset(blob, writer->value, writer->size);
+    for (int i = 0; i < 40; i++)
+        vk_cache_save(writer->vk, blob, writer->size);
+    free(blob);
+    return NULL;
+}
+
+Test(vk_cache, two_threads_that_save_at_once_do_not_meet, .timeout = 60)
+{
+    vk_driver_mock();
+    char path[512];
+    void *data;
+    size_t size;
+    struct vk vk = { .gpu.properties = { .vendorID = 1, .deviceID = 2, .driverVersion = 3 } };
+    struct writer writers[2] = { { &vk, 7, 3000000 }, { &vk, 9, 1000 } };
+    pthread_t threads[2];
+    vk_cache_save(&vk, "first", 5);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, save_often, &writers[i]), 0);
+    for (int i = 0; i < 200; i++) {
+        vk_cache_load(&vk, &data, &size);
+        cr_assert(data, "load %d finds a damaged file", i);
+        free(data);
+    }
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+    vk_cache_load(&vk, &data, &size);
+    cr_assert(data);
+    cr_expect_eq(size, writers[*(unsigned char *)data == 9].size);
+    free(data);
+    cache_file(path, sizeof path); /* and no other file is left */
 }
