@@ -86,7 +86,7 @@ struct vgg_device_info {
     char limits[160];
     int threads;      /* CPU: threads used by default, else 0 */
     int index;        /* position in the list, as --device takes it */
-    bool chosen;      /* what "auto" takes */
+    bool chosen;      /* what "auto" takes; of an engine: what it took by itself, nothing being asked for */
     char reason[128]; /* why, or why not */
 };
 
@@ -94,7 +94,7 @@ struct vgg_device_info {
 VGG_API enum vgg_status vgg_device_list(struct vgg_device_info **out, size_t *count);
 
 struct vgg_engine_options {
-    const char *backend; /* "auto", "cpu", "vulkan"; NULL: auto */
+    const char *backend; /* "auto", "cpu" (no driver of another device is loaded), "vulkan"; NULL: auto */
     const char *device;  /* index, part of a name, or UUID; NULL: the backend's first choice */
     const char *isa;     /* CPU: "auto" or the highest level allowed: "scalar", "avx2", "avx512", "neon" */
     /* How 3x3 convolutions are computed: "auto" (the faster one for each layer), "direct", "winograd" (or "winograd2",

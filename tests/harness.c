@@ -15,7 +15,7 @@ size_t harness_targets(struct harness_target target[HARNESS_MAX_TARGETS])
     struct vgg_device_info *device;
     size_t devices, count = 0;
     const char *only = getenv("VGG16_TEST_BACKEND");
-    cr_assert_eq(vgg_backend_devices(&device, &devices), VGG_OK);
+    cr_assert_eq(vgg_backend_devices(&device, &devices, only), VGG_OK);
     for (size_t i = 0; i < devices; i++) {
         if (only && strcmp(device[i].backend, only) != 0) continue;
         bool cpu = !strcmp(device[i].backend, "cpu");

@@ -92,10 +92,8 @@ static void describe(struct vgg_bench *bench, const struct vgg_bench_options *o)
     bench->memory = limits.memory;
     struct vgg_device_info *device;
     size_t count;
-    if (vgg_backend_devices(&device, &count) != VGG_OK) return;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(device[i].backend, "cpu") == 0)
-            snprintf(bench->machine, sizeof bench->machine, "%s", device[i].name);
+    if (vgg_backend_devices(&device, &count, "cpu") != VGG_OK) return;
+    if (count) snprintf(bench->machine, sizeof bench->machine, "%s", device->name);
     free(device);
 }
 

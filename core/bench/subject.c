@@ -205,13 +205,25 @@ static enum vgg_status add_found(struct opening *o)
     return status;
 }
 
+/* Do the wishes name the CPU alone? */
+static bool on_cpu_only(const struct vgg_bench_options *options)
+{
+    if (!options->on) return options->engine.backend && strcmp(options->engine.backend, "cpu") == 0;
+    for (const char *word = options->on;; word++) {
+        size_t n = strcspn(word, ",");
+        if (strncmp(word, "cpu", 3) != 0 || (n > 3 && word[3] != ':')) return false;
+        word += n;
+        if (!*word) return true;
+    }
+}
+
 enum vgg_status vgg_bench_subjects_open(struct vgg_bench_subjects *subjects, struct vgg_bench *bench,
                                         const struct vgg_bench_options *options)
 {
     enum vgg_status status = VGG_OK;
     struct opening o = { .subjects = subjects, .bench = bench, .engine = &options->engine };
     char *words = NULL;
-    CHECK(vgg_backend_devices(&o.device, &o.devices));
+    CHECK(vgg_backend_devices(&o.device, &o.devices, on_cpu_only(options) ? "cpu" : NULL));
     if (!options->on) {
         CHECK(add_found(&o));
     } else {

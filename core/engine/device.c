@@ -13,6 +13,7 @@
 #include "vk/vk_backend.h"
 #endif
 
+/* The CPU first: its devices have the same numbers in every list. */
 static const struct vgg_backend_vtable *const registry[] = {
     &cpu_backend_vtable,
 #ifdef VGG16_VULKAN
@@ -47,13 +48,15 @@ static const char *reason_for(const struct vgg_device_info *device)
     }
 }
 
-enum vgg_status vgg_backend_devices(struct vgg_device_info **out, size_t *count)
+enum vgg_status vgg_backend_devices(struct vgg_device_info **out, size_t *count, const char *only)
 {
+    bool cpu = only && strcmp(only, "cpu") == 0;
     enum vgg_status status = VGG_OK;
     struct vgg_device_info *all = NULL, *some = NULL;
     *out = NULL, *count = 0;
     for (const struct vgg_backend_vtable *const *backend = registry; *backend; backend++) {
         size_t more;
+        if (cpu && *backend != &cpu_backend_vtable) continue;
         CHECK((*backend)->devices(&some, &more));
         struct vgg_device_info *grown = realloc(all, (*count + more + 1) * sizeof *all);
         if (!grown) CHECK(vgg_fail_memory("the list of devices", (*count + more) * sizeof *all));
@@ -150,7 +153,6 @@ static enum vgg_status open_device(struct vgg_backend **out, const struct vgg_de
     if (status != VGG_OK) return status;
     (*out)->inference = bf16;
     (*out)->device.index = device->index;
-    (*out)->device.chosen = device->chosen;
     return VGG_OK;
 }
 
@@ -165,7 +167,7 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
     *out = NULL;
     CHECK(parse_precision(&bf16, options->precision));
     if (name) CHECK(check_backend_name(name));
-    CHECK(vgg_backend_devices(&devices, &count));
+    CHECK(vgg_backend_devices(&devices, &count, name));
     passed = vgg_mem_calloc(count, sizeof *passed);
     if (!passed) CHECK(vgg_fail_memory("the list of devices", count));
     for (;;) { /* a GPU that cannot be opened leaves the work to the next device, down to the CPU */
@@ -183,6 +185,7 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
         passed[device - devices] = true;
     }
     bool first = device->chosen;
+    (*out)->device.chosen = !asked;
     snprintf((*out)->device.reason, sizeof device->reason, "%s",
              asked   ? "asked for"
              : first ? device->reason

@@ -7,8 +7,10 @@
 /* Every backend of this build; NULL ends the list. */
 const struct vgg_backend_vtable *const *vgg_backend_registry(void);
 
-/* All devices of all backends, numbered, the dispatcher's choice marked with its reason. */
-enum vgg_status vgg_backend_devices(struct vgg_device_info **out, size_t *count);
+/* All devices of all backends, numbered, the dispatcher's choice marked with its reason. backend "cpu": the CPU alone
+ * (what needs no driver stands first, so that the numbers are the same), and no driver is loaded; anything else: all.
+ */
+enum vgg_status vgg_backend_devices(struct vgg_device_info **out, size_t *count, const char *backend);
 
 /* The dispatcher: opens what `options` asks for, or the best device; logs the choice and why. */
 enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engine_options *options);

@@ -9,7 +9,7 @@
 
 enum vgg_status vgg_device_list(struct vgg_device_info **out, size_t *count)
 {
-    return vgg_backend_devices(out, count);
+    return vgg_backend_devices(out, count, NULL);
 }
 
 enum vgg_status vgg_engine_create(struct vgg_engine **out, const struct vgg_engine_options *options)

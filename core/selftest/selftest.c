@@ -80,7 +80,7 @@ static enum vgg_status subjects_open(struct subjects *subjects, const struct vgg
     struct vgg_backend *wanted = NULL;
     size_t count;
     bool any = !options->backend || strcmp(options->backend, "auto") == 0;
-    CHECK(vgg_backend_devices(&devices, &count));
+    CHECK(vgg_backend_devices(&devices, &count, options->backend));
     /* The dispatcher knows how devices are named. */
     if (options->device || !any) CHECK(vgg_backend_open(&wanted, options));
     for (size_t i = 0; i < count; i++) {

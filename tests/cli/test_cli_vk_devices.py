@@ -76,6 +76,26 @@ class VulkanDevices(Program):
         self.env["VGG16_DEVICE"] = devices[1]["uuid"]
         self.assertIn(devices[1]["name"], self.taken())
 
+    def loads_vulkan(self, *args, env=None):
+        """Does a run open libvulkan, or look for it? The C library's loader tells."""
+        done = self.run_program(*args, env={"LD_DEBUG": "files", **(env or {})})
+        lines = done.stderr.splitlines()
+        self.assertEqual(done.returncode, 0, "\n".join(line for line in lines if line.startswith("vgg16: ")))
+        if not any("libc.so" in line for line in lines):
+            self.skipTest("the C library does not tell what it loads")
+        return any("libvulkan" in line for line in lines)
+
+    def test_the_cpu_alone_loads_no_vulkan(self):
+        write_folder(self.path("data"), count=1)
+        extract = ["extract", "data", *TINY, "--layer", "block1_pool", "-o", "f.npy"]
+        bench = ["bench", "--arch", "vgg11", "--size", "32", "--repeats", "1", "--pass", "forward", "--json"]
+        self.assertTrue(self.loads_vulkan(*extract, env={"VGG16_BACKEND": "auto"}))
+        self.assertTrue(self.loads_vulkan("devices", env={"VGG16_BACKEND": "cpu"}))
+        self.assertFalse(self.loads_vulkan(*extract, "--backend", "cpu"))
+        self.assertFalse(self.loads_vulkan(*extract, env={"VGG16_BACKEND": "cpu"}))
+        self.assertFalse(self.loads_vulkan(*bench, "--on", "cpu:auto,cpu:scalar:direct"))
+        self.assertFalse(self.loads_vulkan(*bench, "--backend", "cpu", "--isa", "scalar"))
+
 
 if __name__ == "__main__":
     unittest.main()
