@@ -1,5 +1,6 @@
 #include "tests/harness.h"
 #include "core/engine/device.h"
+#include "core/engine/variant.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,27 +11,33 @@
 
 enum { POISON = 0xFF }; /* four of them are a NaN */
 
+/* conv: of the CPU; else "auto", which says nothing. */
+static void target_init(struct harness_target *target, const struct vgg_variant *variant, const char *conv)
+{
+    *target = (struct harness_target) { .scalar = variant->plain, .winograd = strcmp(conv, "auto") == 0 };
+    snprintf(target->backend, sizeof target->backend, "%s", variant->device->backend);
+    snprintf(target->device, sizeof target->device, "%d", variant->device->index);
+    snprintf(target->isa, sizeof target->isa, "%s", variant->plain ? "scalar" : "auto");
+    snprintf(target->conv, sizeof target->conv, "%s", conv);
+    snprintf(target->name, sizeof target->name, "%s (%s)", variant->device->name, variant->plain ? "scalar" : conv);
+}
+
 size_t harness_targets(struct harness_target target[HARNESS_MAX_TARGETS])
 {
-    struct vgg_device_info *device;
-    size_t devices, count = 0;
-    const char *only = getenv("VGG16_TEST_BACKEND");
-    cr_assert_eq(vgg_backend_devices(&device, &devices, only), VGG_OK);
-    for (size_t i = 0; i < devices; i++) {
-        if (only && strcmp(device[i].backend, only) != 0) continue;
-        bool cpu = !strcmp(device[i].backend, "cpu");
-        for (int level = cpu ? 0 : 2; level < 3; level++) {
-            cr_assert_lt(count, (size_t)HARNESS_MAX_TARGETS);
-            struct harness_target *t = &target[count++];
-            *t = (struct harness_target) { .scalar = level == 0, .winograd = level == 2 };
-            snprintf(t->backend, sizeof t->backend, "%s", device[i].backend);
-            snprintf(t->device, sizeof t->device, "%d", device[i].index);
-            snprintf(t->isa, sizeof t->isa, "%s", level ? "auto" : "scalar");
-            snprintf(t->conv, sizeof t->conv, "%s", level == 2 ? "auto" : "direct");
-            snprintf(t->name, sizeof t->name, "%s (%s)", device[i].name, level == 1 ? t->conv : t->isa);
-        }
+    struct vgg_variants variants;
+    size_t count = 0;
+    cr_assert_eq(vgg_variants_init(&variants, &(struct vgg_engine_options) { .backend = getenv("VGG16_TEST_BACKEND") }),
+                 VGG_OK);
+    for (size_t i = 0; i < variants.count; i++) {
+        const struct vgg_variant *variant = &variants.item[i];
+        cr_assert_leq(count + 3, (size_t)HARNESS_MAX_TARGETS);
+        if (variant->plain) target_init(&target[count++], variant, "direct");
+        if (!variant->best) continue;
+        bool cpu = variant->isa[0];
+        if (cpu) target_init(&target[count++], &(struct vgg_variant) { .device = variant->device }, "direct");
+        target_init(&target[count++], &(struct vgg_variant) { .device = variant->device }, "auto");
     }
-    free(device);
+    vgg_variants_finish(&variants);
     cr_assert_gt(count, 0u, "no backend at all");
     return count;
 }

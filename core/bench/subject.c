@@ -10,15 +10,14 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/bench/result.h"
-#include "core/engine/device.h"
+#include "core/engine/variant.h"
 
 /* What is known while the list of subjects grows. */
 struct opening {
     struct vgg_bench_subjects *subjects;
     struct vgg_bench *bench;
     const struct vgg_engine_options *engine;
-    struct vgg_device_info *device;
-    size_t devices;
+    struct vgg_variants variants;
 };
 
 void vgg_bench_subjects_close(struct vgg_bench_subjects *subjects)
@@ -29,50 +28,48 @@ void vgg_bench_subjects_close(struct vgg_bench_subjects *subjects)
     *subjects = (struct vgg_bench_subjects) { 0 };
 }
 
-static bool is_cpu(const struct vgg_device_info *device)
+static bool is_cpu(const struct vgg_variant *variant)
 {
-    return strcmp(device->backend, "cpu") == 0;
+    return variant->isa[0];
 }
 
 /* A GPU, as opposed to a Vulkan device that computes on the processor. */
-static bool is_gpu(const struct vgg_device_info *device)
+static bool is_gpu(const struct vgg_variant *variant)
 {
-    return !is_cpu(device) && strcmp(device->type, "cpu") != 0;
+    return !is_cpu(variant) && strcmp(variant->device->type, "cpu") != 0;
 }
 
-/* Opens one device, unless it is there already under the same name. isa and conv: CPU only, else NULL. */
-static enum vgg_status add(struct opening *o, const struct vgg_device_info *device, const char *isa, const char *conv)
+static void name_of(char *name, size_t size, const struct vgg_variant *variant)
+{
+    if (is_cpu(variant))
+        snprintf(name, size, "cpu:%s", variant->isa);
+    else
+        snprintf(name, size, "%s:%d", variant->device->backend, variant->own);
+}
+
+/* Opens one variant, unless it is there already under the same name. conv: of the CPU; NULL: as for all. */
+static enum vgg_status add(struct opening *o, const struct vgg_variant *variant, const char *conv)
 {
     struct vgg_bench_subject subject = { 0 };
-    char index[16];
-    int own = 0; /* number among the devices of its backend */
-    for (size_t i = 0; &o->device[i] != device; i++)
-        own += strcmp(o->device[i].backend, device->backend) == 0;
-    snprintf(index, sizeof index, "%d", device->index);
-    if (isa) {
+    struct vgg_engine_options how = { .threads = o->engine->threads, .precision = o->engine->precision };
+    name_of(subject.device.name, sizeof subject.device.name, variant);
+    if (is_cpu(variant)) {
         if (!conv) conv = o->engine->conv ? o->engine->conv : "auto";
-        bool named = strcmp(conv, "auto") != 0;
-        snprintf(subject.device.isa, sizeof subject.device.isa, "%s", isa);
+        how.conv = conv;
+        snprintf(subject.device.isa, sizeof subject.device.isa, "%s", variant->isa);
         snprintf(subject.device.conv, sizeof subject.device.conv, "%s", conv);
-        snprintf(subject.device.name, sizeof subject.device.name, "cpu:%s%s%s", isa, named ? ":" : "",
-                 named ? conv : "");
-    } else {
-        snprintf(subject.device.name, sizeof subject.device.name, "%s:%d", device->backend, own);
+        size_t used = strlen(subject.device.name);
+        if (strcmp(conv, "auto") != 0)
+            snprintf(subject.device.name + used, sizeof subject.device.name - used, ":%s", conv);
     }
     for (size_t i = 0; i < o->subjects->count; i++)
         if (strcmp(o->subjects->item[i].device.name, subject.device.name) == 0) return VGG_OK;
 
-    const struct vgg_engine_options wanted = { .backend = device->backend,
-                                               .device = index,
-                                               .isa = isa,
-                                               .conv = isa ? conv : NULL,
-                                               .threads = o->engine->threads,
-                                               .precision = o->engine->precision };
     size_t size = (o->subjects->count + 1) * sizeof *o->subjects->item;
     struct vgg_bench_subject *item = realloc(o->subjects->item, size);
     if (!item) return vgg_fail_memory("the list of devices to measure", size);
     o->subjects->item = item;
-    enum vgg_status status = vgg_backend_open(&subject.backend, &wanted);
+    enum vgg_status status = vgg_variant_open(&subject.backend, variant, &how);
     if (status != VGG_OK) return status;
     subject.device.info = subject.backend->device;
     subject.memory = o->engine->memory ? o->engine->memory : subject.backend->device.memory;
@@ -80,56 +77,50 @@ static enum vgg_status add(struct opening *o, const struct vgg_device_info *devi
     return VGG_OK;
 }
 
-/* Every level of a processor (its driver string names them, the best last). Plain C is the reference and slow: it is
- * left out, and `note` says so, unless it is wanted or there is nothing else. */
-static enum vgg_status add_levels(struct opening *o, const struct vgg_device_info *device, bool scalar, bool note)
+static enum vgg_status leave_out(struct opening *o, const struct vgg_variant *variant, const char *why)
 {
-    char levels[sizeof device->driver], *rest = levels;
-    snprintf(levels, sizeof levels, "%s", device->driver);
-    bool only = strchr(levels, ' ') == NULL;
-    enum vgg_status status = VGG_OK;
-    for (char *isa; status == VGG_OK && (isa = strtok_r(rest, " ", &rest));) {
-        bool plain = strcmp(isa, "scalar") == 0;
-        if (!plain || scalar || only) {
-            status = add(o, device, isa, NULL);
-        } else if (note) {
-            status = vgg_bench_skip_add(o->bench, "cpu:scalar", "everything", "plain C is slow; name it, or all");
-        }
-    }
-    return status;
+    char name[64];
+    name_of(name, sizeof name, variant);
+    return vgg_bench_skip_add(o->bench, name, "everything", why);
 }
 
-/* cpu, and what --device may say about it, is one device in the list. */
-static enum vgg_status add_cpu(struct opening *o, const char *isa, const char *conv, bool scalar, bool note)
+/* The processor: one level ("auto": the best), or all (isa NULL). Plain C is the reference and slow: it is left out of
+ * all, and `note` says so, unless it is wanted or there is nothing else. */
+static enum vgg_status add_cpu(struct opening *o, const char *isa, const char *conv, bool plain, bool note)
 {
-    for (size_t i = 0; i < o->devices; i++) {
-        if (!is_cpu(&o->device[i])) continue;
-        if (!isa) return add_levels(o, &o->device[i], scalar, note);
-        const char *best = strrchr(o->device[i].driver, ' ');
-        if (strcmp(isa, "auto") == 0) isa = best ? best + 1 : o->device[i].driver;
-        return add(o, &o->device[i], isa, conv);
+    enum vgg_status status = VGG_OK;
+    bool found = false;
+    for (size_t i = 0; i < o->variants.count && status == VGG_OK; i++) {
+        struct vgg_variant variant = o->variants.item[i];
+        if (!is_cpu(&variant)) continue;
+        found = true;
+        if (isa) {
+            if (!variant.best) continue;
+            if (strcmp(isa, "auto") != 0) snprintf(variant.isa, sizeof variant.isa, "%s", isa);
+            status = add(o, &variant, conv);
+        } else if (!variant.plain || plain || variant.best) {
+            status = add(o, &variant, NULL);
+        } else if (note) {
+            status = leave_out(o, &variant, "plain C is slow; name it, or all");
+        }
     }
-    return vgg_fail(VGG_ERR_MISSING, "the cpu backend finds no device");
+    return found ? status : vgg_fail(VGG_ERR_MISSING, "the cpu backend finds no device");
 }
 
 /* GPUs, and with `processors` Vulkan devices of CPU type too; *found counts them. */
 static enum vgg_status add_gpus(struct opening *o, bool processors, bool note, size_t *found)
 {
     enum vgg_status status = VGG_OK;
-    int own = 0;
     *found = 0;
-    for (size_t i = 0; i < o->devices && status == VGG_OK; i++) {
-        const struct vgg_device_info *device = &o->device[i];
-        if (is_cpu(device)) continue;
-        if (is_gpu(device) || processors) {
-            status = add(o, device, NULL, NULL);
+    for (size_t i = 0; i < o->variants.count && status == VGG_OK; i++) {
+        const struct vgg_variant *variant = &o->variants.item[i];
+        if (is_cpu(variant)) continue;
+        if (is_gpu(variant) || processors) {
+            status = add(o, variant, NULL);
             ++*found;
         } else if (note) {
-            char name[64];
-            snprintf(name, sizeof name, "vulkan:%d", own);
-            status = vgg_bench_skip_add(o->bench, name, "everything", "it is a CPU; name it, or all");
+            status = leave_out(o, variant, "it is a CPU; name it, or all");
         }
-        own++;
     }
     return status;
 }
@@ -141,11 +132,12 @@ static enum vgg_status add_vulkan(struct opening *o, const char *which)
     bool numbered = digits && !which[digits] && digits < 6;
     long number = numbered ? strtol(which, NULL, 10) : -1;
     int own = 0;
-    for (size_t i = 0; i < o->devices; i++) {
-        const struct vgg_device_info *device = &o->device[i];
-        if (is_cpu(device)) continue;
+    for (size_t i = 0; i < o->variants.count; i++) {
+        const struct vgg_variant *variant = &o->variants.item[i];
+        if (is_cpu(variant)) continue;
+        const struct vgg_device_info *device = variant->device;
         bool named = *which && (vgg_text_contains(device->name, which) || strcasecmp(device->uuid, which) == 0);
-        if (numbered ? own == number : named) return add(o, device, NULL, NULL);
+        if (numbered ? variant->own == number : named) return add(o, variant, NULL);
         own++;
     }
     return vgg_fail(VGG_ERR_MISSING,
@@ -189,14 +181,9 @@ static enum vgg_status add_found(struct opening *o)
     const char *backend = o->engine->backend && strcmp(o->engine->backend, "auto") ? o->engine->backend : NULL;
     const char *isa = o->engine->isa && strcmp(o->engine->isa, "auto") ? o->engine->isa : NULL;
     bool cpu = !backend || strcmp(backend, "cpu") == 0, gpus = !isa && (!backend || strcmp(backend, "vulkan") == 0);
-    if (o->engine->device) { /* the dispatcher knows how devices are named */
-        struct vgg_backend *named;
-        const struct vgg_engine_options wanted = { .backend = backend, .device = o->engine->device };
-        status = vgg_backend_open(&named, &wanted);
-        if (status != VGG_OK) return status;
-        const struct vgg_device_info *device = &o->device[named->device.index];
-        vgg_backend_close(named);
-        return is_cpu(device) ? add_cpu(o, isa, NULL, false, true) : add(o, device, NULL, NULL);
+    if (o->engine->device) {
+        const struct vgg_variant *first = o->variants.item;
+        return is_cpu(first) ? add_cpu(o, isa, NULL, false, true) : add(o, first, NULL);
     }
     if (cpu) status = add_cpu(o, isa, NULL, false, true);
     if (status == VGG_OK && gpus) status = add_gpus(o, false, cpu, &found);
@@ -223,7 +210,9 @@ enum vgg_status vgg_bench_subjects_open(struct vgg_bench_subjects *subjects, str
     enum vgg_status status = VGG_OK;
     struct opening o = { .subjects = subjects, .bench = bench, .engine = &options->engine };
     char *words = NULL;
-    CHECK(vgg_backend_devices(&o.device, &o.devices, on_cpu_only(options) ? "cpu" : NULL));
+    struct vgg_engine_options all = { .backend = on_cpu_only(options) ? "cpu" : NULL };
+    if (!options->on) all.backend = options->engine.backend, all.device = options->engine.device;
+    CHECK(vgg_variants_init(&o.variants, &all));
     if (!options->on) {
         CHECK(add_found(&o));
     } else {
@@ -234,7 +223,7 @@ enum vgg_status vgg_bench_subjects_open(struct vgg_bench_subjects *subjects, str
     }
 fail:
     free(words);
-    free(o.device);
+    vgg_variants_finish(&o.variants);
     if (status != VGG_OK) vgg_bench_subjects_close(subjects);
     return status;
 }

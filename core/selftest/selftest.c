@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/engine/device.h"
+#include "core/engine/variant.h"
 #include "core/selftest/op_case.h"
 #include "core/vgg16_bench.h"
 
@@ -25,76 +26,36 @@ static void subjects_finish(struct subjects *subjects)
     free(subjects->item);
 }
 
-static enum vgg_status subject_add(struct subjects *subjects, const struct vgg_device_info *device, const char *isa,
-                                   const struct vgg_engine_options *asked)
+static enum vgg_status subject_add(struct subjects *subjects, const struct vgg_variant *variant,
+                                   const struct vgg_engine_options *options)
 {
-    char index[16];
-    snprintf(index, sizeof index, "%d", device->index);
     size_t size = (subjects->count + 1) * sizeof *subjects->item;
     struct subject *item = realloc(subjects->item, size);
     if (!item) return vgg_fail_memory("the list of devices to test", size);
     subjects->item = item;
     struct subject *subject = &item[subjects->count];
-    const struct vgg_engine_options options = { .backend = device->backend,
-                                                .device = index,
-                                                .isa = isa,
-                                                .threads = asked->threads,
-                                                .precision = asked->precision };
-    enum vgg_status status = vgg_backend_open(&subject->backend, &options);
+    enum vgg_status status = vgg_variant_open(&subject->backend, variant, options);
     if (status != VGG_OK) return status;
-    snprintf(subject->name, sizeof subject->name, "%s%s%s%s", device->name, isa ? " (" : "", isa ? isa : "",
-             isa ? ")" : "");
+    bool level = variant->isa[0];
+    snprintf(subject->name, sizeof subject->name, "%s%s%s%s", variant->device->name, level ? " (" : "", variant->isa,
+             level ? ")" : "");
     subjects->count++;
     return VGG_OK;
 }
 
-/* A processor counts once for each of its levels (its driver string names them) up to the one allowed. Plain C is the
- * reference: testing it against itself is worth the time only where there is nothing else. */
-static enum vgg_status subject_add_levels(struct subjects *subjects, const struct vgg_device_info *device,
-                                          const struct vgg_engine_options *options)
-{
-    const char *highest = options->isa && strcmp(options->isa, "auto") != 0 ? options->isa : NULL;
-    if (options->precision && strcmp(options->precision, "fp32") != 0) /* not every level has it */
-        return subject_add(subjects, device, highest ? highest : "auto", options);
-    char levels[sizeof device->driver], *rest = levels;
-    snprintf(levels, sizeof levels, "%s", device->driver);
-    bool reached = false;
-    size_t before = subjects->count;
-    for (char *isa; !reached && (isa = strtok_r(rest, " ", &rest));) {
-        reached = highest && strcmp(isa, highest) == 0;
-        if (strcmp(isa, "scalar") == 0) continue;
-        enum vgg_status status = subject_add(subjects, device, isa, options);
-        if (status != VGG_OK) return status;
-    }
-    bool unknown = highest && !reached;
-    if (unknown || subjects->count == before)
-        return subject_add(subjects, device, highest ? highest : "scalar", options);
-    return VGG_OK;
-}
-
-/* Opens what `options` allows: one backend or all, one device or all. */
+/* Opens what `options` allows. Plain C is the reference: testing it against itself is worth the time only where there
+ * is nothing else. */
 static enum vgg_status subjects_open(struct subjects *subjects, const struct vgg_engine_options *options)
 {
-    enum vgg_status status = VGG_OK;
-    struct vgg_device_info *devices = NULL;
-    struct vgg_backend *wanted = NULL;
-    size_t count;
-    bool any = !options->backend || strcmp(options->backend, "auto") == 0;
-    CHECK(vgg_backend_devices(&devices, &count, options->backend));
-    /* The dispatcher knows how devices are named. */
-    if (options->device || !any) CHECK(vgg_backend_open(&wanted, options));
-    for (size_t i = 0; i < count; i++) {
-        const struct vgg_device_info *device = &devices[i];
-        if (!any && strcmp(device->backend, options->backend) != 0) continue;
-        if (options->device && device->index != wanted->device.index) continue;
-        if (strcmp(device->backend, "cpu") == 0)
-            CHECK(subject_add_levels(subjects, device, options));
-        else
-            CHECK(subject_add(subjects, device, NULL, options));
+    struct vgg_variants variants;
+    const struct vgg_engine_options how = { .threads = options->threads, .precision = options->precision };
+    bool fp32 = !options->precision || strcmp(options->precision, "fp32") == 0; /* not every level has another */
+    enum vgg_status status = vgg_variants_init(&variants, options);
+    for (size_t i = 0; i < variants.count && status == VGG_OK; i++) {
+        const struct vgg_variant *variant = &variants.item[i];
+        if (variant->best || (fp32 && !variant->plain)) status = subject_add(subjects, variant, &how);
     }
-fail:
-    vgg_backend_close(wanted);
-    free(devices);
+    vgg_variants_finish(&variants);
     return status;
 }
 

@@ -1,0 +1,31 @@
+/* variant.h: every way of computing on this machine: each device, a processor once for each instruction set level. */
+#ifndef CORE_ENGINE_VARIANT_H
+#define CORE_ENGINE_VARIANT_H
+
+#include "core/op/backend.h"
+
+struct vgg_variant {
+    const struct vgg_device_info *device;
+    char isa[16]; /* CPU: the level; else "" */
+    int own;      /* number among the devices of its backend */
+    bool plain;   /* plain C: the reference, and slow */
+    bool best;    /* of its device */
+};
+
+struct vgg_variants {
+    struct vgg_device_info *device; /* all that were looked at */
+    size_t devices;
+    struct vgg_variant *item; /* in the order of the devices, the levels from plain C to the best */
+    size_t count;
+};
+
+/* Lists what backend, device and isa of `options` allow, without opening it. A level that the processor has not stands
+ * there alone: opening it tells what is wrong. On failure there is nothing to finish. */
+enum vgg_status vgg_variants_init(struct vgg_variants *variants, const struct vgg_engine_options *options);
+void vgg_variants_finish(struct vgg_variants *variants);
+
+/* Opens one with conv, threads and precision of `options`. */
+enum vgg_status vgg_variant_open(struct vgg_backend **out, const struct vgg_variant *variant,
+                                 const struct vgg_engine_options *options);
+
+#endif
