@@ -1,12 +1,15 @@
-# cmake -DOUTPUT=x.c "-DMODULES=a.spv;b.spv" -P embed.cmake: SPIR-V modules as arrays in C, and their list.
+# cmake -DOUTPUT=x.c -DFOLDER=dir "-DMODULES=dir/a.spv;dir/cpu/b.spv" -P embed.cmake: SPIR-V modules as arrays in C, and
+# their list by the names "a" and "cpu/b".
 set(text "#include \"vk/vk_shader.h\"\n")
 set(list "")
 foreach(module ${MODULES})
-  get_filename_component(name ${module} NAME_WE)
+  file(RELATIVE_PATH name ${FOLDER} ${module})
+  string(REGEX REPLACE "[.]spv$" "" name ${name})
+  string(MAKE_C_IDENTIFIER ${name} symbol)
   file(READ ${module} hex HEX)
   string(REGEX REPLACE "(..)(..)(..)(..)" "0x\\4\\3\\2\\1," words "${hex}")
-  string(APPEND text "\nstatic const uint32_t ${name}[] = { ${words} };\n")
-  string(APPEND list "    { \"${name}\", ${name}, sizeof ${name} },\n")
+  string(APPEND text "\nstatic const uint32_t ${symbol}[] = { ${words} };\n")
+  string(APPEND list "    { \"${name}\", ${symbol}, sizeof ${symbol} },\n")
 endforeach()
 string(APPEND text "\nconst struct vk_shader vk_shader_list[] = {\n${list}    { 0 },\n};\n")
 file(WRITE ${OUTPUT} "${text}")

@@ -160,7 +160,7 @@ static void check(const char *family, const struct vk_variant *variant, bool pro
  * and would spill here. No GPU is given one: see no_gpu_gets_the_shaders_for_cpus. */
 static bool for_cpus_only(const char *shader)
 {
-    return strstr(shader, "_lane") || strstr(shader, "_texel");
+    return strncmp(shader, "cpu/", 4) == 0;
 }
 
 /* The tiles that GPUs get for VGG16's layers; the thin one is for dense layers of few rows. */

@@ -110,7 +110,7 @@ static enum vgg_status choose_lanes(struct vk *vk, const struct vk_conv *conv, i
     size_t pixels = (size_t)conv->x->n * (size_t)conv->x->h * (size_t)conv->x->w;
     bool texels = conv->x->c % 8 == 0 && conv->co % 8 == 0;
     if (texels) vk_tile_texel(pixels, (size_t)conv->co, &tm, &tn);
-    struct vk_variant lane = { texels ? "conv_texel" : "conv_lane",
+    struct vk_variant lane = { texels ? "cpu/conv_texel" : "cpu/conv_lane",
                                6,
                                { (uint32_t)tm, (uint32_t)tn, conv->transposed, conv->relu, conv->pool, conv->arg } };
     *block = (struct block) { .bm = tm, .bn = 8 * tn, .texels = texels, .parts = 1 };
@@ -228,7 +228,7 @@ static enum vgg_status choose_wgrad_texel(struct vk *vk, const struct vgg_op *op
 {
     int tm, tn;
     vk_tile_texel(9 * (size_t)op->x.c, (size_t)op->dy.c, &tm, &tn);
-    struct vk_variant variant = { "wgrad_texel", 3, { (uint32_t)tm, (uint32_t)tn, add } };
+    struct vk_variant variant = { "cpu/wgrad_texel", 3, { (uint32_t)tm, (uint32_t)tn, add } };
     *block = (struct block) { .bm = tm, .bn = 8 * tn, .texels = true };
     return vk_pipe_get(vk, &variant, pipeline);
 }
@@ -243,7 +243,7 @@ static enum vgg_status choose_wgrad(struct vk *vk, const struct vgg_op *op, int 
             enum vgg_status status = choose_wgrad_texel(vk, op, false, block, pipeline);
             if (status != VGG_ERR_UNSUPPORTED) return status;
         }
-        struct vk_variant lane = { "wgrad_lane", 2, { (uint32_t)tm, (uint32_t)tn } };
+        struct vk_variant lane = { "cpu/wgrad_lane", 2, { (uint32_t)tm, (uint32_t)tn } };
         enum vgg_status status = vk_pipe_get(vk, &lane, pipeline);
         *block = (struct block) { .bm = tm, .bn = 8 * tn };
         if (status != VGG_ERR_UNSUPPORTED) return status;

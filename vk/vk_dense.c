@@ -27,7 +27,7 @@ static enum vgg_status choose_texel(struct vk *vk, const struct gemm *g, struct 
     if (!eights || !vk_tile_lanes(vk, g->m, g->n, &tm, &tn)) return VGG_ERR_UNSUPPORTED;
     vk_tile_texel(g->m, g->n, &tm, &tn);
     if (g->m > (size_t)tm * vk->limits.groups) return VGG_ERR_UNSUPPORTED;
-    struct vk_variant variant = { "dense_texel",
+    struct vk_variant variant = { "cpu/dense_texel",
                                   8,
                                   { (uint32_t)tm, (uint32_t)tn, g->a_k, g->b_k, g->add, g->bias, g->relu, g->mask } };
     *block = (struct block) { (size_t)tm, 8 * (size_t)tn, true };

@@ -89,7 +89,7 @@ static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const str
     size_t count = vgg_view_count(&op->w), part = flat_part(vk);
     uint32_t slot = 0;
     if (adam) CHECK(vk_rec_slot(rec, hyper, &slot));
-    bool texels = vk_ops_texel(vk, &variant, "update_texel", count >= 8);
+    bool texels = vk_ops_texel(vk, &variant, "cpu/update_texel", count >= 8);
     for (size_t at = 0; at < count; at += part) {
         size_t now = count - at < part ? count - at : part;
         struct vk_push_update push = { .count = (uint32_t)now,

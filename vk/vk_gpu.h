@@ -21,7 +21,7 @@ struct vk_gpu {
     uint32_t family;         /* of the queue that computes */
     uint32_t timestamp_bits; /* 0: that queue has no timestamps */
     bool portability_subset; /* must then be enabled */
-    bool lanes;              /* of CPU type with subgroups of 8 that pass values on: common/lane.glsl, texel.glsl */
+    bool lanes;              /* of CPU type with subgroups of 8 that pass values on: cpu/lane.glsl, texel.glsl */
 };
 
 /* Lists the devices that can run this backend (Vulkan 1.2, a compute queue, four storage buffers): discrete first, then

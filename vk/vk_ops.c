@@ -78,7 +78,7 @@ enum vgg_status vk_ops_colsum(struct vk *vk, struct vk_rec *rec, struct vk_bind 
     struct vk_push_colsum push = { .rows = (uint32_t)rows, .c = (uint32_t)c, .per_part = (uint32_t)per_part };
     struct vk_bind sums = { vk->scratch, vk_ops_scratch_size(vk), parts * c * 4, true };
     struct vk_call call = { .bind = { x, parts == 1 ? out : sums } };
-    call.texels = vk_ops_texel(vk, &variant, "colsum_texel", c % 4 == 0);
+    call.texels = vk_ops_texel(vk, &variant, "cpu/colsum_texel", c % 4 == 0);
     CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, parts * (call.texels ? c / 4 : c)));
     if (parts > 1) {
         struct vk_variant add = { "reduce", 3, { true, false, false } };

@@ -61,7 +61,7 @@ static enum vgg_status lower_pool_bwd(struct vk *vk, struct vk_rec *rec, const s
     struct vk_cut cut = pool_cut(&op->dx, &op->dy);
     bool mask = op->flags & VGG_OP_RELU, four = op->dx.c % 4 == 0;
     struct vk_variant variant = { "pool_bwd", 2, { mask, four } };
-    bool texels = vk_ops_texel(vk, &variant, "pool_bwd_texel", op->dx.c % 8 == 0);
+    bool texels = vk_ops_texel(vk, &variant, "cpu/pool_bwd_texel", op->dx.c % 8 == 0);
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         struct pool_part p = pool_part(&part, &op->dx, &op->dy);
         struct vk_push_pool push = { .count = (uint32_t)p.full,

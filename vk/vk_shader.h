@@ -7,7 +7,7 @@
 
 /* One module as the build embeds it; the build writes the list, NULL name last. */
 struct vk_shader {
-    const char *name; /* of shaders/NAME.comp */
+    const char *name; /* of shaders/NAME.comp; "cpu/..." for devices of CPU type */
     const uint32_t *code;
     size_t size; /* bytes */
 };

@@ -46,10 +46,10 @@ struct vk_product {
  * only, so that sums do not change from run to run. */
 struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *product);
 
-/* Tile of common/texel.glsl for an m x n product of channels that come in eights: rows and columns of a lane. */
+/* Tile of cpu/texel.glsl for an m x n product of channels that come in eights: rows and columns of a lane. */
 void vk_tile_texel(size_t m, size_t n, int *tm, int *tn);
 
-/* Tile of common/lane.glsl for an m x n product: rows and groups of eight columns; false where devices of another kind,
+/* Tile of cpu/lane.glsl for an m x n product: rows and groups of eight columns; false where devices of another kind,
  * or a forced tile, want common/tile.glsl. */
 bool vk_tile_lanes(const struct vk *vk, size_t m, size_t n, int *tm, int *tn);
 

@@ -46,11 +46,11 @@ bool vk_wino_lanes(const struct vk *vk)
 
 const char *vk_wino_shader(const struct vk *vk, enum vk_wino_step step)
 {
-    static const char *const names[][2] = { [VK_WINO_WEIGHT] = { "wino_weight", "wino_weight_texel" },
-                                            [VK_WINO_INPUT] = { "wino_input", "wino_input_texel" },
-                                            [VK_WINO_PRODUCT] = { "gemm", "wino_lane" },
-                                            [VK_WINO_OUTPUT] = { "wino_output", "wino_output_texel" },
-                                            [VK_WINO_DY] = { "wino_dy", "wino_dy_texel" },
-                                            [VK_WINO_DW] = { "wino_dw", "wino_dw_texel" } };
+    static const char *const names[][2] = { [VK_WINO_WEIGHT] = { "wino_weight", "cpu/wino_weight_texel" },
+                                            [VK_WINO_INPUT] = { "wino_input", "cpu/wino_input_texel" },
+                                            [VK_WINO_PRODUCT] = { "gemm", "cpu/wino_lane" },
+                                            [VK_WINO_OUTPUT] = { "wino_output", "cpu/wino_output_texel" },
+                                            [VK_WINO_DY] = { "wino_dy", "cpu/wino_dy_texel" },
+                                            [VK_WINO_DW] = { "wino_dw", "cpu/wino_dw_texel" } };
     return names[step][vk_wino_lanes(vk)];
 }

@@ -6,7 +6,7 @@
 #extension GL_ARB_gpu_shader_int64 : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "common/params.h"
-#include "common/four.glsl"
+#include "cpu/four.glsl"
 #include "common/flat.glsl"
 #define WINO vec4
 #include "common/wino.glsl"

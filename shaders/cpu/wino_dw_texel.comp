@@ -5,7 +5,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
-#include "common/four.glsl"
+#include "cpu/four.glsl"
 #include "common/flat.glsl"
 #define WINO vec4
 #include "common/wino.glsl"

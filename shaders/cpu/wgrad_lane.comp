@@ -4,7 +4,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "common/params.h"
-#include "common/lane.glsl"
+#include "cpu/lane.glsl"
 
 layout(push_constant) uniform Push { vk_push_wgrad p; };
 layout(binding = 0) readonly buffer X { float x[]; };

@@ -4,7 +4,7 @@
 #extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
 #include "common/flat.glsl"
-#include "common/four.glsl"
+#include "cpu/four.glsl"
 
 layout(constant_id = 0) const bool ADD = false;
 layout(push_constant) uniform Push { vk_push_colsum p; };

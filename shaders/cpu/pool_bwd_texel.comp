@@ -6,7 +6,7 @@
 #extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
 #include "common/flat.glsl"
-#include "common/four.glsl"
+#include "cpu/four.glsl"
 #include "common/positive.glsl"
 
 layout(constant_id = 0) const bool MASK = false;

@@ -6,8 +6,8 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
-#include "common/four.glsl"
-#include "common/texel.glsl"
+#include "cpu/four.glsl"
+#include "cpu/texel.glsl"
 
 layout(constant_id = 2) const bool TRANSPOSED = false;
 layout(push_constant) uniform Push { vk_push_gemm p; };

@@ -6,8 +6,8 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
-#include "common/texel.glsl"
-#include "common/four.glsl"
+#include "cpu/texel.glsl"
+#include "cpu/four.glsl"
 
 layout(constant_id = 2) const bool ADD = false;
 layout(push_constant) uniform Push { vk_push_wgrad p; };

@@ -4,7 +4,7 @@
 #extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
 #include "common/flat.glsl"
-#include "common/four.glsl"
+#include "cpu/four.glsl"
 #include "common/update.glsl"
 
 layout(binding = 0) writeonly buffer W { u64vec4 w[]; };

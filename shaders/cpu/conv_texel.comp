@@ -4,7 +4,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "common/params.h"
-#include "common/texel.glsl"
+#include "cpu/texel.glsl"
 #include "common/positive.glsl"
 
 layout(constant_id = 2) const bool TRANSPOSED = false; /* w is [tap][co][ci], taps in reverse, no bias */

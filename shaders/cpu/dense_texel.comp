@@ -5,8 +5,8 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_ARB_gpu_shader_int64 : require
 #include "common/params.h"
-#include "common/texel.glsl"
-#include "common/four.glsl"
+#include "cpu/texel.glsl"
+#include "cpu/four.glsl"
 #include "common/positive.glsl"
 
 layout(constant_id = 2) const bool A_K = true; /* as in gemm.comp, also the others */
