@@ -3,7 +3,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common/params.h"
 #include "common/flat.glsl"
-layout(constant_id = 0) const bool ADD = false;
+layout(constant_id = VK_SPEC_ADD) const bool ADD = false;
 layout(push_constant) uniform Push { vk_push_colsum p; };
 layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 1) buffer Out { float result[]; };

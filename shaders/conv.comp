@@ -8,8 +8,9 @@
 #include "common/params.h"
 #include "common/tile.glsl"
 
-layout(constant_id = 6) const bool A_VEC = false;  /* ci is a multiple of BK */
-layout(constant_id = 12) const bool SPLIT = false; /* workgroup z sums p.per_part products; conv_sum.comp goes on */
+layout(constant_id = VK_SPEC_A_VEC) const bool A_VEC = false; /* ci is a multiple of BK */
+/* Workgroup z sums p.per_part products; conv_sum.comp goes on. */
+layout(constant_id = VK_SPEC_SPLIT) const bool SPLIT = false;
 
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 0) readonly buffer X { float x[]; };

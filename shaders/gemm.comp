@@ -7,17 +7,16 @@
 #include "common/tile.glsl"
 #include "common/positive.glsl"
 
-layout(constant_id = 6) const bool A_VEC = false; /* four neighbours of a can be loaded at once, also of b and c */
-layout(constant_id = 7) const bool B_VEC = false;
-layout(constant_id = 8) const bool C_VEC = false;
-layout(constant_id = 9) const bool A_K = true;
-layout(constant_id = 10) const bool B_K = false;
-layout(constant_id = 11) const bool ADD = false;  /* c += */
-layout(constant_id = 12) const bool BIAS = false; /* binding 3 is a bias of n values */
-layout(constant_id = 13) const bool RELU = false;
-layout(constant_id = 14) const bool MASK = false; /* binding 3 has the shape of c: c = 0 where it is not > 0 */
-layout(constant_id = 15) const bool BATCH = false; /* z counts products, not parts: matrices without gaps, one after the
-                                                    * other */
+layout(constant_id = VK_SPEC_A_VEC) const bool A_VEC = false; /* four neighbours of a at once, also of b, c */
+layout(constant_id = VK_SPEC_B_VEC) const bool B_VEC = false;
+layout(constant_id = VK_SPEC_C_VEC) const bool C_VEC = false;
+layout(constant_id = VK_SPEC_A_K) const bool A_K = true;
+layout(constant_id = VK_SPEC_B_K) const bool B_K = false;
+layout(constant_id = VK_SPEC_ADD) const bool ADD = false;   /* c += */
+layout(constant_id = VK_SPEC_BIAS) const bool BIAS = false; /* binding 3 is a bias of n values */
+layout(constant_id = VK_SPEC_RELU) const bool RELU = false;
+layout(constant_id = VK_SPEC_MASK) const bool MASK = false;   /* c = 0 where binding 3 is not > 0 */
+layout(constant_id = VK_SPEC_BATCH) const bool BATCH = false; /* z counts products of matrices without gaps */
 
 layout(push_constant) uniform Push { vk_push_gemm p; };
 layout(binding = 0) readonly buffer A { float a[]; };

@@ -4,9 +4,9 @@
 #include "common/params.h"
 #include "common/flat.glsl"
 #include "common/positive.glsl"
-layout(constant_id = 0) const bool MAXIMUM = false;
-layout(constant_id = 1) const bool BACKWARD = false;
-layout(constant_id = 2) const bool MASK = false;
+layout(constant_id = VK_SPEC_MAXIMUM) const bool MAXIMUM = false;
+layout(constant_id = VK_SPEC_BACKWARD) const bool BACKWARD = false;
+layout(constant_id = VK_SPEC_MASK) const bool MASK = false;
 layout(push_constant) uniform Push { vk_push_gpool p; };
 layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 1) readonly buffer Dy { float dy[]; };

@@ -3,7 +3,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common/params.h"
 #include "common/flat.glsl"
-layout(constant_id = 0) const bool ARG = false;
+layout(constant_id = VK_SPEC_ARG) const bool ARG = false;
 layout(push_constant) uniform Push { vk_push_pool p; };
 layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 1) writeonly buffer Y { float y[]; };

@@ -5,8 +5,8 @@
 #include "common/params.h"
 #include "common/flat.glsl"
 #include "common/positive.glsl"
-layout(constant_id = 0) const bool MASK = false;
-layout(constant_id = 1) const bool FOUR = false; /* c is a multiple of four */
+layout(constant_id = VK_SPEC_MASK) const bool MASK = false;
+layout(constant_id = VK_SPEC_FOUR) const bool FOUR = false; /* c is a multiple of four */
 layout(push_constant) uniform Push { vk_push_pool p; };
 layout(binding = 0) readonly buffer Dy { float dy[]; };
 layout(binding = 1) readonly buffer Arg { uint arg[]; };

@@ -3,9 +3,9 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common/params.h"
 #include "common/flat.glsl"
-layout(constant_id = 0) const bool ADD = false;
-layout(constant_id = 1) const bool BIAS = false;
-layout(constant_id = 2) const bool RELU = false;
+layout(constant_id = VK_SPEC_ADD) const bool ADD = false;
+layout(constant_id = VK_SPEC_BIAS) const bool BIAS = false;
+layout(constant_id = VK_SPEC_RELU) const bool RELU = false;
 layout(push_constant) uniform Push { vk_push_reduce p; };
 layout(binding = 0) readonly buffer Part { float part[]; };
 layout(binding = 1) buffer Out { float result[]; };

@@ -5,7 +5,7 @@
 #include "common/math.glsl"
 #include "common/row.glsl"
 
-layout(constant_id = 0) const bool SIGMOID = false;
+layout(constant_id = VK_SPEC_SIGMOID) const bool SIGMOID = false;
 layout(push_constant) uniform Push { vk_push_rows p; };
 layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 1) writeonly buffer Y { float y[]; };

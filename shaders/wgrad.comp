@@ -6,8 +6,8 @@
 #include "common/params.h"
 #include "common/tile.glsl"
 
-layout(constant_id = 6) const bool A_VEC = false; /* ci is a multiple of 4 */
-layout(constant_id = 7) const bool C_VEC = false; /* co is a multiple of 4 */
+layout(constant_id = VK_SPEC_A_VEC) const bool A_VEC = false; /* ci is a multiple of 4 */
+layout(constant_id = VK_SPEC_C_VEC) const bool C_VEC = false; /* co is a multiple of 4 */
 
 layout(push_constant) uniform Push { vk_push_wgrad p; };
 layout(binding = 0) readonly buffer X { float x[]; };

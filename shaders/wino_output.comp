@@ -8,11 +8,11 @@
 #include "common/positive.glsl"
 #include "common/wino.glsl"
 
-layout(constant_id = 0) const bool TRANSPOSED = false; /* no bias; RELU: mask by binding 3 > 0 */
-layout(constant_id = 1) const bool RELU = false;
-layout(constant_id = 2) const bool POOL = false;
-layout(constant_id = 3) const bool ARG = false;
-layout(constant_id = 4) const int CHANNELS = 4; /* ARG: four; else also two, so that neighbours' loads touch */
+layout(constant_id = VK_SPEC_TRANSPOSED) const bool TRANSPOSED = false; /* no bias; RELU: mask by binding 3 > 0 */
+layout(constant_id = VK_SPEC_RELU) const bool RELU = false;
+layout(constant_id = VK_SPEC_POOL) const bool POOL = false;
+layout(constant_id = VK_SPEC_ARG) const bool ARG = false;
+layout(constant_id = VK_SPEC_CHANNELS) const int CHANNELS = 4; /* ARG: 4; else also 2: neighbours' loads touch */
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 0) readonly buffer M { vec2 m[]; };
 layout(binding = 1) readonly buffer Bias { vec2 bias[]; };

@@ -6,7 +6,7 @@
 #include "common/flat.glsl"
 #include "common/wino.glsl"
 
-layout(constant_id = 0) const bool TRANSPOSED = false; /* w is [tap][co][ci], taps in reverse */
+layout(constant_id = VK_SPEC_TRANSPOSED) const bool TRANSPOSED = false; /* w is [tap][co][ci], taps in reverse */
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 0) readonly buffer W { float w[]; };
 layout(binding = 0) readonly buffer W2 { vec2 w2[]; };

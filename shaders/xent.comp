@@ -6,8 +6,8 @@
 #include "common/math.glsl"
 #include "common/row.glsl"
 
-layout(constant_id = 0) const bool SIGMOID = false;
-layout(constant_id = 1) const bool GRADIENT = false;
+layout(constant_id = VK_SPEC_SIGMOID) const bool SIGMOID = false;
+layout(constant_id = VK_SPEC_GRADIENT) const bool GRADIENT = false;
 layout(push_constant) uniform Push { vk_push_rows p; };
 layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 1) readonly buffer T { float t[]; };

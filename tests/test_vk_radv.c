@@ -60,15 +60,15 @@ static void close_device(void)
     vk_lib_close(&device.lib);
 }
 
-static VkPipeline create(const struct vk_variant *variant)
+static VkPipeline create(const struct vk_variant *variant, bool defaults)
 {
     const struct vk_shader *shader = vk_shader_list;
     while (strcmp(shader->name, variant->shader) != 0)
         shader++;
-    VkSpecializationMapEntry entry[VK_SPEC_MAX];
-    for (uint32_t i = 0; i < VK_SPEC_MAX; i++)
+    VkSpecializationMapEntry entry[VK_SPEC_COUNT];
+    for (uint32_t i = 0; i < VK_SPEC_COUNT; i++)
         entry[i] = (VkSpecializationMapEntry) { i, 4 * i, 4 };
-    VkSpecializationInfo spec = { (uint32_t)variant->count, entry, sizeof variant->spec, variant->spec };
+    VkSpecializationInfo spec = { VK_SPEC_COUNT, entry, sizeof variant->spec, variant->spec };
     VkShaderModuleCreateInfo code = { .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
                                       .codeSize = shader->size,
                                       .pCode = shader->code };
@@ -81,7 +81,7 @@ static VkPipeline create(const struct vk_variant *variant)
                                                     .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                                                     .module = module,
                                                     .pName = "main",
-                                                    .pSpecializationInfo = &spec },
+                                                    .pSpecializationInfo = defaults ? NULL : &spec },
                                          .layout = device.layout };
     VkPipeline pipeline;
     cr_assert_eq(device.lib.fn.CreateComputePipelines(device.device, NULL, 1, &info, NULL, &pipeline), VK_SUCCESS);
@@ -122,9 +122,14 @@ static double fma_share(VkPipeline pipeline)
     return (double)best_fma / (double)best_all;
 }
 
-static void check(const char *family, const struct vk_variant *variant, bool product)
+/* What a variant is: a module with the constants that it gives itself; or with those of a use; a product's inner loop
+ * is looked at as well. */
+enum kind { PLAIN, USED, PRODUCT };
+
+static void check(const char *family, const struct vk_variant *variant, enum kind kind)
 {
-    VkPipeline pipeline = create(variant);
+    bool product = kind == PRODUCT;
+    VkPipeline pipeline = create(variant, kind == PLAIN);
     VkPipelineExecutableInfoKHR info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR,
                                          .pipeline = pipeline };
     VkPipelineExecutableStatisticKHR value[64];
@@ -145,8 +150,8 @@ static void check(const char *family, const struct vk_variant *variant, bool pro
     }
     if (product) {
         fprintf(stderr, "%s %s %ux%u %ux%u: %llu registers, %llu bytes shared, %.0f %% multiply-adds\n", family,
-                variant->shader, variant->spec[1], variant->spec[2], variant->spec[4], variant->spec[5], registers,
-                shared, 100 * share);
+                variant->shader, variant->spec[VK_SPEC_BM], variant->spec[VK_SPEC_BN], variant->spec[VK_SPEC_TM],
+                variant->spec[VK_SPEC_TN], registers, shared, 100 * share);
     }
     cr_expect_gt(registers, 0u);
     cr_expect_eq(spilled, 0u, "%s %s spills", family, variant->shader);
@@ -169,48 +174,77 @@ static const int tiles[] = { 0, 1, 2, 3, 4, 5 };
 static void check_family(const char *family)
 {
     static const struct vk_variant products[] = {
-        { "conv", 13, { [6] = 1, [7] = 1, [9] = 1 } },                     /* forward, ReLU */
-        { "conv", 13, { [6] = 1, [7] = 1, [9] = 1, [10] = 1, [11] = 1 } }, /* and pool with argmax */
-        { "conv", 13, { [6] = 1, [7] = 1, [8] = 1, [9] = 1 } },            /* input gradient, mask */
-        { "conv", 13, { [6] = 1, [7] = 1, [12] = 1 } },                    /* forward in parts */
-        { "conv", 13, { [6] = 1, [7] = 1, [10] = 1, [12] = 1 } },          /* pool in parts */
-        { "conv", 13, { [6] = 1, [7] = 1, [8] = 1, [12] = 1 } },           /* input gradient in parts */
-        { "wgrad", 8, { [6] = 1, [7] = 1 } },
-        { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [9] = 1, [12] = 1, [13] = 1 } }, /* dense forward */
-        { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [9] = 1, [10] = 1, [14] = 1 } }, /* input gradient */
-        { "gemm", 15, { [6] = 1, [7] = 1, [8] = 1, [11] = 1 } },                    /* kernel gradient */
-        { "gemm", 16, { [6] = 1, [7] = 1, [8] = 1, [9] = 1, [15] = 1 } },           /* Winograd's products */
-        { "gemm", 16, { [6] = 1, [7] = 1, [8] = 1, [15] = 1 } },                    /* of its kernel gradient */
+        { "conv", { [VK_SPEC_A_VEC] = 1, [VK_SPEC_C_VEC] = 1, [VK_SPEC_RELU] = 1 } }, /* forward, ReLU */
+        { "conv",
+          { [VK_SPEC_A_VEC] = 1,
+            [VK_SPEC_C_VEC] = 1,
+            [VK_SPEC_RELU] = 1,
+            [VK_SPEC_POOL] = 1,
+            [VK_SPEC_ARG] = 1 } }, /* and pool with argmax */
+        { "conv",
+          { [VK_SPEC_A_VEC] = 1, [VK_SPEC_C_VEC] = 1, [VK_SPEC_TRANSPOSED] = 1, [VK_SPEC_RELU] = 1 } }, /* input
+                                                                                                           gradient,
+                                                                                                           mask */
+        { "conv", { [VK_SPEC_A_VEC] = 1, [VK_SPEC_C_VEC] = 1, [VK_SPEC_SPLIT] = 1 } }, /* forward in parts */
+        { "conv",
+          { [VK_SPEC_A_VEC] = 1, [VK_SPEC_C_VEC] = 1, [VK_SPEC_POOL] = 1, [VK_SPEC_SPLIT] = 1 } }, /* pool in parts */
+        { "conv",
+          { [VK_SPEC_A_VEC] = 1, [VK_SPEC_C_VEC] = 1, [VK_SPEC_TRANSPOSED] = 1, [VK_SPEC_SPLIT] = 1 } }, /* input
+                                                                                                            gradient in
+                                                                                                            parts */
+        { "wgrad", { [VK_SPEC_A_VEC] = 1, [VK_SPEC_C_VEC] = 1 } },
+        { "gemm",
+          { [VK_SPEC_A_VEC] = 1,
+            [VK_SPEC_B_VEC] = 1,
+            [VK_SPEC_C_VEC] = 1,
+            [VK_SPEC_A_K] = 1,
+            [VK_SPEC_BIAS] = 1,
+            [VK_SPEC_RELU] = 1 } }, /* dense forward */
+        { "gemm",
+          { [VK_SPEC_A_VEC] = 1,
+            [VK_SPEC_B_VEC] = 1,
+            [VK_SPEC_C_VEC] = 1,
+            [VK_SPEC_A_K] = 1,
+            [VK_SPEC_B_K] = 1,
+            [VK_SPEC_MASK] = 1 } }, /* input gradient */
+        { "gemm",
+          { [VK_SPEC_A_VEC] = 1, [VK_SPEC_B_VEC] = 1, [VK_SPEC_C_VEC] = 1, [VK_SPEC_ADD] = 1 } }, /* kernel gradient */
+        { "gemm",
+          { [VK_SPEC_A_VEC] = 1,
+            [VK_SPEC_B_VEC] = 1,
+            [VK_SPEC_C_VEC] = 1,
+            [VK_SPEC_A_K] = 1,
+            [VK_SPEC_BATCH] = 1 } }, /* Winograd's products */
+        { "gemm",
+          { [VK_SPEC_A_VEC] = 1, [VK_SPEC_B_VEC] = 1, [VK_SPEC_C_VEC] = 1, [VK_SPEC_BATCH] = 1 } }, /* of its kernel
+                                                                                                       gradient */
     };
     static const struct vk_variant others[] = {
-        { "conv_sum", 12, { [7] = 1, [9] = 1 } },                     /* forward, ReLU */
-        { "conv_sum", 12, { [7] = 1, [9] = 1, [10] = 1, [11] = 1 } }, /* and pool with argmax */
-        { "conv_sum", 12, { [7] = 1, [8] = 1, [9] = 1 } },            /* input gradient, mask */
-        { "wino_weight", 1, { 1 } },
-        { "wino_output", 5, { 0, 1, 0, 0, 2 } },
-        { "wino_output", 5, { 0, 1, 1, 0, 2 } },
-        { "wino_output", 5, { 0, 1, 1, 1, 4 } },
-        { "wino_output", 5, { 1, 1, 0, 0, 2 } },
+        { "conv_sum", { [VK_SPEC_C_VEC] = 1, [VK_SPEC_RELU] = 1 } }, /* forward, ReLU */
+        { "conv_sum",
+          { [VK_SPEC_C_VEC] = 1, [VK_SPEC_RELU] = 1, [VK_SPEC_POOL] = 1, [VK_SPEC_ARG] = 1 } }, /* and pool with argmax
+                                                                                                 */
+        { "conv_sum",
+          { [VK_SPEC_C_VEC] = 1, [VK_SPEC_TRANSPOSED] = 1, [VK_SPEC_RELU] = 1 } }, /* input gradient, mask */
+        { "wino_weight", { [VK_SPEC_TRANSPOSED] = 1 } },
+        { "wino_output", { [VK_SPEC_RELU] = 1, [VK_SPEC_CHANNELS] = 2 } },
+        { "wino_output", { [VK_SPEC_RELU] = 1, [VK_SPEC_POOL] = 1, [VK_SPEC_CHANNELS] = 2 } },
+        { "wino_output", { [VK_SPEC_RELU] = 1, [VK_SPEC_POOL] = 1, [VK_SPEC_ARG] = 1, [VK_SPEC_CHANNELS] = 4 } },
+        { "wino_output", { [VK_SPEC_TRANSPOSED] = 1, [VK_SPEC_RELU] = 1, [VK_SPEC_CHANNELS] = 2 } },
     };
     open_device(family);
     for (const struct vk_shader *shader = vk_shader_list; shader->name; shader++) {
-        struct vk_variant plain = { shader->name, 0, { 0 } };
+        struct vk_variant plain = { shader->name, { 0 } };
         if (for_cpus_only(shader->name)) continue;
-        check(family, &plain, false);
+        check(family, &plain, PLAIN);
     }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        check(family, &others[i], false);
+        check(family, &others[i], USED);
     for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
         for (size_t t = 0; t < sizeof tiles / sizeof *tiles; t++) {
             struct vk_variant variant = products[i];
-            const struct vk_tile *tile = vk_tile_at(tiles[t]);
-            variant.spec[0] = (uint32_t)tile->threads;
-            variant.spec[1] = (uint32_t)tile->bm;
-            variant.spec[2] = (uint32_t)tile->bn;
-            variant.spec[3] = (uint32_t)tile->bk;
-            variant.spec[4] = (uint32_t)tile->tm;
-            variant.spec[5] = (uint32_t)tile->tn;
-            check(family, &variant, true);
+            vk_tile_spec(&variant, vk_tile_at(tiles[t]));
+            check(family, &variant, PRODUCT);
         }
     }
     close_device();

@@ -1,7 +1,5 @@
 #include "vk/vk_conv.h"
 
-#include <string.h>
-
 #include "core/base/log.h"
 #include "vk/vk_conv_part.h"
 #include "vk/vk_pool.h"
@@ -111,8 +109,12 @@ static enum vgg_status choose_lanes(struct vk *vk, const struct vk_conv *conv, i
     bool texels = conv->x->c % 8 == 0 && conv->co % 8 == 0;
     if (texels) vk_tile_texel(pixels, (size_t)conv->co, &tm, &tn);
     struct vk_variant lane = { texels ? "cpu/conv_texel" : "cpu/conv_lane",
-                               6,
-                               { (uint32_t)tm, (uint32_t)tn, conv->transposed, conv->relu, conv->pool, conv->arg } };
+                               { [VK_SPEC_TM] = (uint32_t)tm,
+                                 [VK_SPEC_TN] = (uint32_t)tn,
+                                 [VK_SPEC_TRANSPOSED] = conv->transposed,
+                                 [VK_SPEC_RELU] = conv->relu,
+                                 [VK_SPEC_POOL] = conv->pool,
+                                 [VK_SPEC_ARG] = conv->arg } };
     *block = (struct block) { .bm = tm, .bn = 8 * tn, .texels = texels, .parts = 1 };
     return vk_pipe_get(vk, &lane, &block->pipeline);
 }
@@ -124,18 +126,17 @@ static enum vgg_status choose_tile(struct vk *vk, const struct vk_conv *conv, st
     struct vk_plan plan = vk_conv_plan(vk, conv, conv->x->n);
     const struct vk_tile *tile;
     bool split = plan.parts > 1;
-    struct vk_variant variant = { "conv", 13, { 0 } };
-    *block = (struct block) { .parts = plan.parts, .add = { "conv_sum", 12, { 0 } } };
-    block->add.spec[7] = conv->co % 4 == 0;
-    block->add.spec[8] = conv->transposed;
-    block->add.spec[9] = conv->relu;
-    block->add.spec[10] = conv->pool;
-    block->add.spec[11] = conv->arg;
-    memcpy(variant.spec, block->add.spec, sizeof variant.spec);
-    variant.spec[6] = conv->x->c % 16 == 0;
-    variant.spec[9] = conv->relu && !split;
-    variant.spec[11] = conv->arg && !split;
-    variant.spec[12] = split;
+    struct vk_variant variant = { "conv",
+                                  { [VK_SPEC_C_VEC] = conv->co % 4 == 0,
+                                    [VK_SPEC_TRANSPOSED] = conv->transposed,
+                                    [VK_SPEC_RELU] = conv->relu,
+                                    [VK_SPEC_POOL] = conv->pool,
+                                    [VK_SPEC_ARG] = conv->arg } };
+    *block = (struct block) { .parts = plan.parts, .add = variant };
+    block->add.shader = "conv_sum";
+    variant.spec[VK_SPEC_A_VEC] = conv->x->c % 16 == 0;
+    variant.spec[VK_SPEC_SPLIT] = split;
+    if (split) variant.spec[VK_SPEC_RELU] = variant.spec[VK_SPEC_ARG] = false;
     if (split) CHECK(vk_ops_scratch(vk));
     CHECK(vk_tile_pipe(vk, &variant, plan.tile, &tile, &block->pipeline));
     block->bm = tile->bm;
@@ -228,7 +229,8 @@ static enum vgg_status choose_wgrad_texel(struct vk *vk, const struct vgg_op *op
 {
     int tm, tn;
     vk_tile_texel(9 * (size_t)op->x.c, (size_t)op->dy.c, &tm, &tn);
-    struct vk_variant variant = { "cpu/wgrad_texel", 3, { (uint32_t)tm, (uint32_t)tn, add } };
+    struct vk_variant variant = { "cpu/wgrad_texel",
+                                  { [VK_SPEC_TM] = (uint32_t)tm, [VK_SPEC_TN] = (uint32_t)tn, [VK_SPEC_ADD] = add } };
     *block = (struct block) { .bm = tm, .bn = 8 * tn, .texels = true };
     return vk_pipe_get(vk, &variant, pipeline);
 }
@@ -243,15 +245,14 @@ static enum vgg_status choose_wgrad(struct vk *vk, const struct vgg_op *op, int 
             enum vgg_status status = choose_wgrad_texel(vk, op, false, block, pipeline);
             if (status != VGG_ERR_UNSUPPORTED) return status;
         }
-        struct vk_variant lane = { "cpu/wgrad_lane", 2, { (uint32_t)tm, (uint32_t)tn } };
+        struct vk_variant lane = { "cpu/wgrad_lane", { [VK_SPEC_TM] = (uint32_t)tm, [VK_SPEC_TN] = (uint32_t)tn } };
         enum vgg_status status = vk_pipe_get(vk, &lane, pipeline);
         *block = (struct block) { .bm = tm, .bn = 8 * tn };
         if (status != VGG_ERR_UNSUPPORTED) return status;
     }
-    struct vk_variant variant = { "wgrad", 8, { 0 } };
+    struct vk_variant variant = { "wgrad",
+                                  { [VK_SPEC_A_VEC] = op->x.c % 4 == 0, [VK_SPEC_C_VEC] = op->dy.c % 4 == 0 } };
     const struct vk_tile *tile;
-    variant.spec[6] = op->x.c % 4 == 0;
-    variant.spec[7] = op->dy.c % 4 == 0;
     enum vgg_status status = vk_tile_pipe(vk, &variant, index, &tile, pipeline);
     *block = (struct block) { .bm = tile->bm, .bn = tile->bn };
     return status;

@@ -28,8 +28,14 @@ static enum vgg_status choose_texel(struct vk *vk, const struct gemm *g, struct 
     vk_tile_texel(g->m, g->n, &tm, &tn);
     if (g->m > (size_t)tm * vk->limits.groups) return VGG_ERR_UNSUPPORTED;
     struct vk_variant variant = { "cpu/dense_texel",
-                                  8,
-                                  { (uint32_t)tm, (uint32_t)tn, g->a_k, g->b_k, g->add, g->bias, g->relu, g->mask } };
+                                  { [VK_SPEC_TM] = (uint32_t)tm,
+                                    [VK_SPEC_TN] = (uint32_t)tn,
+                                    [VK_SPEC_A_K] = g->a_k,
+                                    [VK_SPEC_B_K] = g->b_k,
+                                    [VK_SPEC_ADD] = g->add,
+                                    [VK_SPEC_BIAS] = g->bias,
+                                    [VK_SPEC_RELU] = g->relu,
+                                    [VK_SPEC_MASK] = g->mask } };
     *block = (struct block) { (size_t)tm, 8 * (size_t)tn, true };
     return vk_pipe_get(vk, &variant, pipeline);
 }
@@ -38,17 +44,17 @@ static enum vgg_status choose_shader(struct vk *vk, const struct gemm *g, struct
 {
     enum vgg_status status = choose_texel(vk, g, block, pipeline);
     if (status != VGG_ERR_UNSUPPORTED) return status;
-    struct vk_variant variant = { "gemm", 15, { 0 } };
+    struct vk_variant variant = { "gemm",
+                                  { [VK_SPEC_A_VEC] = g->lda % 4 == 0 && (g->a_k ? g->k : g->m) % 4 == 0,
+                                    [VK_SPEC_B_VEC] = g->ldb % 4 == 0 && (g->b_k ? g->k : g->n) % 4 == 0,
+                                    [VK_SPEC_C_VEC] = g->ldc % 4 == 0 && g->n % 4 == 0,
+                                    [VK_SPEC_A_K] = g->a_k,
+                                    [VK_SPEC_B_K] = g->b_k,
+                                    [VK_SPEC_ADD] = g->add,
+                                    [VK_SPEC_BIAS] = g->bias,
+                                    [VK_SPEC_RELU] = g->relu,
+                                    [VK_SPEC_MASK] = g->mask } };
     const struct vk_tile *tile;
-    variant.spec[6] = g->lda % 4 == 0 && (g->a_k ? g->k : g->m) % 4 == 0;
-    variant.spec[7] = g->ldb % 4 == 0 && (g->b_k ? g->k : g->n) % 4 == 0;
-    variant.spec[8] = g->ldc % 4 == 0 && g->n % 4 == 0;
-    variant.spec[9] = g->a_k;
-    variant.spec[10] = g->b_k;
-    variant.spec[11] = g->add;
-    variant.spec[12] = g->bias;
-    variant.spec[13] = g->relu;
-    variant.spec[14] = g->mask;
     status = vk_tile_pipe(vk, &variant, vk_tile_choose(vk, g->m, g->n), &tile, pipeline);
     *block = (struct block) { (size_t)tile->bm, (size_t)tile->bn, false };
     return status;

@@ -19,7 +19,7 @@ static size_t flat_part(const struct vk *vk)
 
 static enum vgg_status lower_add(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
-    const struct vk_variant variant = { "reduce", 3, { true, false, false } };
+    const struct vk_variant variant = { "reduce", { [VK_SPEC_ADD] = true } };
     enum vgg_status status = VGG_OK;
     size_t count = vgg_view_count(&op->y), part = flat_part(vk);
     for (size_t at = 0; at < count; at += part) {
@@ -38,7 +38,7 @@ static enum vgg_status lower_dropout(struct vk *vk, struct vk_rec *rec, const st
 {
     const struct vgg_view *x = op->kind == VGG_OP_DROPOUT ? &op->x : &op->dy;
     const struct vgg_view *y = op->kind == VGG_OP_DROPOUT ? &op->y : &op->dx;
-    struct vk_variant variant = { "dropout", 0, { 0 } };
+    struct vk_variant variant = { "dropout", { 0 } };
     enum vgg_status status = VGG_OK;
     size_t count = vgg_view_count(x), part = flat_part(vk);
     for (size_t at = 0; at < count; at += part) {
@@ -61,7 +61,7 @@ fail:
 static enum vgg_status lower_fma(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
     enum { GROUP = VK_FLAT_THREADS * VK_FMA_SUMS };
-    struct vk_variant variant = { "peak", 0, { 0 } };
+    struct vk_variant variant = { "peak", { 0 } };
     enum vgg_status status = VGG_OK;
     size_t count = vgg_view_count(&op->x), part = flat_part(vk), most = (size_t)vk->limits.groups * GROUP;
     if (part > most) part = most; /* no thread takes a second turn */
@@ -83,8 +83,9 @@ static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const str
     bool adam = op->kind == VGG_OP_ADAM || op->kind == VGG_OP_ADAMW;
     bool momentum = op->kind == VGG_OP_SGD && op->m.n && hyper->momentum != 0.0f;
     struct vk_variant variant = { "update",
-                                  3,
-                                  { (uint32_t)op->kind - VGG_OP_SGD, momentum, (op->flags & VGG_OP_NESTEROV) != 0 } };
+                                  { [VK_SPEC_KIND] = (uint32_t)op->kind - VGG_OP_SGD,
+                                    [VK_SPEC_MOMENTUM] = momentum,
+                                    [VK_SPEC_NESTEROV] = (op->flags & VGG_OP_NESTEROV) != 0 } };
     enum vgg_status status = VGG_OK;
     size_t count = vgg_view_count(&op->w), part = flat_part(vk);
     uint32_t slot = 0;

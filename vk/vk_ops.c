@@ -54,7 +54,8 @@ bool vk_ops_texel(struct vk *vk, struct vk_variant *variant, const char *texel, 
 enum vgg_status vk_ops_reduce(struct vk *vk, struct vk_rec *rec, struct vk_bind out, const struct vk_bind *bias,
                               size_t count, size_t parts, bool add, bool relu, size_t n)
 {
-    struct vk_variant variant = { "reduce", 3, { add, bias != NULL, relu } };
+    struct vk_variant variant = { "reduce",
+                                  { [VK_SPEC_ADD] = add, [VK_SPEC_BIAS] = bias != NULL, [VK_SPEC_RELU] = relu } };
     struct vk_push_reduce push = {
         .count = (uint32_t)count, .parts = (uint32_t)parts, .part_size = (uint32_t)count, .n = (uint32_t)n
     };
@@ -74,14 +75,14 @@ enum vgg_status vk_ops_colsum(struct vk *vk, struct vk_rec *rec, struct vk_bind 
     if (parts > most) parts = most ? most : 1;
     size_t per_part = (rows + parts - 1) / parts;
     parts = (rows + per_part - 1) / per_part;
-    struct vk_variant variant = { "colsum", 1, { parts == 1 } };
+    struct vk_variant variant = { "colsum", { [VK_SPEC_ADD] = parts == 1 } };
     struct vk_push_colsum push = { .rows = (uint32_t)rows, .c = (uint32_t)c, .per_part = (uint32_t)per_part };
     struct vk_bind sums = { vk->scratch, vk_ops_scratch_size(vk), parts * c * 4, true };
     struct vk_call call = { .bind = { x, parts == 1 ? out : sums } };
     call.texels = vk_ops_texel(vk, &variant, "cpu/colsum_texel", c % 4 == 0);
     CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, parts * (call.texels ? c / 4 : c)));
     if (parts > 1) {
-        struct vk_variant add = { "reduce", 3, { true, false, false } };
+        struct vk_variant add = { "reduce", { [VK_SPEC_ADD] = true } };
         struct vk_push_reduce reduce = { .count = (uint32_t)c, .parts = (uint32_t)parts, .part_size = (uint32_t)c };
         sums.write = false;
         struct vk_call second = { .bind = { sums, out } };

@@ -5,7 +5,6 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "shaders/common/params.h"
 #include "vk/vk_cache.h"
 #include "vk/vk_shader.h"
 
@@ -101,10 +100,10 @@ static const struct vk_shader *find_shader(const char *name)
 static VkResult create_pipeline(struct vk *vk, const struct vk_variant *variant, VkPipeline *out)
 {
     const struct vk_shader *shader = find_shader(variant->shader);
-    VkSpecializationMapEntry entry[VK_SPEC_MAX];
-    for (uint32_t i = 0; i < VK_SPEC_MAX; i++)
+    VkSpecializationMapEntry entry[VK_SPEC_COUNT];
+    for (uint32_t i = 0; i < VK_SPEC_COUNT; i++)
         entry[i] = (VkSpecializationMapEntry) { i, 4 * i, 4 };
-    VkSpecializationInfo spec = { (uint32_t)variant->count, entry, 4 * (size_t)variant->count, variant->spec };
+    VkSpecializationInfo spec = { VK_SPEC_COUNT, entry, sizeof variant->spec, variant->spec };
     VkShaderModuleCreateInfo code = { .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
                                       .codeSize = shader->size,
                                       .pCode = shader->code };
@@ -127,7 +126,7 @@ static VkResult create_pipeline(struct vk *vk, const struct vk_variant *variant,
 
 static bool same(const struct vk_variant *a, const struct vk_variant *b)
 {
-    return a->count == b->count && !strcmp(a->shader, b->shader) && !memcmp(a->spec, b->spec, 4 * (size_t)a->count);
+    return !strcmp(a->shader, b->shader) && !memcmp(a->spec, b->spec, sizeof a->spec);
 }
 
 enum vgg_status vk_pipe_get(struct vk *vk, const struct vk_variant *variant, VkPipeline *out)

@@ -2,15 +2,13 @@
 #ifndef VK_PIPE_H
 #define VK_PIPE_H
 
+#include "shaders/common/params.h"
 #include "vk/vk_base.h"
 
-enum { VK_SPEC_MAX = 16 };
-
-/* A module and its specialisation constants: spec[i] is constant_id i. */
+/* A module and its specialisation constants, by their numbers; the module may know few of them. */
 struct vk_variant {
     const char *shader;
-    int count;
-    uint32_t spec[VK_SPEC_MAX];
+    uint32_t spec[VK_SPEC_COUNT];
 };
 
 /* Layouts and the disk cache. */

@@ -37,7 +37,7 @@ static enum vgg_status lower_pool(struct vk *vk, struct vk_rec *rec, const struc
 {
     enum vgg_status status = VGG_OK;
     struct vk_cut cut = pool_cut(&op->x, &op->y);
-    struct vk_variant variant = { "pool", 1, { op->arg.n != 0 } };
+    struct vk_variant variant = { "pool", { [VK_SPEC_ARG] = op->arg.n != 0 } };
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         struct pool_part p = pool_part(&part, &op->x, &op->y);
         struct vk_push_pool push = { .count = (uint32_t)p.pooled,
@@ -60,7 +60,7 @@ static enum vgg_status lower_pool_bwd(struct vk *vk, struct vk_rec *rec, const s
     enum vgg_status status = VGG_OK;
     struct vk_cut cut = pool_cut(&op->dx, &op->dy);
     bool mask = op->flags & VGG_OP_RELU, four = op->dx.c % 4 == 0;
-    struct vk_variant variant = { "pool_bwd", 2, { mask, four } };
+    struct vk_variant variant = { "pool_bwd", { [VK_SPEC_MASK] = mask, [VK_SPEC_FOUR] = four } };
     bool texels = vk_ops_texel(vk, &variant, "cpu/pool_bwd_texel", op->dx.c % 8 == 0);
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         struct pool_part p = pool_part(&part, &op->dx, &op->dy);
@@ -96,7 +96,9 @@ static enum vgg_status lower_global(struct vk *vk, struct vk_rec *rec, const str
     bool mask = backward && (op->flags & VGG_OP_RELU);
     const struct vgg_view *full = backward ? &op->dx : &op->x;
     size_t pixels = (size_t)full->h * (size_t)full->w, c = (size_t)full->c;
-    struct vk_variant variant = { "gpool", 3, { maximum, backward, mask } };
+    struct vk_variant variant = {
+        "gpool", { [VK_SPEC_MAXIMUM] = maximum, [VK_SPEC_BACKWARD] = backward, [VK_SPEC_MASK] = mask }
+    };
     size_t most = vk->limits.range / (4 * pixels * c);
     for (size_t at = 0; at < (size_t)full->n; at += most) {
         size_t images = (size_t)full->n - at < most ? (size_t)full->n - at : most;

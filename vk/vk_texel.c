@@ -45,14 +45,15 @@ static enum vgg_status get_pipes(struct vk *vk, const struct vk_conv *conv, stru
     enum vgg_status status;
     size_t tiles = vk_wino_tiles(conv->x->n, conv->x->h, conv->x->w);
     vk_tile_texel(tiles, (size_t)conv->co, &pipes->tm, &pipes->tn);
-    struct vk_variant weight = { vk_wino_shader(vk, VK_WINO_WEIGHT), 1, { conv->transposed } };
-    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), 0, { 0 } };
+    struct vk_variant weight = { vk_wino_shader(vk, VK_WINO_WEIGHT), { [VK_SPEC_TRANSPOSED] = conv->transposed } };
+    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), { 0 } };
     struct vk_variant product = { vk_wino_shader(vk, VK_WINO_PRODUCT),
-                                  3,
-                                  { (uint32_t)pipes->tm, (uint32_t)pipes->tn, false } };
+                                  { [VK_SPEC_TM] = (uint32_t)pipes->tm, [VK_SPEC_TN] = (uint32_t)pipes->tn } };
     struct vk_variant output = { vk_wino_shader(vk, VK_WINO_OUTPUT),
-                                 4,
-                                 { conv->transposed, conv->relu, conv->pool, conv->arg } };
+                                 { [VK_SPEC_TRANSPOSED] = conv->transposed,
+                                   [VK_SPEC_RELU] = conv->relu,
+                                   [VK_SPEC_POOL] = conv->pool,
+                                   [VK_SPEC_ARG] = conv->arg } };
     CHECK(vk_pipe_get(vk, &weight, &pipes->weight));
     CHECK(vk_pipe_get(vk, &input, &pipes->input));
     CHECK(vk_pipe_get(vk, &product, &pipes->product));
@@ -206,12 +207,12 @@ enum vgg_status vk_texel_lower_wgrad(struct vk *vk, struct vk_rec *rec, const st
     enum vgg_status status;
     struct pipes pipes;
     vk_tile_texel((size_t)conv->x->c, (size_t)conv->co, &pipes.tm, &pipes.tn);
-    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), 0, { 0 } },
-                      dy = { vk_wino_shader(vk, VK_WINO_DY), 0, { 0 } },
-                      dw = { vk_wino_shader(vk, VK_WINO_DW), 0, { 0 } };
-    struct vk_variant product = { vk_wino_shader(vk, VK_WINO_PRODUCT),
-                                  3,
-                                  { (uint32_t)pipes.tm, (uint32_t)pipes.tn, true } };
+    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), { 0 } },
+                      dy = { vk_wino_shader(vk, VK_WINO_DY), { 0 } }, dw = { vk_wino_shader(vk, VK_WINO_DW), { 0 } };
+    struct vk_variant product = {
+        vk_wino_shader(vk, VK_WINO_PRODUCT),
+        { [VK_SPEC_TM] = (uint32_t)pipes.tm, [VK_SPEC_TN] = (uint32_t)pipes.tn, [VK_SPEC_TRANSPOSED] = true }
+    };
     CHECK(vk_pipe_get(vk, &input, &pipes.input));
     CHECK(vk_pipe_get(vk, &dy, &pipes.output));
     CHECK(vk_pipe_get(vk, &product, &pipes.product));

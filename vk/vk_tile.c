@@ -125,15 +125,22 @@ bool vk_tile_lanes(const struct vk *vk, size_t m, size_t n, int *tm, int *tn)
     return true;
 }
 
+void vk_tile_spec(struct vk_variant *variant, const struct vk_tile *tile)
+{
+    variant->spec[VK_SPEC_THREADS] = (uint32_t)tile->threads;
+    variant->spec[VK_SPEC_BM] = (uint32_t)tile->bm;
+    variant->spec[VK_SPEC_BN] = (uint32_t)tile->bn;
+    variant->spec[VK_SPEC_BK] = (uint32_t)tile->bk;
+    variant->spec[VK_SPEC_TM] = (uint32_t)tile->tm;
+    variant->spec[VK_SPEC_TN] = (uint32_t)tile->tn;
+}
+
 enum vgg_status vk_tile_pipe(struct vk *vk, struct vk_variant *variant, int index, const struct vk_tile **tile,
                              VkPipeline *pipeline)
 {
     for (int i = index;;) {
         const struct vk_tile *t = &tiles[i];
-        const uint32_t spec[] = { (uint32_t)t->threads, (uint32_t)t->bm, (uint32_t)t->bn,
-                                  (uint32_t)t->bk,      (uint32_t)t->tm, (uint32_t)t->tn };
-        for (int k = 0; k < 6; k++)
-            variant->spec[k] = spec[k];
+        vk_tile_spec(variant, t);
         enum vgg_status status = VGG_ERR_UNSUPPORTED;
         if (vk_tile_fits(vk, i)) status = vk_pipe_get(vk, variant, pipeline);
         *tile = t;

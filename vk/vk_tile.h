@@ -4,7 +4,7 @@
 
 #include "vk/vk_pipe.h"
 
-/* Constants 0..5 of shaders/common/tile.glsl. A thread makes tm x tn elements. */
+/* Constants of shaders/common/tile.glsl. A thread makes tm x tn elements. */
 struct vk_tile {
     int threads, bm, bn, bk, tm, tn;
 };
@@ -53,7 +53,9 @@ void vk_tile_texel(size_t m, size_t n, int *tm, int *tn);
  * or a forced tile, want common/tile.glsl. */
 bool vk_tile_lanes(const struct vk *vk, size_t m, size_t n, int *tm, int *tn);
 
-/* Sets constants 0..5 of a variant and gets its pipeline, from `index` on to the next smaller tile whenever the driver
+/* Sets the constants of a variant that are its tile. */
+void vk_tile_spec(struct vk_variant *variant, const struct vk_tile *tile);
+/* Sets the tile of a variant and gets its pipeline, from `index` on to the next smaller tile whenever the driver
  * refuses one. *tile is the tile it became. */
 enum vgg_status vk_tile_pipe(struct vk *vk, struct vk_variant *variant, int index, const struct vk_tile **tile,
                              VkPipeline *pipeline);

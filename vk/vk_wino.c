@@ -93,11 +93,13 @@ static enum vgg_status get_product(struct vk *vk, const struct vk_conv *conv, si
                                    struct pipes *pipes)
 {
     struct vk_product product = product_of(conv, tiles, wgrad);
-    struct vk_variant variant = { vk_wino_shader(vk, VK_WINO_PRODUCT), 16, { 0 } };
+    struct vk_variant variant = { vk_wino_shader(vk, VK_WINO_PRODUCT),
+                                  { [VK_SPEC_A_VEC] = true,
+                                    [VK_SPEC_B_VEC] = true,
+                                    [VK_SPEC_C_VEC] = true,
+                                    [VK_SPEC_A_K] = !wgrad,
+                                    [VK_SPEC_BATCH] = true } };
     const struct vk_tile *tile;
-    variant.spec[6] = variant.spec[7] = variant.spec[8] = true;
-    variant.spec[9] = !wgrad;
-    variant.spec[15] = true;
     enum vgg_status status = vk_tile_pipe(vk, &variant, vk_tile_plan(vk, &product).tile, &tile, &pipes->product);
     pipes->bm = tile->bm;
     pipes->bn = tile->bn;
@@ -142,11 +144,14 @@ static enum vgg_status get_pipes(struct vk *vk, const struct vk_conv *conv, size
     enum vgg_status status;
     /* Two channels a thread, so that neighbours' loads touch; a word of argmax holds four. */
     uint32_t channels = conv->arg ? 4 : 2;
-    struct vk_variant weight = { vk_wino_shader(vk, VK_WINO_WEIGHT), 1, { conv->transposed } };
-    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), 0, { 0 } };
+    struct vk_variant weight = { vk_wino_shader(vk, VK_WINO_WEIGHT), { [VK_SPEC_TRANSPOSED] = conv->transposed } };
+    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), { 0 } };
     struct vk_variant output = { vk_wino_shader(vk, VK_WINO_OUTPUT),
-                                 5,
-                                 { conv->transposed, conv->relu, conv->pool, conv->arg, channels } };
+                                 { [VK_SPEC_TRANSPOSED] = conv->transposed,
+                                   [VK_SPEC_RELU] = conv->relu,
+                                   [VK_SPEC_POOL] = conv->pool,
+                                   [VK_SPEC_ARG] = conv->arg,
+                                   [VK_SPEC_CHANNELS] = channels } };
     CHECK(vk_pipe_get(vk, &weight, &pipes->weight));
     CHECK(vk_pipe_get(vk, &input, &pipes->input));
     CHECK(get_product(vk, conv, tiles, false, pipes));
@@ -243,9 +248,9 @@ enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const str
     struct pipes pipes;
     if (vk_wino_lanes(vk)) return vk_texel_lower_wgrad(vk, rec, conv);
     struct vk_cut cut = vk_wino_cut(vk, conv, tile_rows(vk, conv));
-    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), 0, { 0 } };
-    struct vk_variant dy = { vk_wino_shader(vk, VK_WINO_DY), 0, { 0 } };
-    struct vk_variant dw = { vk_wino_shader(vk, VK_WINO_DW), 0, { 0 } };
+    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), { 0 } };
+    struct vk_variant dy = { vk_wino_shader(vk, VK_WINO_DY), { 0 } };
+    struct vk_variant dw = { vk_wino_shader(vk, VK_WINO_DW), { 0 } };
     CHECK(vk_pipe_get(vk, &input, &pipes.input));
     CHECK(vk_pipe_get(vk, &dy, &pipes.output));
     CHECK(get_product(vk, conv, first_tiles(vk, conv, &cut), true, &pipes));

@@ -2,11 +2,11 @@
  * 2x2 max-pool. Needs `p` (vk_push_conv). */
 #include "common/positive.glsl"
 
-layout(constant_id = 7) const bool C_VEC = false;      /* co is a multiple of 4 */
-layout(constant_id = 8) const bool TRANSPOSED = false; /* w is [tap][co][ci], taps in reverse, no bias */
-layout(constant_id = 9) const bool RELU = false;       /* TRANSPOSED: mask by binding 3 > 0 */
-layout(constant_id = 10) const bool POOL = false;      /* rows in quads; y is the pooled map */
-layout(constant_id = 11) const bool ARG = false;       /* binding 3 takes the quads' argmax, four channels a word */
+layout(constant_id = VK_SPEC_C_VEC) const bool C_VEC = false;           /* co is a multiple of 4 */
+layout(constant_id = VK_SPEC_TRANSPOSED) const bool TRANSPOSED = false; /* w is [tap][co][ci], in reverse; no bias */
+layout(constant_id = VK_SPEC_RELU) const bool RELU = false;             /* TRANSPOSED: mask by binding 3 > 0 */
+layout(constant_id = VK_SPEC_POOL) const bool POOL = false;             /* rows in quads; y is the pooled map */
+layout(constant_id = VK_SPEC_ARG) const bool ARG = false;               /* binding 3 takes four channels' argmax a word */
 
 layout(binding = 1) readonly buffer W { float w[]; };
 layout(binding = 1) readonly buffer W4 { vec4 w4[]; };

@@ -17,6 +17,39 @@ typedef uint32_t uint;
 #define VK_PUSH_SIZE 96
 #define VK_ADAM_SLOTS 64
 
+/* Specialisation constants: each has one number, the same in every shader that knows it; what they mean stands beside
+ * their declarations. C sets all of them, to 0 what it does not name. */
+#define VK_SPEC_THREADS 0
+#define VK_SPEC_BM 1
+#define VK_SPEC_BN 2
+#define VK_SPEC_BK 3
+#define VK_SPEC_TM 4
+#define VK_SPEC_TN 5
+#define VK_SPEC_A_VEC 6
+#define VK_SPEC_B_VEC 7
+#define VK_SPEC_C_VEC 8
+#define VK_SPEC_A_K 9
+#define VK_SPEC_B_K 10
+#define VK_SPEC_ADD 11
+#define VK_SPEC_BIAS 12
+#define VK_SPEC_RELU 13
+#define VK_SPEC_MASK 14
+#define VK_SPEC_BATCH 15
+#define VK_SPEC_TRANSPOSED 16
+#define VK_SPEC_POOL 17
+#define VK_SPEC_ARG 18
+#define VK_SPEC_SPLIT 19
+#define VK_SPEC_CHANNELS 20
+#define VK_SPEC_FOUR 21
+#define VK_SPEC_MAXIMUM 22
+#define VK_SPEC_BACKWARD 23
+#define VK_SPEC_SIGMOID 24
+#define VK_SPEC_GRADIENT 25
+#define VK_SPEC_KIND 26
+#define VK_SPEC_MOMENTUM 27
+#define VK_SPEC_NESTEROV 28
+#define VK_SPEC_COUNT 29
+
 /* Words from one of Winograd's 36 matrices to the next: an odd number of cache lines. Threads walk through all of them
  * at once, and powers of two would share a few places of the cache. */
 #define VK_WINO_PLANE(words) ((((words) + 15) / 16 | 1) * 16)

@@ -1,12 +1,12 @@
 /* tile.glsl: the product of a BM x BK and a BK x BN tile in shared memory, accumulated in registers: TM x TN elements a
  * thread. What stands in the tiles is the including shader's business. */
 
-layout(local_size_x_id = 0) in;
-layout(constant_id = 1) const int BM = 64;
-layout(constant_id = 2) const int BN = 64;
-layout(constant_id = 3) const int BK = 16;
-layout(constant_id = 4) const int TM = 4;
-layout(constant_id = 5) const int TN = 4;
+layout(local_size_x_id = VK_SPEC_THREADS) in;
+layout(constant_id = VK_SPEC_BM) const int BM = 64;
+layout(constant_id = VK_SPEC_BN) const int BN = 64;
+layout(constant_id = VK_SPEC_BK) const int BK = 16;
+layout(constant_id = VK_SPEC_TM) const int TM = 4;
+layout(constant_id = VK_SPEC_TN) const int TN = 4;
 
 const int THREADS = (BM / TM) * (BN / TN);
 const int A_STRIDE = BM / 4 + 1; /* in vec4: one of padding against bank conflicts */

@@ -1,9 +1,9 @@
 /* update.glsl: one step of an optimiser for four words; the formulas stand in core/op/op.h. */
 
 const int SGD = 0, RMSPROP = 1, ADAM = 2, ADAMW = 3;
-layout(constant_id = 0) const int KIND = SGD;
-layout(constant_id = 1) const bool MOMENTUM = false;
-layout(constant_id = 2) const bool NESTEROV = false;
+layout(constant_id = VK_SPEC_KIND) const int KIND = SGD;
+layout(constant_id = VK_SPEC_MOMENTUM) const bool MOMENTUM = false;
+layout(constant_id = VK_SPEC_NESTEROV) const bool NESTEROV = false;
 layout(push_constant) uniform Push { vk_push_update p; };
 layout(binding = 0) buffer WordsW { float w1[]; };
 layout(binding = 1) readonly buffer WordsDw { float dw1[]; };

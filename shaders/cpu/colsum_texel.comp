@@ -6,7 +6,7 @@
 #include "common/flat.glsl"
 #include "cpu/four.glsl"
 
-layout(constant_id = 0) const bool ADD = false;
+layout(constant_id = VK_SPEC_ADD) const bool ADD = false;
 layout(push_constant) uniform Push { vk_push_colsum p; };
 layout(binding = 1) writeonly buffer Out { u64vec2 result[]; };
 layout(binding = VK_BINDING_TEXEL) uniform samplerBuffer x;

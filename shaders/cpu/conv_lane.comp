@@ -7,10 +7,10 @@
 #include "cpu/lane.glsl"
 #include "common/positive.glsl"
 
-layout(constant_id = 2) const bool TRANSPOSED = false; /* w is [tap][co][ci], taps in reverse, no bias */
-layout(constant_id = 3) const bool RELU = false;       /* TRANSPOSED: mask by binding 3 > 0 */
-layout(constant_id = 4) const bool POOL = false;       /* rows in quads; y is the pooled map */
-layout(constant_id = 5) const bool ARG = false;        /* binding 3 takes the argmax, four channels a word */
+layout(constant_id = VK_SPEC_TRANSPOSED) const bool TRANSPOSED = false; /* w is [tap][co][ci], in reverse; no bias */
+layout(constant_id = VK_SPEC_RELU) const bool RELU = false;             /* TRANSPOSED: mask by binding 3 > 0 */
+layout(constant_id = VK_SPEC_POOL) const bool POOL = false;             /* rows in quads; y is the pooled map */
+layout(constant_id = VK_SPEC_ARG) const bool ARG = false;               /* binding 3 takes four channels' argmax a word */
 
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 0) readonly buffer X { float x[]; };

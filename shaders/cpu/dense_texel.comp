@@ -9,12 +9,12 @@
 #include "cpu/four.glsl"
 #include "common/positive.glsl"
 
-layout(constant_id = 2) const bool A_K = true; /* as in gemm.comp, also the others */
-layout(constant_id = 3) const bool B_K = false;
-layout(constant_id = 4) const bool ADD = false;
-layout(constant_id = 5) const bool BIAS = false;
-layout(constant_id = 6) const bool RELU = false;
-layout(constant_id = 7) const bool MASK = false;
+layout(constant_id = VK_SPEC_A_K) const bool A_K = true; /* as in gemm.comp, also the others */
+layout(constant_id = VK_SPEC_B_K) const bool B_K = false;
+layout(constant_id = VK_SPEC_ADD) const bool ADD = false;
+layout(constant_id = VK_SPEC_BIAS) const bool BIAS = false;
+layout(constant_id = VK_SPEC_RELU) const bool RELU = false;
+layout(constant_id = VK_SPEC_MASK) const bool MASK = false;
 
 layout(push_constant) uniform Push { vk_push_gemm p; };
 layout(binding = 2) writeonly buffer C { u64vec2 c[]; };

@@ -4,8 +4,8 @@
 
 const int LANES = 8;
 layout(local_size_x = 8) in;
-layout(constant_id = 0) const int TM = 64; /* rows, a multiple of 8: rows 8 i + lane are loaded by that lane */
-layout(constant_id = 1) const int TN = 4;  /* columns 8 j + lane, j < TN, belong to that lane */
+layout(constant_id = VK_SPEC_TM) const int TM = 64; /* rows, a multiple of 8; the lane loads rows 8 i + lane */
+layout(constant_id = VK_SPEC_TN) const int TN = 4;  /* columns 8 j + lane, j < TN, belong to that lane */
 
 float acc[TM][TN];
 

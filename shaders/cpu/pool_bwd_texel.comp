@@ -9,7 +9,7 @@
 #include "cpu/four.glsl"
 #include "common/positive.glsl"
 
-layout(constant_id = 0) const bool MASK = false;
+layout(constant_id = VK_SPEC_MASK) const bool MASK = false;
 layout(push_constant) uniform Push { vk_push_pool p; };
 layout(binding = 2) writeonly buffer Dx { u64vec4 dx[]; };
 layout(binding = 1) readonly buffer Arg { uint64_t arg[]; };

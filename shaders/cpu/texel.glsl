@@ -4,8 +4,8 @@
 
 const int LANES = 8;
 layout(local_size_x = 8) in;
-layout(constant_id = 0) const int TM = 16; /* rows, a multiple of 8 */
-layout(constant_id = 1) const int TN = 8;  /* columns TN lane .. TN lane + TN - 1 belong to that lane; 4 or 8 */
+layout(constant_id = VK_SPEC_TM) const int TM = 16; /* rows, a multiple of 8 */
+layout(constant_id = VK_SPEC_TN) const int TN = 8;  /* 4 or 8 columns, from TN lane on, are the lane's */
 const int STEP = 8;                        /* words of the sum at a time */
 
 float acc[TM][TN];

@@ -9,7 +9,7 @@
 #include "cpu/texel.glsl"
 #include "cpu/four.glsl"
 
-layout(constant_id = 2) const bool ADD = false;
+layout(constant_id = VK_SPEC_ADD) const bool ADD = false;
 layout(push_constant) uniform Push { vk_push_wgrad p; };
 layout(binding = 2) writeonly buffer Part { u64vec2 part[]; };
 layout(binding = VK_BINDING_TEXEL) uniform samplerBuffer x;

@@ -9,7 +9,7 @@
 #include "cpu/four.glsl"
 #include "cpu/texel.glsl"
 
-layout(constant_id = 2) const bool TRANSPOSED = false;
+layout(constant_id = VK_SPEC_TRANSPOSED) const bool TRANSPOSED = false;
 layout(push_constant) uniform Push { vk_push_gemm p; };
 layout(binding = 2) writeonly buffer M { u64vec2 m[]; };
 layout(binding = 2) writeonly buffer M2 { u64vec4 m2[]; };

@@ -11,10 +11,10 @@
 #define WINO vec4
 #include "common/wino.glsl"
 
-layout(constant_id = 0) const bool TRANSPOSED = false; /* no bias; RELU: mask by binding 3 > 0 */
-layout(constant_id = 1) const bool RELU = false;
-layout(constant_id = 2) const bool POOL = false;
-layout(constant_id = 3) const bool ARG = false;
+layout(constant_id = VK_SPEC_TRANSPOSED) const bool TRANSPOSED = false; /* no bias; RELU: mask by binding 3 > 0 */
+layout(constant_id = VK_SPEC_RELU) const bool RELU = false;
+layout(constant_id = VK_SPEC_POOL) const bool POOL = false;
+layout(constant_id = VK_SPEC_ARG) const bool ARG = false;
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 2) writeonly buffer Y { u64vec2 y[]; };
 layout(binding = 3) writeonly buffer Arg { uint arg[]; };

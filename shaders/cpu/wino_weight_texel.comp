@@ -11,7 +11,7 @@
 #define WINO vec4
 #include "common/wino.glsl"
 
-layout(constant_id = 0) const bool TRANSPOSED = false; /* w has lines of ci, not of co, taps in reverse */
+layout(constant_id = VK_SPEC_TRANSPOSED) const bool TRANSPOSED = false; /* w has lines of ci, taps in reverse */
 layout(push_constant) uniform Push { vk_push_kernels p; };
 layout(binding = 1) writeonly buffer U { u64vec2 u[]; };
 layout(binding = VK_BINDING_TEXEL) uniform samplerBuffer w;
