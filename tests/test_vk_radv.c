@@ -9,7 +9,6 @@
 #include "vk/vk_pipe.h"
 #include "vk/vk_shader.h"
 #include "vk/vk_tile.h"
-#include "vk/vk_wino_part.h"
 #include "vk_driver.h"
 
 /* A device that reports on its pipelines; the fields of struct vk that vk_pipe_init needs. */
@@ -263,14 +262,14 @@ static void check_choice(const char *family)
     enum { INT64 = 11, SAMPLED_BUFFER = 46, SUBGROUPS = 61, SHUFFLE = 65 };
     static const uint32_t capabilities[] = { INT64, SAMPLED_BUFFER, SUBGROUPS, SHUFFLE };
     open_device(family);
-    cr_expect_neq(device.gpu.class, VK_CLASS_CPU);
-    cr_expect_not(device.gpu.lanes);
-    for (size_t c = 8; c <= 512; c *= 2) {
-        int tm, tn;
-        cr_expect_not(vk_tile_lanes(&device, (size_t)224 * 224, c, &tm, &tn));
+    cr_expect_not(device.gpu.class->host);
+    cr_expect_not(device.gpu.class->lanes);
+    cr_expect_neq((int)device.gpu.class->wino, VK_WINO_CPU);
+    for (int task = 0; task < VK_TASK_COUNT; task++) {
+        const struct vk_way *way = vk_class_next(device.gpu.class, (enum vk_task)task, 0, NULL);
+        cr_expect(way && !for_cpus_only(way->shader), "task %d", task);
+        cr_expect_null(vk_class_next(device.gpu.class, (enum vk_task)task, 0, way), "task %d", task);
     }
-    for (int step = VK_WINO_WEIGHT; step <= VK_WINO_DW; step++)
-        cr_expect_not(for_cpus_only(vk_wino_shader(&device, (enum vk_wino_step)step)));
     for (const struct vk_shader *shader = vk_shader_list; shader->name; shader++) {
         for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities && !for_cpus_only(shader->name); i++)
             cr_expect_not(needs(shader, capabilities[i]), "%s needs %u", shader->name, capabilities[i]);

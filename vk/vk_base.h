@@ -43,7 +43,7 @@ struct vk {
     uint64_t ticket;
     double rate; /* floating-point operations per second: a guess, then measured */
 
-    VkDescriptorSetLayout set_layout; /* four storage buffers, one uniform buffer; gpu.lanes: four texel buffers */
+    VkDescriptorSetLayout set_layout; /* four storage buffers, one uniform buffer; for lanes: four texel buffers */
     VkPipelineLayout layout;
     VkPipelineCache cache;
     struct vk_pipe *pipes;

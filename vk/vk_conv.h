@@ -4,9 +4,8 @@
 
 #include "vk/vk_rec.h"
 
-/* vk_ops_lower and vk_ops_supports for these kinds. */
+/* vk_ops_lower and vk_ops_supports, forward and with respect to the input. */
 enum vgg_status vk_conv_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
 bool vk_conv_supports(const struct vk *vk, const struct vgg_op *op);
-enum vgg_status vk_wgrad_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
 
 #endif

@@ -1,8 +1,7 @@
 #include "vk/vk_dense.h"
 
 #include "core/base/log.h"
-#include "vk/vk_ops.h"
-#include "vk/vk_tile.h"
+#include "vk/vk_cpu.h"
 
 /* One product as gemm.comp sees it; the bindings begin at the first element used. */
 struct gemm {
@@ -12,40 +11,12 @@ struct gemm {
     size_t per_part, parts; /* of the sum over k; each to its own copy of c */
 };
 
-/* What one workgroup of the shader chosen makes: bm rows of bn columns. */
-struct block {
-    size_t bm, bn;
-    bool texels;
-};
-
-/* dense_texel.comp on devices of CPU type where everything comes in eights. */
-static enum vgg_status choose_texel(struct vk *vk, const struct gemm *g, struct block *block, VkPipeline *pipeline)
+static enum vgg_status choose_shader(struct vk *vk, const struct gemm *g, struct vk_block *block)
 {
-    int tm, tn;
-    bool eights =
-        g->lda % 8 == 0 && g->ldb % 8 == 0 && g->ldc % 8 == 0 && g->n % 8 == 0 && (g->a_k ? g->k : g->m) % 8 == 0;
-    if (!eights || !vk_tile_lanes(vk, g->m, g->n, &tm, &tn)) return VGG_ERR_UNSUPPORTED;
-    vk_tile_texel(g->m, g->n, &tm, &tn);
-    if (g->m > (size_t)tm * vk->limits.groups) return VGG_ERR_UNSUPPORTED;
-    struct vk_variant variant = { "cpu/dense_texel",
-                                  { [VK_SPEC_TM] = (uint32_t)tm,
-                                    [VK_SPEC_TN] = (uint32_t)tn,
-                                    [VK_SPEC_A_K] = g->a_k,
-                                    [VK_SPEC_B_K] = g->b_k,
-                                    [VK_SPEC_ADD] = g->add,
-                                    [VK_SPEC_BIAS] = g->bias,
-                                    [VK_SPEC_RELU] = g->relu,
-                                    [VK_SPEC_MASK] = g->mask } };
-    *block = (struct block) { (size_t)tm, 8 * (size_t)tn, true };
-    return vk_pipe_get(vk, &variant, pipeline);
-}
-
-static enum vgg_status choose_shader(struct vk *vk, const struct gemm *g, struct block *block, VkPipeline *pipeline)
-{
-    enum vgg_status status = choose_texel(vk, g, block, pipeline);
-    if (status != VGG_ERR_UNSUPPORTED) return status;
-    struct vk_variant variant = { "gemm",
-                                  { [VK_SPEC_A_VEC] = g->lda % 4 == 0 && (g->a_k ? g->k : g->m) % 4 == 0,
+    enum vgg_status status = VGG_ERR_UNSUPPORTED;
+    size_t across = g->a_k ? g->k : g->m, channels = g->lda | g->ldb | g->ldc | g->n | across;
+    struct vk_variant variant = { NULL,
+                                  { [VK_SPEC_A_VEC] = g->lda % 4 == 0 && across % 4 == 0,
                                     [VK_SPEC_B_VEC] = g->ldb % 4 == 0 && (g->b_k ? g->k : g->n) % 4 == 0,
                                     [VK_SPEC_C_VEC] = g->ldc % 4 == 0 && g->n % 4 == 0,
                                     [VK_SPEC_A_K] = g->a_k,
@@ -54,9 +25,14 @@ static enum vgg_status choose_shader(struct vk *vk, const struct gemm *g, struct
                                     [VK_SPEC_BIAS] = g->bias,
                                     [VK_SPEC_RELU] = g->relu,
                                     [VK_SPEC_MASK] = g->mask } };
-    const struct vk_tile *tile;
-    status = vk_tile_pipe(vk, &variant, vk_tile_choose(vk, g->m, g->n), &tile, pipeline);
-    *block = (struct block) { (size_t)tile->bm, (size_t)tile->bn, false };
+    const struct vk_way *way = NULL;
+    while (status == VGG_ERR_UNSUPPORTED && (way = vk_tile_next(vk, VK_TASK_DENSE, channels, way))) {
+        status = way->tiling == VK_TILING_SHARED
+                     ? vk_tile_block(vk, &variant, way, vk_tile_choose(vk, g->m, g->n), block)
+                     : vk_cpu_block(vk, &variant, way, g->m, g->n, block);
+        bool fits = g->m <= block->bm * vk->limits.groups;
+        if (!fits && way->tiling != VK_TILING_SHARED) status = VGG_ERR_UNSUPPORTED;
+    }
     return status;
 }
 
@@ -64,8 +40,8 @@ static enum vgg_status lower_gemm(struct vk *vk, struct vk_rec *rec, const struc
 {
     enum vgg_status status;
     struct vk_call call = { .bind = { g->a, g->b, g->c, g->extra } };
-    struct block block;
-    CHECK(choose_shader(vk, g, &block, &call.pipeline));
+    struct vk_block block;
+    CHECK(choose_shader(vk, g, &block));
     struct vk_push_gemm push = { .m = (int)g->m,
                                  .n = (int)g->n,
                                  .k = (int)g->k,
@@ -74,7 +50,8 @@ static enum vgg_status lower_gemm(struct vk *vk, struct vk_rec *rec, const struc
                                  .ldc = (int)g->ldc,
                                  .per_part = (int)g->per_part,
                                  .part_size = (uint32_t)(g->m * g->n) };
-    call.texels = block.texels;
+    call.pipeline = block.pipeline;
+    call.texels = block.way->texels;
     call.groups[0] = (uint32_t)((g->n + block.bn - 1) / block.bn);
     call.groups[1] = (uint32_t)((g->m + block.bm - 1) / block.bm);
     call.groups[2] = (uint32_t)g->parts;

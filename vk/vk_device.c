@@ -19,9 +19,9 @@ static void force_class(struct vk_gpu *gpu)
 {
     const char *name = getenv("VGG16_VK_CLASS");
     bool discrete = name && strcmp(name, "discrete") == 0, integrated = name && strcmp(name, "integrated") == 0;
-    if (gpu->class != VK_CLASS_CPU || (!discrete && !integrated)) return;
-    gpu->class = discrete ? VK_CLASS_DISCRETE : VK_CLASS_INTEGRATED;
-    gpu->lanes = false;
+    if (gpu->properties.deviceType != VK_PHYSICAL_DEVICE_TYPE_CPU || (!discrete && !integrated)) return;
+    gpu->class =
+        vk_class_of(discrete ? VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU : VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, false);
 }
 
 static void read_limits(struct vk *vk)
@@ -36,10 +36,10 @@ static void read_limits(struct vk *vk)
     size_t scratch = (size_t)vk_gpu_scratch(&vk->gpu);
     limits->scratch = limits->range < scratch ? limits->range : scratch;
     limits->align = l->minStorageBufferOffsetAlignment < 4 ? 4 : (size_t)l->minStorageBufferOffsetAlignment;
-    if (vk->gpu.lanes && limits->align < l->minTexelBufferOffsetAlignment) {
-        limits->align = (size_t)l->minTexelBufferOffsetAlignment;
+    if (vk->gpu.class->lanes) { /* views of texels, 16 bytes each */
+        size_t least = l->minTexelBufferOffsetAlignment < 16 ? 16 : (size_t)l->minTexelBufferOffsetAlignment;
+        if (limits->align < least) limits->align = least;
     }
-    if (vk->gpu.lanes && limits->align < 16) limits->align = 16; /* a texel */
     limits->groups = 65535;
     limits->invocations = l->maxComputeWorkGroupInvocations;
     if (limits->invocations > l->maxComputeWorkGroupSize[0]) limits->invocations = l->maxComputeWorkGroupSize[0];
@@ -48,13 +48,7 @@ static void read_limits(struct vk *vk)
     limits->tile = (int)env_size("VGG16_VK_TILE", (size_t)-1);
     vk->gpu.max_allocation = env_size("VGG16_VK_ALLOCATION", (size_t)vk->gpu.max_allocation);
     limits->staging = env_size("VGG16_VK_STAGING", 0) != 0;
-    /* The first submissions are cut by this guess, by class: a tenth of a second (vk_rec.c) at 4e11, or 1e11,
-     * operations a second. The weakest GPUs with Vulkan 1.2 reach a quarter of that, say (discrete: a GeForce GT 710 of
-     * 0.37e12 or a Radeon of GCN's first generation of 0.5e12 nominal, of which a third arrives; integrated: Intel's
-     * Gen 8 of 0.3e12, Mali-G52 of 0.05e12): 0.4 s, far below the watchdogs of about 2 s. Too low a guess costs a few
-     * more submissions until the rate is measured. */
-    static const double rates[] = { 4e11, 1e11, 1e11, 1e11, 1e10 };
-    vk->rate = rates[vk->gpu.class];
+    vk->rate = vk->gpu.class->rate;
 }
 
 static enum vgg_status create_device(struct vk *vk)
@@ -67,7 +61,7 @@ static enum vgg_status create_device(struct vk *vk)
     VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES, .timelineSemaphore = VK_TRUE
     };
-    const VkPhysicalDeviceFeatures features = { .shaderInt64 = vk->gpu.lanes };
+    const VkPhysicalDeviceFeatures features = { .shaderInt64 = vk->gpu.class->lanes };
     const char *portability = "VK_KHR_portability_subset";
     VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                 .pNext = &timeline,

@@ -19,9 +19,10 @@ static size_t flat_part(const struct vk *vk)
 
 static enum vgg_status lower_add(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
-    const struct vk_variant variant = { "reduce", { [VK_SPEC_ADD] = true } };
+    struct vk_variant variant = { NULL, { [VK_SPEC_ADD] = true } };
     enum vgg_status status = VGG_OK;
     size_t count = vgg_view_count(&op->y), part = flat_part(vk);
+    vk_ops_way(vk, VK_TASK_REDUCE, 0, &variant);
     for (size_t at = 0; at < count; at += part) {
         size_t now = count - at < part ? count - at : part;
         struct vk_push_reduce push = { .count = (uint32_t)now, .parts = 1, .part_size = (uint32_t)now };
@@ -38,9 +39,10 @@ static enum vgg_status lower_dropout(struct vk *vk, struct vk_rec *rec, const st
 {
     const struct vgg_view *x = op->kind == VGG_OP_DROPOUT ? &op->x : &op->dy;
     const struct vgg_view *y = op->kind == VGG_OP_DROPOUT ? &op->y : &op->dx;
-    struct vk_variant variant = { "dropout", { 0 } };
+    struct vk_variant variant = { 0 };
     enum vgg_status status = VGG_OK;
     size_t count = vgg_view_count(x), part = flat_part(vk);
+    vk_ops_way(vk, VK_TASK_DROPOUT, 0, &variant);
     for (size_t at = 0; at < count; at += part) {
         size_t now = count - at < part ? count - at : part;
         struct vk_push_dropout push = { .count = (uint32_t)now,
@@ -61,9 +63,10 @@ fail:
 static enum vgg_status lower_fma(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
     enum { GROUP = VK_FLAT_THREADS * VK_FMA_SUMS };
-    struct vk_variant variant = { "peak", { 0 } };
+    struct vk_variant variant = { 0 };
     enum vgg_status status = VGG_OK;
     size_t count = vgg_view_count(&op->x), part = flat_part(vk), most = (size_t)vk->limits.groups * GROUP;
+    vk_ops_way(vk, VK_TASK_FMA, 0, &variant);
     if (part > most) part = most; /* no thread takes a second turn */
     for (size_t at = 0; at < count; at += part) {
         size_t now = count - at < part ? count - at : part;
@@ -82,7 +85,7 @@ static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const str
     const struct vgg_hyper *hyper = &op->hyper;
     bool adam = op->kind == VGG_OP_ADAM || op->kind == VGG_OP_ADAMW;
     bool momentum = op->kind == VGG_OP_SGD && op->m.n && hyper->momentum != 0.0f;
-    struct vk_variant variant = { "update",
+    struct vk_variant variant = { NULL,
                                   { [VK_SPEC_KIND] = (uint32_t)op->kind - VGG_OP_SGD,
                                     [VK_SPEC_MOMENTUM] = momentum,
                                     [VK_SPEC_NESTEROV] = (op->flags & VGG_OP_NESTEROV) != 0 } };
@@ -90,7 +93,9 @@ static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const str
     size_t count = vgg_view_count(&op->w), part = flat_part(vk);
     uint32_t slot = 0;
     if (adam) CHECK(vk_rec_slot(rec, hyper, &slot));
-    bool texels = vk_ops_texel(vk, &variant, "cpu/update_texel", count >= 8);
+    /* A last thread may have fewer than its items, the only one may not: a texel is the least that can be shown. */
+    const struct vk_way *way = vk_ops_way(vk, VK_TASK_UPDATE, count < 8 ? count : 0, &variant);
+    size_t items = (size_t)way->items;
     for (size_t at = 0; at < count; at += part) {
         size_t now = count - at < part ? count - at : part;
         struct vk_push_update push = { .count = (uint32_t)now,
@@ -105,9 +110,9 @@ static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const str
                                           vk_ops_bind(rec, &op->dw, 4 * at, 4 * now, false) } };
         if (adam || momentum) call.bind[2] = vk_ops_bind(rec, &op->m, 4 * at, 4 * now, true);
         if (op->kind != VGG_OP_SGD) call.bind[3] = vk_ops_bind(rec, &op->v, 4 * at, 4 * now, true);
-        call.texels = texels;
+        call.texels = way->texels;
         call.flops = 8.0 * (double)now;
-        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, texels ? (now + 7) / 8 : (now + 3) / 4));
+        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, (now + items - 1) / items));
     }
 fail:
     return status;

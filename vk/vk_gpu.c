@@ -21,26 +21,14 @@ static uint64_t largest_heap(const struct vk_gpu *gpu)
 
 uint64_t vk_gpu_scratch(const struct vk_gpu *gpu)
 {
-    static const uint64_t most[] = { 192 << 20, 128 << 20, 128 << 20, 64 << 20, 64 << 20 };
     uint64_t share = largest_heap(gpu) / 16 >> 20 << 20;
-    return share < most[gpu->class] ? share : most[gpu->class];
+    return share < gpu->class->scratch ? share : gpu->class->scratch;
 }
 
 /* What the backend needs beside the arenas: scratch, staging, recordings. */
 static uint64_t reserve_of(const struct vk_gpu *gpu)
 {
     return vk_gpu_scratch(gpu) + (64 << 20);
-}
-
-static enum vk_class class_of(VkPhysicalDeviceType type)
-{
-    switch (type) {
-    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: return VK_CLASS_DISCRETE;
-    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: return VK_CLASS_INTEGRATED;
-    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return VK_CLASS_VIRTUAL;
-    case VK_PHYSICAL_DEVICE_TYPE_CPU: return VK_CLASS_CPU;
-    default: return VK_CLASS_OTHER;
-    }
 }
 
 /* The first queue family that computes: mostly the universal one, which every driver tests best. */
@@ -73,8 +61,8 @@ static void read_extensions(const struct vk_lib *lib, struct vk_gpu *gpu, bool *
     free(list);
 }
 
-/* The largest device-local heap; what the driver says is free, or else a fraction that leaves room for others. A
- * CPU-type device's heap is a number, not a chip: the fraction is larger, and what a container leaves is the most. */
+/* The largest device-local heap; what the driver says is free, or else a fraction that leaves room for others. Of the
+ * host's memory the fraction is larger, and what a container leaves is the most. */
 static void read_memory(const struct vk_lib *lib, struct vk_gpu *gpu, bool has_budget)
 {
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
@@ -91,13 +79,13 @@ static void read_memory(const struct vk_lib *lib, struct vk_gpu *gpu, bool has_b
         largest = heap->size;
         if (has_budget && budget.heapBudget[i] > budget.heapUsage[i]) {
             gpu->budget = budget.heapBudget[i] - budget.heapUsage[i];
-        } else if (gpu->class == VK_CLASS_CPU) {
+        } else if (gpu->class->host) {
             gpu->budget = largest / 10 * 9;
         } else {
             gpu->budget = largest >= (4ull << 30) ? largest / 10 * 7 : largest / 2;
         }
     }
-    uint64_t available = gpu->class == VK_CLASS_CPU ? vgg_limits_available() : 0;
+    uint64_t available = gpu->class->host ? vgg_limits_available() : 0;
     if (available && available < gpu->budget) gpu->budget = available;
 }
 
@@ -121,7 +109,6 @@ static bool read_gpu(const struct vk_lib *lib, struct vk_gpu *gpu, VkPhysicalDev
         vgg_log(VGG_LOG_DEBUG, "vulkan: %s offers less than Vulkan 1.2", gpu->properties.deviceName);
         return false;
     }
-    gpu->class = class_of(gpu->properties.deviceType);
     gpu->driver_id = driver.driverID;
     snprintf(gpu->driver, sizeof gpu->driver, "%.60s%s%.60s", driver.driverName, driver.driverInfo[0] ? " " : "",
              driver.driverInfo);
@@ -129,11 +116,12 @@ static bool read_gpu(const struct vk_lib *lib, struct vk_gpu *gpu, VkPhysicalDev
     VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2 };
     lib->fn.GetPhysicalDeviceFeatures2(physical, &features);
     const VkPhysicalDeviceLimits *limits = &gpu->properties.limits;
-    gpu->lanes = gpu->class == VK_CLASS_CPU && features.features.shaderInt64 && subgroup.subgroupSize == 8 &&
+    bool lanes = features.features.shaderInt64 && subgroup.subgroupSize == 8 &&
                  (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
                  (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT) &&
                  limits->maxTexelBufferElements >= limits->maxStorageBufferRange / 16 &&
                  limits->minTexelBufferOffsetAlignment <= VGG_VIEW_ALIGN;
+    gpu->class = vk_class_of(gpu->properties.deviceType, lanes);
     gpu->subgroup = subgroup.subgroupSize;
     gpu->max_allocation = maintenance.maxMemoryAllocationSize;
     bool has_budget;
@@ -159,7 +147,7 @@ static void insert(struct vk_gpu *list, size_t *count, const struct vk_gpu *gpu)
         }
     }
     size_t at = *count;
-    while (at > 0 && list[at - 1].class > gpu->class) {
+    while (at > 0 && vk_class_rank(list[at - 1].class) > vk_class_rank(gpu->class)) {
         list[at] = list[at - 1];
         at--;
     }
@@ -198,11 +186,10 @@ enum vgg_status vk_gpu_list(const struct vk_lib *lib, struct vk_gpu **out, size_
 
 void vk_gpu_info(struct vgg_device_info *info, const struct vk_gpu *gpu)
 {
-    static const char *const types[] = { "discrete", "integrated", "virtual", "other", "cpu" };
     memset(info, 0, sizeof *info);
     snprintf(info->backend, sizeof info->backend, "vulkan");
     snprintf(info->name, sizeof info->name, "%.127s", gpu->properties.deviceName);
-    snprintf(info->type, sizeof info->type, "%s", types[gpu->class]);
+    snprintf(info->type, sizeof info->type, "%s", gpu->class->type);
     snprintf(info->driver, sizeof info->driver, "%.127s", gpu->driver);
     for (size_t i = 0; i < VK_UUID_SIZE; i++)
         snprintf(info->uuid + 2 * i, 3, "%02x", gpu->uuid[i]);
@@ -214,5 +201,5 @@ void vk_gpu_info(struct vgg_device_info *info, const struct vk_gpu *gpu)
     info->allocation = gpu->max_allocation;
     uint64_t reserve = reserve_of(gpu);
     info->memory = gpu->budget > 2 * reserve ? gpu->budget - reserve : gpu->budget / 2;
-    if (gpu->class == VK_CLASS_CPU) snprintf(info->reason, sizeof info->reason, "runs on the CPU: only when asked for");
+    if (gpu->class->host) snprintf(info->reason, sizeof info->reason, "runs on the CPU: only when asked for");
 }

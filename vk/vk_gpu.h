@@ -2,14 +2,11 @@
 #ifndef VK_GPU_H
 #define VK_GPU_H
 
-#include "vk/vk_load.h"
-
-/* What tile choice and work budgets distinguish. */
-enum vk_class { VK_CLASS_DISCRETE, VK_CLASS_INTEGRATED, VK_CLASS_VIRTUAL, VK_CLASS_OTHER, VK_CLASS_CPU };
+#include "vk/vk_class.h"
 
 struct vk_gpu {
     VkPhysicalDevice physical;
-    enum vk_class class;
+    const struct vk_class *class;
     VkPhysicalDeviceProperties properties;
     VkDriverId driver_id;
     char driver[128]; /* name and version in words */
@@ -21,7 +18,6 @@ struct vk_gpu {
     uint32_t family;         /* of the queue that computes */
     uint32_t timestamp_bits; /* 0: that queue has no timestamps */
     bool portability_subset; /* must then be enabled */
-    bool lanes;              /* of CPU type with subgroups of 8 that pass values on: cpu/lane.glsl, texel.glsl */
 };
 
 /* Lists the devices that can run this backend (Vulkan 1.2, a compute queue, four storage buffers): discrete first, then

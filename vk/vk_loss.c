@@ -17,7 +17,8 @@ static enum vgg_status lower_activation(struct vk *vk, struct vk_rec *rec, const
                                         size_t at, size_t rows)
 {
     size_t c = (size_t)op->x.c;
-    struct vk_variant variant = { "softmax", { [VK_SPEC_SIGMOID] = sigmoid } };
+    struct vk_variant variant = { NULL, { [VK_SPEC_SIGMOID] = sigmoid } };
+    vk_ops_way(vk, VK_TASK_SOFTMAX, 0, &variant);
     struct vk_push_rows push = { .rows = (uint32_t)rows, .c = (uint32_t)c };
     struct vk_call call = { .bind = { vk_ops_bind(rec, &op->x, 4 * at * c, 4 * rows * c, false),
                                       vk_ops_bind(rec, &op->y, 4 * at * c, 4 * rows * c, true) } };
@@ -32,6 +33,7 @@ static enum vgg_status lower_xent(struct vk *vk, struct vk_rec *rec, const struc
     struct vk_variant variant = {
         "xent", { [VK_SPEC_SIGMOID] = op->kind == VGG_OP_SIGMOID_XENT, [VK_SPEC_GRADIENT] = gradient }
     };
+    vk_ops_way(vk, VK_TASK_XENT, 0, &variant);
     struct vk_push_rows push = { .rows = (uint32_t)rows, .c = (uint32_t)c, .weighted = op->sw.n != 0 };
     struct vk_call call = { .bind = { vk_ops_bind(rec, &op->x, 4 * at * c, 4 * rows * c, false),
                                       vk_ops_bind(rec, &op->t, 4 * at, 4 * rows, false),

@@ -9,6 +9,7 @@
 #include "vk/vk_flat.h"
 #include "vk/vk_loss.h"
 #include "vk/vk_pool.h"
+#include "vk/vk_wgrad.h"
 
 enum vgg_status vk_ops_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
@@ -47,8 +48,8 @@ bool vk_ops_supports(const struct vk *vk, const struct vgg_op *op)
 {
     switch (op->kind) {
     case VGG_OP_CONV:
-    case VGG_OP_CONV_BWD_DATA:
-    case VGG_OP_CONV_BWD_WEIGHT: return vk_conv_supports(vk, op);
+    case VGG_OP_CONV_BWD_DATA: return vk_conv_supports(vk, op);
+    case VGG_OP_CONV_BWD_WEIGHT: return vk_wgrad_supports(vk, op);
     case VGG_OP_DENSE:
     case VGG_OP_DENSE_BWD_DATA:
     case VGG_OP_DENSE_BWD_WEIGHT: return vk_dense_supports(vk, op);

@@ -39,7 +39,7 @@ static bool choose_type(const struct vk *vk, uint32_t bits, enum vk_mem_kind kin
     const VkMemoryPropertyFlags coherent = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     const VkMemoryPropertyFlags cached = coherent | VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
     if (kind == VK_MEM_HOST) return find_type(vk, bits, cached, 0, type) || find_type(vk, bits, coherent, 0, type);
-    bool shared = vk->gpu.class != VK_CLASS_DISCRETE && !vk->limits.staging;
+    bool shared = vk->gpu.class->mapped && !vk->limits.staging;
     return (shared && find_type(vk, bits, local | cached, 0, type)) ||
            find_type(vk, bits, local, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT, type) ||
            find_type(vk, bits, local, 0, type) || find_type(vk, bits, 0, 0, type);
@@ -167,7 +167,7 @@ enum vgg_status vk_mem_create(struct vk *vk, struct vk_buf **out, size_t size, e
                                 .size = vgg_mem_round_up(size ? size : 1, VGG_VIEW_ALIGN),
                                 .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_BUFFER_BIT |
                                          VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT };
-    if (vk->gpu.lanes) info.usage |= VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT;
+    if (vk->gpu.class->lanes) info.usage |= VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT;
     CHECK(vk_device_status(vk, vk->lib.fn.CreateBuffer(vk->device, &info, NULL, &buf->buffer), "vkCreateBuffer"));
     CHECK(place(vk, buf, kind));
     VkResult result = vk->lib.fn.BindBufferMemory(vk->device, buf->buffer, buf->block->memory, buf->offset);

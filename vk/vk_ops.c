@@ -25,6 +25,13 @@ struct vk_bind vk_ops_bind(const struct vk_rec *rec, const struct vgg_view *view
     return (struct vk_bind) { rec->arena[view->arena], view->offset + offset, size, write };
 }
 
+void vk_ops_groups(const struct vk *vk, struct vk_call *call, size_t count)
+{
+    size_t groups = (count + VK_FLAT_THREADS - 1) / VK_FLAT_THREADS;
+    call->groups[0] = groups < vk->limits.groups ? (uint32_t)groups : vk->limits.groups;
+    call->groups[1] = call->groups[2] = 1;
+}
+
 enum vgg_status vk_ops_flat(struct vk *vk, struct vk_rec *rec, const struct vk_variant *variant, struct vk_call *call,
                             const void *push, size_t push_size, size_t count)
 {
@@ -34,28 +41,29 @@ enum vgg_status vk_ops_flat(struct vk *vk, struct vk_rec *rec, const struct vk_v
                         variant->shader);
     }
     if (status != VGG_OK) return status;
-    size_t groups = (count + VK_FLAT_THREADS - 1) / VK_FLAT_THREADS;
-    call->groups[0] = groups < vk->limits.groups ? (uint32_t)groups : vk->limits.groups;
-    call->groups[1] = call->groups[2] = 1;
+    vk_ops_groups(vk, call, count);
     if (call->flops == 0) call->flops = 8.0 * (double)count;
     return vk_rec_add(vk, rec, call, push, push_size);
 }
 
-bool vk_ops_texel(struct vk *vk, struct vk_variant *variant, const char *texel, bool suits)
+const struct vk_way *vk_ops_way(struct vk *vk, enum vk_task task, size_t channels, struct vk_variant *variant)
 {
-    struct vk_variant other = *variant;
     VkPipeline pipeline;
-    other.shader = texel;
-    if (!vk->gpu.lanes || !suits || vk_pipe_get(vk, &other, &pipeline) != VGG_OK) return false;
-    *variant = other;
-    return true;
+    const struct vk_way *way = NULL, *next;
+    enum vgg_status status = VGG_ERR_UNSUPPORTED;
+    while (status == VGG_ERR_UNSUPPORTED && (next = vk_class_next(vk->gpu.class, task, channels, way))) {
+        way = next;
+        variant->shader = way->shader;
+        status = vk_pipe_get(vk, variant, &pipeline);
+    }
+    return way;
 }
 
 enum vgg_status vk_ops_reduce(struct vk *vk, struct vk_rec *rec, struct vk_bind out, const struct vk_bind *bias,
                               size_t count, size_t parts, bool add, bool relu, size_t n)
 {
-    struct vk_variant variant = { "reduce",
-                                  { [VK_SPEC_ADD] = add, [VK_SPEC_BIAS] = bias != NULL, [VK_SPEC_RELU] = relu } };
+    struct vk_variant variant = { NULL, { [VK_SPEC_ADD] = add, [VK_SPEC_BIAS] = bias != NULL, [VK_SPEC_RELU] = relu } };
+    vk_ops_way(vk, VK_TASK_REDUCE, 0, &variant);
     struct vk_push_reduce push = {
         .count = (uint32_t)count, .parts = (uint32_t)parts, .part_size = (uint32_t)count, .n = (uint32_t)n
     };
@@ -75,14 +83,16 @@ enum vgg_status vk_ops_colsum(struct vk *vk, struct vk_rec *rec, struct vk_bind 
     if (parts > most) parts = most ? most : 1;
     size_t per_part = (rows + parts - 1) / parts;
     parts = (rows + per_part - 1) / per_part;
-    struct vk_variant variant = { "colsum", { [VK_SPEC_ADD] = parts == 1 } };
+    struct vk_variant variant = { NULL, { [VK_SPEC_ADD] = parts == 1 } };
     struct vk_push_colsum push = { .rows = (uint32_t)rows, .c = (uint32_t)c, .per_part = (uint32_t)per_part };
     struct vk_bind sums = { vk->scratch, vk_ops_scratch_size(vk), parts * c * 4, true };
     struct vk_call call = { .bind = { x, parts == 1 ? out : sums } };
-    call.texels = vk_ops_texel(vk, &variant, "cpu/colsum_texel", c % 4 == 0);
-    CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, parts * (call.texels ? c / 4 : c)));
+    const struct vk_way *way = vk_ops_way(vk, VK_TASK_COLSUM, c, &variant);
+    call.texels = way->texels;
+    CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, parts * (c / (size_t)way->items)));
     if (parts > 1) {
-        struct vk_variant add = { "reduce", { [VK_SPEC_ADD] = true } };
+        struct vk_variant add = { NULL, { [VK_SPEC_ADD] = true } };
+        vk_ops_way(vk, VK_TASK_REDUCE, 0, &add);
         struct vk_push_reduce reduce = { .count = (uint32_t)c, .parts = (uint32_t)parts, .part_size = (uint32_t)c };
         sums.write = false;
         struct vk_call second = { .bind = { sums, out } };

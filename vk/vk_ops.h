@@ -10,18 +10,20 @@ enum { VK_FLAT_THREADS = 128 };
 /* `size` bytes from byte `offset` of a view on; an empty binding for an absent view. */
 struct vk_bind vk_ops_bind(const struct vk_rec *rec, const struct vgg_view *view, size_t offset, size_t size,
                            bool write);
-/* The scratch buffer (made when first asked for): partial sums use its first vk_ops_scratch_size bytes, column sums
- * the VK_OPS_COLUMNS part after them. */
+/* The scratch buffer (made when first asked for): partial sums use its first vk_ops_scratch_size bytes, sums of
+ * columns what is left. */
 enum vgg_status vk_ops_scratch(struct vk *vk);
 size_t vk_ops_scratch_size(const struct vk *vk);
 struct vk_bind vk_ops_scratch_bind(const struct vk *vk, size_t size, bool write);
 
+/* Sets the shader of a variant by the first way of a task that suits the channels (vk_class_next) and that the driver
+ * takes, or the last one, which vk_ops_flat then fails to get. For ways of VK_TILING_FLAT. */
+const struct vk_way *vk_ops_way(struct vk *vk, enum vk_task task, size_t channels, struct vk_variant *variant);
+/* Workgroups of flat.glsl for `count` items. */
+void vk_ops_groups(const struct vk *vk, struct vk_call *call, size_t count);
 /* A dispatch of a shader of flat.glsl over `count` items; call->flops 0: some operations an item. */
 enum vgg_status vk_ops_flat(struct vk *vk, struct vk_rec *rec, const struct vk_variant *variant, struct vk_call *call,
                             const void *push, size_t push_size, size_t count);
-/* On devices of CPU type: makes a variant that of shader `texel`, with the same constants, when the shape suits it and
- * the driver takes it. */
-bool vk_ops_texel(struct vk *vk, struct vk_variant *variant, const char *texel, bool suits);
 /* out[count] = [out +] `parts` sums in scratch, `part_size` words apart, in order; bias may be NULL. */
 enum vgg_status vk_ops_reduce(struct vk *vk, struct vk_rec *rec, struct vk_bind out, const struct vk_bind *bias,
                               size_t count, size_t parts, bool add, bool relu, size_t n);

@@ -16,7 +16,7 @@ struct vk_pipe {
 
 static enum vgg_status create_layouts(struct vk *vk)
 {
-    uint32_t count = vk->gpu.lanes ? VK_BINDING_TEXEL + VK_TEXELS : VK_BINDINGS + 1;
+    uint32_t count = vk->gpu.class->lanes ? VK_BINDING_TEXEL + VK_TEXELS : VK_BINDINGS + 1;
     VkDescriptorSetLayoutBinding bindings[VK_BINDING_TEXEL + VK_TEXELS];
     memset(bindings, 0, sizeof bindings);
     for (uint32_t i = 0; i < count; i++) {

@@ -37,7 +37,8 @@ static enum vgg_status lower_pool(struct vk *vk, struct vk_rec *rec, const struc
 {
     enum vgg_status status = VGG_OK;
     struct vk_cut cut = pool_cut(&op->x, &op->y);
-    struct vk_variant variant = { "pool", { [VK_SPEC_ARG] = op->arg.n != 0 } };
+    struct vk_variant variant = { NULL, { [VK_SPEC_ARG] = op->arg.n != 0 } };
+    vk_ops_way(vk, VK_TASK_POOL, 0, &variant);
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         struct pool_part p = pool_part(&part, &op->x, &op->y);
         struct vk_push_pool push = { .count = (uint32_t)p.pooled,
@@ -60,8 +61,8 @@ static enum vgg_status lower_pool_bwd(struct vk *vk, struct vk_rec *rec, const s
     enum vgg_status status = VGG_OK;
     struct vk_cut cut = pool_cut(&op->dx, &op->dy);
     bool mask = op->flags & VGG_OP_RELU, four = op->dx.c % 4 == 0;
-    struct vk_variant variant = { "pool_bwd", { [VK_SPEC_MASK] = mask, [VK_SPEC_FOUR] = four } };
-    bool texels = vk_ops_texel(vk, &variant, "cpu/pool_bwd_texel", op->dx.c % 8 == 0);
+    struct vk_variant variant = { NULL, { [VK_SPEC_MASK] = mask, [VK_SPEC_FOUR] = four } };
+    const struct vk_way *way = vk_ops_way(vk, VK_TASK_POOL_BWD, (size_t)op->dx.c, &variant);
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         struct pool_part p = pool_part(&part, &op->dx, &op->dy);
         struct vk_push_pool push = { .count = (uint32_t)p.full,
@@ -75,12 +76,12 @@ static enum vgg_status lower_pool_bwd(struct vk *vk, struct vk_rec *rec, const s
                                           vk_ops_bind(rec, &op->dx, 4 * p.full_at, 4 * p.full, true) } };
         if (mask) call.bind[3] = vk_ops_bind(rec, &op->y, 4 * p.pooled_at, 4 * p.pooled, false);
         size_t threads = four ? p.full / 4 : p.full;
-        if (texels) {
+        if (way->texels) { /* a thread takes a window of eight channels */
             size_t across = ((size_t)op->dx.w + 1) / 2, down = ((size_t)p.in_rows + 1) / 2;
             threads = (size_t)part.images * down * across * (size_t)op->dx.c / 8;
             push.count = (uint32_t)threads;
-            call.texels = true;
         }
+        call.texels = way->texels;
         call.flops = 8.0 * (double)p.full;
         CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, threads));
     }
@@ -97,8 +98,9 @@ static enum vgg_status lower_global(struct vk *vk, struct vk_rec *rec, const str
     const struct vgg_view *full = backward ? &op->dx : &op->x;
     size_t pixels = (size_t)full->h * (size_t)full->w, c = (size_t)full->c;
     struct vk_variant variant = {
-        "gpool", { [VK_SPEC_MAXIMUM] = maximum, [VK_SPEC_BACKWARD] = backward, [VK_SPEC_MASK] = mask }
+        NULL, { [VK_SPEC_MAXIMUM] = maximum, [VK_SPEC_BACKWARD] = backward, [VK_SPEC_MASK] = mask }
     };
+    vk_ops_way(vk, VK_TASK_GLOBAL_POOL, 0, &variant);
     size_t most = vk->limits.range / (4 * pixels * c);
     for (size_t at = 0; at < (size_t)full->n; at += most) {
         size_t images = (size_t)full->n - at < most ? (size_t)full->n - at : most;

@@ -132,7 +132,7 @@ static enum vgg_status create_pool(struct vk *vk, struct vk_rec *rec)
                                       { VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, VK_TEXELS * count } };
     VkDescriptorPoolCreateInfo pool = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
                                         .maxSets = count,
-                                        .poolSizeCount = vk->gpu.lanes ? 3 : 2,
+                                        .poolSizeCount = vk->gpu.class->lanes ? 3 : 2,
                                         .pPoolSizes = sizes };
     if (texels) {
         rec->views = vgg_mem_calloc(texels, sizeof(VkBufferView));
@@ -388,7 +388,7 @@ enum vgg_status vk_rec_settle(struct vk *vk, struct vk_rec *rec, bool *stale)
     enum vgg_status status = vk_device_wait(vk, rec->ticket); /* its parameters may still be read */
     if (status != VGG_OK) return status;
     learn_rate(vk, rec);
-    bool measured = rec->rate > 0 && vk->gpu.class != VK_CLASS_CPU;
+    bool measured = rec->rate > 0 && !vk->gpu.class->host;
     *stale = measured && (rec->rate < rec->cut_rate / 4 || rec->rate > rec->cut_rate * 4);
     return VGG_OK;
 }

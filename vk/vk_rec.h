@@ -22,7 +22,7 @@ struct vk_call {
         unsigned char bytes[VK_PUSH_SIZE];
     } push;
     uint32_t groups[3];
-    bool texels;  /* each bind[] is shown as a texel buffer too; gpu.lanes only */
+    bool texels;  /* each bind[] is shown as a texel buffer too; classes with lanes only */
     double flops; /* predicted work */
     size_t op;    /* index of its operation, for times */
 };

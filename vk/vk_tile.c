@@ -8,7 +8,6 @@ static const struct vk_tile tiles[VK_TILE_COUNT] = {
     { 256, 128, 128, 16, 8, 8 }, { 256, 128, 64, 16, 8, 4 }, { 128, 64, 64, 16, 8, 4 }, { 256, 64, 64, 16, 4, 4 },
     { 128, 32, 128, 16, 4, 8 },  { 64, 32, 32, 16, 4, 4 },   { 32, 4, 128, 16, 4, 4 },
 };
-enum { LARGEST = 0, MIDDLE = 1, NARROW = 2, LOW = 4, SMALLEST = 5, THIN = 6 };
 
 const struct vk_tile *vk_tile_at(int index)
 {
@@ -31,28 +30,6 @@ static size_t tile_count(const struct vk_tile *t, size_t m, size_t n)
     return (m + (size_t)t->bm - 1) / (size_t)t->bm * ((n + (size_t)t->bn - 1) / (size_t)t->bn);
 }
 
-/* Operations a byte: what VGG16's products can sustain on a device over its memory's bandwidth, which is 21 for an RX
- * 7900 XTX (20e12 of nominal 61e12, 960e9 bytes a second), 42 for an RTX 4090 (42e12 of 83e12, 1008e9), 15 for an Arc
- * A770 (8.5e12 of 20e12, 560e9), and, integrated, 22 for an M2 (2.2e12, 100e9) and 20 for an Iris Xe (1.2e12, 60e9).
- * A dispatch that waits for the one before it: some 5 us, 10 us on integrated GPUs, assumed, at 1e13 and 1e12
- * operations a second. Other devices may have a GPU behind them and are taken for the more careful of the two. */
-static const struct vk_machine machines[] = {
-    [VK_CLASS_DISCRETE] = { 192, 24, 5e7 }, [VK_CLASS_INTEGRATED] = { 32, 20, 1e7 },
-    [VK_CLASS_VIRTUAL] = { 64, 24, 5e7 },   [VK_CLASS_OTHER] = { 32, 24, 5e7 },
-    [VK_CLASS_CPU] = { 2, 0, 0 },
-};
-
-const struct vk_machine *vk_tile_machine(const struct vk *vk)
-{
-    return &machines[vk->gpu.class];
-}
-
-/* GCN has the registers for 8x4 only; integrated GPUs of Intel and Apple are best with 64 x 64 by 128 threads. */
-static int first_tile(const struct vk *vk)
-{
-    return vk->gpu.class == VK_CLASS_INTEGRATED ? NARROW : LARGEST;
-}
-
 static bool forced(const struct vk *vk)
 {
     return vk->limits.tile >= 0 && vk->limits.tile < VK_TILE_COUNT && vk_tile_fits(vk, vk->limits.tile);
@@ -60,16 +37,18 @@ static bool forced(const struct vk *vk)
 
 int vk_tile_choose(const struct vk *vk, size_t m, size_t n)
 {
-    size_t busy = vk_tile_machine(vk)->busy;
+    size_t busy = vk->gpu.class->busy;
     if (forced(vk)) return vk->limits.tile;
-    if (m <= 8) return THIN;
-    int first = m <= 32 ? LOW : first_tile(vk);
-    for (int i = first; i < SMALLEST; i++) {
+    if (m <= 8) return VK_TILE_THIN;
+    int first = m <= 32 ? VK_TILE_LOW : vk->gpu.class->first_tile;
+    for (int i = first; i < VK_TILE_SMALLEST; i++) {
         if (vk_tile_fits(vk, i) && tile_count(&tiles[i], m, n) >= busy && n > (size_t)tiles[i].bn / 2) {
             return i;
         }
     }
-    return m <= 32 && vk_tile_fits(vk, LOW) ? LOW : vk_tile_fits(vk, NARROW) && m * n >= 4096 ? NARROW : SMALLEST;
+    return m <= 32 && vk_tile_fits(vk, VK_TILE_LOW)            ? VK_TILE_LOW
+           : vk_tile_fits(vk, VK_TILE_NARROW) && m * n >= 4096 ? VK_TILE_NARROW
+                                                               : VK_TILE_SMALLEST;
 }
 
 /* The longer of what the arithmetic takes, at the share of the device that has something to do, and what the memory
@@ -79,7 +58,7 @@ static double predict(const struct vk *vk, const struct vk_product *p, int index
     /* Over the best tile: multiply-adds are 90, 86, 86, 80, 84 and 81 % of the instructions in conv.comp's inner loop
      * (RADV, RDNA 2), and the smaller tiles load more for each, which takes another few per cent. */
     static const double speed[VK_TILE_COUNT] = { 1, 0.92, 0.92, 0.82, 0.9, 0.8, 0.5 };
-    const struct vk_machine *machine = vk_tile_machine(vk);
+    const struct vk_class *machine = vk->gpu.class;
     const struct vk_tile *t = &tiles[index];
     size_t groups = tile_count(t, p->m, p->n) * p->batch * parts;
     double at_work = t->threads < 128 ? 0.5 * (double)groups : (double)groups; /* too few threads to hide latencies */
@@ -98,11 +77,11 @@ struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *p)
     size_t least = p->parts ? p->parts : 1, most = p->most_parts < p->k / 256 ? p->most_parts : p->k / 256;
     struct vk_plan best = { .tile = vk_tile_choose(vk, p->m > 9 ? p->m : 9, p->n), .parts = least };
     best.cost = predict(vk, p, best.tile, least);
-    if (vk->gpu.class == VK_CLASS_CPU) return best;
+    if (!vk->gpu.class->predicted) return best;
     if (p->parts) most = least;
-    for (int i = first_tile(vk); i <= SMALLEST; i++) {
+    for (int i = vk->gpu.class->first_tile; i <= VK_TILE_SMALLEST; i++) {
         if (!vk_tile_fits(vk, i) || (forced(vk) && i != best.tile)) continue;
-        size_t busy = vk_tile_machine(vk)->busy, count = tile_count(&tiles[i], p->m, p->n) * p->batch;
+        size_t busy = vk->gpu.class->busy, count = tile_count(&tiles[i], p->m, p->n) * p->batch;
         for (size_t parts = least; parts == least || (parts <= most && count * (parts - 1) < 2 * busy); parts++) {
             struct vk_plan plan = { i, parts, predict(vk, p, i, parts) };
             if (plan.cost < best.cost) best = plan;
@@ -111,18 +90,13 @@ struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *p)
     return best;
 }
 
-void vk_tile_texel(size_t m, size_t n, int *tm, int *tn)
+const struct vk_way *vk_tile_next(const struct vk *vk, enum vk_task task, size_t channels, const struct vk_way *last)
 {
-    *tm = m > 8 ? 16 : 8;
-    *tn = n > 32 ? 8 : 4;
-}
-
-bool vk_tile_lanes(const struct vk *vk, size_t m, size_t n, int *tm, int *tn)
-{
-    if (!vk->gpu.lanes || vk->limits.tile >= 0) return false;
-    *tm = m > 40 ? 64 : m > 24 ? 32 : 8;
-    *tn = n > 32 && *tm <= 32 ? 8 : n > 16 ? 4 : 1;
-    return true;
+    const struct vk_way *way = last;
+    do {
+        way = vk_class_next(vk->gpu.class, task, channels, way);
+    } while (way && vk->limits.tile >= 0 && (way->tiling == VK_TILING_LANE || way->tiling == VK_TILING_TEXEL));
+    return way;
 }
 
 void vk_tile_spec(struct vk_variant *variant, const struct vk_tile *tile)
@@ -135,18 +109,19 @@ void vk_tile_spec(struct vk_variant *variant, const struct vk_tile *tile)
     variant->spec[VK_SPEC_TN] = (uint32_t)tile->tn;
 }
 
-enum vgg_status vk_tile_pipe(struct vk *vk, struct vk_variant *variant, int index, const struct vk_tile **tile,
-                             VkPipeline *pipeline)
+enum vgg_status vk_tile_block(struct vk *vk, struct vk_variant *variant, const struct vk_way *way, int index,
+                              struct vk_block *block)
 {
+    variant->shader = way->shader;
     for (int i = index;;) {
         const struct vk_tile *t = &tiles[i];
         vk_tile_spec(variant, t);
+        *block = (struct vk_block) { .way = way, .bm = (size_t)t->bm, .bn = (size_t)t->bn };
         enum vgg_status status = VGG_ERR_UNSUPPORTED;
-        if (vk_tile_fits(vk, i)) status = vk_pipe_get(vk, variant, pipeline);
-        *tile = t;
+        if (vk_tile_fits(vk, i)) status = vk_pipe_get(vk, variant, &block->pipeline);
         if (status != VGG_ERR_UNSUPPORTED) return status;
-        if (i == SMALLEST) break;
-        i = i == THIN || i > SMALLEST ? SMALLEST : i + 1;
+        if (i == VK_TILE_SMALLEST) break;
+        i = i == VK_TILE_THIN || i > VK_TILE_SMALLEST ? VK_TILE_SMALLEST : i + 1;
     }
     return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: the driver refuses every variant of shader %s; use --backend cpu",
                     vk->gpu.properties.deviceName, variant->shader);

@@ -1,9 +1,8 @@
 /* Convolution by Winograd's F(4x4, 3x3): 36 products of a quarter of the size; see shaders/common/wino.glsl. GPUs make
- * the products by gemm.comp; for devices of CPU type see vk_texel.c. */
+ * the products by gemm.comp; for devices of CPU type see vk_cpu.c. */
 #include "vk/vk_wino.h"
 
 #include "core/base/log.h"
-#include "vk/vk_texel.h"
 #include "vk/vk_wino_part.h"
 
 static struct vk_wino_layout layout_of(const struct vk_conv *conv, size_t tiles)
@@ -24,9 +23,8 @@ bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv)
 {
     const struct vgg_view *x = conv->x;
     bool even = x->c % 4 == 0 && conv->co % 4 == 0;
-    bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8 && x->h * x->w >= (vk_wino_lanes(vk) ? 64 : 128);
-    if (vk->direct || !even || !wide) return false;
-    return vk_wino_lanes(vk) ? vk_texel_fits(vk, conv) : vk->gpu.class != VK_CLASS_CPU && tile_rows(vk, conv) > 0;
+    bool wide = x->c >= 32 && conv->co >= 32 && x->w >= 8 && x->h * x->w >= 128;
+    return !vk->direct && even && wide && tile_rows(vk, conv) > 0;
 }
 
 /* Images that scratch holds at once; 0: only rows of one. */
@@ -53,7 +51,7 @@ static struct vk_product product_of(const struct vk_conv *conv, size_t tiles, bo
  * written here and read there. Caches are left out, and the transforms' arithmetic, which hides behind the bytes. */
 double vk_wino_predict(const struct vk *vk, const struct vk_conv *conv, int images)
 {
-    const struct vk_machine *machine = vk_tile_machine(vk);
+    const struct vk_class *machine = vk->gpu.class;
     bool wgrad = conv->op->kind == VGG_OP_CONV_BWD_WEIGHT;
     size_t n = (size_t)images, at_once = images_at_once(vk, conv, n), h = (size_t)conv->x->h, w = (size_t)conv->x->w;
     double parts = at_once ? (double)((n + at_once - 1) / at_once)
@@ -70,40 +68,30 @@ double vk_wino_predict(const struct vk *vk, const struct vk_conv *conv, int imag
 bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
 {
     if (!vk_wino_possible(vk, conv)) return false;
-    if (vk_wino_lanes(vk)) {
-        /* The transforms cost as much as they save on small maps and few channels; there the direct sums stay: their
-         * rounding errors are a few times smaller. By the map, not by the images: a batch gives the same in one part
-         * and in many. Only kernel's gradients are sums over a batch. */
-        int pixels = conv->x->h * conv->x->w;
-        if (conv->op->kind == VGG_OP_CONV_BWD_WEIGHT) return (size_t)conv->x->n * (size_t)pixels >= 400;
-        return pixels >= 256 && conv->x->c * conv->co >= 64 * 64;
-    }
-    /* For the same reason a gain that may be none is left. Eight images stand for all batches: by one, VGG16's last
-     * block would go by direct sums, at 1.5 times the speed for a single image and at half of it for sixteen. */
+    /* A gain that may be none is left: the rounding errors of direct sums are a few times smaller. Eight images stand
+     * for all batches: by one, VGG16's last block would go by direct sums, at 1.5 times the speed for a single image
+     * and at half of it for sixteen. */
     int images = conv->op->kind == VGG_OP_CONV_BWD_WEIGHT ? conv->x->n : 8;
     return 1.1 * vk_wino_predict(vk, conv, images) < vk_conv_plan(vk, conv, images).cost;
 }
 
 struct pipes {
-    VkPipeline weight, input, product, output;
-    int bm, bn; /* of the product, by one workgroup */
+    VkPipeline weight, input, output;
+    struct vk_block product;
 };
 
 static enum vgg_status get_product(struct vk *vk, const struct vk_conv *conv, size_t tiles, bool wgrad,
                                    struct pipes *pipes)
 {
     struct vk_product product = product_of(conv, tiles, wgrad);
-    struct vk_variant variant = { vk_wino_shader(vk, VK_WINO_PRODUCT),
+    struct vk_variant variant = { NULL,
                                   { [VK_SPEC_A_VEC] = true,
                                     [VK_SPEC_B_VEC] = true,
                                     [VK_SPEC_C_VEC] = true,
                                     [VK_SPEC_A_K] = !wgrad,
                                     [VK_SPEC_BATCH] = true } };
-    const struct vk_tile *tile;
-    enum vgg_status status = vk_tile_pipe(vk, &variant, vk_tile_plan(vk, &product).tile, &tile, &pipes->product);
-    pipes->bm = tile->bm;
-    pipes->bn = tile->bn;
-    return status;
+    return vk_tile_block(vk, &variant, vk_tile_next(vk, VK_TASK_WINO_PRODUCT, 0, NULL), vk_tile_plan(vk, &product).tile,
+                         &pipes->product);
 }
 
 /* The 36 products of a part, in scratch; as many in one dispatch as its time allows. */
@@ -115,8 +103,8 @@ static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, const stru
     struct vk_product p = product_of(conv, tiles, wgrad);
     size_t v = layout.u, m = layout.u + layout.v, b = wgrad ? m : 0, c = wgrad ? 0 : m;
     double flops = 2.0 * (double)p.m * (double)p.n * (double)p.k;
-    size_t across = (p.n + (size_t)pipes->bn - 1) / (size_t)pipes->bn,
-           down = (p.m + (size_t)pipes->bm - 1) / (size_t)pipes->bm;
+    const struct vk_block *product = &pipes->product;
+    size_t across = (p.n + product->bn - 1) / product->bn, down = (p.m + product->bm - 1) / product->bm;
     size_t step = (size_t)(VK_DISPATCH_SECONDS * vk->rate / flops) + 1;
     struct vk_push_gemm push = { .m = (int)p.m,
                                  .n = (int)p.n,
@@ -127,7 +115,7 @@ static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, const stru
                                  .part_size = (uint32_t)(p.m * p.n) };
     for (size_t z = 0; z < VK_WINO_POINTS; z += step) {
         size_t now = VK_WINO_POINTS - z < step ? VK_WINO_POINTS - z : step, size = 4 * now;
-        struct vk_call call = { .pipeline = pipes->product,
+        struct vk_call call = { .pipeline = product->pipeline,
                                 .bind = { vk_wino_scratch(vk, v + 4 * z * p.m * p.k, size * p.m * p.k, false),
                                           vk_wino_scratch(vk, b + 4 * z * p.k * p.n, size * p.k * p.n, false),
                                           vk_wino_scratch(vk, c + 4 * z * p.m * p.n, size * p.m * p.n, true) },
@@ -144,18 +132,17 @@ static enum vgg_status get_pipes(struct vk *vk, const struct vk_conv *conv, size
     enum vgg_status status;
     /* Two channels a thread, so that neighbours' loads touch; a word of argmax holds four. */
     uint32_t channels = conv->arg ? 4 : 2;
-    struct vk_variant weight = { vk_wino_shader(vk, VK_WINO_WEIGHT), { [VK_SPEC_TRANSPOSED] = conv->transposed } };
-    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), { 0 } };
-    struct vk_variant output = { vk_wino_shader(vk, VK_WINO_OUTPUT),
+    struct vk_variant input = { 0 }, weight = { NULL, { [VK_SPEC_TRANSPOSED] = conv->transposed } };
+    struct vk_variant output = { NULL,
                                  { [VK_SPEC_TRANSPOSED] = conv->transposed,
                                    [VK_SPEC_RELU] = conv->relu,
                                    [VK_SPEC_POOL] = conv->pool,
                                    [VK_SPEC_ARG] = conv->arg,
                                    [VK_SPEC_CHANNELS] = channels } };
-    CHECK(vk_pipe_get(vk, &weight, &pipes->weight));
-    CHECK(vk_pipe_get(vk, &input, &pipes->input));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_WEIGHT, weight, &pipes->weight));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_INPUT, input, &pipes->input));
     CHECK(get_product(vk, conv, tiles, false, pipes));
-    CHECK(vk_pipe_get(vk, &output, &pipes->output));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_OUTPUT, output, &pipes->output));
 fail:
     return status;
 }
@@ -202,7 +189,6 @@ enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk
 {
     enum vgg_status status;
     struct pipes pipes;
-    if (vk_wino_lanes(vk)) return vk_texel_lower(vk, rec, conv);
     struct vk_cut cut = vk_wino_cut(vk, conv, tile_rows(vk, conv));
     CHECK(get_pipes(vk, conv, first_tiles(vk, conv, &cut), &pipes));
     CHECK(vk_ops_scratch(vk));
@@ -246,15 +232,11 @@ enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const str
 {
     enum vgg_status status;
     struct pipes pipes;
-    if (vk_wino_lanes(vk)) return vk_texel_lower_wgrad(vk, rec, conv);
     struct vk_cut cut = vk_wino_cut(vk, conv, tile_rows(vk, conv));
-    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), { 0 } };
-    struct vk_variant dy = { vk_wino_shader(vk, VK_WINO_DY), { 0 } };
-    struct vk_variant dw = { vk_wino_shader(vk, VK_WINO_DW), { 0 } };
-    CHECK(vk_pipe_get(vk, &input, &pipes.input));
-    CHECK(vk_pipe_get(vk, &dy, &pipes.output));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_INPUT, (struct vk_variant) { 0 }, &pipes.input));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_DY, (struct vk_variant) { 0 }, &pipes.output));
     CHECK(get_product(vk, conv, first_tiles(vk, conv, &cut), true, &pipes));
-    CHECK(vk_pipe_get(vk, &dw, &pipes.weight));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_DW, (struct vk_variant) { 0 }, &pipes.weight));
     CHECK(vk_ops_scratch(vk));
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         CHECK(lower_wgrad_part(vk, rec, conv, &pipes, &part));

@@ -1,14 +1,13 @@
-/* vk_wino.h: convolution by Winograd's F(4x4, 3x3). */
+/* vk_wino.h: convolution by Winograd's F(4x4, 3x3) on GPUs; for devices of CPU type see vk_cpu.h. */
 #ifndef VK_WINO_H
 #define VK_WINO_H
 
 #include "vk/vk_conv_part.h"
 
-/* Has the device the shaders and the scratch for Winograd's way, and is the map large enough for its tiles? */
+/* Has the device the scratch for Winograd's way, and is the map large enough for its tiles? */
 bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv);
-/* Is it also shorter than the direct way? On GPUs by prediction, see vk_tile.h, for a batch that
- * stands for all: one gives the same bits in one piece and in many. conv->op tells the pass; for the
- * kernel's gradient conv->out is dy. */
+/* Is it also shorter than the direct way, by prediction (vk_tile.h) for a batch that stands for all: one gives the same
+ * bits in one piece and in many. conv->op tells the pass; for the kernel's gradient conv->out is dy. */
 bool vk_wino_wanted(const struct vk *vk, const struct vk_conv *conv);
 double vk_wino_predict(const struct vk *vk, const struct vk_conv *conv, int images);
 

@@ -19,12 +19,17 @@ struct vk_bind vk_wino_scratch(const struct vk *vk, size_t offset, size_t size, 
     return (struct vk_bind) { vk->scratch, offset, size, write };
 }
 
+enum vgg_status vk_wino_pipe(struct vk *vk, enum vk_task task, struct vk_variant variant, VkPipeline *out)
+{
+    variant.shader = vk_tile_next(vk, task, 0, NULL)->shader;
+    return vk_pipe_get(vk, &variant, out);
+}
+
 enum vgg_status vk_wino_flat(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
                              const void *push, size_t push_size, size_t count, double work)
 {
     call->pipeline = pipeline;
-    call->groups[0] = (uint32_t)((count + 127) / 128 < vk->limits.groups ? (count + 127) / 128 : vk->limits.groups);
-    call->groups[1] = call->groups[2] = 1;
+    vk_ops_groups(vk, call, count);
     call->flops = work * (double)count;
     return vk_rec_add(vk, rec, call, push, push_size);
 }
@@ -36,21 +41,4 @@ struct vk_cut vk_wino_cut(const struct vk *vk, const struct vk_conv *conv, size_
     cut.quantum = 4;
     cut.most_rows = fit >= down ? fit / down * (size_t)conv->x->h : 4 * fit + 2;
     return cut;
-}
-
-bool vk_wino_lanes(const struct vk *vk)
-{
-    int tm, tn;
-    return vk_tile_lanes(vk, 64, 64, &tm, &tn);
-}
-
-const char *vk_wino_shader(const struct vk *vk, enum vk_wino_step step)
-{
-    static const char *const names[][2] = { [VK_WINO_WEIGHT] = { "wino_weight", "cpu/wino_weight_texel" },
-                                            [VK_WINO_INPUT] = { "wino_input", "cpu/wino_input_texel" },
-                                            [VK_WINO_PRODUCT] = { "gemm", "cpu/wino_lane" },
-                                            [VK_WINO_OUTPUT] = { "wino_output", "cpu/wino_output_texel" },
-                                            [VK_WINO_DY] = { "wino_dy", "cpu/wino_dy_texel" },
-                                            [VK_WINO_DW] = { "wino_dw", "cpu/wino_dw_texel" } };
-    return names[step][vk_wino_lanes(vk)];
 }

@@ -1,15 +1,8 @@
-/* vk_wino_part.h: what Winograd's way shares between devices of CPU type and the others. */
+/* vk_wino_part.h: what Winograd's way shares between vk_wino.c and vk_cpu.c. */
 #ifndef VK_WINO_PART_H
 #define VK_WINO_PART_H
 
 #include "vk/vk_conv_part.h"
-
-/* By texel buffers and 64-bit words, as devices of CPU type like it? */
-bool vk_wino_lanes(const struct vk *vk);
-
-/* The shader that the device gets for a step. */
-enum vk_wino_step { VK_WINO_WEIGHT, VK_WINO_INPUT, VK_WINO_PRODUCT, VK_WINO_OUTPUT, VK_WINO_DY, VK_WINO_DW };
-const char *vk_wino_shader(const struct vk *vk, enum vk_wino_step step);
 
 enum { VK_WINO_POINTS = 36 };
 
@@ -23,6 +16,8 @@ size_t vk_wino_tiles(int images, int rows, int w); /* of 4x4 pixels */
 /* Whole images when their rows of tiles are among those that `fit`, else parts that begin with a row of tiles: by the
  * shape alone. */
 struct vk_cut vk_wino_cut(const struct vk *vk, const struct vk_conv *conv, size_t fit);
+/* The pipeline of a transform, with the class's shader for it. */
+enum vgg_status vk_wino_pipe(struct vk *vk, enum vk_task task, struct vk_variant variant, VkPipeline *out);
 /* A transform over `count` items of `work` operations each. */
 enum vgg_status vk_wino_flat(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
                              const void *push, size_t push_size, size_t count, double work);

@@ -1,9 +1,21 @@
-/* Winograd's way on devices of CPU type: by texel buffers and 64-bit words, in pieces that stay in the cache; vk_wino.c
- * serves the others. */
-#include "vk/vk_texel.h"
+/* Winograd's way here goes by texel buffers and 64-bit words; vk_wino.c serves GPUs. */
+#include "vk/vk_cpu.h"
 
 #include "core/base/log.h"
 #include "vk/vk_wino_part.h"
+
+enum vgg_status vk_cpu_block(struct vk *vk, struct vk_variant *variant, const struct vk_way *way, size_t m, size_t n,
+                             struct vk_block *block)
+{
+    bool texels = way->tiling == VK_TILING_TEXEL;
+    size_t tm = texels ? m > 8 ? 16 : 8 : m > 40 ? 64 : m > 24 ? 32 : 8;
+    size_t tn = texels ? n > 32 ? 8 : 4 : n > 32 && tm <= 32 ? 8 : n > 16 ? 4 : 1;
+    variant->shader = way->shader;
+    variant->spec[VK_SPEC_TM] = (uint32_t)tm;
+    variant->spec[VK_SPEC_TN] = (uint32_t)tn;
+    *block = (struct vk_block) { .way = way, .bm = tm, .bn = 8 * tn };
+    return vk_pipe_get(vk, variant, &block->pipeline);
+}
 
 static struct vk_wino_layout layout_of(const struct vk_conv *conv, size_t tiles)
 {
@@ -30,34 +42,45 @@ static size_t lines_cached(size_t lines, size_t line)
     return lines < most ? lines : most ? most : 64;
 }
 
-bool vk_texel_fits(const struct vk *vk, const struct vk_conv *conv)
+bool vk_cpu_wino_wanted(const struct vk *vk, const struct vk_conv *conv)
 {
-    return conv->x->c % 8 == 0 && conv->co % 8 == 0 && tile_rows(vk, conv) > 0;
+    const struct vgg_view *x = conv->x;
+    int pixels = x->h * x->w;
+    bool eights = x->c % 8 == 0 && conv->co % 8 == 0, wide = x->c >= 32 && conv->co >= 32 && x->w >= 8 && pixels >= 64;
+    if (vk->direct || !vk_tile_next(vk, VK_TASK_WINO_PRODUCT, 0, NULL)->texels) return false;
+    if (!eights || !wide || tile_rows(vk, conv) == 0) return false;
+    /* The transforms cost as much as they save on small maps and few channels; there the direct sums stay: their
+     * rounding errors are a few times smaller. By the map, not by the images: a batch gives the same in one part and in
+     * many. Only kernel's gradients are sums over a batch. */
+    if (conv->op->kind == VGG_OP_CONV_BWD_WEIGHT) return (size_t)x->n * (size_t)pixels >= 400;
+    return pixels >= 256 && x->c * conv->co >= 64 * 64;
 }
 
 struct pipes {
-    VkPipeline weight, input, product, output;
-    int tm, tn;
+    VkPipeline weight, input, output;
+    struct vk_block product;
 };
+
+static enum vgg_status get_product(struct vk *vk, size_t m, size_t n, bool transposed, struct vk_block *product)
+{
+    struct vk_variant variant = { NULL, { [VK_SPEC_TRANSPOSED] = transposed } };
+    return vk_cpu_block(vk, &variant, vk_tile_next(vk, VK_TASK_WINO_PRODUCT, 0, NULL), m, n, product);
+}
 
 static enum vgg_status get_pipes(struct vk *vk, const struct vk_conv *conv, struct pipes *pipes)
 {
     enum vgg_status status;
     size_t tiles = vk_wino_tiles(conv->x->n, conv->x->h, conv->x->w);
-    vk_tile_texel(tiles, (size_t)conv->co, &pipes->tm, &pipes->tn);
-    struct vk_variant weight = { vk_wino_shader(vk, VK_WINO_WEIGHT), { [VK_SPEC_TRANSPOSED] = conv->transposed } };
-    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), { 0 } };
-    struct vk_variant product = { vk_wino_shader(vk, VK_WINO_PRODUCT),
-                                  { [VK_SPEC_TM] = (uint32_t)pipes->tm, [VK_SPEC_TN] = (uint32_t)pipes->tn } };
-    struct vk_variant output = { vk_wino_shader(vk, VK_WINO_OUTPUT),
+    struct vk_variant input = { 0 }, weight = { NULL, { [VK_SPEC_TRANSPOSED] = conv->transposed } };
+    struct vk_variant output = { NULL,
                                  { [VK_SPEC_TRANSPOSED] = conv->transposed,
                                    [VK_SPEC_RELU] = conv->relu,
                                    [VK_SPEC_POOL] = conv->pool,
                                    [VK_SPEC_ARG] = conv->arg } };
-    CHECK(vk_pipe_get(vk, &weight, &pipes->weight));
-    CHECK(vk_pipe_get(vk, &input, &pipes->input));
-    CHECK(vk_pipe_get(vk, &product, &pipes->product));
-    CHECK(vk_pipe_get(vk, &output, &pipes->output));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_WEIGHT, weight, &pipes->weight));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_INPUT, input, &pipes->input));
+    CHECK(get_product(vk, tiles, (size_t)conv->co, false, &pipes->product));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_OUTPUT, output, &pipes->output));
 fail:
     return status;
 }
@@ -72,11 +95,11 @@ static enum vgg_status add_flat(struct vk *vk, struct vk_rec *rec, struct vk_cal
 static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, struct vk_call *call, const struct pipes *pipes,
                                    const struct vk_push_gemm *push)
 {
-    int bn = 8 * pipes->tn;
-    call->pipeline = pipes->product;
+    const struct vk_block *product = &pipes->product;
+    call->pipeline = product->pipeline;
     call->texels = true;
-    call->groups[0] = (uint32_t)((push->m + pipes->tm - 1) / pipes->tm);
-    call->groups[1] = (uint32_t)((push->n + bn - 1) / bn);
+    call->groups[0] = (uint32_t)(((size_t)push->m + product->bm - 1) / product->bm);
+    call->groups[1] = (uint32_t)(((size_t)push->n + product->bn - 1) / product->bn);
     call->groups[2] = VK_WINO_POINTS;
     call->flops = 2.0 * VK_WINO_POINTS * (double)push->m * (double)push->n * (double)push->k;
     return vk_rec_add(vk, rec, call, push, sizeof *push);
@@ -137,7 +160,7 @@ static enum vgg_status lower_output(struct vk *vk, struct vk_rec *rec, const str
     return add_flat(vk, rec, &call, pipes->output, &push, sizeof push, tiles * co / 4, 800);
 }
 
-enum vgg_status vk_texel_lower(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv)
+enum vgg_status vk_cpu_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv)
 {
     enum vgg_status status;
     struct pipes pipes;
@@ -202,21 +225,14 @@ fail:
     return status;
 }
 
-enum vgg_status vk_texel_lower_wgrad(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv)
+enum vgg_status vk_cpu_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv)
 {
     enum vgg_status status;
     struct pipes pipes;
-    vk_tile_texel((size_t)conv->x->c, (size_t)conv->co, &pipes.tm, &pipes.tn);
-    struct vk_variant input = { vk_wino_shader(vk, VK_WINO_INPUT), { 0 } },
-                      dy = { vk_wino_shader(vk, VK_WINO_DY), { 0 } }, dw = { vk_wino_shader(vk, VK_WINO_DW), { 0 } };
-    struct vk_variant product = {
-        vk_wino_shader(vk, VK_WINO_PRODUCT),
-        { [VK_SPEC_TM] = (uint32_t)pipes.tm, [VK_SPEC_TN] = (uint32_t)pipes.tn, [VK_SPEC_TRANSPOSED] = true }
-    };
-    CHECK(vk_pipe_get(vk, &input, &pipes.input));
-    CHECK(vk_pipe_get(vk, &dy, &pipes.output));
-    CHECK(vk_pipe_get(vk, &product, &pipes.product));
-    CHECK(vk_pipe_get(vk, &dw, &pipes.weight));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_INPUT, (struct vk_variant) { 0 }, &pipes.input));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_DY, (struct vk_variant) { 0 }, &pipes.output));
+    CHECK(get_product(vk, (size_t)conv->x->c, (size_t)conv->co, true, &pipes.product));
+    CHECK(vk_wino_pipe(vk, VK_TASK_WINO_DW, (struct vk_variant) { 0 }, &pipes.weight));
     CHECK(vk_ops_scratch(vk));
     struct vk_cut cut = vk_wino_cut(vk, conv, tile_rows(vk, conv));
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
