@@ -1,4 +1,5 @@
-/* What GPUs run, on the software driver: its device is taken for a discrete or an integrated GPU. */
+/* What GPUs run, on the software driver: its device is taken for a discrete or an integrated GPU. Every operation and a
+ * training as such run in test_vk_class. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,20 +21,6 @@ static void open_as(const char *class)
 
 TestSuite(vk_gpu, .timeout = 300);
 
-Test(vk_gpu, discrete_operations)
-{
-    open_as("discrete");
-    cr_expect_gt(vk_driver_run_cases("CONV", 1, 0), 60u);
-    cr_expect_gt(vk_driver_run_cases("DENSE", 3, 0), 5u);
-}
-
-Test(vk_gpu, integrated_operations)
-{
-    open_as("integrated");
-    cr_expect_gt(vk_driver_run_cases("CONV", 1, 0), 60u);
-    cr_expect_gt(vk_driver_run_cases("DENSE", 3, 1), 5u);
-}
-
 Test(vk_gpu, forced_splits)
 {
     static const char *const parts[] = { "2", "3", "7" };
@@ -45,42 +32,6 @@ Test(vk_gpu, forced_splits)
 }
 
 /* ---- Winograd's way beside plain C ---- */
-
-struct shape {
-    int n, h, w, in, out;
-};
-
-static struct vgg_view place(struct vgg_op_case *test, enum vgg_arena arena, enum vgg_type type, int n, int h, int w,
-                             int c)
-{
-    size_t *size = &test->arena_size[arena], align = VGG_VIEW_ALIGN;
-    struct vgg_view view = { .offset = *size + align, .arena = arena, .type = type, .n = n, .h = h, .w = w, .c = c };
-    *size = (view.offset + vgg_view_size(&view) + 2 * align - 1) / align * align;
-    return view;
-}
-
-static struct vgg_op_case conv_case(const struct shape *s, enum vgg_op_kind kind, unsigned flags, bool arg)
-{
-    struct vgg_op_case test = { .op = { .kind = kind, .flags = flags }, .step = { .loss_scale = 1 } };
-    struct vgg_op *op = &test.op;
-    int divide = flags & VGG_OP_POOL ? 2 : 1;
-    struct vgg_view x = place(&test, VGG_ARENA_ACT, VGG_F32, s->n, s->h, s->w, s->in);
-    struct vgg_view y = place(&test, VGG_ARENA_ACT, VGG_F32, s->n, s->h / divide, s->w / divide, s->out);
-    bool weight = kind == VGG_OP_CONV_BWD_WEIGHT;
-    struct vgg_view w = place(&test, weight ? VGG_ARENA_GRAD : VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out);
-    struct vgg_view b = place(&test, w.arena, VGG_F32, 1, 1, 1, s->out);
-    if (kind == VGG_OP_CONV) {
-        op->x = x, op->y = y, op->w = w, op->b = b;
-        if (arg) op->arg = place(&test, VGG_ARENA_ACT, VGG_U8, s->n, y.h, y.w, s->out);
-    } else if (weight) {
-        op->x = x, op->dy = y, op->dw = w, op->db = b;
-    } else {
-        op->dx = x, op->dy = y, op->w = w;
-        if (flags & VGG_OP_RELU) op->x = place(&test, VGG_ARENA_ACT, VGG_F32, s->n, s->h, s->w, s->in);
-    }
-    vgg_op_print(test.text, sizeof test.text, op);
-    return test;
-}
 
 static bool by_winograd(const struct vk *vk, const struct vgg_op *op)
 {
@@ -101,15 +52,15 @@ static bool by_winograd(const struct vk *vk, const struct vgg_op *op)
 }
 
 /* Every pass and epilogue of one shape: within the bound of plain C, and the same bits on a device opened anew. */
-static void check_winograd(const struct shape *s)
+static void check_winograd(const struct vk_driver_shape *s)
 {
-    const struct vgg_op_case tests[] = { conv_case(s, VGG_OP_CONV, 0, false),
-                                         conv_case(s, VGG_OP_CONV, VGG_OP_RELU, false),
-                                         conv_case(s, VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, false),
-                                         conv_case(s, VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, true),
-                                         conv_case(s, VGG_OP_CONV_BWD_DATA, 0, false),
-                                         conv_case(s, VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false),
-                                         conv_case(s, VGG_OP_CONV_BWD_WEIGHT, 0, false) };
+    const struct vgg_op_case tests[] = { vk_driver_conv_case(s, VGG_OP_CONV, 0, false),
+                                         vk_driver_conv_case(s, VGG_OP_CONV, VGG_OP_RELU, false),
+                                         vk_driver_conv_case(s, VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, false),
+                                         vk_driver_conv_case(s, VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, true),
+                                         vk_driver_conv_case(s, VGG_OP_CONV_BWD_DATA, 0, false),
+                                         vk_driver_conv_case(s, VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false),
+                                         vk_driver_conv_case(s, VGG_OP_CONV_BWD_WEIGHT, 0, false) };
     const struct vgg_engine_options plain = { .backend = "cpu", .isa = "scalar" }, vulkan = { .backend = "vulkan" };
     struct vgg_backend *cpu, *vk, *again;
     cr_assert_eq(vgg_backend_open(&cpu, &plain), VGG_OK);
@@ -142,13 +93,14 @@ static void check_winograd(const struct shape *s)
 Test(vk_gpu, winograd_discrete)
 {
     open_as("discrete");
-    check_winograd(&(struct shape) { 1, 20, 20, 96, 96 });
+    check_winograd(&(struct vk_driver_shape) { 1, 20, 20, 96, 96 });
 }
 
 Test(vk_gpu, winograd_integrated)
 {
     open_as("integrated");
-    check_winograd(&(struct shape) { 3, 21, 18, 96, 132 }); /* neither tiles of 4x4 nor of the products are full */
+    check_winograd(
+        &(struct vk_driver_shape) { 3, 21, 18, 96, 132 }); /* neither tiles of 4x4 nor of the products are full */
 }
 
 /* Scratch for 68 rows of an image of 96. */
@@ -156,12 +108,12 @@ Test(vk_gpu, winograd_in_parts)
 {
     open_as("integrated");
     setenv("VGG16_VK_RANGE", "7400000", 1);
-    check_winograd(&(struct shape) { 1, 96, 26, 128, 128 });
+    check_winograd(&(struct vk_driver_shape) { 1, 96, 26, 128, 128 });
 }
 
 static struct vgg_op_case square(int n, int size, int channels, enum vgg_op_kind kind)
 {
-    return conv_case(&(struct shape) { n, size, size, channels, channels }, kind, 0, false);
+    return vk_driver_conv_case(&(struct vk_driver_shape) { n, size, size, channels, channels }, kind, 0, false);
 }
 
 /* By the shape and the class of device; never by a rate, which is measured, nor where --conv direct forbids it. */
@@ -215,15 +167,19 @@ static void check_batch(struct vgg_backend *vk, const struct vgg_op_case *whole)
 
 Test(vk_gpu, batches_give_the_bits_of_single_images)
 {
-    static const struct shape shapes[] = { { 32, 64, 6, 64, 64 }, { 3, 14, 14, 256, 256 }, { 12, 16, 16, 64, 128 } };
+    static const struct vk_driver_shape shapes[] = { { 32, 64, 6, 64, 64 },
+                                                     { 3, 14, 14, 256, 256 },
+                                                     { 12, 16, 16, 64, 128 } };
     const struct vgg_engine_options options = { .backend = "vulkan" };
     struct vgg_backend *vk;
     open_as("discrete");
     cr_assert_eq(vgg_backend_open(&vk, &options), VGG_OK);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        const struct vgg_op_case tests[] = { conv_case(&shapes[i], VGG_OP_CONV, VGG_OP_RELU, false),
-                                             conv_case(&shapes[i], VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, true),
-                                             conv_case(&shapes[i], VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false) };
+        const struct vgg_op_case tests[] = {
+            vk_driver_conv_case(&shapes[i], VGG_OP_CONV, VGG_OP_RELU, false),
+            vk_driver_conv_case(&shapes[i], VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, true),
+            vk_driver_conv_case(&shapes[i], VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false)
+        };
         for (size_t k = 0; k < sizeof tests / sizeof *tests; k++)
             check_batch(vk, &tests[k]);
     }
@@ -236,7 +192,7 @@ Test(vk_gpu, swiftshader)
     vk_driver_swiftshader();
     setenv("VGG16_VK_CLASS", "integrated", 1);
     cr_expect_gt(vk_driver_run_cases("CONV", 7, 3), 5u);
-    check_winograd(&(struct shape) { 3, 21, 18, 96, 132 });
+    check_winograd(&(struct vk_driver_shape) { 3, 21, 18, 96, 132 });
 }
 
 /* Splits and Winograd's steps lie in the same scratch, one after the other. */
@@ -245,7 +201,7 @@ Test(vk_gpu, validation_is_silent)
     open_as("discrete");
     const char *log = vk_driver_validate(VK_DRIVER_SYNCHRONISATION);
     cr_expect_gt(vk_driver_run_cases("CONV", 1, 0), 60u);
-    check_winograd(&(struct shape) { 1, 20, 20, 96, 96 });
+    check_winograd(&(struct vk_driver_shape) { 1, 20, 20, 96, 96 });
     vk_driver_expect_silence(log);
 }
 

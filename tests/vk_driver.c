@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/engine/device.h"
+#include "shaders/common/params.h"
 #include "vk/vk_base.h"
 #include "vk/vk_shader.h"
 
@@ -115,18 +116,38 @@ void vk_driver_expect_silence(const char *log)
     cr_expect_eq(messages, 0);
 }
 
-/* ---- which shaders were used ---- */
+/* ---- which shaders were used, and how ---- */
 
 enum { SHADERS = 64 };
-static bool used[SHADERS];
-static PFN_vkCreateShaderModule create_module;
+static struct {
+    bool used;
+    bool seen[VK_SPEC_COUNT][2]; /* truth values of the constants, as the pipelines had them */
+} shaders[SHADERS];
+static VkShaderModule modules[SHADERS]; /* the last of each shader */
+static struct vk_fn real;
 
 static VkResult note_module(VkDevice device, const VkShaderModuleCreateInfo *info, const VkAllocationCallbacks *memory,
                             VkShaderModule *out)
 {
+    VkResult result = real.CreateShaderModule(device, info, memory, out);
     for (int i = 0; i < SHADERS && vk_shader_list[i].name; i++)
-        used[i] |= vk_shader_list[i].code == info->pCode;
-    return create_module(device, info, memory, out);
+        if (vk_shader_list[i].code == info->pCode) modules[i] = *out;
+    return result;
+}
+
+static VkResult note_pipeline(VkDevice device, VkPipelineCache cache, uint32_t count,
+                              const VkComputePipelineCreateInfo *info, const VkAllocationCallbacks *memory,
+                              VkPipeline *out)
+{
+    const uint32_t *spec = info->stage.pSpecializationInfo->pData;
+    for (int i = 0; i < SHADERS && vk_shader_list[i].name; i++) {
+        if (modules[i] != info->stage.module) continue;
+        shaders[i].used = true;
+        for (int k = 0; k < VK_SPEC_COUNT; k++)
+            shaders[i].seen[k][spec[k] != 0] = true;
+        modules[i] = VK_NULL_HANDLE; /* the next module may have the same handle */
+    }
+    return real.CreateComputePipelines(device, cache, count, info, memory, out);
 }
 
 int vk_driver_expect_every_shader(void)
@@ -134,25 +155,125 @@ int vk_driver_expect_every_shader(void)
     int count = 0;
     for (; vk_shader_list[count].name; count++) {
         cr_assert_lt(count, (int)SHADERS);
-        cr_expect(used[count], "no case used shader %s", vk_shader_list[count].name);
+        cr_expect(shaders[count].used, "no case used shader %s", vk_shader_list[count].name);
     }
     return count;
+}
+
+/* For each specialisation constant: is it one of the shader's, and a truth value? */
+static void find_truth_values(const struct vk_shader *shader, bool is[VK_SPEC_COUNT])
+{
+    enum { SPEC_TRUE = 48, SPEC_FALSE = 49, DECORATE = 71, SPEC_ID = 1, HEADER = 5, IDS = 4096 };
+    static uint32_t number[IDS]; /* of the constant that a result is, plus 1 */
+    memset(number, 0, sizeof number);
+    memset(is, 0, sizeof(bool) * VK_SPEC_COUNT);
+    for (size_t i = HEADER; i < shader->size / 4; i += shader->code[i] >> 16) {
+        const uint32_t *word = shader->code + i, op = word[0] & 0xFFFF;
+        if (op == DECORATE && word[2] == SPEC_ID && word[1] < IDS) number[word[1]] = word[3] + 1;
+        if ((op == SPEC_TRUE || op == SPEC_FALSE) && word[2] < IDS && number[word[2]]) is[number[word[2]] - 1] = true;
+    }
+}
+
+static bool excepted(const struct vk_driver_exception *except, const char *shader, int constant)
+{
+    for (; except && except->shader; except++)
+        if (!strcmp(except->shader, shader) && except->constant == constant) return true;
+    return false;
+}
+
+static void expect_shader(const struct vk_class *class, const char *name, const struct vk_driver_exception *except)
+{
+    bool is[VK_SPEC_COUNT];
+    int i = 0;
+    while (vk_shader_list[i].name && strcmp(vk_shader_list[i].name, name) != 0)
+        i++;
+    cr_assert(vk_shader_list[i].name, "there is no shader %s", name);
+    cr_expect(shaders[i].used, "%s: no case used shader %s", class->type, name);
+    find_truth_values(&vk_shader_list[i], is);
+    for (int k = 0; k < VK_SPEC_COUNT; k++) {
+        for (int value = 0; value < 2 && is[k] && !excepted(except, name, k); value++)
+            cr_expect(shaders[i].seen[k][value], "%s: constant %d of shader %s was never %d", class->type, k, name,
+                      value);
+    }
+}
+
+int vk_driver_expect_ways(const struct vk_class *class, const struct vk_driver_exception *except)
+{
+    int count = 0;
+    for (enum vk_task task = 0; task < VK_TASK_COUNT; task++) {
+        bool winograd = task >= VK_TASK_WINO_WEIGHT && task <= VK_TASK_WINO_DW;
+        if (winograd && class->wino == VK_WINO_NEVER) continue;
+        if (task == VK_TASK_CONV_SUM && !class->predicted) continue; /* whole sums */
+        const struct vk_way *way = NULL;
+        while ((way = vk_class_next(class, task, 0, way))) {
+            expect_shader(class, way->shader, except);
+            count++;
+            if (!way->multiple) break; /* suits everything: the next are for drivers that refuse it */
+        }
+    }
+    return count;
+}
+
+/* ---- cases of any shape ---- */
+
+static struct vgg_view place(struct vgg_op_case *test, enum vgg_arena arena, enum vgg_type type, int n, int h, int w,
+                             int c)
+{
+    size_t *size = &test->arena_size[arena], align = VGG_VIEW_ALIGN;
+    struct vgg_view view = { .offset = *size + align, .arena = arena, .type = type, .n = n, .h = h, .w = w, .c = c };
+    *size = (view.offset + vgg_view_size(&view) + 2 * align - 1) / align * align;
+    return view;
+}
+
+struct vgg_op_case vk_driver_conv_case(const struct vk_driver_shape *s, enum vgg_op_kind kind, unsigned flags, bool arg)
+{
+    struct vgg_op_case test = { .op = { .kind = kind, .flags = flags }, .step = { .loss_scale = 1 } };
+    struct vgg_op *op = &test.op;
+    int divide = flags & VGG_OP_POOL ? 2 : 1;
+    struct vgg_view x = place(&test, VGG_ARENA_ACT, VGG_F32, s->n, s->h, s->w, s->in);
+    struct vgg_view y = place(&test, VGG_ARENA_ACT, VGG_F32, s->n, s->h / divide, s->w / divide, s->out);
+    bool weight = kind == VGG_OP_CONV_BWD_WEIGHT;
+    struct vgg_view w = place(&test, weight ? VGG_ARENA_GRAD : VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out);
+    struct vgg_view b = place(&test, w.arena, VGG_F32, 1, 1, 1, s->out);
+    if (kind == VGG_OP_CONV) {
+        op->x = x, op->y = y, op->w = w, op->b = b;
+        if (arg) op->arg = place(&test, VGG_ARENA_ACT, VGG_U8, s->n, y.h, y.w, s->out);
+    } else if (weight) {
+        op->x = x, op->dy = y, op->dw = w, op->db = b;
+    } else {
+        op->dx = x, op->dy = y, op->w = w;
+        if (flags & VGG_OP_RELU) op->x = place(&test, VGG_ARENA_ACT, VGG_F32, s->n, s->h, s->w, s->in);
+    }
+    vgg_op_print(test.text, sizeof test.text, op);
+    return test;
+}
+
+struct vgg_op_case vk_driver_dense_case(int n, int in, int out)
+{
+    struct vgg_op_case test = { .op = { .kind = VGG_OP_DENSE }, .step = { .loss_scale = 1 } };
+    test.op.x = place(&test, VGG_ARENA_ACT, VGG_F32, n, 1, 1, in);
+    test.op.y = place(&test, VGG_ARENA_ACT, VGG_F32, n, 1, 1, out);
+    test.op.w = place(&test, VGG_ARENA_PARAM, VGG_F32, 1, 1, in, out);
+    test.op.b = place(&test, VGG_ARENA_PARAM, VGG_F32, 1, 1, 1, out);
+    vgg_op_print(test.text, sizeof test.text, &test.op);
+    return test;
 }
 
 /* ---- cases beside the CPU ---- */
 
 void vk_driver_cases_open(struct vk_driver_cases *cases)
 {
-    const struct vgg_engine_options cpu = { .backend = "cpu" }, vk = { .backend = "vulkan" };
+    const struct vgg_engine_options cpu = { .backend = "cpu", .isa = "scalar" }, vk = { .backend = "vulkan" };
     cr_assert_eq(vgg_backend_open(&cases->cpu, &cpu), VGG_OK);
     cr_assert_eq(vgg_backend_open(&cases->vk, &vk), VGG_OK);
     cr_assert_eq(vgg_op_case_list_init(&cases->list), VGG_OK);
     struct vk_fn *fn = &((struct vk *)cases->vk)->lib.fn;
-    create_module = fn->CreateShaderModule;
+    real = *fn;
     fn->CreateShaderModule = note_module;
+    fn->CreateComputePipelines = note_pipeline;
 }
 
-static void run_case(const struct vk_driver_cases *cases, const struct vgg_op_case *test)
+void vk_driver_cases_run_one(const struct vk_driver_cases *cases, const struct vgg_op_case *test)
 {
     struct vgg_op_case_memory expected, got;
     struct vgg_op_case_error error;
@@ -166,17 +287,27 @@ static void run_case(const struct vk_driver_cases *cases, const struct vgg_op_ca
     vgg_op_case_memory_finish(&got);
 }
 
-size_t vk_driver_cases_run(struct vk_driver_cases *cases, const char *part, size_t stride, size_t phase)
+static size_t run_cases(struct vk_driver_cases *cases, const char *part, size_t stride, size_t phase, bool large)
 {
     size_t count = 0;
     for (size_t i = 0; i < cases->list.count; i++) {
         const struct vgg_op_case *test = &cases->list.item[i];
-        if (test->large || i % stride != phase || !strstr(test->text, part)) continue;
+        if ((test->large && !large) || i % stride != phase || !strstr(test->text, part)) continue;
         if (!cases->vk->vtable->supports(cases->vk, &test->op)) continue;
-        run_case(cases, test);
+        vk_driver_cases_run_one(cases, test);
         count++;
     }
     return count;
+}
+
+size_t vk_driver_cases_run(struct vk_driver_cases *cases, const char *part, size_t stride, size_t phase)
+{
+    return run_cases(cases, part, stride, phase, false);
+}
+
+size_t vk_driver_cases_run_all(struct vk_driver_cases *cases)
+{
+    return run_cases(cases, "", 1, 0, true);
 }
 
 void vk_driver_cases_close(struct vk_driver_cases *cases)

@@ -5,6 +5,7 @@
 #define TESTS_VK_DRIVER_H
 
 #include "core/selftest/op_case.h"
+#include "vk/vk_class.h"
 
 /* Runs everything; Debian: mesa-vulkan-drivers. */
 void vk_driver_lavapipe(void);
@@ -23,7 +24,7 @@ const char *vk_driver_validate(enum vk_driver_check check);
 /* Fails the test for messages in that file, and prints the first. */
 void vk_driver_expect_silence(const char *log);
 
-/* The chosen driver's first device and the CPU, side by side. */
+/* The chosen driver's first device and plain C, side by side. */
 struct vk_driver_cases {
     struct vgg_backend *cpu, *vk;
     struct vgg_op_case_list list;
@@ -32,11 +33,31 @@ void vk_driver_cases_open(struct vk_driver_cases *cases);
 /* Runs the small cases whose text contains `part` and whose number is `phase` modulo `stride` and compares them with
  * the CPU; fails the test for each that differs. Returns how many ran. */
 size_t vk_driver_cases_run(struct vk_driver_cases *cases, const char *part, size_t stride, size_t phase);
+/* One case, whatever its size. */
+void vk_driver_cases_run_one(const struct vk_driver_cases *cases, const struct vgg_op_case *test);
+/* Every case, VGG16's layers among them. */
+size_t vk_driver_cases_run_all(struct vk_driver_cases *cases);
 void vk_driver_cases_close(struct vk_driver_cases *cases);
 /* The three of them. */
 size_t vk_driver_run_cases(const char *part, size_t stride, size_t phase);
 
+/* Convolutions, their gradients and dense layers of any shape. */
+struct vk_driver_shape {
+    int n, h, w, in, out;
+};
+struct vgg_op_case vk_driver_conv_case(const struct vk_driver_shape *s, enum vgg_op_kind kind, unsigned flags,
+                                       bool arg);
+struct vgg_op_case vk_driver_dense_case(int n, int in, int out);
+
 /* Fails the test for each shader of the program that no case has used so far. Returns how many shaders there are. */
 int vk_driver_expect_every_shader(void);
+/* The same for the shaders that the table gives a class, and for each of their constants that has not been both true
+ * and false so far, but for `except`: NULL, or exceptions with a NULL shader last. Returns how many shaders there are.
+ */
+struct vk_driver_exception {
+    const char *shader;
+    int constant;
+};
+int vk_driver_expect_ways(const struct vk_class *class, const struct vk_driver_exception *except);
 
 #endif
