@@ -150,14 +150,15 @@ struct vgg_image_options {
 
 enum vgg_pooling { VGG_POOLING_NONE, VGG_POOLING_AVG, VGG_POOLING_MAX };
 
-/* Whose values vgg_name names. ARCH: the networks, 1 is the shallowest. TOP: the layers with weights of ImageNet's
- * classifier, 0 is the lowest. */
+/* Whose values vgg_name names. PRECISION: 0 is fp32. ARCH: the networks, 1 is the shallowest. TOP: the layers with
+ * weights of ImageNet's classifier, 0 is the lowest. */
 enum vgg_names {
     VGG_NAMES_PREPROCESS,
     VGG_NAMES_RESIZE,
     VGG_NAMES_CROP,
     VGG_NAMES_POOLING,
     VGG_NAMES_OPTIMIZER,
+    VGG_NAMES_PRECISION,
     VGG_NAMES_COLOURS,
     VGG_NAMES_ARCH,
     VGG_NAMES_TOP,

@@ -90,6 +90,54 @@ Test(arch, layers_of_vgg16)
     cr_expect_eq(vgg_arch_find(&arch, "block5_conv4"), 19);
 }
 
+/* Every name that a network has leads back to its place; what is like one does not. */
+Test(arch, names_lead_back)
+{
+    static const char *const strange[] = { "",
+                                           "block",
+                                           "block1_pool",
+                                           "block0_conv1",
+                                           "block6_conv1",
+                                           "block1_conv0",
+                                           "block1_conv5",
+                                           "block1_conv1_1",
+                                           "block1_conv1 ",
+                                           " block1_conv1",
+                                           "block 1_conv1",
+                                           "block01_conv1",
+                                           "block+1_conv1",
+                                           "BLOCK1_conv1",
+                                           "fc1" };
+    char name[VGG_NAME_SIZE];
+    int block, conv;
+    for (int id = VGG_ARCH_11; id < VGG_ARCH_END; id++) {
+        struct vgg_arch arch;
+        int at = 0;
+        cr_assert_eq(vgg_arch_id(vgg_name(VGG_NAMES_ARCH, id)), (enum vgg_arch_id)id);
+        cr_assert_eq(vgg_arch_base(&arch, vgg_name(VGG_NAMES_ARCH, id), 32, 32, NULL), VGG_OK);
+        for (int b = 1; b <= VGG_ARCH_BLOCKS; b++) {
+            for (int c = 1; c <= vgg_arch_convs((enum vgg_arch_id)id, b); c++) {
+                vgg_arch_conv_name(name, b, c);
+                cr_expect_str_eq(name, arch.layer[at++].name);
+                cr_expect(vgg_arch_conv_place(&block, &conv, name) && block == b && conv == c, "%s", name);
+            }
+            vgg_arch_pool_name(name, b);
+            cr_expect_str_eq(name, arch.layer[at++].name);
+        }
+        cr_expect_eq(at, arch.count);
+    }
+    for (size_t i = 0; i < sizeof strange / sizeof *strange; i++)
+        cr_expect_not(vgg_arch_conv_place(&block, &conv, strange[i]), "%s", strange[i]);
+    static const char *const unknown[] = { NULL, "", "default", "vgg", "vgg12", "VGG16", "vgg16 " };
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        cr_expect_eq(vgg_arch_id(unknown[i]), VGG_ARCH_NONE, "%s", unknown[i] ? unknown[i] : "NULL");
+    cr_expect_str_eq(vgg_name(VGG_NAMES_ARCH, VGG_ARCH_11), "vgg11");
+    cr_expect_str_eq(vgg_name(VGG_NAMES_ARCH, VGG_ARCH_19), "vgg19");
+    cr_expect_null(vgg_name(VGG_NAMES_ARCH, VGG_ARCH_END));
+    cr_expect_str_eq(vgg_name(VGG_NAMES_TOP, 1), "fc2");
+    cr_expect_null(vgg_name(VGG_NAMES_TOP, VGG_TOP_LAYERS));
+}
+
 /* Parameters stand in layer order, aligned, without overlap. */
 Test(arch, parameters_do_not_overlap)
 {

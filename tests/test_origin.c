@@ -162,6 +162,12 @@ Test(origin, names)
     cr_expect_str_eq(vgg_name(VGG_NAMES_CROP, VGG_CROP_NONE), "none");
     cr_expect_str_eq(vgg_name(VGG_NAMES_POOLING, VGG_POOLING_NONE), "none");
     cr_expect_str_eq(vgg_name(VGG_NAMES_POOLING, VGG_POOLING_MAX), "max");
+    cr_expect_str_eq(vgg_name(VGG_NAMES_OPTIMIZER, VGG_OPTIMIZER_SGD), "sgd");
+    cr_expect_str_eq(vgg_name(VGG_NAMES_OPTIMIZER, VGG_OPTIMIZER_ADAMW), "adamw");
+    cr_expect_null(vgg_name(VGG_NAMES_OPTIMIZER, VGG_OPTIMIZER_ADAMW + 1));
+    cr_expect_str_eq(vgg_name(VGG_NAMES_COLOURS, VGG_COLOURS_INFERNO), "inferno");
+    cr_expect_str_eq(vgg_name(VGG_NAMES_COLOURS, VGG_COLOURS_GREY), "grey");
+    cr_expect_null(vgg_name(VGG_NAMES_COLOURS, VGG_COLOURS_GREY + 1));
     cr_expect(vgg_names_find(&value, VGG_NAMES_PREPROCESS, "none") && value == VGG_PREPROCESS_NONE);
     cr_expect(vgg_names_find(&value, VGG_NAMES_POOLING, "none") && value == VGG_POOLING_NONE);
     cr_expect_not(vgg_names_find(&value, VGG_NAMES_CROP, "default"));

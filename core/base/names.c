@@ -13,6 +13,7 @@ static const char *const words[][MOST + 1] = {
     [VGG_NAMES_CROP] = { unset, "none", "center" },
     [VGG_NAMES_POOLING] = { "none", "avg", "max" },
     [VGG_NAMES_OPTIMIZER] = { "rmsprop", "sgd", "adam", "adamw" },
+    [VGG_NAMES_PRECISION] = { "fp32", "bf16" },
     [VGG_NAMES_COLOURS] = { "viridis", "inferno", "jet", "grey" },
     [VGG_NAMES_ARCH] = { unset, "vgg11", "vgg13", "vgg16", "vgg19" },
     [VGG_NAMES_TOP] = { "fc1", "fc2", "predictions" },

@@ -23,10 +23,10 @@ struct cli_option {
     const char *help;  /* one sentence without a full stop, with the default */
     cli_read_fn *read;
     size_t offset;              /* of the target in its group's structure */
-    const char *const *choices; /* cli_read_choice: names ended by NULL; the index is stored as int */
-    enum vgg_names names;       /* cli_read_name */
+    const char *const *choices; /* words to take, ended by NULL; NULL: those that vgg_name gives ... */
+    enum vgg_names names;       /* ... for these, but "default" */
     double min, max;            /* numbers: both allowed */
-    const char *range;          /* numbers: the rule in words */
+    const char *range;          /* numbers: the rule in words; NULL: from min to max */
 };
 
 /* Options that stand together in the help; `offset` is where their structure stands in the command's. */

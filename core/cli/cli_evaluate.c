@@ -33,7 +33,6 @@ static const struct cli_option evaluate_options[] = {
       .read = cli_read_int,
       .min = 1,
       .max = 65536,
-      .range = "a whole number from 1 to 65536",
       .offset = offsetof(struct evaluate, batch) },
     { 0 },
 };

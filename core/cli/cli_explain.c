@@ -40,7 +40,7 @@ static const struct cli_option explain_options[] = {
       .value = "MAP",
       .help = "viridis and inferno can be read with any colour vision; jet is the rainbow of older papers; or grey "
               "(default inferno)",
-      .read = cli_read_name,
+      .read = cli_read_choice,
       .names = VGG_NAMES_COLOURS,
       .offset = offsetof(struct explain, colours) },
     { .name = "alpha",
@@ -49,7 +49,6 @@ static const struct cli_option explain_options[] = {
       .read = cli_read_float,
       .min = 0.01,
       .max = 1,
-      .range = "a number from 0.01 to 1",
       .offset = offsetof(struct explain, alpha) },
     { .name = "top",
       .value = "K",
@@ -57,7 +56,6 @@ static const struct cli_option explain_options[] = {
       .read = cli_read_int,
       .min = 1,
       .max = 1000000,
-      .range = "a whole number from 1 to 1000000",
       .offset = offsetof(struct explain, top) },
     { 0 },
 };

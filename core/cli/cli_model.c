@@ -18,7 +18,7 @@ const struct cli_option cli_network_options[] = {
       .help =
           "vgg11, vgg13, vgg16 or vgg19; convolutions that shallower weights lack start as the identity (default: what "
           "the weights hold, else vgg16)",
-      .read = cli_read_name,
+      .read = cli_read_choice,
       .names = VGG_NAMES_ARCH,
       .offset = offsetof(struct cli_network, arch) },
     { .name = "size",

@@ -38,12 +38,19 @@ bool cli_number(const char *text, double *value)
     return *end == '\0' && isfinite(*value);
 }
 
+/* "a number from 0.01 to 1", for options without words of their own. */
+static const char *from_to(const struct cli_option *option, const char *number)
+{
+    static char text[96];
+    snprintf(text, sizeof text, "%s from %.10g to %.10g", number, option->min, option->max);
+    return option->range ? option->range : text;
+}
+
 const char *cli_read_int(const struct cli_option *option, const char *text, void *target)
 {
     double value;
-    if (!cli_number(text, &value) || strpbrk(text, ".eE") || value < option->min || value > option->max) {
-        return option->range;
-    }
+    if (!cli_number(text, &value) || strpbrk(text, ".eE") || value < option->min || value > option->max)
+        return from_to(option, "a whole number");
     *(int *)target = (int)value;
     return NULL;
 }
@@ -62,7 +69,7 @@ const char *cli_read_u64(const struct cli_option *option, const char *text, void
 const char *cli_read_float(const struct cli_option *option, const char *text, void *target)
 {
     double value;
-    if (!cli_number(text, &value) || value < option->min || value > option->max) return option->range;
+    if (!cli_number(text, &value) || value < option->min || value > option->max) return from_to(option, "a number");
     *(float *)target = (float)value;
     return NULL;
 }
@@ -93,44 +100,36 @@ const char *cli_read_bytes(const struct cli_option *option, const char *text, vo
     return NULL;
 }
 
-/* "one of nearest, bilinear, lanczos"; "" among the choices is no word that a user gives. */
-static const char *one_of(const char *const *choices)
+const char *cli_option_word(const struct cli_option *option, int i)
 {
-    static char text[128];
-    size_t used = (size_t)snprintf(text, sizeof text, "one of");
-    for (const char *comma = " "; *choices && used < sizeof text; choices++) {
-        if (!**choices) continue;
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", comma, *choices);
-        comma = ", ";
-    }
-    return text;
+    if (option->read != cli_read_choice && option->read != cli_read_word) return NULL;
+    const char *word = option->choices ? option->choices[i] : vgg_name(option->names, i);
+    return word && strcmp(word, "default") == 0 ? "" : word;
 }
 
 const char *cli_read_choice(const struct cli_option *option, const char *text, void *target)
 {
-    for (int i = 0; option->choices[i]; i++) {
-        if (strcmp(option->choices[i], text) == 0) {
+    static char rule[128];
+    size_t used = (size_t)snprintf(rule, sizeof rule, "one of");
+    const char *word, *comma = " ";
+    for (int i = 0; (word = cli_option_word(option, i)); i++) {
+        if (!*word) continue;
+        if (strcmp(word, text) == 0) {
             *(int *)target = i;
             return NULL;
         }
+        if (used < sizeof rule) used += (size_t)snprintf(rule + used, sizeof rule - used, "%s%s", comma, word);
+        comma = ", ";
     }
-    return one_of(option->choices);
+    return rule;
 }
 
-const char *cli_read_name(const struct cli_option *option, const char *text, void *target)
+const char *cli_read_word(const struct cli_option *option, const char *text, void *target)
 {
-    const char *name;
-    for (int i = 0; (name = vgg_name(option->names, i)); i++) {
-        if (strcmp(name, text) == 0 && strcmp(name, "default") != 0) {
-            *(int *)target = i;
-            return NULL;
-        }
-    }
-    const char *words[8] = { NULL };
-    int n = 0;
-    for (int i = 0; n < 7 && (name = vgg_name(option->names, i)); i++)
-        if (strcmp(name, "default") != 0) words[n++] = name;
-    return one_of(words);
+    int index;
+    const char *rule = cli_read_choice(option, text, &index);
+    if (!rule) *(const char **)target = text;
+    return rule;
 }
 
 const char *cli_read_size(const struct cli_option *option, const char *text, void *target)
@@ -155,13 +154,13 @@ const struct cli_option cli_image_options[] = {
       .value = "HOW",
       .help = "caffe: BGR minus the mean; torch: scaled to mean 0 and deviation 1; rescale: divided by 255; none: 0 to "
               "255 (default: what the weights want)",
-      .read = cli_read_name,
+      .read = cli_read_choice,
       .names = VGG_NAMES_PREPROCESS,
       .offset = offsetof(struct vgg_image_options, preprocess) },
     { .name = "resize",
       .value = "HOW",
       .help = "nearest, bilinear or lanczos (default: what the model was trained with, else nearest)",
-      .read = cli_read_name,
+      .read = cli_read_choice,
       .names = VGG_NAMES_RESIZE,
       .offset = offsetof(struct vgg_image_options, resize) },
     { .name = "crop",
@@ -169,7 +168,7 @@ const struct cli_option cli_image_options[] = {
       .help =
           "none stretches the image to the input size; center scales its shorter side to 256/224 of it and cuts the "
           "middle out (default: what the model was trained with, else none)",
-      .read = cli_read_name,
+      .read = cli_read_choice,
       .names = VGG_NAMES_CROP,
       .offset = offsetof(struct vgg_image_options, crop) },
     { .name = "skip-bad",
@@ -255,23 +254,13 @@ const struct cli_option cli_augment_options[] = {
 
 static const char *const backend_names[] = { "auto", "cpu", "vulkan", NULL };
 static const char *const isa_names[] = { "auto", "scalar", "avx2", "avx512", "neon", NULL };
-static const char *const precision_names[] = { "fp32", "bf16", NULL };
 static const char *const conv_names[] = { "auto", "direct", "winograd", NULL };
-
-/* A choice that the library takes as a word. */
-static const char *read_word(const struct cli_option *option, const char *text, void *target)
-{
-    int index;
-    const char *rule = cli_read_choice(option, text, &index);
-    if (!rule) *(const char **)target = text;
-    return rule;
-}
 
 const struct cli_option cli_common_options[] = {
     { .name = "backend",
       .value = "NAME",
       .help = "auto, cpu or vulkan (default: VGG16_BACKEND, else auto)",
-      .read = read_word,
+      .read = cli_read_word,
       .choices = backend_names,
       .offset = offsetof(struct cli_common, engine.backend) },
     { .name = "device",
@@ -282,21 +271,21 @@ const struct cli_option cli_common_options[] = {
     { .name = "isa",
       .value = "LEVEL",
       .help = "highest CPU instruction set: auto, scalar, avx2, avx512 or neon (default: VGG16_ISA, else auto)",
-      .read = read_word,
+      .read = cli_read_word,
       .choices = isa_names,
       .offset = offsetof(struct cli_common, engine.isa) },
     { .name = "conv",
       .value = "HOW",
       .help = "3x3 convolutions: direct, winograd, or auto, the faster one for each layer (default auto)",
-      .read = read_word,
+      .read = cli_read_word,
       .choices = conv_names,
       .offset = offsetof(struct cli_common, engine.conv) },
     { .name = "precision",
       .value = "TYPE",
       .help = "operands of forward convolutions and dense layers: fp32 or bf16; bf16 needs a CPU with AVX512_BF16, or "
               "--isa scalar (default: VGG16_PRECISION, else fp32)",
-      .read = read_word,
-      .choices = precision_names,
+      .read = cli_read_word,
+      .names = VGG_NAMES_PRECISION,
       .offset = offsetof(struct cli_common, engine.precision) },
     { .name = "threads",
       .value = "N",
@@ -304,7 +293,6 @@ const struct cli_option cli_common_options[] = {
       .read = cli_read_int,
       .min = 1,
       .max = 1024,
-      .range = "a whole number from 1 to 1024",
       .offset = offsetof(struct cli_common, engine.threads) },
     { .name = "memory",
       .value = "SIZE",

@@ -12,9 +12,13 @@ cli_read_fn cli_read_int;    /* int */
 cli_read_fn cli_read_u64;    /* uint64_t */
 cli_read_fn cli_read_float;  /* float */
 cli_read_fn cli_read_bytes;  /* uint64_t from 512M, 2G */
-cli_read_fn cli_read_choice; /* int or enum: index in option->choices */
-cli_read_fn cli_read_name;   /* enum of the library: the value that vgg_name calls so, but not "default" */
+cli_read_fn cli_read_choice; /* int or enum: index of the word */
+cli_read_fn cli_read_word;   /* const char *: the word itself */
 cli_read_fn cli_read_size;   /* int[2] {height, width} from 150 or HxW */
+
+/* The i-th of the words that an option takes, "" for one that is not typed; NULL beyond the last, and for options that
+ * take no words. */
+const char *cli_option_word(const struct cli_option *option, int i);
 
 /* The whole text as a finite number. */
 bool cli_number(const char *text, double *value);

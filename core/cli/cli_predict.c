@@ -20,7 +20,6 @@ static const struct cli_option predict_options[] = {
       .read = cli_read_int,
       .min = 1,
       .max = 1000000,
-      .range = "a whole number from 1 to 1000000",
       .offset = offsetof(struct predict, top) },
     { .name = "batch",
       .value = "N",
@@ -28,7 +27,6 @@ static const struct cli_option predict_options[] = {
       .read = cli_read_int,
       .min = 1,
       .max = 65536,
-      .range = "a whole number from 1 to 65536",
       .offset = offsetof(struct predict, batch) },
     { 0 },
 };

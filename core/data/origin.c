@@ -95,7 +95,8 @@ static const char *read_value(struct vgg_origin *origin, const struct field *fie
     }
     if (strcmp(field->key, "digest") == 0 && (strlen(value) != DIGEST || strspn(value, "0123456789abcdef") != DIGEST))
         return "64 hexadecimal digits";
-    if (strcmp(field->key, "precision") == 0 && strcmp(value, "fp32") != 0 && strcmp(value, "bf16") != 0)
+    int precision;
+    if (strcmp(field->key, "precision") == 0 && !vgg_names_find(&precision, VGG_NAMES_PRECISION, value))
         return "fp32 or bf16";
     if (strcmp(field->key, "arch") == 0 && vgg_arch_id(value) == VGG_ARCH_NONE) {
         *list = vgg_names_list(VGG_NAMES_ARCH);

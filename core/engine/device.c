@@ -7,6 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/names.h"
 #include "core/base/text.h"
 #include "cpu/cpu_backend.h"
 #ifdef VGG16_VULKAN
@@ -130,8 +131,10 @@ static enum vgg_status check_backend_name(const char *name)
 
 static enum vgg_status parse_precision(bool *bf16, const char *text)
 {
-    *bf16 = text && strcmp(text, "bf16") == 0;
-    if (!text || *bf16 || strcmp(text, "fp32") == 0) return VGG_OK;
+    int precision = 0;
+    bool known = !text || vgg_names_find(&precision, VGG_NAMES_PRECISION, text);
+    *bf16 = known && precision == 1;
+    if (known) return VGG_OK;
     return vgg_fail(VGG_ERR_ARGUMENT, "precision \"%s\" is unknown; take fp32 or bf16", text);
 }
 

@@ -123,7 +123,7 @@ enum vgg_status vgg_features_extract(struct vgg_features *features, const char *
     }
     CHECK(vgg_origin_make(&origin, digest, features->model, features->layer, features->pooling, &pass.images));
     origin.decoder = vgg_data_decoder(data);
-    origin.precision = features->bf16 ? "bf16" : "fp32";
+    origin.precision = vgg_name(VGG_NAMES_PRECISION, features->bf16);
     CHECK(vgg_sink_create(&sink, output, data, features->h, features->w, features->c, &origin));
     CHECK(vgg_pass_run(&pass, append, sink));
     return vgg_sink_commit(sink);

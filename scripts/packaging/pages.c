@@ -31,11 +31,9 @@ static bool is(const char *text, const char *word)
 struct pages_value pages_option_value(const struct cli_option *option)
 {
     struct pages_value value = { 0 };
-    for (int i = 0; option->choices && option->choices[i]; i++)
-        add(&value, option->choices[i]);
-    const char *name;
-    for (int i = 0; option->read == cli_read_name && (name = vgg_name(option->names, i)); i++)
-        if (!is(name, "default")) add(&value, name);
+    const char *word;
+    for (int i = 0; (word = cli_option_word(option, i)); i++)
+        add(&value, word);
     if (is(option->value, "LAYER")) add_layers(&value);
     if (is(option->name, "trainable")) add(&value, "head all block1 block2 block3 block4 block5");
     if (is(option->name, "weights")) add(&value, "imagenet starter random");
