@@ -31,7 +31,7 @@ struct cli_option {
 
 /* Options that stand together in the help; `offset` is where their structure stands in the command's. */
 struct cli_group {
-    const char *title;
+    const char *title;               /* NULL: they go on with the group before */
     const struct cli_option *option; /* ended by a row without a name */
     size_t offset;
 };

@@ -27,19 +27,13 @@ static const struct cli_option evaluate_options[] = {
       .help = "a page with the confusion matrix, figures of each class, best and worst images (default: none)",
       .read = cli_read_text,
       .offset = offsetof(struct evaluate, report) },
-    { .name = "batch",
-      .value = "N",
-      .help = "images at once (default 32, less where memory does not allow it)",
-      .read = cli_read_int,
-      .min = 1,
-      .max = 65536,
-      .offset = offsetof(struct evaluate, batch) },
     { 0 },
 };
 
 static const struct cli_group groups[] = {
     { "Options:", cli_model_option, offsetof(struct evaluate, model) },
     { "Evaluation:", evaluate_options, 0 },
+    { NULL, cli_batch_option, offsetof(struct evaluate, batch) },
     { "Images:", cli_image_options, offsetof(struct evaluate, images) },
     { 0 },
 };

@@ -34,13 +34,10 @@ static const struct cli_option extract_options[] = {
       .read = cli_read_choice,
       .names = VGG_NAMES_POOLING,
       .offset = offsetof(struct extract, pooling) },
-    { .name = "batch",
-      .value = "N",
-      .help = "images at once (default 32, less where memory does not allow it)",
-      .read = cli_read_int,
-      .min = 1,
-      .max = 65536,
-      .offset = offsetof(struct extract, batch) },
+    { 0 },
+};
+
+static const struct cli_option picture_options[] = {
     { .name = "picture",
       .value = "F.png",
       .help = "a sheet of the layer's strongest channels, for each image a row with it and their maps (default: none)",
@@ -64,6 +61,8 @@ static const struct cli_option extract_options[] = {
 
 static const struct cli_group groups[] = {
     { "Options:", extract_options, 0 },
+    { NULL, cli_batch_option, offsetof(struct extract, batch) },
+    { NULL, picture_options, 0 },
     { "Network:", cli_network_options, offsetof(struct extract, network) },
     { "Images:", cli_image_options, offsetof(struct extract, images) },
     { 0 },

@@ -47,7 +47,7 @@ static void option_line(const struct cli_option *option)
 /* The options that `command` (NULL: the program) uses. */
 static void group_lines(const char *title, const struct cli_option *option, const struct cli_command *command)
 {
-    printf("\n%s\n", title);
+    if (title) printf("\n%s\n", title);
     for (; option->name; option++) {
         if (cli_option_acts(command, option)) option_line(option);
     }

@@ -149,6 +149,16 @@ const char *cli_read_size(const struct cli_option *option, const char *text, voi
     return NULL;
 }
 
+const struct cli_option cli_batch_option[] = {
+    { .name = "batch",
+      .value = "N",
+      .help = "images at once (default 32, less where memory does not allow it)",
+      .read = cli_read_int,
+      .min = 1,
+      .max = 65536 },
+    { 0 },
+};
+
 const struct cli_option cli_image_options[] = {
     { .name = "preprocess",
       .value = "HOW",

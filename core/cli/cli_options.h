@@ -25,6 +25,7 @@ bool cli_number(const char *text, double *value);
 
 /* Weights, preprocessing and reading of images, for commands that make batches from image files. */
 extern const struct cli_option cli_image_options[];   /* targets: struct vgg_image_options */
+extern const struct cli_option cli_batch_option[];    /* --batch of a forward pass; target: int */
 extern const struct cli_option cli_common_options[];  /* targets: struct cli_common */
 extern const struct cli_option cli_augment_options[]; /* targets: struct vgg_augment_options */
 

@@ -21,19 +21,13 @@ static const struct cli_option predict_options[] = {
       .min = 1,
       .max = 1000000,
       .offset = offsetof(struct predict, top) },
-    { .name = "batch",
-      .value = "N",
-      .help = "images at once (default 32, less where memory does not allow it)",
-      .read = cli_read_int,
-      .min = 1,
-      .max = 65536,
-      .offset = offsetof(struct predict, batch) },
     { 0 },
 };
 
 static const struct cli_group groups[] = {
     { "Options:", cli_model_option, offsetof(struct predict, model) },
     { "Prediction:", predict_options, 0 },
+    { NULL, cli_batch_option, offsetof(struct predict, batch) },
     { "Images:", cli_image_options, offsetof(struct predict, images) },
     { 0 },
 };

@@ -98,9 +98,11 @@ static void command_section(FILE *out, const struct cli_command *command)
     fputs(".PP\n", out);
     paragraph(out, command->details, ".PP");
     for (const struct cli_group *group = command->groups; group->option; group++) {
-        fputs(".PP\n\\fI", out);
-        words(out, group->title);
-        fputs("\\fR\n", out);
+        if (group->title) {
+            fputs(".PP\n\\fI", out);
+            words(out, group->title);
+            fputs("\\fR\n", out);
+        }
         option_lines(out, group->option, false);
     }
     rule_lines(out, command);
