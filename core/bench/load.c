@@ -1,6 +1,5 @@
 /* Reads benchmarks from JSON. Nothing that a file says is trusted: names are cut to their room, numbers must be
  * numbers, indices must exist. */
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,33 +9,31 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/bench/json.h"
+#include "core/format/json.h"
 
 /* Where a reader is, and what it missed first. */
 struct reader {
     const char *path, *missing;
 };
 
-static void text(struct reader *r, char *to, size_t size, const cJSON *object, const char *name)
+static void text(struct reader *r, char *to, size_t size, const struct vgg_json *object, const char *name)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    if (!cJSON_IsString(item)) {
-        if (!r->missing) r->missing = name;
-        return;
-    }
-    snprintf(to, size, "%s", item->valuestring);
+    const char *found = vgg_json_text(vgg_json_member(object, name));
+    if (found) snprintf(to, size, "%s", found);
+    if (!found && !r->missing) r->missing = name;
 }
 
 /* NAN for null. */
-static double number(struct reader *r, const cJSON *object, const char *name)
+static double number(struct reader *r, const struct vgg_json *object, const char *name)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    if (cJSON_IsNumber(item)) return item->valuedouble;
-    if (!cJSON_IsNull(item) && !r->missing) r->missing = name;
+    const struct vgg_json *item = vgg_json_member(object, name);
+    if (vgg_json_kind(item) == VGG_JSON_NUMBER) return vgg_json_number(item);
+    if (vgg_json_kind(item) != VGG_JSON_NULL && !r->missing) r->missing = name;
     return (double)NAN;
 }
 
 /* A whole number from 0 to `most`. */
-static double whole(struct reader *r, const cJSON *object, const char *name, double most)
+static double whole(struct reader *r, const struct vgg_json *object, const char *name, double most)
 {
     double value = number(r, object, name);
     if (value >= 0 && value <= most) return floor(value);
@@ -44,14 +41,14 @@ static double whole(struct reader *r, const cJSON *object, const char *name, dou
     return 0;
 }
 
-static uint64_t bytes(struct reader *r, const cJSON *object, const char *name)
+static uint64_t bytes(struct reader *r, const struct vgg_json *object, const char *name)
 {
     return (uint64_t)whole(r, object, name, 0x1p60);
 }
 
-static struct vgg_bench_time times(struct reader *r, const cJSON *object)
+static struct vgg_bench_time times(struct reader *r, const struct vgg_json *object)
 {
-    const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(object, "seconds");
+    const struct vgg_json *seconds = vgg_json_member(object, "seconds");
     struct vgg_bench_time time = {
         .runs = (int)whole(r, object, "runs", 1e9),
         .min = number(r, seconds, "min"),
@@ -64,7 +61,7 @@ static struct vgg_bench_time times(struct reader *r, const cJSON *object)
     return time;
 }
 
-static enum vgg_bench_pass pass_named(struct reader *r, const cJSON *object, const char *name)
+static enum vgg_bench_pass pass_named(struct reader *r, const struct vgg_json *object, const char *name)
 {
     char word[16] = "";
     text(r, word, sizeof word, object, name);
@@ -75,24 +72,25 @@ static enum vgg_bench_pass pass_named(struct reader *r, const cJSON *object, con
 }
 
 /* The array of that name and room for its items; NULL without memory. */
-static void *items(struct reader *r, const cJSON *object, const char *name, size_t size, const cJSON **first,
-                   size_t *count)
+static void *items(struct reader *r, const struct vgg_json *object, const char *name, size_t size,
+                   const struct vgg_json **first, size_t *count)
 {
-    const cJSON *array = cJSON_GetObjectItemCaseSensitive(object, name);
-    if (!cJSON_IsArray(array) && !r->missing) r->missing = name;
-    *first = cJSON_IsArray(array) ? array->child : NULL;
-    *count = *first ? (size_t)cJSON_GetArraySize(array) : 0;
+    const struct vgg_json *array = vgg_json_member(object, name);
+    bool good = vgg_json_kind(array) == VGG_JSON_ARRAY;
+    if (!good && !r->missing) r->missing = name;
+    *first = good ? vgg_json_first(array) : NULL;
+    *count = good ? vgg_json_count(array) : 0;
     void *room = vgg_mem_calloc(*count, size);
     if (!room) *count = 0;
     return room;
 }
 
-static enum vgg_status read_devices(struct reader *r, struct vgg_bench *bench, const cJSON *json)
+static enum vgg_status read_devices(struct reader *r, struct vgg_bench *bench, const struct vgg_json *json)
 {
-    const cJSON *item;
+    const struct vgg_json *item;
     bench->device = items(r, json, "devices", sizeof *bench->device, &item, &bench->devices);
     if (!bench->device) return vgg_fail_memory(r->path, bench->devices * sizeof *bench->device);
-    for (size_t i = 0; i < bench->devices; i++, item = item->next) {
+    for (size_t i = 0; i < bench->devices; i++, item = vgg_json_next(item)) {
         struct vgg_bench_device *device = &bench->device[i];
         text(r, device->name, sizeof device->name, item, "name");
         text(r, device->info.backend, sizeof device->info.backend, item, "backend");
@@ -109,12 +107,12 @@ static enum vgg_status read_devices(struct reader *r, struct vgg_bench *bench, c
     return VGG_OK;
 }
 
-static enum vgg_status read_layers(struct reader *r, struct vgg_bench_result *result, const cJSON *json)
+static enum vgg_status read_layers(struct reader *r, struct vgg_bench_result *result, const struct vgg_json *json)
 {
-    const cJSON *item;
+    const struct vgg_json *item;
     result->layer = items(r, json, "layers", sizeof *result->layer, &item, &result->layers);
     if (!result->layer) return vgg_fail_memory(r->path, result->layers * sizeof *result->layer);
-    for (size_t i = 0; i < result->layers; i++, item = item->next) {
+    for (size_t i = 0; i < result->layers; i++, item = vgg_json_next(item)) {
         struct vgg_bench_layer *layer = &result->layer[i];
         text(r, layer->name, sizeof layer->name, item, "name");
         text(r, layer->op, sizeof layer->op, item, "op");
@@ -127,7 +125,7 @@ static enum vgg_status read_layers(struct reader *r, struct vgg_bench_result *re
     return VGG_OK;
 }
 
-static int device_named(struct reader *r, const struct vgg_bench *bench, const cJSON *json)
+static int device_named(struct reader *r, const struct vgg_bench *bench, const struct vgg_json *json)
 {
     char name[64] = "";
     text(r, name, sizeof name, json, "device");
@@ -138,9 +136,9 @@ static int device_named(struct reader *r, const struct vgg_bench *bench, const c
 }
 
 static enum vgg_status read_result(struct reader *r, const struct vgg_bench *bench, struct vgg_bench_result *result,
-                                   const cJSON *json)
+                                   const struct vgg_json *json)
 {
-    const cJSON *memory = cJSON_GetObjectItemCaseSensitive(json, "memory"), *noise;
+    const struct vgg_json *memory = vgg_json_member(json, "memory");
     result->device = device_named(r, bench, json);
     result->pass = pass_named(r, json, "pass");
     result->batch = (int)whole(r, json, "batch", 1e9);
@@ -159,30 +157,29 @@ static enum vgg_status read_result(struct reader *r, const struct vgg_bench *ben
     result->others = number(r, json, "others_share");
     result->steal = number(r, json, "steal_share");
     result->energy = number(r, json, "energy_joules");
-    cJSON_ArrayForEach(noise, cJSON_GetObjectItemCaseSensitive(json, "noise"))
-    {
-        if (cJSON_IsString(noise)) result->noise |= vgg_bench_noise_named(noise->valuestring);
-    }
+    const struct vgg_json *noise = vgg_json_first(vgg_json_member(json, "noise"));
+    for (; noise; noise = vgg_json_next(noise))
+        if (vgg_json_text(noise)) result->noise |= vgg_bench_noise_named(vgg_json_text(noise));
     return read_layers(r, result, json);
 }
 
-static enum vgg_status read_results(struct reader *r, struct vgg_bench *bench, const cJSON *json)
+static enum vgg_status read_results(struct reader *r, struct vgg_bench *bench, const struct vgg_json *json)
 {
-    const cJSON *item;
+    const struct vgg_json *item;
     enum vgg_status status = VGG_OK;
     bench->result = items(r, json, "results", sizeof *bench->result, &item, &bench->results);
     if (!bench->result) return vgg_fail_memory(r->path, bench->results * sizeof *bench->result);
-    for (size_t i = 0; i < bench->results && status == VGG_OK; i++, item = item->next)
+    for (size_t i = 0; i < bench->results && status == VGG_OK; i++, item = vgg_json_next(item))
         status = read_result(r, bench, &bench->result[i], item);
     return status;
 }
 
-static enum vgg_status read_skips(struct reader *r, struct vgg_bench *bench, const cJSON *json)
+static enum vgg_status read_skips(struct reader *r, struct vgg_bench *bench, const struct vgg_json *json)
 {
-    const cJSON *item;
+    const struct vgg_json *item;
     bench->skip = items(r, json, "skipped", sizeof *bench->skip, &item, &bench->skips);
     if (!bench->skip) return vgg_fail_memory(r->path, bench->skips * sizeof *bench->skip);
-    for (size_t i = 0; i < bench->skips; i++, item = item->next) {
+    for (size_t i = 0; i < bench->skips; i++, item = vgg_json_next(item)) {
         text(r, bench->skip[i].device, sizeof bench->skip[i].device, item, "device");
         text(r, bench->skip[i].what, sizeof bench->skip[i].what, item, "what");
         text(r, bench->skip[i].why, sizeof bench->skip[i].why, item, "why");
@@ -190,11 +187,11 @@ static enum vgg_status read_skips(struct reader *r, struct vgg_bench *bench, con
     return VGG_OK;
 }
 
-static enum vgg_status read_all(struct reader *r, struct vgg_bench *bench, const cJSON *json)
+static enum vgg_status read_all(struct reader *r, struct vgg_bench *bench, const struct vgg_json *json)
 {
     enum vgg_status status;
-    const cJSON *machine = cJSON_GetObjectItemCaseSensitive(json, "machine");
-    const cJSON *network = cJSON_GetObjectItemCaseSensitive(json, "network");
+    const struct vgg_json *machine = vgg_json_member(json, "machine");
+    const struct vgg_json *network = vgg_json_member(json, "network");
     text(r, bench->version, sizeof bench->version, json, "version");
     text(r, bench->date, sizeof bench->date, json, "date");
     text(r, bench->machine, sizeof bench->machine, machine, "processor");
@@ -203,7 +200,7 @@ static enum vgg_status read_all(struct reader *r, struct vgg_bench *bench, const
     text(r, bench->arch, sizeof bench->arch, network, "arch");
     text(r, bench->head, sizeof bench->head, network, "head");
     text(r, bench->trainable, sizeof bench->trainable, network, "trainable");
-    bench->interrupted = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "interrupted"));
+    bench->interrupted = vgg_json_is_true(vgg_json_member(json, "interrupted"));
     bench->peak_resident = bytes(r, json, "peak_resident");
     CHECK(read_devices(r, bench, json));
     CHECK(read_results(r, bench, json));
@@ -223,13 +220,13 @@ enum vgg_status vgg_bench_load(struct vgg_bench **out, const char *path)
     enum vgg_status status;
     const void *data = NULL;
     size_t size = 0;
-    cJSON *json = NULL;
+    struct vgg_json *json = NULL;
     struct vgg_bench *bench = NULL;
     struct reader r = { .path = path };
     char schema[32] = "";
     *out = NULL;
     CHECK(vgg_file_map(&data, &size, path));
-    json = cJSON_ParseWithLength(data, size);
+    json = vgg_json_parse(data, size);
     text(&r, schema, sizeof schema, json, "schema");
     if (!json || strcmp(schema, VGG_BENCH_SCHEMA) != 0) {
         CHECK(vgg_fail(VGG_ERR_FORMAT, "%s: is not what `vgg16 bench --json` writes", path));
@@ -246,7 +243,7 @@ enum vgg_status vgg_bench_load(struct vgg_bench **out, const char *path)
     bench = NULL;
 fail:
     vgg_bench_destroy(bench);
-    cJSON_Delete(json);
+    vgg_json_destroy(json);
     if (data) vgg_file_unmap(data, size);
     return status;
 }

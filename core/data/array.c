@@ -1,13 +1,13 @@
 /* Data sets in a safetensors file: `x` with images or features, `y` with labels, metadata `classes`. */
 #include "core/data/array.h"
 
-#include <cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/format/json.h"
 
 static bool is_float(enum vgg_dtype dtype)
 {
@@ -49,22 +49,20 @@ static enum vgg_status set_shape(struct vgg_data_store *store, const struct vgg_
 static enum vgg_status set_classes(struct vgg_data *data, const char *json, const char *path)
 {
     enum vgg_status status = VGG_OK;
-    cJSON *array = cJSON_Parse(json);
-    int count = cJSON_GetArraySize(array);
-    if (!cJSON_IsArray(array) || count < 1 || count > VGG_DATA_MAX_CLASSES)
+    struct vgg_json *array = vgg_json_parse(json, strlen(json));
+    size_t count = vgg_json_count(array);
+    if (vgg_json_kind(array) != VGG_JSON_ARRAY || count < 1 || count > VGG_DATA_MAX_CLASSES)
         CHECK(vgg_fail(VGG_ERR_FORMAT, "%s: metadata \"classes\" must be a JSON array of names", path));
-    CHECK(vgg_data_reserve_classes(data, count, path));
+    CHECK(vgg_data_reserve_classes(data, (int)count, path));
     int i = 0;
-    const cJSON *entry;
-    cJSON_ArrayForEach(entry, array)
-    {
-        if (!cJSON_IsString(entry))
-            CHECK(vgg_fail(VGG_ERR_FORMAT, "%s: metadata \"classes\" must be a JSON array of names", path));
-        data->classes[i] = vgg_mem_strdup(entry->valuestring);
-        if (!data->classes[i++]) CHECK(vgg_fail_memory(path, strlen(entry->valuestring)));
+    for (const struct vgg_json *entry = vgg_json_first(array); entry; entry = vgg_json_next(entry)) {
+        const char *name = vgg_json_text(entry);
+        if (!name) CHECK(vgg_fail(VGG_ERR_FORMAT, "%s: metadata \"classes\" must be a JSON array of names", path));
+        data->classes[i] = vgg_mem_strdup(name);
+        if (!data->classes[i++]) CHECK(vgg_fail_memory(path, strlen(name)));
     }
 fail:
-    cJSON_Delete(array);
+    vgg_json_destroy(array);
     return status;
 }
 

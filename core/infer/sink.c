@@ -1,6 +1,5 @@
 #include "core/infer/sink.h"
 
-#include <cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,15 +81,15 @@ static enum vgg_status write_beside(struct vgg_file **out, const struct vgg_sink
     enum vgg_status status = VGG_OK;
     size_t size = strlen(sink->path) + sizeof ".json";
     char *path = vgg_mem_calloc(size, 1), *text = NULL;
-    cJSON *object = cJSON_CreateObject();
+    struct vgg_json *object = vgg_json_object();
     if (path) snprintf(path, size, "%s.json", sink->path);
-    if (object && vgg_sink_add_origin(object, sink)) text = cJSON_Print(object);
+    if (object && vgg_sink_add_origin(object, sink)) text = vgg_json_print(object, true);
     if (!path || !text) CHECK(vgg_fail_memory(sink->path, size));
     CHECK(vgg_file_create(out, path));
     CHECK(vgg_file_printf(*out, "%s\n", text));
 fail:
-    cJSON_free(text);
-    cJSON_Delete(object);
+    free(text);
+    vgg_json_destroy(object);
     free(path);
     return status;
 }

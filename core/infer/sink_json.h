@@ -2,12 +2,12 @@
 #ifndef CORE_INFER_SINK_JSON_H
 #define CORE_INFER_SINK_JSON_H
 
+#include "core/format/json.h"
 #include "core/infer/sink_format.h"
 
 /* The data set's class names as a JSON array, by malloc; NULL without memory. */
 char *vgg_sink_classes(const struct vgg_sink *sink);
 /* Adds the record, if there is one, to a JSON object as strings. False without memory. */
-struct cJSON;
-bool vgg_sink_add_origin(struct cJSON *object, const struct vgg_sink *sink);
+bool vgg_sink_add_origin(struct vgg_json *object, const struct vgg_sink *sink);
 
 #endif

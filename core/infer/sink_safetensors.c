@@ -1,4 +1,3 @@
-#include <cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +10,13 @@
  */
 static char *make_metadata(const struct vgg_sink *sink)
 {
-    cJSON *object = cJSON_CreateObject();
+    struct vgg_json *object = vgg_json_object();
     char *classes = vgg_sink_classes(sink);
-    bool good = object && classes && (!sink->labels || cJSON_AddStringToObject(object, "classes", classes)) &&
+    bool good = object && classes && (!sink->labels || vgg_json_add_text(object, "classes", classes)) &&
                 vgg_sink_add_origin(object, sink);
-    char *text = good ? cJSON_PrintUnformatted(object) : NULL;
-    cJSON_free(classes);
-    cJSON_Delete(object);
+    char *text = good ? vgg_json_print(object, false) : NULL;
+    free(classes);
+    vgg_json_destroy(object);
     return text;
 }
 
@@ -47,7 +46,7 @@ static char *make_header(const struct vgg_sink *sink, size_t count, size_t lengt
         for (int i = 0; i < 8; i++)
             text[i] = (char)(unsigned char)((uint64_t)(*size - 8) >> 8 * i);
     }
-    cJSON_free(metadata);
+    free(metadata);
     return text;
 }
 

@@ -1,5 +1,4 @@
 /* Saving and loading whole models. */
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/names.h"
+#include "core/format/json.h"
 #include "core/model/model.h"
 #include "core/weights/weights.h"
 
@@ -23,23 +23,6 @@
 #define META_CLASSES "classes"
 #define META_SOURCE "weights"
 #define META_SHARD "shard"
-
-/* Class names as a JSON array, by malloc; "[]" when unnamed. */
-static char *classes_json(const struct vgg_model *model)
-{
-    cJSON *array = cJSON_CreateArray();
-    for (int i = 0; array && model->class_names && i < vgg_arch_classes(&model->arch); i++) {
-        cJSON *name = cJSON_CreateString(model->class_names[i]);
-        if (!name || !cJSON_AddItemToArray(array, name)) {
-            cJSON_Delete(name);
-            cJSON_Delete(array);
-            return NULL;
-        }
-    }
-    char *text = array ? cJSON_PrintUnformatted(array) : NULL;
-    cJSON_Delete(array);
-    return text;
-}
 
 enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
 {
@@ -63,7 +46,8 @@ enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
     snprintf(height, sizeof height, "%d", arch->h);
     snprintf(width, sizeof width, "%d", arch->w);
     snprintf(shard, sizeof shard, "%d", model->shard);
-    char *classes = classes_json(model);
+    size_t named = model->class_names ? (size_t)vgg_arch_classes(arch) : 0;
+    char *classes = vgg_json_print_texts((const char *const *)model->class_names, named);
     if (!classes) return vgg_fail_memory("class names", 0);
     const char *meta[] = {
         META_FORMAT,
@@ -127,23 +111,24 @@ static enum vgg_status read_name(int *out, enum vgg_names names, const struct vg
 
 static enum vgg_status read_classes(struct vgg_model *model, const char *json, const char *path)
 {
-    cJSON *array = json ? cJSON_Parse(json) : NULL;
-    int count = array ? cJSON_GetArraySize(array) : 0;
+    struct vgg_json *array = json ? vgg_json_parse(json, strlen(json)) : NULL;
+    int count = (int)vgg_json_count(array);
     enum vgg_status status = VGG_OK;
-    if (!cJSON_IsArray(array) || (count != 0 && count != vgg_arch_classes(&model->arch))) {
+    if (vgg_json_kind(array) != VGG_JSON_ARRAY || (count != 0 && count != vgg_arch_classes(&model->arch))) {
         status = vgg_fail(VGG_ERR_FORMAT, "%s: metadata " META_CLASSES " must be a JSON array of %d names", path,
                           vgg_arch_classes(&model->arch));
     } else if (count) {
         const char **names = vgg_mem_calloc((size_t)count, sizeof *names);
         if (!names) status = vgg_fail_memory("class names", (size_t)count * sizeof *names);
-        for (int i = 0; i < count && status == VGG_OK; i++) {
-            names[i] = cJSON_GetStringValue(cJSON_GetArrayItem(array, i));
+        const struct vgg_json *name = vgg_json_first(array);
+        for (int i = 0; i < count && status == VGG_OK; i++, name = vgg_json_next(name)) {
+            names[i] = vgg_json_text(name);
             if (!names[i]) status = vgg_fail(VGG_ERR_FORMAT, "%s: metadata " META_CLASSES " must hold strings", path);
         }
         if (status == VGG_OK) status = vgg_model_set_class_names(model, names, count);
         free(names);
     }
-    cJSON_Delete(array);
+    vgg_json_destroy(array);
     return status;
 }
 
