@@ -84,7 +84,7 @@ struct cpu_gemm {
     int row_block; /* rows of A (a multiple of 12: of CPU_MR and of a pool window) worked on at once */
 };
 
-extern const struct cpu_gemm cpu_gemm_avx2, cpu_gemm_avx512, cpu_gemm_avx512bf16, cpu_gemm_neon;
+extern const struct cpu_gemm cpu_gemm_avx2, cpu_gemm_avx512, cpu_gemm_neon;
 cpu_gemm_store_fn cpu_gemm_store_avx512;
 cpu_gemm_pool_fn cpu_gemm_pool_avx512;
 

@@ -71,6 +71,7 @@ typedef void cpu_update_fn(float *w, float *m, float *v, const float *dw, size_t
  * as registers hold, so that their rate is the processor's peak. Within 4 units in the last place of 1 + |x|. */
 typedef void cpu_fma_fn(float *y, const float *x, size_t count, int rounds);
 
+/* Pointers alone. */
 struct cpu_kernels {
     cpu_op_fn *conv, *conv_bwd_data, *conv_bwd_weight;
     cpu_op_fn *dense, *dense_bwd_data, *dense_bwd_weight;
@@ -88,7 +89,8 @@ struct cpu_kernels {
     cpu_update_fn *sgd, *rmsprop, *adam, *adamw;
     cpu_fma_fn *fma;
 
-    /* What the tiled operations below run on, NULL where plain C serves; winograd: as cpu_winograd_avx2. */
+    /* What the tiled operations below run on, NULL where plain C serves; winograd: for m = 2, 4, 6
+     * at index m / 2 - 1. */
     const struct cpu_gemm *gemm, *gemm_bf16;
     const struct cpu_winograd_kernels *winograd;
 };
@@ -115,47 +117,8 @@ cpu_op_fn cpu_conv_tiled, cpu_conv_bwd_data_tiled, cpu_conv_bwd_weight_tiled;
 cpu_op_fn cpu_dense_tiled, cpu_dense_bwd_data_tiled, cpu_dense_bwd_weight_tiled;
 cpu_op_fn cpu_conv_tiled_bf16, cpu_dense_tiled_bf16;
 
-/* AVX2, in cpu/x86. */
-cpu_pool2_row_fn cpu_pool2_row_avx2;
-cpu_pool2_bwd_row_fn cpu_pool2_bwd_row_avx2;
-cpu_gpool_fn cpu_avgpool_avx2, cpu_gmaxpool_avx2;
-cpu_avgpool_bwd_fn cpu_avgpool_bwd_avx2;
-cpu_gmaxpool_bwd_fn cpu_gmaxpool_bwd_avx2;
-cpu_dropout_fn cpu_dropout_avx2;
-cpu_softmax_fn cpu_softmax_avx2;
-cpu_sigmoid_fn cpu_sigmoid_avx2;
-cpu_softmax_xent_fn cpu_softmax_xent_avx2;
-cpu_sigmoid_xent_fn cpu_sigmoid_xent_avx2;
-cpu_update_fn cpu_sgd_update_avx2, cpu_rmsprop_update_avx2, cpu_adam_update_avx2, cpu_adamw_update_avx2;
-cpu_fma_fn cpu_fma_avx2;
-
-/* AVX-512, in cpu/x86. */
-cpu_pool2_row_fn cpu_pool2_row_avx512;
-cpu_pool2_bwd_row_fn cpu_pool2_bwd_row_avx512;
-cpu_gpool_fn cpu_avgpool_avx512, cpu_gmaxpool_avx512;
-cpu_avgpool_bwd_fn cpu_avgpool_bwd_avx512;
-cpu_gmaxpool_bwd_fn cpu_gmaxpool_bwd_avx512;
-cpu_dropout_fn cpu_dropout_avx512;
-cpu_softmax_fn cpu_softmax_avx512;
-cpu_sigmoid_fn cpu_sigmoid_avx512;
-cpu_softmax_xent_fn cpu_softmax_xent_avx512;
-cpu_sigmoid_xent_fn cpu_sigmoid_xent_avx512;
-cpu_update_fn cpu_sgd_update_avx512, cpu_rmsprop_update_avx512, cpu_adam_update_avx512, cpu_adamw_update_avx512;
-cpu_fma_fn cpu_fma_avx512;
-
-/* NEON, in cpu/arm. */
-cpu_pool2_row_fn cpu_pool2_row_neon;
-cpu_pool2_bwd_row_fn cpu_pool2_bwd_row_neon;
-cpu_gpool_fn cpu_avgpool_neon, cpu_gmaxpool_neon;
-cpu_avgpool_bwd_fn cpu_avgpool_bwd_neon;
-cpu_gmaxpool_bwd_fn cpu_gmaxpool_bwd_neon;
-cpu_dropout_fn cpu_dropout_neon;
-cpu_softmax_fn cpu_softmax_neon;
-cpu_sigmoid_fn cpu_sigmoid_neon;
-cpu_softmax_xent_fn cpu_softmax_xent_neon;
-cpu_sigmoid_xent_fn cpu_sigmoid_xent_neon;
-cpu_update_fn cpu_sgd_update_neon, cpu_rmsprop_update_neon, cpu_adam_update_neon, cpu_adamw_update_neon;
-cpu_fma_fn cpu_fma_neon;
+/* What each level does better, NULL elsewhere; that of bf16 goes with AVX-512. In cpu/x86 and cpu/arm. */
+extern const struct cpu_kernels cpu_kernels_avx2, cpu_kernels_avx512, cpu_kernels_avx512bf16, cpu_kernels_neon;
 
 /* Levels in the order in which they override each other. */
 enum cpu_isa { CPU_ISA_SCALAR, CPU_ISA_AVX2, CPU_ISA_AVX512, CPU_ISA_NEON, CPU_ISA_COUNT };

@@ -1,9 +1,5 @@
-/* cpu_update_vec.h: the optimisers of cpu_kernels.h for the vectors of the file that includes this one: each operation
- * in the order of cpu_ref_update.c and without fused multiply-adds, so that the results are the same bits. The tails
- * call plain C. The file defines before: vec                         a vector of LANES floats, LANES an enum constant
- *   load, store, splat          load and store without alignment
- *   add, sub, mul, quotient, root
- * and after it its own functions. */
+/* cpu_update_vec.h: the optimisers of cpu_kernels.h in the words of cpu_vec.h: each operation in the order of
+ * cpu_ref_update.c and without fused multiply-adds, so that the results are the same bits. The tails call plain C. */
 #ifndef CPU_CPU_UPDATE_VEC_H
 #define CPU_CPU_UPDATE_VEC_H
 
@@ -29,7 +25,7 @@ static inline vec second_moment(float *v, float rho, vec g)
     return moment;
 }
 
-static inline void sgd_update(float *w, float *m, float *v, const float *dw, size_t count, const struct cpu_update *u)
+static void sgd_update(float *w, float *m, float *v, const float *dw, size_t count, const struct cpu_update *u)
 {
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
@@ -44,8 +40,7 @@ static inline void sgd_update(float *w, float *m, float *v, const float *dw, siz
     cpu_sgd_update_c(w + i, m ? m + i : NULL, v, dw + i, count - i, u);
 }
 
-static inline void rmsprop_update(float *w, float *m, float *v, const float *dw, size_t count,
-                                  const struct cpu_update *u)
+static void rmsprop_update(float *w, float *m, float *v, const float *dw, size_t count, const struct cpu_update *u)
 {
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
@@ -64,7 +59,7 @@ static inline vec adam_step(float *m, float *v, vec g, const struct cpu_update *
     return quotient(mul(splat(u->learning_rate), quotient(first, splat(u->bias1))), scale);
 }
 
-static inline void adam_update(float *w, float *m, float *v, const float *dw, size_t count, const struct cpu_update *u)
+static void adam_update(float *w, float *m, float *v, const float *dw, size_t count, const struct cpu_update *u)
 {
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
@@ -74,7 +69,7 @@ static inline void adam_update(float *w, float *m, float *v, const float *dw, si
     cpu_adam_update_c(w + i, m + i, v + i, dw + i, count - i, u);
 }
 
-static inline void adamw_update(float *w, float *m, float *v, const float *dw, size_t count, const struct cpu_update *u)
+static void adamw_update(float *w, float *m, float *v, const float *dw, size_t count, const struct cpu_update *u)
 {
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {

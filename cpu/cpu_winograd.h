@@ -46,9 +46,6 @@ struct cpu_winograd_kernels {
     void (*adjoint)(float *dw, size_t tap_step, size_t row_step, const float *u, size_t plane, int rows);
 };
 
-/* For m = 2, 4, 6 at index m / 2 - 1. */
-extern const struct cpu_winograd_kernels cpu_winograd_avx2[3], cpu_winograd_avx512[3], cpu_winograd_neon[3];
-
 /* The m with the least expected time for this operation, 0 for the direct algorithm; by shape, so that results depend
  * neither on threads nor on how a batch is split. */
 int cpu_winograd_choose(const struct cpu *cpu, const struct vgg_op *op);

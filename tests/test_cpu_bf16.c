@@ -37,7 +37,8 @@ Test(cpu_bf16, rounding)
 Test(cpu_bf16, halving)
 {
     if (!cpu_isa_bf16(CPU_ISA_AVX512)) cr_skip_test("this processor has no bf16 dot products");
-#if defined(__x86_64__)
+    struct cpu_kernels kernels;
+    cpu_kernels_fill(&kernels, CPU_ISA_AVX512);
     enum { MOST = 3 * 67 };
     float from[MOST];
     for (uint32_t i = 0; i < MOST; i++) {
@@ -48,7 +49,7 @@ Test(cpu_bf16, halving)
     for (size_t count = 0; count <= 67; count++) {
         uint32_t to[3 * 34 + 8];
         memset(to, 0x5A, sizeof to);
-        cpu_gemm_avx512bf16.halve(to, from, 3, count);
+        kernels.gemm_bf16->halve(to, from, 3, count);
         size_t words = (count + 1) / 2;
         for (size_t r = 0; r < 3; r++)
             for (size_t i = 0; i < words; i++) {
@@ -59,7 +60,6 @@ Test(cpu_bf16, halving)
         for (size_t i = 3 * words; i < sizeof to / sizeof *to; i++)
             cr_assert_eq(to[i], 0x5A5A5A5A);
     }
-#endif
 }
 
 static struct vgg_backend *open_with(const char *isa, const char *precision)

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,36 @@ static void each_level(void (*test)(const struct cpu_kernels *k, const char *isa
         tested++;
     }
     if (!tested) cr_skip_test("this processor has no vector level");
+}
+
+/* ---- the table ---- */
+
+/* No slot is empty that plain C fills, and none but those of bf16 is still plain C's: comparing a kernel with itself
+ * would show nothing. */
+static void slots_level(const struct cpu_kernels *k, const char *isa)
+{
+    struct cpu_kernels plain;
+    cpu_kernels_fill(&plain, CPU_ISA_SCALAR);
+    static const size_t bf16[] = { offsetof(struct cpu_kernels, conv_bf16), offsetof(struct cpu_kernels, dense_bf16),
+                                   offsetof(struct cpu_kernels, gemm_bf16) };
+    for (size_t at = 0; at < sizeof plain; at += sizeof(void *)) {
+        const char *slot = (const char *)k + at;
+        static const void *const empty;
+        if (at == bf16[2]) continue;
+        cr_expect_neq(memcmp(slot, &empty, sizeof empty), 0, "%s: slot %zu is empty", isa, at / sizeof empty);
+        if (at == bf16[0] || at == bf16[1]) continue;
+        cr_expect_neq(memcmp(slot, (const char *)&plain + at, sizeof empty), 0, "%s: slot %zu is plain C", isa,
+                      at / sizeof empty);
+    }
+    bool halves = strcmp(isa, "avx512") == 0 && cpu_isa_bf16(CPU_ISA_AVX512);
+    cr_expect_eq(k->gemm_bf16 != NULL, halves, "%s", isa);
+    cr_expect_eq(k->conv_bf16 != plain.conv_bf16, halves, "%s", isa);
+    cr_expect_eq(k->dense_bf16 != plain.dense_bf16, halves, "%s", isa);
+}
+
+Test(cpu_kernels, slots)
+{
+    each_level(slots_level);
 }
 
 /* ---- pooling ---- */

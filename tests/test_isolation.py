@@ -224,11 +224,13 @@ def intrinsics_in_cpu(house):
 
 
 def intrinsics_by_level(house):
-    """Files are named after the level that they hold."""
+    """Files are named after the level that they hold; what all levels share holds none."""
     cpu = house.sources("cpu")
     avx2 = [p for p in cpu if re.search(r"_avx2\.[ch]$", p)]
-    others = [p for p in cpu if p.startswith("cpu/x86/") and not re.search(r"_(avx2|avx512[a-z0-9]*)\.[ch]$", p)]
-    arm = [p for p in cpu if p.startswith("cpu/arm/") and not re.search(r"_neon\.[ch]$", p)]
+    shared = [p for p in cpu if re.fullmatch(r"cpu/cpu_(\w+_)?vec\.h", p)]
+    others = shared + [p for p in cpu
+                       if p.startswith("cpu/x86/") and not re.search(r"_(avx2|avx512[a-z0-9]*)\.[ch]$", p)]
+    arm = shared + [p for p in cpu if p.startswith("cpu/arm/") and not re.search(r"_neon\.[ch]$", p)]
     yield from house.having(avx2, r"_mm512|__m512|_mm(256)?_maskz?_|__mmask")
     yield from house.having(others, r"_mm(256|512)?_|__m(128|256|512)")
     yield from house.having(arm, r"float32x4|vld1q|vfmaq")
@@ -369,7 +371,9 @@ FAULTS = (
     (system_calls, "core/base/mem.c", "#ifdef __linux__\n#endif\n"),
     (include_circles, "core/op/op.h", '#include "core/op/backend.h"\n'),
     (intrinsics_in_cpu, "core/image/resize.c", "#include <immintrin.h>\n"),
-    (intrinsics_by_level, "cpu/x86/cpu_pool_avx2.c", "__m512 wide;\n"),
+    (intrinsics_by_level, "cpu/x86/cpu_avx2.c", "__m512 wide;\n"),
+    (intrinsics_by_level, "cpu/cpu_vec.h", "__m512 wide;\n"),
+    (intrinsics_by_level, "cpu/cpu_pool_vec.h", "float32x4_t wide;\n"),
     (intrinsics_by_level, "cpu/x86/cpu_other.h", "__m256 wide;\n"),
     (intrinsics_by_level, "cpu/arm/cpu_other.h", "float32x4_t wide;\n"),
     (no_native, "CMakeLists.txt", "add_compile_options(-march=" + "native)\n"),

@@ -5,6 +5,7 @@
 
 #include "cpu/cpu_bf16.h"
 #include "cpu/cpu_gemm.h"
+#include "cpu/cpu_kernels.h"
 
 static inline __attribute__((always_inline)) __m512 term(__m512 sum, __m512 a, __m512 b)
 {
@@ -37,7 +38,7 @@ static void gemm_halve(uint32_t *to, const float *from, size_t rows, size_t coun
     }
 }
 
-const struct cpu_gemm cpu_gemm_avx512bf16 = {
+static const struct cpu_gemm gemm = {
     .rows = gemm_rows,
     .wide = gemm_wide,
     .store = cpu_gemm_store_avx512,
@@ -46,4 +47,10 @@ const struct cpu_gemm cpu_gemm_avx512bf16 = {
     .halve = gemm_halve,
     .k_block = 128,
     .row_block = 96,
+};
+
+const struct cpu_kernels cpu_kernels_avx512bf16 = {
+    .conv_bf16 = cpu_conv_tiled_bf16,
+    .dense_bf16 = cpu_dense_tiled_bf16,
+    .gemm_bf16 = &gemm,
 };

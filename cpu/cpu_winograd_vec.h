@@ -1,18 +1,24 @@
-/* cpu_winograd_tile.h: the transforms of cpu_winograd.h for the vectors of the file that includes this one. Each
+/* cpu_winograd_vec.h: the transforms of cpu_winograd.h in the words of cpu_vec.h, vectors along channels. Each
  * one-dimensional transform is written once; the two-dimensional ones apply it to columns, then to rows, for a constant
- * m. The file defines before:
- *   vec                     a vector of LANES floats, LANES an enum constant that divides CPU_NR
- *   load, store             without alignment
- *   zero(), add, sub        mul(a, x) = a x, fma_(a, x, y) = a x + y for a float a, relu(x) = max(0, x) keeping a NaN
- *   pixel_store             stores one vector of pixels with the mask
- *   window_store            the maximum of a window and, where asked for, its place
- * and after it its table of the functions named for m. */
-#ifndef CPU_CPU_WINOGRAD_TILE_H
-#define CPU_CPU_WINOGRAD_TILE_H
+ * m. */
+#ifndef CPU_CPU_WINOGRAD_VEC_H
+#define CPU_CPU_WINOGRAD_VEC_H
 
 #include "cpu/cpu_winograd.h"
 
 enum { PARTS = CPU_NR / LANES }; /* vectors of a panel's columns */
+
+/* a x */
+static inline __attribute__((always_inline)) vec times(float a, vec x)
+{
+    return mul(splat(a), x);
+}
+
+/* a x + y */
+static inline __attribute__((always_inline)) vec fma_(float a, vec x, vec y)
+{
+    return fused(splat(a), x, y);
+}
 
 /* o = B^T d */
 static inline __attribute__((always_inline)) void input_1d(vec *o, const vec *d, int m)
@@ -24,7 +30,7 @@ static inline __attribute__((always_inline)) void input_1d(vec *o, const vec *d,
         o[3] = sub(d[1], d[3]);
     } else if (m == 4) {
         vec even = fma_(-4, d[2], d[4]), odd = fma_(-4, d[1], d[3]);
-        vec even2 = sub(d[4], d[2]), odd2 = mul(2, sub(d[3], d[1]));
+        vec even2 = sub(d[4], d[2]), odd2 = times(2, sub(d[3], d[1]));
         o[0] = fma_(4, d[0], fma_(-5, d[2], d[4]));
         o[1] = add(even, odd);
         o[2] = sub(even, odd);
@@ -38,11 +44,11 @@ static inline __attribute__((always_inline)) void input_1d(vec *o, const vec *d,
         o[1] = add(even, odd);
         o[2] = sub(even, odd);
         even = fma_(0.25f, d[2], fma_(-1.25f, d[4], d[6]));
-        odd = fma_(0.5f, d[1], fma_(-2.5f, d[3], mul(2, d[5])));
+        odd = fma_(0.5f, d[1], fma_(-2.5f, d[3], times(2, d[5])));
         o[3] = add(even, odd);
         o[4] = sub(even, odd);
         even = fma_(4, d[2], fma_(-5, d[4], d[6]));
-        odd = fma_(2, d[1], fma_(-2.5f, d[3], mul(0.5f, d[5])));
+        odd = fma_(2, d[1], fma_(-2.5f, d[3], times(0.5f, d[5])));
         o[5] = add(even, odd);
         o[6] = sub(even, odd);
     }
@@ -84,7 +90,7 @@ static inline __attribute__((always_inline)) void delta_1d(vec *o, const vec *d,
         vec even = add(d[0], d[2]), odd = add(d[1], d[3]);
         o[1] = add(even, odd);
         o[2] = sub(even, odd);
-        even = fma_(4, d[2], d[0]), odd = mul(2, fma_(4, d[3], d[1]));
+        even = fma_(4, d[2], d[0]), odd = times(2, fma_(4, d[3], d[1]));
         o[3] = add(even, odd);
         o[4] = sub(even, odd);
         o[5] = d[3];
@@ -92,11 +98,11 @@ static inline __attribute__((always_inline)) void delta_1d(vec *o, const vec *d,
         vec even = add(add(d[0], d[2]), d[4]), odd = add(add(d[1], d[3]), d[5]);
         o[1] = add(even, odd);
         o[2] = sub(even, odd);
-        even = fma_(16, d[4], fma_(4, d[2], d[0])), odd = mul(2, fma_(16, d[5], fma_(4, d[3], d[1])));
+        even = fma_(16, d[4], fma_(4, d[2], d[0])), odd = times(2, fma_(16, d[5], fma_(4, d[3], d[1])));
         o[3] = add(even, odd);
         o[4] = sub(even, odd);
         even = fma_(0.0625f, d[4], fma_(0.25f, d[2], d[0]));
-        odd = mul(0.5f, fma_(0.0625f, d[5], fma_(0.25f, d[3], d[1])));
+        odd = times(0.5f, fma_(0.0625f, d[5], fma_(0.25f, d[3], d[1])));
         o[5] = add(even, odd);
         o[6] = sub(even, odd);
         o[7] = d[5];
@@ -109,26 +115,26 @@ static inline __attribute__((always_inline)) void filter_1d(vec *o, const vec *d
     vec ends = add(d[0], d[2]);
     o[0] = d[0];
     if (m == 2) {
-        o[1] = mul(0.5f, add(ends, d[1]));
-        o[2] = mul(0.5f, sub(ends, d[1]));
+        o[1] = times(0.5f, add(ends, d[1]));
+        o[2] = times(0.5f, sub(ends, d[1]));
         o[3] = d[2];
     } else if (m == 4) {
-        o[0] = mul(0.25f, d[0]);
-        o[1] = mul(-1.0f / 6, add(ends, d[1]));
-        o[2] = mul(-1.0f / 6, sub(ends, d[1]));
-        vec even = fma_(4, d[2], d[0]), odd = mul(2, d[1]);
-        o[3] = mul(1.0f / 24, add(even, odd));
-        o[4] = mul(1.0f / 24, sub(even, odd));
+        o[0] = times(0.25f, d[0]);
+        o[1] = times(-1.0f / 6, add(ends, d[1]));
+        o[2] = times(-1.0f / 6, sub(ends, d[1]));
+        vec even = fma_(4, d[2], d[0]), odd = times(2, d[1]);
+        o[3] = times(1.0f / 24, add(even, odd));
+        o[4] = times(1.0f / 24, sub(even, odd));
         o[5] = d[2];
     } else {
-        o[1] = mul(-2.0f / 9, add(ends, d[1]));
-        o[2] = mul(-2.0f / 9, sub(ends, d[1]));
-        vec even = fma_(4, d[2], d[0]), odd = mul(2, d[1]);
-        o[3] = mul(1.0f / 90, add(even, odd));
-        o[4] = mul(1.0f / 90, sub(even, odd));
+        o[1] = times(-2.0f / 9, add(ends, d[1]));
+        o[2] = times(-2.0f / 9, sub(ends, d[1]));
+        vec even = fma_(4, d[2], d[0]), odd = times(2, d[1]);
+        o[3] = times(1.0f / 90, add(even, odd));
+        o[4] = times(1.0f / 90, sub(even, odd));
         even = fma_(4, d[0], d[2]);
-        o[5] = mul(8.0f / 45, add(even, odd));
-        o[6] = mul(8.0f / 45, sub(even, odd));
+        o[5] = times(8.0f / 45, add(even, odd));
+        o[6] = times(8.0f / 45, sub(even, odd));
         o[7] = d[2];
     }
 }
@@ -139,18 +145,18 @@ static inline __attribute__((always_inline)) void adjoint_1d(vec *o, const vec *
     vec even = add(d[1], d[2]), odd = sub(d[1], d[2]);
     if (m == 2) {
         o[0] = fma_(0.5f, even, d[0]);
-        o[1] = mul(0.5f, odd);
+        o[1] = times(0.5f, odd);
         o[2] = fma_(0.5f, even, d[3]);
     } else if (m == 4) {
         vec even2 = add(d[3], d[4]), odd2 = sub(d[3], d[4]);
-        o[0] = fma_(0.25f, d[0], fma_(-1.0f / 6, even, mul(1.0f / 24, even2)));
-        o[1] = fma_(-1.0f / 6, odd, mul(1.0f / 12, odd2));
+        o[0] = fma_(0.25f, d[0], fma_(-1.0f / 6, even, times(1.0f / 24, even2)));
+        o[1] = fma_(-1.0f / 6, odd, times(1.0f / 12, odd2));
         o[2] = fma_(-1.0f / 6, even, fma_(1.0f / 6, even2, d[5]));
     } else {
         vec even2 = add(d[3], d[4]), odd2 = sub(d[3], d[4]), even3 = add(d[5], d[6]), odd3 = sub(d[5], d[6]);
-        o[0] = add(d[0], fma_(-2.0f / 9, even, fma_(1.0f / 90, even2, mul(32.0f / 45, even3))));
-        o[1] = fma_(-2.0f / 9, odd, fma_(1.0f / 45, odd2, mul(16.0f / 45, odd3)));
-        o[2] = add(d[7], fma_(-2.0f / 9, even, fma_(2.0f / 45, even2, mul(8.0f / 45, even3))));
+        o[0] = add(d[0], fma_(-2.0f / 9, even, fma_(1.0f / 90, even2, times(32.0f / 45, even3))));
+        o[1] = fma_(-2.0f / 9, odd, fma_(1.0f / 45, odd2, times(16.0f / 45, odd3)));
+        o[2] = add(d[7], fma_(-2.0f / 9, even, fma_(2.0f / 45, even2, times(8.0f / 45, even3))));
     }
 }
 
@@ -213,6 +219,26 @@ static inline __attribute__((always_inline)) void delta_2d(float *v, size_t plan
                     store(v + (size_t)(i * t + j) * plane + c + LANES * part, o[j]);
             }
     }
+}
+
+/* Stores one vector of pixels with the mask. */
+static inline __attribute__((always_inline)) void pixel_store(const struct cpu_winograd_out *out, size_t at, vec x)
+{
+    if (out->mask) x = where(positive(load(out->mask + at)), x);
+    store(out->y + at, x);
+}
+
+/* The maximum of a window and, where asked for, its place. */
+static inline __attribute__((always_inline)) void window_store(const struct cpu_winograd_out *out, size_t at, vec a,
+                                                               vec b, vec c, vec d)
+{
+    const vec v[3] = { b, c, d };
+    words place = splat_words(0);
+#pragma GCC unroll 3
+    for (int q = 0; q < 3; q++)
+        a = take_larger(a, v[q], &place, (uint32_t)q + 1);
+    store(out->y + at, a);
+    if (out->arg) store_bytes(out->arg + at, place);
 }
 
 static inline __attribute__((always_inline)) void output_2d(const struct cpu_winograd_out *out, const float *v,
@@ -371,5 +397,11 @@ static void adjoint6(float *dw, size_t tap_step, size_t row_step, const float *u
 {
     adjoint_2d(dw, tap_step, row_step, u, plane, rows, 6);
 }
+
+static const struct cpu_winograd_kernels winograd[3] = {
+    { 2, input2, output2, delta2, filter2, adjoint2 },
+    { 4, input4, output4, delta4, filter4, adjoint4 },
+    { 6, input6, output6, delta6, filter6, adjoint6 },
+};
 
 #endif
