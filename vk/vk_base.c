@@ -46,3 +46,9 @@ enum vgg_status vk_device_wait(struct vk *vk, uint64_t ticket)
         }
     }
 }
+
+void vk_device_settle(struct vk *vk, uint64_t ticket)
+{
+    if (!ticket || vk->lost) return; /* a lost device has nothing under way */
+    if (vk_device_wait(vk, ticket) != VGG_OK && !vk->lost) vk->lib.fn.DeviceWaitIdle(vk->device);
+}

@@ -66,5 +66,7 @@ enum vgg_status vk_device_status(struct vk *vk, VkResult result, const char *wha
 
 /* Waits until ticket `ticket` is done. */
 enum vgg_status vk_device_wait(struct vk *vk, uint64_t ticket);
+/* Before what ticket `ticket` uses goes: waits for it, 0: for nothing, and for everything where that fails. */
+void vk_device_settle(struct vk *vk, uint64_t ticket);
 
 #endif

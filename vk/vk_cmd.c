@@ -56,8 +56,8 @@ enum vgg_status vk_cmd_submit(struct vk *vk, const VkCommandBuffer *list, uint32
         CHECK(vk_device_status(vk, vk->lib.fn.QueueSubmit(vk->queue, 1, &info, VK_NULL_HANDLE), "vkQueueSubmit"));
         vk->ticket = value;
     }
-    *ticket = vk->ticket;
 fail:
+    *ticket = vk->ticket;
     return status;
 }
 

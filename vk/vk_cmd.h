@@ -10,7 +10,8 @@ enum vgg_status vk_cmd_begin(struct vk *vk, VkCommandBuffer cmd);
 enum vgg_status vk_cmd_end(struct vk *vk, VkCommandBuffer cmd);
 /* All writes so far become visible to what follows; or, host, to the host. */
 void vk_cmd_barrier(struct vk *vk, VkCommandBuffer cmd, bool host);
-/* Submits each command buffer by itself, in order: watchdogs count the time of a submission. */
+/* Submits each command buffer by itself, in order: watchdogs count the time of a submission. *ticket is done when all
+ * that was submitted is, also where a later one fails: those before it run. */
 enum vgg_status vk_cmd_submit(struct vk *vk, const VkCommandBuffer *list, uint32_t count, uint64_t *ticket);
 
 /* Zeroes a buffer, copies between two; one of two command buffers (`half`) serves copies in turn. */

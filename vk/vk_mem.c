@@ -182,7 +182,7 @@ fail:
 void vk_mem_destroy(struct vk *vk, struct vk_buf *buf)
 {
     if (!buf) return;
-    if (buf->ticket && !vk->lost) vk_device_wait(vk, buf->ticket);
+    vk_device_settle(vk, buf->ticket);
     if (buf->buffer) vk->lib.fn.DestroyBuffer(vk->device, buf->buffer, NULL);
     if (buf->block) {
         struct vk_buf **link = &buf->block->bufs;

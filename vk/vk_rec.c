@@ -312,7 +312,7 @@ void vk_rec_destroy(struct vk *vk, struct vk_rec *rec)
     while (*link != rec)
         link = &(*link)->next;
     *link = rec->next;
-    if (rec->ticket && !vk->lost) vk_device_wait(vk, rec->ticket);
+    vk_device_settle(vk, rec->ticket);
     if (rec->cmd_count && rec->cmds[0]) vk->lib.fn.FreeCommandBuffers(vk->device, vk->pool, rec->cmd_count, rec->cmds);
     if (rec->sets) vk->lib.fn.DestroyDescriptorPool(vk->device, rec->sets, NULL);
     for (size_t i = 0; i < rec->view_count; i++)
@@ -397,13 +397,12 @@ enum vgg_status vk_rec_submit(struct vk *vk, struct vk_rec *rec, const struct vg
 {
     write_params(rec, step);
     enum vgg_status status = vk_cmd_submit(vk, rec->cmds, rec->cmd_count, &rec->ticket);
-    if (status != VGG_OK) return status;
     for (int i = 0; i < VGG_ARENA_COUNT; i++) {
         if (rec->arena[i]) rec->arena[i]->ticket = rec->ticket;
     }
     if (vk->scratch) vk->scratch->ticket = rec->ticket;
-    *ticket = rec->ticket;
-    return VGG_OK;
+    if (status == VGG_OK) *ticket = rec->ticket;
+    return status;
 }
 
 enum vgg_status vk_rec_times(struct vk *vk, struct vk_rec *rec, double *seconds)

@@ -61,6 +61,7 @@ enum vgg_status vk_mem_download(struct vk *vk, struct vk_buf *buf, size_t offset
         size_t part = size - done < HALF ? size - done : HALF, at;
         CHECK(staging_take(vk, &at));
         CHECK(vk_cmd_copy(vk, vk->staging, at, buf, offset + done, part, vk->staging_half, &buf->ticket));
+        vk->staging_ticket[vk->staging_half] = buf->ticket;
         CHECK(vk_device_wait(vk, buf->ticket));
         memcpy((char *)data + done, vk->staging->map + at, part);
         done += part;
