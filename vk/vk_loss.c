@@ -7,9 +7,7 @@
 static enum vgg_status rows_call(struct vk *vk, struct vk_rec *rec, const struct vk_variant *variant,
                                  struct vk_call *call, const struct vk_push_rows *push)
 {
-    enum { ROW_THREADS = 128 };
-    enum vgg_status status = vk_ops_flat(vk, rec, variant, call, push, sizeof *push, (size_t)push->rows * ROW_THREADS);
-    return status;
+    return vk_ops_flat(vk, rec, variant, call, push, sizeof *push, (size_t)push->rows * VK_FLAT_THREADS);
 }
 
 /* y = softmax or sigmoid of rows of x. */

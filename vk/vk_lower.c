@@ -6,6 +6,7 @@
 #include "core/base/mem.h"
 #include "vk/vk_conv.h"
 #include "vk/vk_dense.h"
+#include "vk/vk_emit.h"
 #include "vk/vk_flat.h"
 #include "vk/vk_loss.h"
 #include "vk/vk_pool.h"
@@ -83,7 +84,7 @@ enum vgg_status vk_rec_create(struct vk *vk, struct vk_rec **out, const struct v
         rec->arena[i] = (struct vk_buf *)list->arena[i];
     for (rec->op = 0; rec->op < list->count; rec->op++)
         CHECK(vk_ops_lower(vk, rec, &list->op[rec->op]));
-    CHECK(vk_rec_emit(vk, rec));
+    CHECK(vk_emit(vk, rec));
     free(rec->calls);
     rec->calls = NULL;
     *out = rec;

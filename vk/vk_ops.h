@@ -4,9 +4,6 @@
 
 #include "vk/vk_rec.h"
 
-/* Threads in a workgroup of flat.glsl. */
-enum { VK_FLAT_THREADS = 128 };
-
 /* `size` bytes from byte `offset` of a view on; an empty binding for an absent view. */
 struct vk_bind vk_ops_bind(const struct vk_rec *rec, const struct vgg_view *view, size_t offset, size_t size,
                            bool write);

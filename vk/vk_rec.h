@@ -62,8 +62,6 @@ enum vgg_status vk_rec_add(struct vk *vk, struct vk_rec *rec, const struct vk_ca
                            size_t push_size);
 /* For lowering: the place of an Adam update's corrections in struct vk_step. */
 enum vgg_status vk_rec_slot(struct vk_rec *rec, const struct vgg_hyper *hyper, uint32_t *slot);
-/* After lowering: cuts the dispatches into pieces and records these as command buffers. */
-enum vgg_status vk_rec_emit(struct vk *vk, struct vk_rec *rec);
 
 /* Waits for the last run and learns the device's speed from it. *stale: a GPU is so much slower or faster than the
  * pieces were cut for that they should be cut anew: submissions would be too long for a watchdog, or many for nothing.

@@ -15,6 +15,8 @@ typedef uint32_t uint;
 #define VK_BINDING_TEXEL 5
 #define VK_TEXELS VK_BINDINGS
 #define VK_PUSH_SIZE 96
+#define VK_FLAT_THREADS 128 /* in a workgroup of flat.glsl */
+#define VK_ROW_THREADS 128  /* of row.glsl */
 #define VK_ADAM_SLOTS 64
 
 /* Specialisation constants: each has one number, the same in every shader that knows it; what they mean stands beside

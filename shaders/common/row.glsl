@@ -1,7 +1,7 @@
 /* row.glsl: one workgroup works on one row; maxima and sums over the workgroup in a fixed order. */
 
-const uint ROW_THREADS = 128u;
-layout(local_size_x = 128) in;
+const uint ROW_THREADS = uint(VK_ROW_THREADS);
+layout(local_size_x = VK_ROW_THREADS) in;
 
 shared float row_values[ROW_THREADS];
 
