@@ -81,7 +81,7 @@ float finish(float v, float old, float extra_value)
 {
     if (ADD) v += old;
     if (BIAS) v += extra_value;
-    if (RELU) v = max(v, 0.0);
+    if (RELU) v = relu(v);
     if (MASK) v = positive(floatBitsToInt(extra_value)) ? v : 0.0;
     return v;
 }

@@ -3,6 +3,8 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common/params.h"
 #include "common/flat.glsl"
+#include "common/positive.glsl"
+
 layout(constant_id = VK_SPEC_ADD) const bool ADD = false;
 layout(constant_id = VK_SPEC_BIAS) const bool BIAS = false;
 layout(constant_id = VK_SPEC_RELU) const bool RELU = false;
@@ -18,7 +20,7 @@ void main()
         for (uint z = 1u; z < p.parts; z++) total += part[p.base[0] + z * p.part_size + i];
         if (ADD) total += result[p.base[1] + i];
         if (BIAS) total += bias[p.base[2] + i % p.n];
-        if (RELU) total = max(total, 0.0);
+        if (RELU) total = relu(total);
         result[p.base[1] + i] = total;
     }
 }

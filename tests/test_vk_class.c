@@ -70,6 +70,93 @@ Test(vk_class, cpu_operations)
     check_operations("", except);
 }
 
+/* ---- values that are no numbers ---- */
+
+static float *values_of(struct vgg_op_case_memory *memory, const struct vgg_view *view)
+{
+    return (float *)(void *)(memory->arena[view->arena] + view->offset);
+}
+
+/* A NaN and an infinity in the input; no weight that a device may take for 0, which makes a NaN of the infinity. */
+static void plant(const struct vgg_op *op, struct vgg_op_case_memory *memory)
+{
+    float *x = values_of(memory, &op->x), *w = values_of(memory, &op->w);
+    size_t inputs = vgg_view_count(&op->x), weights = vgg_view_count(&op->w);
+    x[inputs / 5] = NAN;
+    x[inputs / 2] = INFINITY;
+    for (size_t i = 0; i < weights; i++)
+        if (fabsf(w[i]) < 1e-30f) w[i] = 0.25f;
+}
+
+/* Compares with plain C which results are NaN and which infinite; spreads: more may be none, as Winograd's tiles spread
+ * them. */
+static void check_no_numbers(const struct vk_driver_cases *cases, const struct vgg_op_case *test, bool spreads)
+{
+    struct vgg_op_case_memory expected, got;
+    size_t none = 0, numbers = 0;
+    cr_assert_eq(vgg_op_case_memory_init(&expected, test), VGG_OK);
+    cr_assert_eq(vgg_op_case_memory_init(&got, test), VGG_OK);
+    plant(&test->op, &expected);
+    plant(&test->op, &got);
+    cr_assert_eq(vgg_op_case_run(cases->cpu, test, &expected, NULL), VGG_OK);
+    cr_assert_eq(vgg_op_case_run(cases->vk, test, &got, NULL), VGG_OK);
+    const float *want = values_of(&expected, &test->op.y), *is = values_of(&got, &test->op.y);
+    for (size_t i = 0; i < vgg_view_count(&test->op.y); i++) {
+        if (!isnan(want[i]) && spreads) continue;
+        cr_assert_eq(!isnan(want[i]), !isnan(is[i]), "%s: y[%zu] is %g, not %g", test->text, i, (double)is[i],
+                     (double)want[i]);
+        cr_assert(isnan(want[i]) || isinf(want[i]) == isinf(is[i]) || spreads, "%s: y[%zu] is %g, not %g", test->text,
+                  i, (double)is[i], (double)want[i]);
+        none += isnan(want[i]) != 0;
+        numbers += isfinite(want[i]) != 0;
+    }
+    cr_expect_gt(none, 0u, "%s", test->text);
+    if (!spreads) cr_expect_gt(numbers, 0u, "%s", test->text);
+    vgg_op_case_memory_finish(&expected);
+    vgg_op_case_memory_finish(&got);
+}
+
+/* Every shader that ends with a ReLU: a diverged network must not look like one that learns. */
+static void check_class_no_numbers(const char *class)
+{
+    enum { POOLED = VGG_OP_RELU | VGG_OP_POOL };
+    struct vk_driver_cases cases;
+    struct vgg_op_case dense[] = { vk_driver_dense_case(5, 28, 20), vk_driver_dense_case(9, 64, 48),
+                                   vk_driver_dense_case(3, 1024, 24) }; /* the last in parts */
+    const struct vgg_op_case convs[] = {
+        vk_driver_conv_case(&(struct vk_driver_shape) { 2, 13, 11, 5, 7 }, VGG_OP_CONV, VGG_OP_RELU, false),
+        vk_driver_conv_case(&(struct vk_driver_shape) { 2, 12, 10, 16, 24 }, VGG_OP_CONV, VGG_OP_RELU, false),
+        vk_driver_conv_case(&(struct vk_driver_shape) { 2, 12, 10, 16, 24 }, VGG_OP_CONV, POOLED, true),
+        vk_driver_conv_case(&(struct vk_driver_shape) { 1, 7, 7, 264, 136 }, VGG_OP_CONV, VGG_OP_RELU, false),
+        vk_driver_conv_case(&(struct vk_driver_shape) { 2, 20, 20, 96, 96 }, VGG_OP_CONV, VGG_OP_RELU, false),
+    };
+    size_t winograd = sizeof convs / sizeof *convs - 1;
+    open_as(class);
+    vk_driver_cases_open(&cases);
+    for (size_t i = 0; i < sizeof dense / sizeof *dense; i++) {
+        dense[i].op.flags = VGG_OP_RELU;
+        check_no_numbers(&cases, &dense[i], false);
+    }
+    for (size_t i = 0; i <= winograd; i++)
+        check_no_numbers(&cases, &convs[i], i == winograd);
+    vk_driver_cases_close(&cases);
+}
+
+Test(vk_class, discrete_no_numbers)
+{
+    check_class_no_numbers("discrete");
+}
+
+Test(vk_class, integrated_no_numbers)
+{
+    check_class_no_numbers("integrated");
+}
+
+Test(vk_class, cpu_no_numbers)
+{
+    check_class_no_numbers("");
+}
+
 /* ---- a training ---- */
 
 enum { SIZE = 32, ITEMS = 4, BATCH = 2, EPOCHS = 2 };

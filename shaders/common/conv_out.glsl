@@ -43,7 +43,7 @@ void out_store(int at, int n, vec4 v)
 vec4 out_finish(vec4 v, vec4 bias)
 {
     v += bias;
-    return RELU && !TRANSPOSED ? max(v, vec4(0)) : v;
+    return RELU && !TRANSPOSED ? relu(v) : v;
 }
 
 /* Row m of the matrix: a pixel. */

@@ -88,7 +88,7 @@ void main()
             float v[4];
             [[unroll]] for (int r = 0; r < 4; r++) {
                 v[r] = acc[i + r][j] + bias;
-                if (RELU && !TRANSPOSED) v[r] = max(v[r], 0.0);
+                if (RELU && !TRANSPOSED) v[r] = relu(v[r]);
             }
             if (POOL) {
                 store_pooled((m0 + i) / 4, n, v);

@@ -96,7 +96,7 @@ void main()
             vec4 v[4];
             [[unroll]] for (int r = 0; r < 4; r++) {
                 v[r] = vec4(acc[i + r][j], acc[i + r][j + 1], acc[i + r][j + 2], acc[i + r][j + 3]) + bias;
-                if (RELU && !TRANSPOSED) v[r] = max(v[r], vec4(0));
+                if (RELU && !TRANSPOSED) v[r] = relu(v[r]);
             }
             if (POOL) {
                 if (m0 + i < row_count()) store_pooled((m0 + i) / 4, n, v);

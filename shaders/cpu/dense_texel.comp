@@ -47,7 +47,7 @@ u64vec2 finish(int i, int j, int at, int other)
     if (ADD) v += texelFetch(old, at >> 2);
     vec4 e = BIAS || MASK ? texelFetch(extra, other >> 2) : vec4(0);
     if (BIAS) v += e;
-    if (RELU) v = max(v, vec4(0));
+    if (RELU) v = relu(v);
     if (MASK) v = mix(vec4(0), v, positive(floatBitsToInt(e)));
     return four_words(v);
 }

@@ -38,7 +38,7 @@ void untransform(out vec4 pixels[4][4], int tiles, int tile, int n)
                     columns[5][r]);
         [[unroll]] for (int k = 0; k < 4; k++) {
             pixels[r][k] += add;
-            if (RELU && !TRANSPOSED) pixels[r][k] = max(pixels[r][k], vec4(0));
+            if (RELU && !TRANSPOSED) pixels[r][k] = relu(pixels[r][k]);
         }
     }
 }
