@@ -6,7 +6,7 @@ layout(constant_id = VK_SPEC_C_VEC) const bool C_VEC = false;           /* co is
 layout(constant_id = VK_SPEC_TRANSPOSED) const bool TRANSPOSED = false; /* w is [tap][co][ci], in reverse; no bias */
 layout(constant_id = VK_SPEC_RELU) const bool RELU = false;             /* TRANSPOSED: mask by binding 3 > 0 */
 layout(constant_id = VK_SPEC_POOL) const bool POOL = false;             /* rows in quads; y is the pooled map */
-layout(constant_id = VK_SPEC_ARG) const bool ARG = false;               /* binding 3 takes four channels' argmax a word */
+layout(constant_id = VK_SPEC_ARG) const bool ARG = false;               /* binding 3: four channels' argmax a word */
 
 layout(binding = 1) readonly buffer W { float w[]; };
 layout(binding = 1) readonly buffer W4 { vec4 w4[]; };

@@ -1,5 +1,5 @@
-/* positive.glsl: x > 0 by the bits of x, where a denormal counts as 0 on every device, whether it flushes them or not; and
- * ReLU by the bits, which keeps a NaN on every device: max(x, 0) may give either. */
+/* positive.glsl: x > 0 by the bits of x, where a denormal counts as 0 on every device, whether it flushes them or not;
+ * and ReLU by the bits, which keeps a NaN on every device: max(x, 0) may give either. */
 
 bool positive(int bits)
 {

@@ -10,7 +10,7 @@
 layout(constant_id = VK_SPEC_TRANSPOSED) const bool TRANSPOSED = false; /* w is [tap][co][ci], in reverse; no bias */
 layout(constant_id = VK_SPEC_RELU) const bool RELU = false;             /* TRANSPOSED: mask by binding 3 > 0 */
 layout(constant_id = VK_SPEC_POOL) const bool POOL = false;             /* rows in quads; y is the pooled map */
-layout(constant_id = VK_SPEC_ARG) const bool ARG = false;               /* binding 3 takes four channels' argmax a word */
+layout(constant_id = VK_SPEC_ARG) const bool ARG = false;               /* binding 3: four channels' argmax a word */
 
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 2) writeonly buffer Y { vec4 y[]; };
