@@ -63,8 +63,7 @@ struct vk_class {
     enum vk_wino wino;
     size_t scratch; /* bytes within one operation, at most */
 
-    /* Speed. The unit of time is that of one operation (half a multiply-add) where the best tile keeps every core busy.
-     */
+    /* Speed; times in that of one operation (half a multiply-add) where the best tile keeps every core busy. */
     double rate;     /* operations a second, before it is measured */
     bool predicted;  /* tiles and parts of sums are chosen by predicted time; else the tile by the shape alone */
     int first_tile;  /* the largest */
