@@ -47,13 +47,13 @@ struct trial {
  * Exponentials: an argument of up to 100 in size rounds by 4e-6. Updates: a few roundings, divisions and roots, which
  * GPUs may take to 3 units in the last place. Sums of two are exact but for denormals, which a device may flush. */
 static const struct trial trials[VGG_OP_KIND_COUNT] = {
-    [VGG_OP_ZERO] = { sums },
+    [VGG_OP_ZERO] = { .planted = sums },
     [VGG_OP_ADD] = { sums, .bound = 1e-30, .floor = 1 },
     [VGG_OP_CONV] = { sums, .bound = 1e-4, .floor = 1, .arg = 2e-3 },
     [VGG_OP_CONV_BWD_DATA] = { sums, .bound = 1e-4, .floor = 1 },
     [VGG_OP_CONV_BWD_WEIGHT] = { sums, .bound = 1e-4, .floor = 1 },
     [VGG_OP_POOL2] = { compared, .ties = true },
-    [VGG_OP_POOL2_BWD] = { compared },
+    [VGG_OP_POOL2_BWD] = { .planted = compared },
     [VGG_OP_DENSE] = { sums, .bound = 2e-5, .floor = 1 },
     [VGG_OP_DENSE_BWD_DATA] = { sums, .bound = 2e-5, .floor = 1 },
     [VGG_OP_DENSE_BWD_WEIGHT] = { sums, .bound = 2e-5, .floor = 1 },

@@ -13,7 +13,7 @@ const char *vgg_weights_names_arch(int index)
 {
     static const enum vgg_arch_id order[] = { VGG_ARCH_16, VGG_ARCH_19, VGG_ARCH_13, VGG_ARCH_11 };
     bool inside = index >= 0 && (size_t)index < sizeof order / sizeof *order;
-    return inside ? vgg_name(VGG_NAMES_ARCH, order[index]) : NULL;
+    return inside ? vgg_name(VGG_NAMES_ARCH, (int)order[index]) : NULL;
 }
 
 bool vgg_weights_names_conv(const char *arch, int k, char name[VGG_WEIGHTS_NAME], int *number)
@@ -319,7 +319,7 @@ static void find_arch(struct vgg_weights *weights)
     const char *word = vgg_weights_meta(weights, "arch");
     if (!word) word = vgg_weights_meta(weights, "architecture");
     enum vgg_arch_id id = vgg_arch_id(word);
-    if (id != VGG_ARCH_NONE) weights->arch = vgg_name(VGG_NAMES_ARCH, id);
+    if (id != VGG_ARCH_NONE) weights->arch = vgg_name(VGG_NAMES_ARCH, (int)id);
     if (weights->arch) return;
     for (size_t i = 0; i < weights->count; i++) {
         int block, conv;
@@ -339,7 +339,7 @@ static void find_arch(struct vgg_weights *weights)
     } else if (last == 5 || (last == 4 && most[3])) {
         id = deepest == 3 ? VGG_ARCH_16 : VGG_ARCH_13;
     }
-    if (id != VGG_ARCH_NONE) weights->arch = vgg_name(VGG_NAMES_ARCH, id);
+    if (id != VGG_ARCH_NONE) weights->arch = vgg_name(VGG_NAMES_ARCH, (int)id);
 }
 
 enum vgg_status vgg_weights_names_settle(struct vgg_weights *weights)
