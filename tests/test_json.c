@@ -47,6 +47,7 @@ Test(json, what_is_read_has_its_kind)
     }
     cr_expect_null(item);
     cr_expect_eq(vgg_json_kind(vgg_json_member(json, "A")), VGG_JSON_BOOL);
+    cr_expect_not(vgg_json_is_true(vgg_json_member(json, "A")));
     vgg_json_destroy(json);
     cr_expect_null(vgg_json_parse(text, 20));
 }
