@@ -10,7 +10,8 @@
 
 enum { DROPOUT_BLOCK = 4 * LANES }; /* a counter gives four numbers */
 
-/* Philox4x32-10 of counters that differ in their low word c0; source as in core/base/rng.h. */
+/* Philox4x32-10 of counters that differ in their low word c0; source as in core/base/rng.h. Keys go to the words that
+ * are there early, since the products are late. */
 static inline void philox(words out[4], words c0, uint32_t high, uint64_t stream, uint64_t key)
 {
     words c1 = splat_words(high), c2 = splat_words((uint32_t)stream), c3 = splat_words((uint32_t)(stream >> 32));
