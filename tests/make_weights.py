@@ -11,6 +11,8 @@ import sys
 import h5py
 import numpy as np
 
+import make_pickles
+
 CONVS = {
     "vgg11": [1, 1, 2, 2, 2],
     "vgg13": [2, 2, 2, 2, 2],
@@ -53,7 +55,7 @@ def columns(kernel, h, w):
 
 # ---- safetensors ----
 
-DTYPES = {"<f4": "F32", "<f2": "F16", "<f8": "F64", "<u2": "BF16"}
+DTYPES = {"<f4": "F32", "<f2": "F16", "<f8": "F64", "<u2": "BF16", "|b1": "BOOL", "|i1": "I8", "<i2": "I16", "|V1": "F8_E4M3"}
 
 
 def write_safetensors(path, tensors, meta=None):
@@ -213,6 +215,77 @@ def small(at):
                       {"arch": "vgg16"})
 
 
+# ---- PyTorch's own files ----
+
+
+def torch_files(at):
+    """What torch.save makes of state dictionaries, as people keep them."""
+    import torch
+
+    def tensors(**how):
+        return {name: torch.tensor(array) for name, array in torch_tensors("vgg16", False, **how).items()}
+
+    state = tensors(head=HEAD)
+    torch.save(state, at("torch_zip.pth"))
+    torch.save(state, at("torch_old.pth"), _use_new_zipfile_serialization=False)
+    parameters = {name: torch.nn.Parameter(value.clone()) for name, value in state.items()}
+    torch.save({"epoch": 3, "best": 0.5, "state_dict": tensors(prefix="module.")}, at("torch_checkpoint.pth"))
+    optimizer = torch.optim.Adam(parameters.values())
+    sum(p.sum() for p in parameters.values()).backward()
+    optimizer.step()
+    torch.save({"optimizer": optimizer.state_dict(), "n": 1 << 70, "model": state}, at("torch_model.pth"))
+    torch.save({name: torch.nn.Parameter(value) for name, value in state.items()}, at("torch_parameters.pth"))
+
+    # Views: an offset into a storage that others share, strides in another order, every second element; other dtypes.
+    views = {}
+    for i, (name, value) in enumerate(state.items()):
+        if value.dim() == 4:
+            view = torch.empty(value.shape[::-1]).permute(3, 2, 1, 0).copy_(value)
+        elif value.dim() == 2:
+            view = torch.empty(value.shape[0], 2 * value.shape[1])[:, 1::2].copy_(value)
+        else:
+            view = torch.cat([torch.full((7,), 9.0), value, value])[7 : 7 + len(value)]
+        views[name] = [view, view.half(), view.double()][i % 3]
+    views["features.0.bias"] = views["features.0.bias"].float()
+    shared = torch.cat([views["features.2.bias"].float(), views["features.5.bias"].float()])
+    views["features.2.bias"], views["features.5.bias"] = shared[:4], shared[4:]
+    views |= {"mask": torch.ones(3, dtype=torch.bool), "wave": torch.ones(2, dtype=torch.complex64), "n": torch.tensor(3)}
+    torch.save(views, at("torch_views.pth"))
+    torch.save(views, at("torch_views_old.pth"), _use_new_zipfile_serialization=False)
+    torch.save({"a": state, "b": state}, at("bad_two.pth"))
+    torch.save(torch.nn.Linear(2, 3), at("bad_whole.pth"))
+    torch.save({"x": torch.ones(3)}, at("bad_names.pth"))
+    torch.save({"features.0.weight": torch.ones(1).expand(4, 3, 3, 3), "features.0.bias": torch.ones(4)}, at("bad_expanded.pth"))
+    torch.save({"features.0.weight": state["features.0.weight"].char(), "features.0.bias": torch.ones(4)}, at("bad_dtype.pth"))
+    first = {name: state[name] for name in ("features.0.weight", "features.0.bias")}
+    first["features.0.weight"] = first["features.0.weight"].half()
+    torch.save(first, at("small.pth"))
+    torch.save(first, at("small_old.pth"), _use_new_zipfile_serialization=False)
+
+
+# ---- names behind prefixes, tensors that nothing needs ----
+
+
+def prefixed(at):
+    def write(name, fn, **more):
+        tensors = {fn(key): array for key, array in torch_tensors("vgg16", False, HEAD).items()} | more
+        write_safetensors(at(f"prefix_{name}.safetensors"), tensors)
+
+    write("compiled", lambda key: "_orig_mod." + key)
+    write("lightning", lambda key: "model." + key, **{"loss.pos_weight": values(1, 0, (2,)), "loss.table": values(1, 0, (2, 2))})
+    write("backbone", lambda key: ("backbone." if "features" in key else "") + key.replace("classifier", "head"))
+    write("parallel", lambda key: key.replace("features.", "features.module."))
+    write("deep", lambda key: "_orig_mod.net.module.base_model.encoder." + key)
+    write("sequence", lambda key: key.replace("features.", "0.").replace("classifier.", "2."))
+    write("named", lambda key: key.replace("classifier.0", "zebra.fc").replace("classifier.3", "ant.out"))
+    write("mask", lambda key: key, **{"sampler.mask": np.ones(5, "?"), "scale": np.zeros((2, 3), "V1"), "i": np.ones(3, "<i2")})
+    bare = {key[9:]: array for key, array in torch_tensors("vgg16", False).items()}
+    write_safetensors(at("prefix_bare.safetensors"), bare)
+    both = {prefix + key: array for prefix in ("ema.", "net.") for key, array in torch_tensors("vgg16", False).items()}
+    write_safetensors(at("bad_networks.safetensors"), both)
+    write_safetensors(at("bad_dtype.safetensors"), {"features.0.weight": np.ones((4, 3, 3, 3), "i1"), "features.0.bias": values(0, 1, (4,))})
+
+
 # ---- broken ----
 
 
@@ -320,7 +393,13 @@ def main(folder):
     write_safetensors(at("keras_partial.safetensors"), partial)
     partial = {k: v for k, v in torch_tensors("vgg16", False).items() if int(k.split(".")[1]) < 17}
     write_safetensors(at("torch_partial.safetensors"), partial)
+    prefixed(at)
     broken(folder)
+    make_pickles.write(folder)
+    try:
+        torch_files(at)
+    except ModuleNotFoundError:
+        print("make_weights.py: no PyTorch here: no .pth files")
 
 
 if __name__ == "__main__":

@@ -52,26 +52,63 @@ static const struct layout {
     { "torch_half.safetensors", "vgg16", 13, VGG_PREPROCESS_TORCH, false },
     { "torch_partial.safetensors", "vgg16", 7, VGG_PREPROCESS_TORCH, true },
     { "timm.safetensors", "vgg16", 16, VGG_PREPROCESS_TORCH, false },
+    { "prefix_compiled.safetensors", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+    { "prefix_lightning.safetensors", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+    { "prefix_backbone.safetensors", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+    { "prefix_parallel.safetensors", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+    { "prefix_deep.safetensors", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+    { "prefix_sequence.safetensors", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+    { "prefix_named.safetensors", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+    { "prefix_mask.safetensors", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+    { "prefix_bare.safetensors", "vgg16", 13, VGG_PREPROCESS_TORCH, false },
     { "keras_head.safetensors", "vgg16", 15, VGG_PREPROCESS_RESCALE, false },
     { "keras_colon.safetensors", "vgg16", 13, VGG_PREPROCESS_CAFFE, false },
     { "keras_partial.safetensors", "vgg19", 8, VGG_PREPROCESS_CAFFE, false },
 };
 
+static void check_layout(const struct layout *layout)
+{
+    struct vgg_weights *weights = open_file(layout->file);
+    const char *arch = vgg_weights_arch(weights);
+    cr_assert(vgg_weights_count(weights) == layout->layers, "%s: %zu layers", layout->file, vgg_weights_count(weights));
+    if (!layout->arch_untold) cr_assert(arch && strcmp(arch, layout->arch) == 0, "%s: %s", layout->file, arch);
+    cr_assert(vgg_weights_preprocess(weights) == layout->preprocess, "%s", layout->file);
+    weight_files_compare(weights, layout->arch, layout->file);
+    cr_assert(strcmp(vgg_weights_layer(weights, 0), "block1_conv1") == 0, "%s", layout->file);
+    cr_assert(vgg_weights_layer(weights, layout->layers) == NULL);
+    vgg_weights_close(weights);
+}
+
 Test(weights, every_layout)
 {
-    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
-        const struct layout *layout = &layouts[i];
-        struct vgg_weights *weights = open_file(layout->file);
-        const char *arch = vgg_weights_arch(weights);
-        cr_assert(vgg_weights_count(weights) == layout->layers, "%s: %zu layers", layout->file,
-                  vgg_weights_count(weights));
-        if (!layout->arch_untold) cr_assert(arch && strcmp(arch, layout->arch) == 0, "%s: %s", layout->file, arch);
-        cr_assert(vgg_weights_preprocess(weights) == layout->preprocess, "%s", layout->file);
-        weight_files_compare(weights, layout->arch, layout->file);
-        cr_assert(strcmp(vgg_weights_layer(weights, 0), "block1_conv1") == 0, "%s", layout->file);
-        cr_assert(vgg_weights_layer(weights, layout->layers) == NULL);
-        vgg_weights_close(weights);
-    }
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        check_layout(&layouts[i]);
+}
+
+static void need_pytorch(void)
+{
+    char *path = weight_files_path("small.pth");
+    bool there = access(path, R_OK) == 0;
+    free(path);
+    if (!there) cr_skip_test("no python3 with PyTorch here (Debian: python3-torch)");
+}
+
+/* What torch.save wrote, where PyTorch is there to write it. */
+Test(weights, files_of_pytorch)
+{
+    static const struct layout files[] = {
+        { "torch_zip.pth", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+        { "torch_old.pth", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+        { "torch_checkpoint.pth", "vgg16", 13, VGG_PREPROCESS_TORCH, false },
+        { "torch_model.pth", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+        { "torch_parameters.pth", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+        { "torch_views.pth", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+        { "torch_views_old.pth", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
+        { "small.pth", "vgg16", 1, VGG_PREPROCESS_TORCH, true },
+    };
+    need_pytorch();
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        check_layout(&files[i]);
 }
 
 Test(weights, network_order)
@@ -172,8 +209,9 @@ Test(weights, refused)
         { "bad_theano.h5", "Theano", VGG_ERR_UNSUPPORTED },
         { "bad_hard_loop.h5", "loop", VGG_ERR_FORMAT },
         { "bad_other.h5", "not a file of weights", VGG_ERR_FORMAT },
-        { "bad_pickle.pth", "torch.load", VGG_ERR_UNSUPPORTED },
-        { "bad_old_pickle.pth", "torch.load", VGG_ERR_UNSUPPORTED },
+        { "bad_pickle.pth", "no directory at its end", VGG_ERR_FORMAT },
+        { "bad_old_pickle.pth", "torch.save did not write", VGG_ERR_UNSUPPORTED },
+        { "bad_networks.safetensors", "several networks, ema.features.* and net.features.*", VGG_ERR_UNSUPPORTED },
         { "bad_text.h5", "neither", VGG_ERR_FORMAT },
         { "bad_data.safetensors", "no layer", VGG_ERR_FORMAT },
         { "bad_bn.safetensors", "features.1.running_mean", VGG_ERR_UNSUPPORTED },
@@ -189,6 +227,22 @@ Test(weights, refused)
         const char *line = weight_files_error();
         cr_assert(strstr(line, path) && strstr(line, cases[i].cause), "%s", line);
         free(path);
+    }
+}
+
+/* Dtypes that are not read matter only where they are asked for. */
+Test(weights, other_dtypes)
+{
+    static const char *const files[] = { "bad_dtype.safetensors", "bad_dtype.pth" };
+    float kernel[4 * 27], bias[4];
+    static const int shape[4] = { 3, 3, 3, 4 };
+    for (size_t i = 0; i < 2; i++) {
+        if (i) need_pytorch();
+        struct vgg_weights *weights = open_file(files[i]);
+        weight_files_listen();
+        cr_assert(vgg_weights_read(weights, "block1_conv1", kernel, 4, shape, bias, 1, 1) == VGG_ERR_UNSUPPORTED);
+        cr_assert(strstr(weight_files_error(), "features.0.weight has dtype I8"), "%s", weight_files_lines());
+        vgg_weights_close(weights);
     }
 }
 

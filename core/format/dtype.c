@@ -12,6 +12,7 @@ size_t vgg_dtype_size(enum vgg_dtype dtype)
     case VGG_DTYPE_F16:
     case VGG_DTYPE_BF16: return 2;
     case VGG_DTYPE_U8: return 1;
+    case VGG_DTYPE_OTHER: break;
     }
     return 0;
 }
@@ -99,6 +100,7 @@ void vgg_dtype_to_f32(float *dst, const void *src, enum vgg_dtype dtype, size_t 
             dst[i] = (float)word;
             break;
         case VGG_DTYPE_U8: dst[i] = *at; break;
+        case VGG_DTYPE_OTHER: dst[i] = 0; break;
         }
     }
 }

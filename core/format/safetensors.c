@@ -42,14 +42,11 @@ static enum vgg_status read_dtype(struct vgg_st_tensor *tensor, const cJSON *ite
     if (!cJSON_IsString(item)) {
         return vgg_fail(VGG_ERR_FORMAT, "%s: tensor %s has no dtype", path, tensor->name);
     }
+    tensor->dtype = VGG_DTYPE_OTHER;
     for (size_t i = 0; i < sizeof dtype_name / sizeof *dtype_name; i++) {
-        if (strcmp(item->valuestring, dtype_name[i]) == 0) {
-            tensor->dtype = (enum vgg_dtype)i;
-            return VGG_OK;
-        }
+        if (strcmp(item->valuestring, dtype_name[i]) == 0) tensor->dtype = (enum vgg_dtype)i;
     }
-    return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: tensor %s has dtype %.16s, which is not read here; save it as F32", path,
-                    tensor->name, item->valuestring);
+    return VGG_OK;
 }
 
 /* Reads one entry of the header. On success the bytes lie inside data_size and match shape and dtype. */
@@ -90,6 +87,7 @@ static enum vgg_status read_tensor(struct vgg_st_tensor *tensor, const cJSON *it
                         "%s: tensor %s lies at bytes %" PRIu64 " to %" PRIu64 " of %zu of data: is the file truncated?",
                         path, tensor->name, begin, end, data_size);
     }
+    if (tensor->dtype == VGG_DTYPE_OTHER) size = (size_t)(end - begin);
     if (end - begin != size) {
         return vgg_fail(VGG_ERR_FORMAT, "%s: tensor %s takes %" PRIu64 " bytes, but its shape and dtype need %zu", path,
                         tensor->name, end - begin, size);
@@ -236,6 +234,12 @@ size_t vgg_st_count(const struct vgg_st *st)
 const struct vgg_st_tensor *vgg_st_at(const struct vgg_st *st, size_t index)
 {
     return index < st->count ? &st->tensor[index] : NULL;
+}
+
+const char *vgg_st_word(const struct vgg_st *st, size_t index)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(st->header, st->tensor[index].name);
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "dtype"));
 }
 
 const struct vgg_st_tensor *vgg_st_find(const struct vgg_st *st, const char *name)

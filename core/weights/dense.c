@@ -35,10 +35,10 @@ static void add(struct vgg_weights_dense *dense, const char *tensor, long long i
 }
 
 /* Is this tensor the kernel of a layer that the library knows? */
-static bool is_known(const struct vgg_weights *weights, const struct vgg_st_tensor *tensor)
+static bool is_known(const struct vgg_weights *weights, const struct vgg_tensor *tensor)
 {
     for (size_t i = 0; i < weights->count; i++) {
-        const struct vgg_st_tensor *kernel = weights->entry[i].kernel.st;
+        const struct vgg_tensor *kernel = weights->entry[i].kernel.st;
         if (kernel && strcmp(kernel->name, tensor->name) == 0) return true;
     }
     return false;
@@ -57,8 +57,8 @@ void vgg_weights_dense(struct vgg_weights_dense *dense, const struct vgg_weights
         if (!vgg_weights_names_known(entry->name) || (last && shape[1] != VGG_TOP_CLASSES)) dense->imagenet = false;
     }
     /* Those whose names belong to no network that the library knows. */
-    for (size_t i = 0; weights->st && i < vgg_st_count(weights->st); i++) {
-        const struct vgg_st_tensor *tensor = vgg_st_at(weights->st, i);
+    for (size_t i = 0; i < weights->tensor_count; i++) {
+        const struct vgg_tensor *tensor = &weights->tensor[i];
         if (tensor->rank != 2 || is_known(weights, tensor)) continue;
         int in = vgg_weights_is_torch(weights) ? 1 : 0;
         add(dense, tensor->name, (long long)tensor->shape[in], (long long)tensor->shape[1 - in]);

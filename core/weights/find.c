@@ -130,22 +130,9 @@ enum vgg_status vgg_weights_find(char **out, bool top)
     }
     if (status == VGG_ERR_MISSING && torch_folder(folder)) {
         status = find_named(out, folder, "vgg16-", ".safetensors", "");
+        if (status == VGG_ERR_MISSING) status = find_named(out, folder, "vgg16-", ".pth", "");
     }
     return status;
-}
-
-/* Says so when PyTorch's own file is here: a pickle, which only Python reads. */
-static void mention_pickle(void)
-{
-    char folder[PATH_SIZE];
-    char *path;
-    if (!torch_folder(folder) || find_named(&path, folder, "vgg16-", ".pth", "") != VGG_OK) return;
-    int stem = (int)(strlen(path) - strlen(".pth"));
-    vgg_log(VGG_LOG_WARNING,
-            "%s is a pickle, which only Python reads; to use it instead of a download: python3 -c \"import torch, "
-            "safetensors.torch as s; s.save_file(torch.load('%s', map_location='cpu'), '%.*s.safetensors')\"",
-            path, path, stem, path);
-    free(path);
 }
 
 /* Is a file that bears the name of one of Keras' files what it should be? Others have no digest to compare. */
@@ -180,7 +167,6 @@ enum vgg_status vgg_weights_pull(char **out, const char *name, vgg_progress_fn *
     free(path);
     path = NULL;
     if (status != VGG_OK && status != VGG_ERR_MISSING) return status;
-    mention_pickle();
 
     CHECK(vgg_file_cache(&folder));
     const char *mirror = getenv("VGG16_MIRROR");

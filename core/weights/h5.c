@@ -10,7 +10,7 @@
 #include "core/weights/names.h"
 
 /* Bounds on what a hostile file can make the walk through Keras 3's groups do. */
-enum { DEEPEST = 12, MOST_OBJECTS = 20000, MOST_TENSORS = 4096, MOST_META = 64 };
+enum { DEEPEST = 12, MOST_OBJECTS = 20000, MOST_TENSORS = 4096 };
 
 /* Describes and adds the data set at `path`, which is `object` of the file. */
 static enum vgg_status add_dataset(struct vgg_weights *weights, const char *layer, bool bias, const char *path,
@@ -45,6 +45,9 @@ static enum vgg_status add_group(struct vgg_weights *weights, uint64_t object, c
         char layer[VGG_WEIGHTS_NAME], full[1024];
         bool bias, old;
         if (!vgg_weights_names_split(names[i], layer, &bias, &old)) {
+            enum vgg_status status =
+                vgg_weights_names_norm(names[i]) ? vgg_weights_add_norm(weights, names[i]) : VGG_OK;
+            if (status != VGG_OK) return status;
             /* Keras 1 without names: param_0 is the kernel, param_1 the bias. */
             if (count > 2 || strncmp(names[i], "param_", 6) != 0) continue;
             bias = i == 1;
@@ -146,9 +149,11 @@ static enum vgg_status add_vars(struct vgg_weights *weights, uint64_t group, uin
                                 const char *name)
 {
     char layer[VGG_WEIGHTS_NAME], full[1024];
+    uint64_t dataset;
     layer_of(weights, group, vars, name, layer);
+    /* A third variable: batch normalisation, or something else that is neither a convolution nor dense. */
+    if (vgg_hdf_find(&weights->hdf, vars, "2", &dataset)) return vgg_weights_add_norm(weights, path);
     for (int i = 0; i < 2; i++) {
-        uint64_t dataset;
         if (!vgg_hdf_find(&weights->hdf, vars, i ? "1" : "0", &dataset)) continue;
         if (!join(full, sizeof full, path, i ? "vars/1" : "vars/0")) continue;
         enum vgg_status status = add_dataset(weights, layer, i == 1, full, dataset);
@@ -204,29 +209,19 @@ static enum vgg_status read_meta(struct vgg_weights *weights)
     static const char *const keras[] = { "layer_names", "backend", "keras_version", "model_config", "training_config" };
     const struct vgg_hdf *hdf = &weights->hdf;
     char name[256];
-    weights->meta = vgg_mem_calloc(MOST_META, sizeof *weights->meta);
-    if (!weights->meta) return vgg_fail_memory(weights->path, MOST_META * sizeof *weights->meta);
-    for (int i = 0; vgg_hdf_attribute(hdf, hdf->root, i, name, sizeof name); i++) {
+    enum vgg_status status = VGG_OK;
+    for (int i = 0; status == VGG_OK && vgg_hdf_attribute(hdf, hdf->root, i, name, sizeof name); i++) {
         char **words;
         size_t count;
-        bool skip = weights->meta_count == MOST_META;
+        bool skip = false;
         for (size_t k = 0; !skip && k < sizeof keras / sizeof *keras; k++) {
             skip = strncmp(name, keras[k], strlen(keras[k])) == 0;
         }
         if (skip || !vgg_hdf_strings(&words, &count, hdf, hdf->root, name)) continue;
-        if (count == 1) {
-            struct vgg_h5_meta *pair = &weights->meta[weights->meta_count];
-            pair->key = vgg_mem_strdup(name);
-            pair->value = words[0];
-            words[0] = NULL;
-            weights->meta_count++;
-        }
+        if (count == 1) status = vgg_weights_add_meta(weights, name, words[0]);
         vgg_hdf_strings_free(words, count);
-        if (count == 1 && !weights->meta[weights->meta_count - 1].key) {
-            return vgg_fail_memory(weights->path, sizeof name);
-        }
     }
-    return VGG_OK;
+    return status;
 }
 
 static bool has_layer_names(const struct vgg_hdf *hdf, uint64_t group)

@@ -115,6 +115,16 @@ bool vgg_weights_names_split(const char *tensor, char layer[VGG_WEIGHTS_NAME], b
     return true;
 }
 
+bool vgg_weights_names_norm(const char *tensor)
+{
+    static const char *const roles[] = { "gamma", "moving_mean", "running_mean" };
+    const char *slash = strrchr(tensor, '/'), *role = slash ? slash + 1 : tensor;
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        if (strncmp(role, roles[i], strlen(roles[i])) == 0) return true;
+    }
+    return false;
+}
+
 /* Number k of "dense_k", or -1. */
 static int dense_number(const char *layer)
 {
@@ -285,8 +295,7 @@ static int compare_places(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Text in byte order, but runs of digits by their number: dense_2 before dense_10. */
-static int natural(const char *s, const char *t)
+int vgg_weights_names_order(const char *s, const char *t)
 {
     for (; *s && *t; s++, t++) {
         if (isdigit((unsigned char)*s) && isdigit((unsigned char)*t)) {
@@ -304,13 +313,7 @@ static int natural(const char *s, const char *t)
 static int compare_layers(const void *a, const void *b)
 {
     const struct vgg_weights_entry *s = a, *t = b;
-    return natural(s->name, t->name);
-}
-
-static int compare_tensors(const void *a, const void *b)
-{
-    const struct vgg_weights_entry *s = a, *t = b;
-    return natural(s->kernel.name ? s->kernel.name : s->bias.name, t->kernel.name ? t->kernel.name : t->bias.name);
+    return vgg_weights_names_order(s->name, t->name);
 }
 
 static void find_arch(struct vgg_weights *weights)
@@ -345,10 +348,8 @@ static void find_arch(struct vgg_weights *weights)
 enum vgg_status vgg_weights_names_settle(struct vgg_weights *weights)
 {
     enum vgg_status status;
-    /* PyTorch's numbers and automatic names tell the order; HDF5's layer_names is in order already. */
-    if (vgg_weights_is_torch(weights)) {
-        qsort(weights->entry, weights->count, sizeof *weights->entry, compare_tensors);
-    } else if (weights->naming != VGG_NAMING_KERAS_H5 && weights->naming != VGG_NAMING_KERAS_OLD) {
+    /* Automatic names tell the order; layers of PyTorch and HDF5's layer_names are in order already. */
+    if (weights->naming == VGG_NAMING_KERAS || weights->naming == VGG_NAMING_KERAS_3) {
         qsort(weights->entry, weights->count, sizeof *weights->entry, compare_layers);
     }
     for (size_t i = 0; i < weights->count; i++)

@@ -19,6 +19,10 @@ bool vgg_weights_names_known(const char *layer);
 /* Splits a tensor's name in a Keras file, as "block1_conv1/kernel:0", "vgg16/block1_conv1/bias" or
  * "block1_conv1_W_1:0". False when it is neither kernel nor bias; layer may be "" where the name tells none. */
 bool vgg_weights_names_split(const char *tensor, char layer[VGG_WEIGHTS_NAME], bool *bias, bool *old);
+/* Is it a tensor of batch normalisation in a Keras file? */
+bool vgg_weights_names_norm(const char *tensor);
+/* Order of texts by bytes, but of runs of digits by their number: dense_2 before dense_10. As strcmp. */
+int vgg_weights_names_order(const char *s, const char *t);
 /* What a tensor that is not there would be called in this file. */
 void vgg_weights_names_missing(const struct vgg_weights *weights, const char *layer, bool bias,
                                char name[VGG_WEIGHTS_NAME]);

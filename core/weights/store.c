@@ -8,7 +8,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 
-enum { MOST_LAYERS = 1024 };
+enum { MOST_LAYERS = 1024, MOST_META = 64 };
 
 enum vgg_status vgg_weights_add(struct vgg_weights *weights, const char *layer, bool bias,
                                 const struct vgg_weights_tensor *tensor)
@@ -47,6 +47,24 @@ enum vgg_status vgg_weights_add(struct vgg_weights *weights, const char *layer, 
     *slot = *tensor;
     slot->name = vgg_mem_strdup(tensor->name);
     return slot->name ? VGG_OK : vgg_fail_memory(weights->path, strlen(tensor->name));
+}
+
+enum vgg_status vgg_weights_add_meta(struct vgg_weights *weights, const char *key, const char *value)
+{
+    if (weights->meta_count == MOST_META) return VGG_OK;
+    if (!weights->meta) weights->meta = vgg_mem_calloc(MOST_META, sizeof *weights->meta);
+    if (!weights->meta) return vgg_fail_memory(weights->path, MOST_META * sizeof *weights->meta);
+    struct vgg_h5_meta *pair = &weights->meta[weights->meta_count++];
+    pair->key = vgg_mem_strdup(key);
+    pair->value = vgg_mem_strdup(value);
+    return pair->key && pair->value ? VGG_OK : vgg_fail_memory(weights->path, strlen(key) + strlen(value));
+}
+
+enum vgg_status vgg_weights_add_norm(struct vgg_weights *weights, const char *name)
+{
+    if (weights->norm) return VGG_OK;
+    weights->norm = vgg_mem_strdup(name);
+    return weights->norm ? VGG_OK : vgg_fail_memory(weights->path, strlen(name));
 }
 
 bool vgg_weights_is_torch(const struct vgg_weights *weights)

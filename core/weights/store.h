@@ -1,10 +1,9 @@
-/* store.h: an opened weight file, as its readers (weights_st.c, weights_h5.c) fill it and weights.c serves it.
- */
+/* store.h: an opened weight file, as its readers (st.c, pth.c, h5.c) fill it and weights.c serves it. */
 #ifndef CORE_WEIGHTS_STORE_H
 #define CORE_WEIGHTS_STORE_H
 
 #include "core/format/hdf.h"
-#include "core/format/safetensors.h"
+#include "core/format/torch.h"
 #include "core/weights/weights.h"
 
 /* Whose names the file uses. They decide how a missing tensor is called and, for the two of PyTorch, the order of the
@@ -21,9 +20,9 @@ enum vgg_weights_naming {
 struct vgg_weights_tensor {
     char *name; /* the file's; in HDF5 the path of the dataset. NULL: not there */
     int rank;
-    uint64_t shape[VGG_MAX_RANK];   /* as in the file */
-    const struct vgg_st_tensor *st; /* NULL in HDF5 */
-    uint64_t object;                /* of HDF5 */
+    uint64_t shape[VGG_MAX_RANK]; /* as in the file */
+    const struct vgg_tensor *st;  /* one of weights->tensor; NULL in HDF5 */
+    uint64_t object;              /* of HDF5 */
 };
 
 struct vgg_weights_entry {
@@ -40,9 +39,14 @@ struct vgg_weights {
     bool automatic;      /* the file numbers its layers (conv2d_1): they were renamed by their position */
     struct vgg_weights_entry *entry;
     size_t count, capacity;
+    const struct vgg_tensor *tensor; /* all of a file of named tensors; NULL: HDF5 */
+    size_t tensor_count;
+    struct vgg_tensor *listed; /* the same where they belong to this object */
+    char *norm;                /* the first tensor of batch normalisation, which is not run here; NULL: none */
     struct vgg_st *st;
+    struct vgg_torch *torch;
     struct vgg_hdf hdf;  /* not open: all zero */
-    struct vgg_h5_meta { /* of HDF5 */
+    struct vgg_h5_meta { /* of HDF5 and .pth */
         char *key, *value;
     } * meta;
     size_t meta_count;
@@ -51,6 +55,10 @@ struct vgg_weights {
 /* Adds one tensor to a layer, which is made when it is new. A layer that has it already is a VGG_ERR_FORMAT. */
 enum vgg_status vgg_weights_add(struct vgg_weights *weights, const char *layer, bool bias,
                                 const struct vgg_weights_tensor *tensor);
+/* Adds a pair of metadata to those of HDF5 and .pth, of which there may be 64. */
+enum vgg_status vgg_weights_add_meta(struct vgg_weights *weights, const char *key, const char *value);
+/* Remembers a tensor of batch normalisation. */
+enum vgg_status vgg_weights_add_norm(struct vgg_weights *weights, const char *name);
 /* Is this one of the two namings of PyTorch? */
 bool vgg_weights_is_torch(const struct vgg_weights *weights);
 

@@ -12,6 +12,7 @@
 #include "core/base/names.h"
 #include "core/weights/h5.h"
 #include "core/weights/names.h"
+#include "core/weights/pth.h"
 #include "core/weights/st.h"
 
 /* Columns turned at once: enough that each row is written in whole cache lines, few enough to stay in cache. */
@@ -50,18 +51,32 @@ static enum vgg_status look_inside(enum content *content, const char *path)
     return VGG_OK;
 }
 
-enum vgg_status vgg_weights_refuse_pickle(const char *path)
-{
-    return vgg_fail(VGG_ERR_UNSUPPORTED,
-                    "%s: is a pickle, which only Python reads; convert it once: python3 -c \"import torch, "
-                    "safetensors.torch as s; s.save_file(torch.load('%s', map_location='cpu'), 'vgg.safetensors')\"",
-                    path, path);
-}
-
 static bool ends_in(const char *text, const char *end)
 {
     size_t n = strlen(text), m = strlen(end);
     return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* Says what an archive is that holds no weights. */
+static enum vgg_status refuse_zip(const struct vgg_zip *zip, const char *path)
+{
+    const struct vgg_zip_entry *entry;
+    for (size_t i = 0; (entry = vgg_zip_at(zip, i)); i++) {
+        if (ends_in(entry->name, ".npy"))
+            return vgg_fail(VGG_ERR_FORMAT, "%s: is an archive of NumPy arrays, not a file of weights", path);
+    }
+    return vgg_fail(VGG_ERR_FORMAT, "%s: is a zip archive, but not one of PyTorch or Keras", path);
+}
+
+static enum vgg_status open_zip(struct vgg_weights *weights)
+{
+    struct vgg_zip *zip;
+    enum vgg_status status = vgg_zip_open(&zip, weights->path);
+    if (status != VGG_OK) return status;
+    if (vgg_torch_is(zip)) return vgg_weights_pth_open(weights, zip);
+    status = refuse_zip(zip, weights->path);
+    vgg_zip_close(zip);
+    return status;
 }
 
 static enum vgg_status open_content(struct vgg_weights *weights, enum content content)
@@ -69,16 +84,25 @@ static enum vgg_status open_content(struct vgg_weights *weights, enum content co
     switch (content) {
     case SAFETENSORS: return vgg_weights_st_open(weights);
     case HDF5: return vgg_weights_h5_open(weights);
-    case PICKLE: return vgg_weights_refuse_pickle(weights->path);
-    case ZIP:
-        if (!ends_in(weights->path, ".keras")) return vgg_weights_refuse_pickle(weights->path);
-        return vgg_fail(VGG_ERR_UNSUPPORTED,
-                        "%s: is a Keras archive; write its weights once: python3 -c \"import keras; "
-                        "keras.models.load_model('%s').save_weights('vgg.weights.h5')\"",
-                        weights->path, weights->path);
+    case PICKLE: return vgg_weights_pth_open(weights, NULL);
+    case ZIP: return open_zip(weights);
     case UNKNOWN: break;
     }
-    return vgg_fail(VGG_ERR_FORMAT, "%s: is neither an HDF5 nor a safetensors file", weights->path);
+    return vgg_fail(VGG_ERR_FORMAT, "%s: is neither an HDF5, a safetensors nor a PyTorch file", weights->path);
+}
+
+/* A file without a layer: what it holds instead, as far as that is known. */
+static enum vgg_status refuse_names(const struct vgg_weights *weights)
+{
+    char list[160] = "";
+    for (size_t i = 0; i < weights->tensor_count && i < 3; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%.48s", i ? ", " : "", weights->tensor[i].name);
+    }
+    return vgg_fail(VGG_ERR_FORMAT,
+                    "%s: holds no layer that is known here%s%s%s; a VGG's are called features.0.weight (PyTorch) or "
+                    "block1_conv1/kernel (Keras), whatever stands before",
+                    weights->path, *list ? " but " : "", list, weights->tensor_count > 3 ? " ..." : "");
 }
 
 enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path)
@@ -96,7 +120,7 @@ enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path)
     CHECK(look_inside(&content, path));
     CHECK(open_content(weights, content));
     if (weights->count == 0) {
-        status = vgg_fail(VGG_ERR_FORMAT, "%s: holds no layer with a kernel or a bias: is it a file of weights?", path);
+        status = refuse_names(weights);
         goto fail;
     }
     CHECK(vgg_weights_names_settle(weights));
@@ -121,8 +145,11 @@ void vgg_weights_close(struct vgg_weights *weights)
     }
     free(weights->meta);
     free(weights->entry);
+    free(weights->norm);
+    free(weights->listed);
     vgg_hdf_close(&weights->hdf);
     vgg_st_close(weights->st);
+    vgg_torch_close(weights->torch);
     free(weights->path);
     free(weights);
 }
@@ -253,15 +280,15 @@ static int file_shape(const struct vgg_weights *weights, const struct vgg_weight
 }
 
 /* PyTorch's [out][channels][taps] becomes the library's [taps][channels][out]. */
-static enum vgg_status turn(const struct vgg_weights *weights, const struct vgg_st_tensor *tensor, float *kernel,
+static enum vgg_status turn(const struct vgg_weights *weights, const struct vgg_tensor *tensor, float *kernel,
                             size_t out, size_t channels, size_t taps)
 {
-    size_t in = channels * taps, size = vgg_dtype_size(tensor->dtype);
+    size_t in = channels * taps;
     float *rows = vgg_mem_calloc(vgg_mem_mul(in, TURN), sizeof *rows);
     if (!rows) return vgg_fail_memory(weights->path, vgg_mem_mul(in, TURN * sizeof *rows));
     for (size_t first = 0; first < out; first += TURN) {
         size_t n = out - first < TURN ? out - first : TURN;
-        vgg_dtype_to_f32(rows, (const char *)tensor->data + first * in * size, tensor->dtype, n * in);
+        vgg_tensor_read(rows, tensor, first * in, n * in);
         for (size_t t = 0; t < taps; t++) {
             for (size_t c = 0; c < channels; c++) {
                 float *dst = kernel + (t * channels + c) * out + first;
@@ -291,8 +318,16 @@ static enum vgg_status read_values(const struct vgg_weights *weights, const stru
                                    float *dst, size_t count)
 {
     if (!tensor->st) return vgg_weights_h5_read(weights, tensor, dst);
-    vgg_dtype_to_f32(dst, tensor->st->data, tensor->st->dtype, count);
+    vgg_tensor_read(dst, tensor->st, 0, count);
     return VGG_OK;
+}
+
+/* Are the values of a dtype that can be read? */
+static enum vgg_status check_dtype(const struct vgg_weights *weights, const struct vgg_tensor *tensor)
+{
+    if (!tensor || tensor->dtype != VGG_DTYPE_OTHER) return VGG_OK;
+    return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: tensor %s has dtype %.16s, which is not read here; save it as F32",
+                    weights->path, tensor->name, tensor->word);
 }
 
 enum vgg_status vgg_weights_read(const struct vgg_weights *weights, const char *layer, float *kernel, int rank,
@@ -310,7 +345,9 @@ enum vgg_status vgg_weights_read(const struct vgg_weights *weights, const char *
     }
     if (entry->bias.rank != 1 || entry->bias.shape[0] != out) return wrong_shape(weights, &entry->bias, &out, 1);
 
-    enum vgg_status status = read_values(weights, &entry->bias, bias, (size_t)out);
+    enum vgg_status status = check_dtype(weights, entry->kernel.st);
+    if (status == VGG_OK) status = check_dtype(weights, entry->bias.st);
+    if (status == VGG_OK) status = read_values(weights, &entry->bias, bias, (size_t)out);
     if (status != VGG_OK) return status;
     size_t in = 1;
     for (int i = 0; i + 1 < rank; i++)

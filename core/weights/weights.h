@@ -1,5 +1,5 @@
 /* weights.h: pretrained weights by layer, whatever file they come from: Keras HDF5 (old and new names, full models,
- * Keras 3 .weights.h5), safetensors with torchvision, timm or Keras names. */
+ * Keras 3 .weights.h5), safetensors and PyTorch's .pth with torchvision, timm or Keras names. */
 #ifndef CORE_WEIGHTS_WEIGHTS_H
 #define CORE_WEIGHTS_WEIGHTS_H
 
@@ -10,8 +10,6 @@ struct vgg_weights;
 /* Opens any supported file; the content decides, not the extension. */
 enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path);
 void vgg_weights_close(struct vgg_weights *weights);
-/* The error of a file that only Python can read, with the line that converts it. */
-enum vgg_status vgg_weights_refuse_pickle(const char *path);
 
 /* Layers found, by Keras name, in network order (block1_conv1 .. fc1, fc2, predictions, dense_1 ..). */
 size_t vgg_weights_count(const struct vgg_weights *weights);
