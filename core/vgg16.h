@@ -274,6 +274,12 @@ VGG_API enum vgg_status vgg_model_load(struct vgg_model **out, const char *path)
  * size, preprocessing and, after a training, how its images were resized and cropped. Written aside, synced, renamed.
  */
 VGG_API enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path);
+/* A classifier that another program trained, as a model: `options->weights` is its file; the dense layers in it become
+ * the head. NULL `head`: what their shapes suggest (gap or flatten, ReLU, sigmoid of one unit or softmax), which a
+ * warning tells; of an ImageNet classifier "top". Without a size: the metadata's, or what a square map of the first
+ * dense layer's inputs comes from. `classes`: `count` names in the order of the outputs, or NULL. */
+VGG_API enum vgg_status vgg_model_import(struct vgg_model **out, const struct vgg_model_options *options,
+                                         const char *const *classes, int count);
 VGG_API void vgg_model_destroy(struct vgg_model *model);
 
 struct vgg_layer_info {
@@ -528,21 +534,29 @@ VGG_API enum vgg_status vgg_report_write(const char *path, const struct vgg_repo
 /* ---- weight files ---------------------------------------------------------------------------------------------- */
 
 enum vgg_weights_layout {
-    VGG_WEIGHTS_BY_EXTENSION, /* .h5: KERAS_H5; .safetensors: TORCHVISION when reading Keras names, else KERAS names */
+    /* .h5: KERAS_H5; .pth, .pt: PTH; .onnx: ONNX; .safetensors: TORCHVISION when reading Keras names, else KERAS names
+     */
+    VGG_WEIGHTS_BY_EXTENSION,
     VGG_WEIGHTS_KERAS_H5,
     VGG_WEIGHTS_TORCHVISION,
     VGG_WEIGHTS_KERAS_SAFETENSORS,
+    VGG_WEIGHTS_PTH,  /* .pth, .pt: a state dictionary with torchvision's names, as torch.load reads it */
+    VGG_WEIGHTS_ONNX, /* .onnx: the network itself */
 };
 enum vgg_weights_precision {
     VGG_WEIGHTS_F32,
     /* Half the size; rounded to nearest, ties to even: by at most 2^-11 of a value, or 2^-25 below 2^-14. */
     VGG_WEIGHTS_F16,
 };
-/* Converts between the three layouts; a model's own head is carried over under its Keras names (h5, Keras safetensors)
- * or as classifier.0, .3, .6 ... (torchvision: a Sequential of Linear, ReLU, Dropout). F16 is for safetensors only; a
- * weight beyond its range (65504) is VGG_ERR_NUMERIC. */
+/* Converts between the layouts; a model's own head is carried over under its Keras names (h5, Keras safetensors) or as
+ * classifier.0, .3, .6 ... (torchvision, .pth: a Sequential of Linear, ReLU, Dropout). ONNX, version 17 of its
+ * operators: the network with its head where the file has one, its input N x 3 x height x width, preprocessed as the
+ * model wants it. F16 is for safetensors and .pth; a weight beyond its range (65504) is VGG_ERR_NUMERIC. */
 VGG_API enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_weights_layout layout,
                                             enum vgg_weights_precision precision);
+/* Writes a model with its head in one of these layouts. */
+VGG_API enum vgg_status vgg_model_export(const struct vgg_model *model, const char *path,
+                                         enum vgg_weights_layout layout, enum vgg_weights_precision precision);
 /* name: "vgg16" or "vgg16-notop". Finds the file where Keras, PyTorch or Hugging Face keep theirs, else downloads it
  * into $XDG_CACHE_HOME/vgg16, with its digest verified. An interrupted download goes on where it stopped. The
  * environment variable VGG16_MIRROR names another address (https or http) of the folder that holds Keras' files. *out

@@ -46,6 +46,7 @@ FOREIGN = {
     r"sleef\.h": ("cpu",),
     r"omp\.h": ("cpu",),
     r"zlib\.h": ("format", "image", "data", "train"),  # CRC and gzip, as plain as the C library
+    r"minizip/": ("format",),
 }
 
 INTRINSICS_HEADERS = r"\w*intrin\.h|arm_neon\.h|arm_sve\.h|cpuid\.h"
@@ -369,6 +370,7 @@ FAULTS = (
     (system_calls, "core/base/file.c", "int f(void) { return rename(p, q); }\n"),
     (system_calls, "core/weights/pull.c", "int f(FILE *s) { return fileno(s); }\n"),
     (system_calls, "core/base/mem.c", "#ifdef __linux__\n#endif\n"),
+    (foreign_libraries, "core/weights/h5.c", "#include <minizip/unzip.h>\n"),
     (include_circles, "core/op/op.h", '#include "core/op/backend.h"\n'),
     (intrinsics_in_cpu, "core/image/resize.c", "#include <immintrin.h>\n"),
     (intrinsics_by_level, "cpu/x86/cpu_avx2.c", "__m512 wide;\n"),

@@ -244,6 +244,24 @@ static const struct item to_safetensors[] = {
     { .words = "--dtype f32" },   { .words = "--dtype f16" },    { 0 },
 };
 
+static const struct item to_pth[] = {
+    { .words = "--layout auto" }, { "--layout keras", true, NULL }, { "--layout torchvision", true, NULL },
+    { .words = "--dtype f32" },   { .words = "--dtype f16" },       { 0 },
+};
+
+static const struct item to_onnx[] = {
+    { .words = "--layout auto" }, { "--layout keras", true, NULL }, { "--layout torchvision", true, NULL },
+    { .words = "--dtype f32" },   { "--dtype f16", true, NULL },    { 0 },
+};
+
+static const struct item import[] = {
+    { .words = "--head gap,dense:2:softmax" },
+    { .words = "--classes a,b" },
+    { "--size 32", true, "--head gap,dense:2:softmax|--classes" },
+    { "--preprocess rescale", true, "--head gap,dense:2:softmax|--classes" },
+    { 0 },
+};
+
 static const struct item bench[] = {
     { .words = "--on all", .flips = "--backend|--device|--isa" },
     { .words = "--on cpu", .flips = "--backend|--device|--isa" },
@@ -307,8 +325,10 @@ static const struct {
     { "evaluate d", { evaluate, images, engine, no_seed, say } },
     { "predict d", { predict, images, engine, no_seed, say } },
     { "explain d", { explain, images, engine, no_seed, say } },
-    { "convert a b.h5", { to_h5, no_engine, no_seed, say } },
-    { "convert a b.safetensors", { to_safetensors, no_engine, no_seed, say } },
+    { "convert a b.h5", { to_h5, import, no_engine, no_seed, say } },
+    { "convert a b.safetensors", { to_safetensors, import, no_engine, no_seed, say } },
+    { "convert a b.pth", { to_pth, import, no_engine, no_seed, say } },
+    { "convert a b.onnx", { to_onnx, import, no_engine, no_seed, say } },
     { "bench", { bench, say } },
     { "selftest", { selftest, say } },
 };

@@ -234,6 +234,21 @@ static bool out_is_safetensors(const struct cli_facts *facts)
     return cli_output_extension(facts->cli->args[1], ".safetensors");
 }
 
+static bool out_is_tensors(const struct cli_facts *facts)
+{
+    return ends(facts->cli->args[1], (const char *const[]) { ".safetensors", ".pth", ".pt", NULL });
+}
+
+static bool out_is_not_torch(const struct cli_facts *facts)
+{
+    return !ends(facts->cli->args[1], (const char *const[]) { ".pth", ".pt", ".onnx", NULL });
+}
+
+static bool makes_model(const struct cli_facts *facts)
+{
+    return given(facts, "head") || given(facts, "classes");
+}
+
 static bool pass_trains(const struct cli_facts *facts)
 {
     const char *pass = given(facts, "pass");
@@ -325,8 +340,11 @@ const struct cli_rule cli_rules[] = {
 
     { "convert", "layout", .value = "torchvision", .holds = out_is_safetensors,
       .words = "needs an OUT that ends in .safetensors" },
-    { "convert", "dtype", .value = "f16", .holds = out_is_safetensors,
-      .words = "needs an OUT that ends in .safetensors" },
+    { "convert", "layout", .value = "keras", .holds = out_is_not_torch,
+      .words = "needs an OUT that ends in .safetensors or .h5" },
+    { "convert", "dtype", .value = "f16", .holds = out_is_tensors,
+      .words = "needs an OUT that ends in .safetensors or .pth" },
+    { "convert", "size preprocess", .holds = makes_model, .words = "only with --head or --classes" },
 
     { "bench", "trainable", .holds = pass_trains, .words = "only with backward or step in --pass" },
 

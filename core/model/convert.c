@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/model/export.h"
 #include "core/weights/names.h"
 
 /* All layers of a file in memory, with the parameterless ones that Keras lists between them. */
@@ -149,12 +150,26 @@ static enum vgg_status choose_layout(enum vgg_weights_layout *layout, const stru
     if (*layout != VGG_WEIGHTS_BY_EXTENSION) return VGG_OK;
     if (vgg_file_has_extension(out, ".h5") || vgg_file_has_extension(out, ".hdf5")) {
         *layout = VGG_WEIGHTS_KERAS_H5;
+    } else if (vgg_file_has_extension(out, ".pth") || vgg_file_has_extension(out, ".pt")) {
+        *layout = VGG_WEIGHTS_PTH;
+    } else if (vgg_file_has_extension(out, ".onnx")) {
+        *layout = VGG_WEIGHTS_ONNX;
     } else if (vgg_file_has_extension(out, ".safetensors")) {
         *layout = vgg_weights_is_torch(weights) ? VGG_WEIGHTS_KERAS_SAFETENSORS : VGG_WEIGHTS_TORCHVISION;
     } else {
-        return vgg_fail(VGG_ERR_ARGUMENT, "%s: the extension tells no layout; name it .h5 or .safetensors", out);
+        return vgg_fail(VGG_ERR_ARGUMENT, "%s: the extension tells no layout; name it .safetensors, .h5, .pth or .onnx",
+                        out);
     }
     return VGG_OK;
+}
+
+static enum vgg_status write_onnx(const char *in, const char *out, enum vgg_weights_precision precision)
+{
+    struct vgg_model *model;
+    enum vgg_status status = vgg_model_of_file(&model, in);
+    if (status == VGG_OK) status = vgg_model_export(model, out, VGG_WEIGHTS_ONNX, precision);
+    vgg_model_destroy(model);
+    return status;
 }
 
 enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_weights_layout layout,
@@ -167,7 +182,11 @@ enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_we
     int h, w;
     CHECK(vgg_weights_open(&weights, in));
     CHECK(choose_layout(&layout, weights, out));
-    bool torch = layout == VGG_WEIGHTS_TORCHVISION;
+    if (layout == VGG_WEIGHTS_ONNX) {
+        CHECK(write_onnx(in, out, precision));
+        goto fail;
+    }
+    bool torch = layout == VGG_WEIGHTS_TORCHVISION || layout == VGG_WEIGHTS_PTH;
     find_features(weights, &h, &w);
     if (h == 0 && torch != vgg_weights_is_torch(weights)) {
         status = vgg_fail(VGG_ERR_ARGUMENT,

@@ -7,7 +7,7 @@
 #include "core/base/mem.h"
 #include "core/base/names.h"
 #include "core/format/json.h"
-#include "core/model/model.h"
+#include "core/model/export.h"
 #include "core/weights/weights.h"
 
 /* Metadata keys of a model file. `format` tells a model from bare weights. */
@@ -24,7 +24,8 @@
 #define META_SOURCE "weights"
 #define META_SHARD "shard"
 
-enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
+enum vgg_status vgg_model_export(const struct vgg_model *model, const char *path, enum vgg_weights_layout layout,
+                                 enum vgg_weights_precision precision)
 {
     const struct vgg_arch *arch = &model->arch;
     struct vgg_weights_layer layers[VGG_MAX_LAYERS];
@@ -89,12 +90,23 @@ enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
         meta[pairs++] = META_CROP;
         meta[pairs++] = vgg_name(VGG_NAMES_CROP, (int)model->crop);
     }
-    int h, w, c;
-    vgg_arch_shape(arch, arch->base - 1, &h, &w, &c);
-    enum vgg_status status = vgg_weights_write(path, VGG_WEIGHTS_KERAS_SAFETENSORS, VGG_WEIGHTS_F32, layers,
-                                               (size_t)arch->count, h, w, meta);
+    int h, w;
+    vgg_model_flattened(model, &h, &w);
+    enum vgg_status status;
+    if (layout == VGG_WEIGHTS_ONNX && precision == VGG_WEIGHTS_F32) {
+        status = vgg_model_write_onnx(model, path, meta);
+    } else if (layout == VGG_WEIGHTS_ONNX) {
+        status = vgg_fail(VGG_ERR_UNSUPPORTED, "%s: ONNX is written as F32; F16 needs .safetensors or .pth", path);
+    } else {
+        status = vgg_weights_write(path, layout, precision, layers, (size_t)arch->count, h, w, meta);
+    }
     free(classes);
     return status;
+}
+
+enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
+{
+    return vgg_model_export(model, path, VGG_WEIGHTS_KERAS_SAFETENSORS, VGG_WEIGHTS_F32);
 }
 
 /* The value of a word in the metadata; one that a file may lack stays at its default, 0. */
@@ -158,7 +170,7 @@ static enum vgg_status load(struct vgg_model **out, const char *path)
     CHECK(read_name(&resize, VGG_NAMES_RESIZE, weights, META_RESIZE, true, path));
     CHECK(read_name(&crop, VGG_NAMES_CROP, weights, META_CROP, true, path));
     options.preprocess = (enum vgg_preprocess)preprocess;
-    CHECK(vgg_model_create_whole(out, &options));
+    CHECK(vgg_model_create_whole(out, &options, weights));
     CHECK(read_classes(*out, vgg_weights_meta(weights, META_CLASSES), path));
     const char *shard = vgg_weights_meta(weights, META_SHARD);
     if (shard) (*out)->shard = atoi(shard);

@@ -19,6 +19,14 @@ static float *param(const struct vgg_model *model, const struct vgg_view *view)
     return model->params + view->offset / sizeof(float);
 }
 
+void vgg_model_flattened(const struct vgg_model *model, int *h, int *w)
+{
+    int c, base = model->arch.base;
+    *h = *w = 1;
+    if (base < model->arch.count && model->arch.layer[base].kind == VGG_LAYER_FLATTEN)
+        vgg_arch_shape(&model->arch, base - 1, h, w, &c);
+}
+
 /* ---- weights from a file ---- */
 
 static void layer_shape(const struct vgg_layer *layer, int *rank, int shape[4])
@@ -61,6 +69,15 @@ static enum vgg_status check_layers(const struct vgg_model *model, int from, int
         }
     }
     if (!used) return VGG_OK;
+    struct vgg_weights_dense own;
+    vgg_weights_dense(&own, weights);
+    if (own.count && !own.imagenet && from == 0 && to > model->arch.base) {
+        return vgg_fail(
+            VGG_ERR_MISSING,
+            "%s: holds no weights for %s; `vgg16 convert --classes A,B,... FILE MODEL` makes a model of its own "
+            "dense layers %s",
+            path, missing, own.list);
+    }
     return vgg_fail(VGG_ERR_MISSING, "%s: holds no weights for %s; ask for a layer below, or take a complete file",
                     path, missing);
 }
@@ -69,8 +86,8 @@ static enum vgg_status read_layers(struct vgg_model *model, int from, int to, co
                                    const char *path)
 {
     enum vgg_status status = check_layers(model, from, to, weights, path);
-    int h, w, c;
-    vgg_arch_shape(&model->arch, model->arch.base - 1, &h, &w, &c);
+    int h, w;
+    vgg_model_flattened(model, &h, &w);
     for (int i = from; i < to && status == VGG_OK; i++) {
         const struct vgg_layer *layer = &model->arch.layer[i];
         int rank, shape[4];
@@ -173,14 +190,16 @@ static void tell_unused(const struct vgg_weights *weights, const char *path, con
     vgg_log(known || dense.imagenet ? VGG_LOG_INFO : VGG_LOG_WARNING,
             "%s: its own dense layer%s %s %s not used; the head starts random from the seed; --from MODEL %s", path,
             dense.count == 1 ? "" : "s", dense.list, dense.count == 1 ? "is" : "are",
-            model ? "instead of --weights goes on from this one" : "goes on from one that `vgg16 train` wrote");
+            model ? "instead of --weights goes on from this one"
+                  : "goes on from what `vgg16 convert --head` makes of it");
 }
 
-/* head_too: the head's weights come from the file as well. */
-static enum vgg_status create(struct vgg_model **out, const struct vgg_model_options *options, bool head_too)
+/* head_too: the head's weights come from the file as well. `opened`: that file, or NULL; it stays open. */
+static enum vgg_status create(struct vgg_model **out, const struct vgg_model_options *options, bool head_too,
+                              struct vgg_weights *opened)
 {
     enum vgg_status status = VGG_OK;
-    struct vgg_weights *weights = NULL;
+    struct vgg_weights *weights = opened;
     char *path = NULL;
     const char *name;
     bool random;
@@ -191,7 +210,7 @@ static enum vgg_status create(struct vgg_model **out, const struct vgg_model_opt
     CHECK(copy_text(&model->weights, name));
     const char *arch = options->arch;
     if (!random) {
-        CHECK(vgg_weights_open(&weights, path));
+        if (!weights) CHECK(vgg_weights_open(&weights, path));
         const char *held = vgg_weights_arch(weights);
         if (!arch) arch = held;
     }
@@ -210,12 +229,12 @@ static enum vgg_status create(struct vgg_model **out, const struct vgg_model_opt
         read_fitting(model, weights);
         if (model->preprocess == VGG_PREPROCESS_DEFAULT) model->preprocess = vgg_weights_preprocess(weights);
     }
-    vgg_weights_close(weights);
+    if (weights != opened) vgg_weights_close(weights);
     free(path);
     *out = model;
     return VGG_OK;
 fail:
-    vgg_weights_close(weights);
+    if (weights != opened) vgg_weights_close(weights);
     free(path);
     vgg_model_destroy(model);
     return status;
@@ -223,12 +242,13 @@ fail:
 
 enum vgg_status vgg_model_create(struct vgg_model **out, const struct vgg_model_options *options)
 {
-    return create(out, options, options->head && strcmp(options->head, "top") == 0);
+    return create(out, options, options->head && strcmp(options->head, "top") == 0, NULL);
 }
 
-enum vgg_status vgg_model_create_whole(struct vgg_model **out, const struct vgg_model_options *options)
+enum vgg_status vgg_model_create_whole(struct vgg_model **out, const struct vgg_model_options *options,
+                                       struct vgg_weights *weights)
 {
-    return create(out, options, true);
+    return create(out, options, true, weights);
 }
 
 void vgg_model_destroy(struct vgg_model *model)

@@ -20,8 +20,15 @@ struct vgg_model {
     char **class_names; /* vgg_arch_classes(&arch) of them, or NULL: unnamed */
 };
 
-/* vgg_model_create with the head's weights from the file, too. */
-enum vgg_status vgg_model_create_whole(struct vgg_model **out, const struct vgg_model_options *options);
+struct vgg_weights;
+/* vgg_model_create with the head's weights from the file, too. `weights`: the file, if it is open already, else NULL.
+ */
+enum vgg_status vgg_model_create_whole(struct vgg_model **out, const struct vgg_model_options *options,
+                                       struct vgg_weights *weights);
+
+/* The feature map that the head flattens; 1 x 1 where it flattens none. The inputs of the first dense layer stand in
+ * another order in PyTorch's files then. */
+void vgg_model_flattened(const struct vgg_model *model, int *h, int *w);
 
 /* Fills the options' defaults with what the model wants, and where it does not know with the library's. */
 void vgg_model_images(const struct vgg_model *model, struct vgg_image_options *images);

@@ -67,6 +67,11 @@ enum vgg_status vgg_weights_add_norm(struct vgg_weights *weights, const char *na
     return weights->norm ? VGG_OK : vgg_fail_memory(weights->path, strlen(name));
 }
 
+const char *vgg_weights_norm(const struct vgg_weights *weights)
+{
+    return weights->norm;
+}
+
 bool vgg_weights_is_torch(const struct vgg_weights *weights)
 {
     return weights->naming == VGG_NAMING_TORCHVISION || weights->naming == VGG_NAMING_TIMM;

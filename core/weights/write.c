@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/format/torch.h"
 #include "core/weights/names.h"
 #include "core/weights/write.h"
 
@@ -180,9 +181,9 @@ static enum vgg_status draft_halve(struct draft *draft, const char *path)
     return VGG_OK;
 }
 
-static enum vgg_status write_safetensors(const char *path, bool torch, enum vgg_weights_precision precision,
-                                         const struct vgg_weights_layer *layers, size_t count, int feature_h,
-                                         int feature_w, const char *const *meta)
+static enum vgg_status write_tensors(const char *path, bool torch, bool pth, enum vgg_weights_precision precision,
+                                     const struct vgg_weights_layer *layers, size_t count, int feature_h, int feature_w,
+                                     const char *const *meta)
 {
     enum vgg_status status;
     size_t pairs = 0;
@@ -208,7 +209,8 @@ static enum vgg_status write_safetensors(const char *path, bool torch, enum vgg_
         draft_keras(&draft, layers, count);
     }
     if (precision == VGG_WEIGHTS_F16) CHECK(draft_halve(&draft, path));
-    CHECK(vgg_st_write(path, draft.tensor, draft.count, draft.meta, draft.meta_count));
+    CHECK(pth ? vgg_torch_write(path, draft.tensor, draft.count, draft.meta, draft.meta_count)
+              : vgg_st_write(path, draft.tensor, draft.count, draft.meta, draft.meta_count));
 fail:
     draft_finish(&draft, count);
     return status;
@@ -221,13 +223,16 @@ enum vgg_status vgg_weights_write(const char *path, enum vgg_weights_layout layo
     switch (layout) {
     case VGG_WEIGHTS_KERAS_H5:
         if (precision != VGG_WEIGHTS_F32) {
-            return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: HDF5 weights are written as F32; F16 needs .safetensors", path);
+            return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: HDF5 weights are written as F32; F16 needs .safetensors or .pth",
+                            path);
         }
         return vgg_weights_write_h5(path, layers, count, meta);
     case VGG_WEIGHTS_TORCHVISION:
-        return write_safetensors(path, true, precision, layers, count, feature_h, feature_w, meta);
+        return write_tensors(path, true, false, precision, layers, count, feature_h, feature_w, meta);
     case VGG_WEIGHTS_KERAS_SAFETENSORS:
-        return write_safetensors(path, false, precision, layers, count, feature_h, feature_w, meta);
+        return write_tensors(path, false, false, precision, layers, count, feature_h, feature_w, meta);
+    case VGG_WEIGHTS_PTH: return write_tensors(path, true, true, precision, layers, count, feature_h, feature_w, meta);
+    case VGG_WEIGHTS_ONNX:
     case VGG_WEIGHTS_BY_EXTENSION: break;
     }
     return vgg_fail(VGG_ERR_ARGUMENT, "%s: no layout given to write weights in", path);

@@ -37,7 +37,7 @@ OPTIONS = {
     "evaluate": f"model output report batch {IMAGES}",
     "predict": f"model top batch {IMAGES}",
     "explain": f"model output map class layer colours alpha top {IMAGES}",
-    "convert": "layout dtype",
+    "convert": "layout dtype head classes size preprocess",
     "bench": "on pass batch size layers repeats report compare arch head trainable",
     "selftest": "",
 }
@@ -190,7 +190,9 @@ class Usage(Program):
         self.usage("--nesterov: only with --momentum above 0", *train, "--nesterov", "--optimizer", "sgd")
         self.usage("--quiet and --verbose", "devices", "-q", "-v")
         self.usage("extension must be .npy, .h5, .safetensors or .csv", "extract", "d", "-o", "f.txt")
-        self.usage("extension must be .h5 or .safetensors", "convert", "a", "b.onnx")
+        self.usage("extension must be .safetensors, .h5, .pth, .pt or .onnx", "convert", "a", "b.keras")
+        self.usage("--size: only with --head or --classes", "convert", "a", "b.h5", "--size", "32")
+        self.usage("--layout keras: needs an OUT", "convert", "a", "b.pth", "--layout", "keras")
         self.usage("--layout torchvision: needs an OUT", "convert", "a", "b.h5", "--layout", "torchvision")
         self.usage("--dtype f16: needs an OUT", "convert", "a", "b.h5", "--dtype", "f16")
 
