@@ -7,6 +7,7 @@ import json
 import os
 import struct
 import sys
+import zipfile
 
 import h5py
 import numpy as np
@@ -378,6 +379,11 @@ def main(folder):
     keras3(at("keras3_head.weights.h5"), inner="functional/layers", extra=HEAD)
     keras3(at("keras3_named.weights.h5"), names=True, extra=HEAD)
     keras3(at("keras3_old.weights.h5"), root="_layer_checkpoint_dependencies")
+    for name, how in (("keras3_archive.keras", zipfile.ZIP_STORED), ("keras3_packed.keras", zipfile.ZIP_DEFLATED)):
+        with zipfile.ZipFile(at(name), "w", how) as file:
+            file.writestr("metadata.json", '{"keras_version": "3.3.3"}')
+            file.writestr("config.json", '{"class_name": "Sequential"}')
+            file.write(at("keras3_head.weights.h5"), "model.weights.h5")
     for arch in CONVS:
         write_safetensors(at(f"torch_{arch}.safetensors"), torch_tensors(arch, False))
     write_safetensors(at("torch_top.safetensors"), torch_tensors("vgg16", True), {"format": "pt"})

@@ -40,6 +40,8 @@ static const struct layout {
     { "keras3_head.weights.h5", "vgg16", 15, VGG_PREPROCESS_CAFFE, false },
     { "keras3_named.weights.h5", "vgg16", 15, VGG_PREPROCESS_CAFFE, false },
     { "keras3_old.weights.h5", "vgg16", 13, VGG_PREPROCESS_CAFFE, false },
+    { "keras3_archive.keras", "vgg16", 15, VGG_PREPROCESS_CAFFE, false },
+    { "keras3_packed.keras", "vgg16", 15, VGG_PREPROCESS_CAFFE, false },
     { "small_gzip.h5", "vgg16", 1, VGG_PREPROCESS_CAFFE, true },
     { "small_latest.h5", "vgg16", 1, VGG_PREPROCESS_CAFFE, true },
     { "torch_vgg11.safetensors", "vgg11", 8, VGG_PREPROCESS_TORCH, false },

@@ -39,6 +39,13 @@ static bool read_superblock(struct vgg_hdf *hdf)
     return true;
 }
 
+static enum vgg_status begin(struct vgg_hdf *hdf, const char *path)
+{
+    if (read_superblock(hdf) && vgg_hdf_is_group(hdf, hdf->root)) return VGG_OK;
+    vgg_hdf_close(hdf);
+    return vgg_fail(VGG_ERR_FORMAT, "%s: is a damaged or truncated HDF5 file, or not of its usual form", path);
+}
+
 enum vgg_status vgg_hdf_open(struct vgg_hdf *hdf, const char *path)
 {
     const void *map;
@@ -46,14 +53,18 @@ enum vgg_status vgg_hdf_open(struct vgg_hdf *hdf, const char *path)
     enum vgg_status status = vgg_file_map(&map, &hdf->size, path);
     if (status != VGG_OK) return status;
     hdf->map = map;
-    if (read_superblock(hdf) && vgg_hdf_is_group(hdf, hdf->root)) return VGG_OK;
-    vgg_hdf_close(hdf);
-    return vgg_fail(VGG_ERR_FORMAT, "%s: is a damaged or truncated HDF5 file, or not of its usual form", path);
+    return begin(hdf, path);
+}
+
+enum vgg_status vgg_hdf_open_bytes(struct vgg_hdf *hdf, const void *bytes, size_t size, const char *path)
+{
+    *hdf = (struct vgg_hdf) { .map = bytes, .size = size, .borrowed = true };
+    return begin(hdf, path);
 }
 
 void vgg_hdf_close(struct vgg_hdf *hdf)
 {
-    vgg_file_unmap(hdf->map, hdf->size);
+    if (!hdf->borrowed) vgg_file_unmap(hdf->map, hdf->size);
     *hdf = (struct vgg_hdf) { 0 };
 }
 

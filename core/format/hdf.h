@@ -12,6 +12,9 @@
 
 /* VGG_ERR_FORMAT for files that are damaged or of another kind. */
 enum vgg_status vgg_hdf_open(struct vgg_hdf *hdf, const char *path);
+/* The same of a file whose bytes are in memory already, where they stay until after vgg_hdf_close. `path`: for
+ * messages. */
+enum vgg_status vgg_hdf_open_bytes(struct vgg_hdf *hdf, const void *bytes, size_t size, const char *path);
 void vgg_hdf_close(struct vgg_hdf *hdf);
 
 /* The object at a path of hard links below `parent`; false: not there. "" is the parent itself. */

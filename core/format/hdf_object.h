@@ -9,6 +9,7 @@ struct vgg_hdf {
     const unsigned char *map;
     size_t size;
     uint64_t root;
+    bool borrowed; /* the bytes belong to another */
 };
 
 /* `size` bytes at an address, or NULL when they are not all in the file. */

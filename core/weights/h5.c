@@ -10,7 +10,7 @@
 #include "core/weights/names.h"
 
 /* Bounds on what a hostile file can make the walk through Keras 3's groups do. */
-enum { DEEPEST = 12, MOST_OBJECTS = 20000, MOST_TENSORS = 4096 };
+enum { DEEPEST = 12, MOST_OBJECTS = 20000, MOST_TENSORS = 4096, MOST_UNPACKED = 1 << 30 };
 
 /* Describes and adds the data set at `path`, which is `object` of the file. */
 static enum vgg_status add_dataset(struct vgg_weights *weights, const char *layer, bool bias, const char *path,
@@ -229,13 +229,13 @@ static bool has_layer_names(const struct vgg_hdf *hdf, uint64_t group)
     return vgg_hdf_has_attribute(hdf, group, "layer_names") || vgg_hdf_has_attribute(hdf, group, "layer_names0");
 }
 
-enum vgg_status vgg_weights_h5_open(struct vgg_weights *weights)
+/* Reads what the opened file holds. */
+static enum vgg_status read_layers(struct vgg_weights *weights)
 {
     struct vgg_hdf *hdf = &weights->hdf;
     uint64_t group;
     int budget = MOST_OBJECTS;
-    enum vgg_status status = vgg_hdf_open(hdf, weights->path);
-    if (status == VGG_OK) status = read_meta(weights);
+    enum vgg_status status = read_meta(weights);
     if (status != VGG_OK) return status;
     if (has_layer_names(hdf, hdf->root)) return open_legacy(weights, hdf->root, "");
     if (vgg_hdf_find(hdf, hdf->root, "model_weights", &group)) return open_legacy(weights, group, "model_weights");
@@ -253,6 +253,31 @@ enum vgg_status vgg_weights_h5_open(struct vgg_weights *weights)
     return vgg_fail(VGG_ERR_FORMAT,
                     "%s: an HDF5 file without Keras' layer_names, model_weights or layers: not a file of weights",
                     weights->path);
+}
+
+enum vgg_status vgg_weights_h5_open(struct vgg_weights *weights)
+{
+    enum vgg_status status = vgg_hdf_open(&weights->hdf, weights->path);
+    return status == VGG_OK ? read_layers(weights) : status;
+}
+
+static const char keras_weights[] = "model.weights.h5";
+
+bool vgg_weights_is_keras(const struct vgg_zip *zip)
+{
+    return vgg_zip_find(zip, keras_weights) && vgg_zip_find(zip, "config.json");
+}
+
+enum vgg_status vgg_weights_keras_open(struct vgg_weights *weights, struct vgg_zip *zip)
+{
+    const struct vgg_zip_entry *entry = vgg_zip_find(zip, keras_weights);
+    enum vgg_status status = VGG_OK;
+    weights->zip = zip;
+    if (!entry->data) status = vgg_zip_read(&weights->unpacked, zip, entry, MOST_UNPACKED);
+    if (status != VGG_OK) return status;
+    const void *bytes = entry->data ? entry->data : weights->unpacked;
+    status = vgg_hdf_open_bytes(&weights->hdf, bytes, (size_t)entry->size, weights->path);
+    return status == VGG_OK ? read_layers(weights) : status;
 }
 
 enum vgg_status vgg_weights_h5_read(const struct vgg_weights *weights, const struct vgg_weights_tensor *tensor,

@@ -45,6 +45,8 @@ struct vgg_weights {
     char *norm;                /* the first tensor of batch normalisation, which is not run here; NULL: none */
     struct vgg_st *st;
     struct vgg_torch *torch;
+    struct vgg_zip *zip; /* of a Keras archive */
+    void *unpacked;      /* its weights, where they are compressed */
     struct vgg_hdf hdf;  /* not open: all zero */
     struct vgg_h5_meta { /* of HDF5 and .pth */
         char *key, *value;

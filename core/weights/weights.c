@@ -74,6 +74,7 @@ static enum vgg_status open_zip(struct vgg_weights *weights)
     enum vgg_status status = vgg_zip_open(&zip, weights->path);
     if (status != VGG_OK) return status;
     if (vgg_torch_is(zip)) return vgg_weights_pth_open(weights, zip);
+    if (vgg_weights_is_keras(zip)) return vgg_weights_keras_open(weights, zip);
     status = refuse_zip(zip, weights->path);
     vgg_zip_close(zip);
     return status;
@@ -150,6 +151,8 @@ void vgg_weights_close(struct vgg_weights *weights)
     vgg_hdf_close(&weights->hdf);
     vgg_st_close(weights->st);
     vgg_torch_close(weights->torch);
+    vgg_zip_close(weights->zip);
+    free(weights->unpacked);
     free(weights->path);
     free(weights);
 }
