@@ -58,6 +58,8 @@ VGG_API void vgg_log_set(vgg_log_fn *fn, void *user, enum vgg_log_level level);
 
 /* "MAJOR.MINOR.PATCH" of the library that runs. */
 VGG_API const char *vgg_version(void);
+/* What reads and writes zip archives (.pth, .keras): "minizip", or "none: " and why. */
+VGG_API const char *vgg_zip_library(void);
 
 /* What long work reports; `done` of `total` items (0 = unknown) of `phase`, after each batch or step. */
 struct vgg_progress {

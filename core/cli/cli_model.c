@@ -8,7 +8,8 @@
 const struct cli_option cli_network_options[] = {
     { .name = "weights",
       .value = "W",
-      .help = "a file (Keras .h5, .safetensors, or a model), imagenet (what `vgg16 pull` finds), starter (small, comes "
+      .help = "a file (Keras .h5 or .keras, PyTorch .pth, .safetensors, or a model), imagenet (what `vgg16 pull` "
+              "finds), starter (small, comes "
               "with the program), or random (He normal, from --seed) (default: imagenet if it is on this machine, else "
               "starter)",
       .read = cli_read_text,

@@ -1,13 +1,13 @@
 #include "core/format/zip.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
+#include "core/base/os_thread.h"
 
 enum { MOST_ENTRIES = 65536, MOST_NAME = 1024, PIECE = 1 << 24 };
 
@@ -80,20 +80,30 @@ static void open_library(void)
     };
     void *handle = NULL;
     for (size_t i = 0; i < sizeof names / sizeof *names && !handle; i++)
-        handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+        handle = vgg_os_library_open(names[i]);
     lib.opened = handle != NULL;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted && lib.opened; i++) {
-        void *function = dlsym(handle, wanted[i].name);
+        void *function = vgg_os_library_symbol(handle, wanted[i].name);
         lib.opened = function != NULL;
         memcpy(wanted[i].slot, &function, sizeof function);
     }
 }
 
+static bool has_library(void)
+{
+    static struct vgg_os_once once = VGG_OS_ONCE_INIT;
+    vgg_os_once(&once, open_library);
+    return lib.opened;
+}
+
+const char *vgg_zip_library(void)
+{
+    return has_library() ? "minizip" : "none: libminizip is not installed";
+}
+
 static enum vgg_status need_library(const char *path)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, open_library);
-    if (lib.opened) return VGG_OK;
+    if (has_library()) return VGG_OK;
     return vgg_fail(VGG_ERR_UNSUPPORTED,
                     "%s: is a zip archive, which needs the library minizip; install it (Debian: libminizip1)", path);
 }
@@ -252,6 +262,11 @@ enum vgg_status vgg_zip_write(const char *path, const struct vgg_zip_part *parts
 }
 
 #else /* without minizip */
+
+const char *vgg_zip_library(void)
+{
+    return "none: built without minizip";
+}
 
 static enum vgg_status lacks(const char *path)
 {

@@ -86,7 +86,7 @@ class Help(Program):
         self.assertNotIn("--conv", text)
 
     def test_version(self):
-        self.assertRegex(self.succeed("--version"), r"^vgg16 \d+\.\d+\.\d+\n$")
+        self.assertRegex(self.succeed("--version"), r"^vgg16 \d+\.\d+\.\d+\nzip archives \(.pth, .keras\): (minizip|none: .*)\n$")
         self.assertEqual(self.succeed("train", "--version"), self.succeed("--version"))
 
 
