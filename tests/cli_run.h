@@ -18,7 +18,7 @@ struct cli_run {
     int count;     /* of arguments */
 };
 
-/* Parses "vgg16 LINE", cut at spaces, where "_" stands for one. Nothing is printed. Ends with cli_run_finish. */
+/* Parses "vgg16 LINE", cut at spaces, where "~" stands for one. Nothing is printed. Ends with cli_run_finish. */
 static inline enum vgg_status cli_run_parse(struct cli_run *run, const char *line)
 {
     size_t n = strlen(line);
@@ -27,7 +27,7 @@ static inline enum vgg_status cli_run_parse(struct cli_run *run, const char *lin
     memcpy(run->text, line, n + 1);
     run->argv[run->argc++] = (char[]) { "vgg16" };
     for (char *rest = run->text, *word; (word = strtok_r(rest, " ", &rest)) && run->argc < CLI_RUN_WORDS;) {
-        for (char *at = word; (at = strchr(at, '_'));)
+        for (char *at = word; (at = strchr(at, '~'));)
             *at = ' ';
         run->argv[run->argc++] = word;
     }

@@ -1,4 +1,4 @@
-/* What option values the program reads, and what it takes for nonsense. "_" stands for a space. */
+/* What option values the program reads, and what it takes for nonsense. "~" stands for a space. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -44,18 +44,18 @@ Test(option_values, bytes)
         cli_run_finish(&run);
     }
     expect(VGG_ERR_ARGUMENT, "bench", "memory",
-           "512_ _512 512_M 0x10M 0x100000 1.5.2G 5GiBB 5GBB 5GBi 5Gii 5iB 5GM 1e9 1E9 1.e9 +5G -5G 5.G .5G . 5.BG "
+           "512~ ~512 512~M 0x10M 0x100000 1.5.2G 5GiBB 5GBB 5GBi 5Gii 5iB 5GM 1e9 1E9 1.e9 +5G -5G 5.G .5G . 5.BG "
            "1,5G M GiB "
-           "1023K 1048575 0 0.9M 99999999999T 1e30 inf nan 1P 5G_ 5\tG 512\n");
+           "1023K 1048575 0 0.9M 99999999999T 1e30 inf nan 1P 5G~ 5\tG 512\n");
 }
 
 Test(option_values, whole_numbers)
 {
     expect(VGG_OK, "train d", "epochs", "0 1 007 1000000");
     expect(VGG_ERR_ARGUMENT, "train d", "epochs",
-           "+1 -0 -1 1. 1.0 1e3 0x1 _1 1_ 1x 1,0 1000001 99999999999999999999 x");
+           "+1 -0 -1 1. 1.0 1e3 0x1 ~1 1~ 1x 1,0 1000001 99999999999999999999 x");
     expect(VGG_OK, "train d", "seed", "0 1 18446744073709551615");
-    expect(VGG_ERR_ARGUMENT, "train d", "seed", "+1 -1 1. 1e3 0x1 _1 1_ 1x 18446744073709551616 x");
+    expect(VGG_ERR_ARGUMENT, "train d", "seed", "+1 -1 1. 1e3 0x1 ~1 1~ 1x 18446744073709551616 x");
     expect(VGG_ERR_ARGUMENT, "predict d", "top", "0 +1 1e1 1.5");
 }
 
@@ -63,7 +63,7 @@ Test(option_values, numbers)
 {
     expect(VGG_OK, "train d", "lr", "1e-3 1E-3 0.001 .001 3 1e+1");
     expect(VGG_ERR_ARGUMENT, "train d", "lr",
-           "1e-3x +1e-3 -1 0 1e 1e- 1e1e1 1.2.3 0x1p-3 _1 1_ inf nan 1e999 1,5 . e1 --1");
+           "1e-3x +1e-3 -1 0 1e 1e- 1e1e1 1.2.3 0x1p-3 ~1 1~ inf nan 1e999 1,5 . e1 --1");
     expect(VGG_ERR_ARGUMENT, "train d", "weight-decay", "-0 +0 -1 1- 1e-3-");
 }
 
@@ -71,7 +71,7 @@ Test(option_values, sizes)
 {
     expect(VGG_OK, "train d", "size", "32 150x200 150X200 16384");
     expect(VGG_ERR_ARGUMENT, "train d", "size",
-           "150x x150 +150 150x+200 150x-200 _150 150_ 150x_200 150xx200 150x200x3 31 16385 1e2 150.0 0x96 "
+           "150x x150 +150 150x+200 150x-200 ~150 150~ 150x~200 150xx200 150x200x3 31 16385 1e2 150.0 0x96 "
            "99999999999999999999");
 }
 
@@ -81,7 +81,7 @@ Test(option_values, schedules)
     expect(VGG_ERR_ARGUMENT, "train d", "schedule",
            "step step: step:3 step:+3:0.5 step:3:+0.5 step:3.0:0.5 step:3:0.5x step:3:0.5:1 step:0:0.5 step:3:0 "
            "step:3:1.1 "
-           "step:_3:0.5 step:3:_0.5 Cosine cosine_");
+           "step:~3:0.5 step:3:~0.5 Cosine cosine~");
 }
 
 Test(option_values, changes)
@@ -92,7 +92,7 @@ Test(option_values, changes)
            "rotate=1,rotate=2 rotate=1,zoom=0.1,rotate=1 flip,flip flip,rotate=1,flip shift=0.1,shift=0.1 "
            "shift=0.1,shift-height=0.2 shift-width=0.1,shift=0.2 shear=1,shear=1 zoom=0.1,flip,zoom=0.1 rotate=+1 "
            "rotate=1x "
-           "rotate=_1 rotate=1_ rotate=0x1 rotate=-0 flip, ,flip flip,,zoom=0.1 rotate rotate= flip=1 Flip");
+           "rotate=~1 rotate=1~ rotate=0x1 rotate=-0 flip, ,flip flip,,zoom=0.1 rotate rotate= flip=1 Flip");
     struct cli_run run;
     cr_assert(parse(&run, "train d", "augment", "rotate=1,shift=0.25,shear=2,zoom=0.5") == VGG_OK);
     const struct vgg_augment_options *a = &((struct cli_train *)run.options)->augment;
@@ -105,7 +105,7 @@ Test(option_values, changes)
 Test(option_values, lists)
 {
     expect(VGG_OK, "bench", "batch", "1 1,8 8,1,64");
-    expect(VGG_ERR_ARGUMENT, "bench", "batch", "1,1 1,8,1 1, ,1 1,,8 +1 1,+8 1,_8 1;8 1e1 0");
+    expect(VGG_ERR_ARGUMENT, "bench", "batch", "1,1 1,8,1 1, ,1 1,,8 +1 1,+8 1,~8 1;8 1e1 0");
     expect(VGG_OK, "bench", "size", "224,150x200 32x33,33x32");
     expect(VGG_ERR_ARGUMENT, "bench", "size", "224,224 224,32,224x224 150x200,150x200 224, ,224 224,+150 224x");
     expect(VGG_OK, "bench", "pass", "forward step,backward");
@@ -117,9 +117,9 @@ Test(option_values, lists)
 
 Test(option_values, words)
 {
-    expect(VGG_ERR_ARGUMENT, "train d", "optimizer", "SGD sgd_ _sgd sg lion");
-    expect(VGG_ERR_ARGUMENT, "extract d", "conv", "Auto auto_ winograd4 fast");
-    expect(VGG_ERR_ARGUMENT, "extract d", "preprocess", "default Torch torch_");
+    expect(VGG_ERR_ARGUMENT, "train d", "optimizer", "SGD sgd~ ~sgd sg lion");
+    expect(VGG_ERR_ARGUMENT, "extract d", "conv", "Auto auto~ winograd4 fast");
+    expect(VGG_ERR_ARGUMENT, "extract d", "preprocess", "default Torch torch~");
     struct cli_run run;
     cr_expect(cli_run_parse(&run, "train d --output=") == VGG_ERR_ARGUMENT);
     cli_run_finish(&run);
