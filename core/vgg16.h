@@ -403,6 +403,13 @@ VGG_API enum vgg_status vgg_explain_files(struct vgg_explain *explain, const str
 enum vgg_optimizer { VGG_OPTIMIZER_RMSPROP, VGG_OPTIMIZER_SGD, VGG_OPTIMIZER_ADAM, VGG_OPTIMIZER_ADAMW };
 enum vgg_schedule { VGG_SCHEDULE_CONSTANT, VGG_SCHEDULE_COSINE /* to 0 */, VGG_SCHEDULE_STEP };
 
+/* The figure of an epoch by which epochs are compared: less of a loss is better, more of an accuracy. DEFAULT:
+ * val_loss, or the training loss without validation data. */
+enum vgg_monitor { VGG_MONITOR_DEFAULT, VGG_MONITOR_VAL_LOSS, VGG_MONITOR_VAL_ACCURACY };
+/* Whose parameters the model has in the end: the last epoch's, or those of the epoch with the best monitored figure, of
+ * equal ones the first, as Keras' ModelCheckpoint(save_best_only=True) and EarlyStopping(restore_best_weights=True). */
+enum vgg_keep { VGG_KEEP_LAST, VGG_KEEP_BEST };
+
 struct vgg_epoch {
     int epoch;                                     /* 1-based */
     double loss, accuracy, val_loss, val_accuracy; /* val_*: NAN without validation data */
@@ -418,6 +425,7 @@ struct vgg_history {
     size_t count;
     uint64_t steps;                        /* done, those before a resume included; 0: the model is as it was */
     int shard;                             /* images whose gradients were one sum; 0: it did not come to that */
+    int best;                              /* epoch with the best monitored figure; 0: none */
     double seconds_features, seconds_save; /* of this call: computing frozen features, writing checkpoints */
 };
 /* Frees what a history holds and empties it; accepts a zeroed one. */
@@ -446,8 +454,12 @@ struct vgg_train_options {
      * fit is VGG_ERR_MEMORY. 0: the largest power of two whose activations and gradients take 1 GiB (all layers of
      * VGG16: 8 at 224x224, 256 at 32x32; a head on frozen layers: thousands). */
     int shard;
-    bool balanced;  /* class weights N / (classes * N_c) */
-    int early_stop; /* stop after so many epochs without a lower val_loss (loss without validation data); 0: never */
+    bool balanced;            /* class weights N / (classes * N_c) */
+    enum vgg_monitor monitor; /* of early_stop and keep */
+    int early_stop;           /* stop after so many epochs without a better monitored figure; 0: never */
+    /* BEST needs validation data. The model of an interrupted training is that of the best epoch, too, once there is
+     * one; checkpoints hold it beside the latest parameters. */
+    enum vgg_keep keep;
     bool no_shuffle;
     uint64_t seed; /* of order, augmentation and dropout */
     /* Folder for checkpoints after each epoch and on interruption; NULL: none. One training at a time has it. One that
@@ -457,7 +469,8 @@ struct vgg_train_options {
      * step); else the call fails with VGG_ERR_DEVICE_LOST. */
     bool cpu_on_device_lost;
     /* Go on from the newest valid checkpoint in that folder, if there is one. All that changes a step must be as it was
-     * then, data included; the engine, early_stop and, without a cosine, epochs (not below what is done) may change. */
+     * then, data and what is kept included; the engine, early_stop and, without a cosine, epochs (not below what is
+     * done) may change. */
     bool resume;
     bool overwrite; /* replace the checkpoints in that folder, once the first new one is written */
     /* File that holds the history after each epoch, resumed ones included. X.jsonl: a JSON object a line with the

@@ -243,7 +243,7 @@ Test(resume, from_the_newest_that_is_whole)
     cr_assert_eq(train(&straight, &whole, o, 0), VGG_OK);
     static const char *const damages[] = { "truncate -s 900 %s",
                                            "truncate -s -4 %s",
-                                           "sed -i s/waited=/waited:/ %s",
+                                           "sed -i s/correct=/correct:/ %s",
                                            "sed -i s/epoch_step/epoch-step/ %s",
                                            "sed -i s/settings/Settings/ %s",
                                            "sed -i 's/\"state\"/\"State\"/' %s",

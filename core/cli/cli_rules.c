@@ -116,10 +116,14 @@ static bool trains_or_reports(const struct cli_facts *facts)
     return trains(facts) || given(facts, "report");
 }
 
+static bool validates(const struct cli_facts *facts)
+{
+    return given(facts, "validation") || given(facts, "validation-split");
+}
+
 static bool computes(const struct cli_facts *facts)
 {
-    return trains(facts) ||
-           (given(facts, "report") && (given(facts, "validation") || given(facts, "validation-split")));
+    return trains(facts) || (given(facts, "report") && validates(facts));
 }
 
 static bool trains_randomly(const struct cli_facts *facts)
@@ -151,6 +155,11 @@ static bool schedule_steps(const struct cli_facts *facts)
     const char *text = given(facts, "schedule");
     if (!text || strncmp(text, step, sizeof step - 1) != 0) return true;
     return strtol(text + sizeof step - 1, NULL, 10) < number(facts, "epochs", EPOCHS);
+}
+
+static bool monitors(const struct cli_facts *facts)
+{
+    return validates(facts) && (says(facts, "keep", "best") || given(facts, "early-stop"));
 }
 
 static bool may_stop_early(const struct cli_facts *facts)
@@ -301,10 +310,8 @@ const struct cli_rule cli_rules[] = {
       .words = "the report is a page; name it X.html" },
     { "train", "log", .value = "", .holds = log_is_history, .words = "the history is .csv or .jsonl" },
     { "train",
-      "trainable optimizer lr weight-decay schedule steps-per-epoch shard class-weight no-shuffle checkpoint "
-      "on-device-lost "
-      "log "
-      "tensorboard augment",
+      "trainable optimizer lr weight-decay schedule steps-per-epoch shard class-weight keep no-shuffle checkpoint "
+      "on-device-lost log tensorboard augment",
       .holds = trains, .words = "only with --epochs above 0" },
     { "train", "validation validation-split", .holds = trains_or_reports,
       .words = "only with --epochs above 0 or --report" },
@@ -318,6 +325,8 @@ const struct cli_rule cli_rules[] = {
     { "train", "schedule", .value = "", .holds = schedule_steps,
       .words = "EVERY must be below the number of --epochs" },
     { "train", "early-stop", .holds = may_stop_early, .words = "only with --epochs above N" },
+    { "train", "keep", .value = "best", .holds = validates, .words = "only with --validation or --validation-split" },
+    { "train", "monitor", .holds = monitors, .words = "only with validation data and --keep best or --early-stop" },
     { "train", "augment", .holds = data_is_images, .words = "only on images; DATA holds features" },
 
     { "extract", "output", .value = "", .holds = output_is_features,

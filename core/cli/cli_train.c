@@ -188,6 +188,8 @@ static enum vgg_status print_json(struct session *s, bool interrupted)
     cJSON *json = cJSON_CreateObject();
     cli_json_text(json, "output", s->options->output);
     cJSON_AddBoolToObject(json, "interrupted", interrupted);
+    bool best = s->options->keep == VGG_KEEP_BEST && s->history.best;
+    if (best) cJSON_AddNumberToObject(json, "kept", s->history.best);
     cJSON_AddItemToObject(json, "epochs", s->epochs);
     s->epochs = NULL;
     return cli_json_print(s->cli, json);
@@ -235,6 +237,19 @@ static enum vgg_status write_report(struct session *s, const struct vgg_train_op
     return cli_work_status(status);
 }
 
+/* Says which epoch's model was written, where it is not that of a whole training. */
+static void tell_model(const struct session *s, const struct vgg_train_options *options, bool interrupted)
+{
+    const struct vgg_history *h = &s->history;
+    if (options->keep == VGG_KEEP_BEST && h->best) {
+        const struct vgg_epoch *e = &h->epochs[h->best - 1];
+        cli_note(s->cli, "%s: holds the model of epoch %d, the best%s: val_loss %.4f, val_accuracy %.4f",
+                 s->options->output, h->best, interrupted ? " so far" : "", e->val_loss, e->val_accuracy);
+    } else if (interrupted) {
+        cli_note(s->cli, "%s: holds the model as far as it was trained", s->options->output);
+    }
+}
+
 /* Trains and saves; an interrupted training is saved as far as it came. */
 static enum vgg_status train(struct session *s)
 {
@@ -259,8 +274,7 @@ static enum vgg_status train(struct session *s)
         if (status != VGG_OK) return status;
     }
     cli_curves_print(s->cli, &s->history);
-    if (trained == VGG_INTERRUPTED)
-        cli_note(s->cli, "%s: holds the model as far as it was trained", s->options->output);
+    tell_model(s, &options, trained == VGG_INTERRUPTED);
     if (s->cli->common.json) status = print_json(s, trained == VGG_INTERRUPTED);
     return status == VGG_OK ? trained : status;
 }
@@ -304,9 +318,11 @@ const struct cli_command cli_train = {
         "the base too, so that it takes images afterwards. Features without such a record need --weights, "
         "--size and --layer.\nOne line an epoch "
         "is printed: loss, accuracy, those of the validation data, time. After Ctrl-C the model is written as "
-        "far as it was trained. On a terminal the curves follow in the end. When the loss is no longer finite, "
+        "far as it was trained, or, with --keep best, that of the best epoch so far. On a terminal the curves follow "
+        "in the end. When the loss is no longer finite, "
         "no model is written.\nJSON: output, "
-        "interrupted, epochs: [{epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, images, seconds, "
+        "interrupted, kept (with --keep best: the epoch), epochs: [{epoch, loss, accuracy, val_loss, val_accuracy, "
+        "learning_rate, images, seconds, "
         "seconds_load, seconds_train, seconds_validate}]",
     .needs = "DATA",
     .groups = cli_train_groups,

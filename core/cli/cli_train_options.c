@@ -5,6 +5,8 @@
 #include "core/cli/cli_train.h"
 
 static const char *const class_weight_names[] = { "none", "balanced", NULL };
+static const char *const keep_names[] = { "last", "best", NULL };
+static const char *const monitor_names[] = { "", "val_loss", "val_accuracy", NULL };
 static const char *const on_device_lost_names[] = { "stop", "cpu", NULL };
 
 /* constant, cosine, or step:EVERY:FACTOR. */
@@ -154,12 +156,26 @@ static const struct cli_option step_options[] = {
       .offset = offsetof(struct cli_train, class_weight) },
     { .name = "early-stop",
       .value = "N",
-      .help = "stop after N epochs without a lower validation loss, or training loss without validation data (default: "
-              "never)",
+      .help = "stop after N epochs without a better figure by --monitor, or a lower training loss without validation "
+              "data (default: never)",
       .read = cli_read_int,
       .min = 1,
       .max = 1000000,
       .offset = offsetof(struct cli_train, early_stop) },
+    { .name = "keep",
+      .value = "WHICH",
+      .help =
+          "write the model of the last epoch, or of the best one by --monitor, of equal ones the first (default last)",
+      .read = cli_read_choice,
+      .choices = keep_names,
+      .offset = offsetof(struct cli_train, keep) },
+    { .name = "monitor",
+      .value = "FIGURE",
+      .help = "what makes an epoch better for --keep best and --early-stop: a lower val_loss, or a higher val_accuracy "
+              "(default val_loss)",
+      .read = cli_read_choice,
+      .choices = monitor_names,
+      .offset = offsetof(struct cli_train, monitor) },
     { .name = "no-shuffle",
       .help = "keep the order of DATA in every epoch",
       .read = cli_read_flag,
@@ -180,7 +196,8 @@ static const struct cli_option step_options[] = {
     { .name = "resume",
       .help =
           "go on from the newest checkpoint in --checkpoint DIR, if there is one. Whatever changes a step must be the "
-          "same, DATA and --lr included; --early-stop, the device and, except with --schedule cosine, --epochs may "
+          "same, DATA, --lr and --keep included; --early-stop, the device and, except with --schedule cosine, --epochs "
+          "may "
           "change",
       .read = cli_read_flag,
       .offset = offsetof(struct cli_train, resume) },
@@ -239,7 +256,9 @@ struct vgg_train_options cli_train_options(const struct cli *cli, const struct c
         .batch = o->batch,
         .shard = o->shard,
         .balanced = o->class_weight != 0,
+        .monitor = (enum vgg_monitor)o->monitor,
         .early_stop = o->early_stop,
+        .keep = (enum vgg_keep)o->keep,
         .no_shuffle = o->no_shuffle,
         .seed = cli->common.seed,
         .checkpoint = o->checkpoint,

@@ -23,13 +23,14 @@
 #define META_CLASSES "classes"
 #define META_SOURCE "weights"
 #define META_SHARD "shard"
+#define META_EPOCH "epoch"
 
 enum vgg_status vgg_model_export(const struct vgg_model *model, const char *path, enum vgg_weights_layout layout,
                                  enum vgg_weights_precision precision)
 {
     const struct vgg_arch *arch = &model->arch;
     struct vgg_weights_layer layers[VGG_MAX_LAYERS];
-    char height[16], width[16], shard[16];
+    char height[16], width[16], shard[16], epoch[16];
     for (int i = 0; i < arch->count; i++) {
         const struct vgg_layer *layer = &arch->layer[i];
         const struct vgg_view *k = &layer->kernel;
@@ -47,6 +48,7 @@ enum vgg_status vgg_model_export(const struct vgg_model *model, const char *path
     snprintf(height, sizeof height, "%d", arch->h);
     snprintf(width, sizeof width, "%d", arch->w);
     snprintf(shard, sizeof shard, "%d", model->shard);
+    snprintf(epoch, sizeof epoch, "%d", model->epoch);
     size_t named = model->class_names ? (size_t)vgg_arch_classes(arch) : 0;
     char *classes = vgg_json_print_texts((const char *const *)model->class_names, named);
     if (!classes) return vgg_fail_memory("class names", 0);
@@ -76,11 +78,17 @@ enum vgg_status vgg_model_export(const struct vgg_model *model, const char *path
         NULL,
         NULL,
         NULL,
+        NULL,
+        NULL,
     };
-    size_t pairs = sizeof meta / sizeof *meta - 7;
+    size_t pairs = sizeof meta / sizeof *meta - 9;
     if (model->shard) {
         meta[pairs++] = META_SHARD;
         meta[pairs++] = shard;
+    }
+    if (model->epoch) {
+        meta[pairs++] = META_EPOCH;
+        meta[pairs++] = epoch;
     }
     if (model->resize != VGG_RESIZE_DEFAULT) {
         meta[pairs++] = META_RESIZE;
@@ -174,6 +182,8 @@ static enum vgg_status load(struct vgg_model **out, const char *path)
     CHECK(read_classes(*out, vgg_weights_meta(weights, META_CLASSES), path));
     const char *shard = vgg_weights_meta(weights, META_SHARD);
     if (shard) (*out)->shard = atoi(shard);
+    const char *epoch = vgg_weights_meta(weights, META_EPOCH);
+    if (epoch) (*out)->epoch = atoi(epoch);
     vgg_weights_close(weights);
     return VGG_OK;
 fail:

@@ -15,7 +15,7 @@
 
 /* Pairs that are collected. */
 struct tiles {
-    struct vgg_html_pair pair[8];
+    struct vgg_html_pair pair[9];
     size_t count;
 };
 
@@ -26,10 +26,12 @@ static void add(struct tiles *tiles, const char *name, const char *format, doubl
     snprintf(pair->value, sizeof pair->value, format, value);
 }
 
+/* The figures are those of the epoch that the model is of. */
 static void add_training(struct tiles *tiles, const struct vgg_report *report, char *best_name, size_t size)
 {
     const struct vgg_history *h = report->history;
-    const struct vgg_epoch *last = &h->epochs[h->count - 1], *best = last;
+    bool chosen = report->training && report->training->keep == VGG_KEEP_BEST && h->best;
+    const struct vgg_epoch *kept = &h->epochs[chosen ? (size_t)h->best - 1 : h->count - 1], *best = kept;
     double seconds = h->seconds_features + h->seconds_save, steps = 0.0, images = 0.0;
     for (size_t i = 0; i < h->count; i++) {
         const struct vgg_epoch *e = &h->epochs[i];
@@ -38,15 +40,16 @@ static void add_training(struct tiles *tiles, const struct vgg_report *report, c
         images += (double)e->images;
         if (e->val_accuracy > best->val_accuracy) best = e;
     }
-    if (!isnan(last->val_accuracy)) {
-        add(tiles, "Validation accuracy", "%.1f %%", 100.0 * last->val_accuracy);
+    if (!isnan(kept->val_accuracy)) {
+        add(tiles, "Validation accuracy", "%.1f %%", 100.0 * kept->val_accuracy);
         snprintf(best_name, size, "Best, in epoch %d", best->epoch);
         add(tiles, best_name, "%.1f %%", 100.0 * best->val_accuracy);
-        add(tiles, "Validation loss", "%.4f", last->val_loss);
+        add(tiles, "Validation loss", "%.4f", kept->val_loss);
     }
-    add(tiles, "Training accuracy", "%.1f %%", 100.0 * last->accuracy);
-    add(tiles, "Training loss", "%.4f", last->loss);
+    add(tiles, "Training accuracy", "%.1f %%", 100.0 * kept->accuracy);
+    add(tiles, "Training loss", "%.4f", kept->loss);
     add(tiles, "Epochs", "%.0f", (double)h->count);
+    if (chosen) add(tiles, "Model of epoch", "%.0f", h->best);
     struct vgg_html_pair *time = &tiles->pair[tiles->count++];
     time->name = "Time";
     snprintf(time->value, sizeof time->value, "%s", vgg_report_duration(seconds).text);

@@ -114,7 +114,9 @@ static void add_training(struct settings *s, const struct vgg_report *report)
         more(s, "gradients in shards of at most %d images", report->history->shard);
     add(s, "Epochs", "at most %d", o.epochs);
     if (o.steps_per_epoch) more(s, "of %d steps", o.steps_per_epoch);
-    if (o.early_stop) more(s, "stopped after %d without a lower loss", o.early_stop);
+    const char *better = o.monitor == VGG_MONITOR_VAL_ACCURACY ? "higher accuracy" : "lower loss";
+    if (o.early_stop) more(s, "stopped after %d without a %s", o.early_stop, better);
+    if (o.keep == VGG_KEEP_BEST) more(s, "the best kept: the first with no %s in any other", better);
     add_augment(s, &o.augment);
     add(s, "Order", "%s", o.no_shuffle ? "as in the data" : "shuffled");
     if (o.balanced) add(s, "Class weights", "balanced");

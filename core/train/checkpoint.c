@@ -15,10 +15,10 @@ enum { LINE = 320 };
 
 #define STATE_FORMAT                                                                    \
     "epoch=%d epoch_step=%" PRIu64 " step=%" PRIu64 " pass=%" PRIu64 " number=%" PRIu64 \
-    " loss=%la correct=%la images=%" PRIu64 " best=%la waited=%d"
+    " loss=%la correct=%la images=%" PRIu64
 #define STATE_SCAN                                                                      \
     "epoch=%d epoch_step=%" SCNu64 " step=%" SCNu64 " pass=%" SCNu64 " number=%" SCNu64 \
-    " loss=%la correct=%la images=%" SCNu64 " best=%la waited=%d"
+    " loss=%la correct=%la images=%" SCNu64
 /* One epoch a line; hexadecimal floats keep every bit. */
 #define EPOCH_FORMAT "%d %la %la %la %la %la %la %" PRIu64 " %la %la %la\n"
 #define EPOCH_SCAN "%d %la %la %la %la %la %la %" SCNu64 " %la %la %la\n"
@@ -38,6 +38,11 @@ static char *history_text(const struct vgg_train_state *state)
     return text;
 }
 
+static struct vgg_st_tensor flat(const char *name, float *values, size_t count)
+{
+    return (struct vgg_st_tensor) { name, VGG_DTYPE_F32, 1, { count }, values, count * sizeof(float) };
+}
+
 enum vgg_status vgg_checkpoint_write(struct vgg_checkpoint_folder *folder, const struct vgg_train_state *state,
                                      const struct vgg_train_arrays *arrays, const char *settings)
 {
@@ -46,19 +51,15 @@ enum vgg_status vgg_checkpoint_write(struct vgg_checkpoint_folder *folder, const
     char text[512], *path = vgg_checkpoint_path(folder->path, &mark);
     char *history = history_text(state);
     snprintf(text, sizeof text, STATE_FORMAT, state->epoch, state->epoch_step, state->step, state->pass, state->number,
-             state->loss, state->correct, state->images, state->best, state->waited);
+             state->loss, state->correct, state->images);
     if (!history || !path) CHECK(vgg_fail_memory("a checkpoint", LINE));
-    struct vgg_st_tensor tensors[] = {
-        { "params", VGG_DTYPE_F32, 1, { arrays->param_count }, arrays->params, arrays->param_count * sizeof(float) },
-        { "moments",
-          VGG_DTYPE_F32,
-          1,
-          { arrays->moment_count },
-          arrays->moments,
-          arrays->moment_count * sizeof(float) },
-    };
+    struct vgg_st_tensor tensors[3];
+    size_t count = 0;
+    tensors[count++] = flat("params", arrays->params, arrays->param_count);
+    if (arrays->moment_count) tensors[count++] = flat("moments", arrays->moments, arrays->moment_count);
+    if (arrays->best) tensors[count++] = flat("best", arrays->best, arrays->param_count);
     struct vgg_st_meta meta[] = { { "settings", settings }, { "state", text }, { "history", history } };
-    CHECK(vgg_st_write(path, tensors, arrays->moment_count ? 2 : 1, meta, 3));
+    CHECK(vgg_st_write(path, tensors, count, meta, 3));
     vgg_checkpoint_folder_tidy(folder, &mark);
 fail:
     free(path);
@@ -121,7 +122,7 @@ static enum vgg_status open_one(struct vgg_checkpoint *checkpoint, struct vgg_tr
     if (!then || !text || !history) CHECK(damaged(path));
     CHECK(check_settings(path, then, settings));
     if (sscanf(text, STATE_SCAN, &state->epoch, &state->epoch_step, &state->step, &state->pass, &state->number,
-               &state->loss, &state->correct, &state->images, &state->best, &state->waited) != 10 ||
+               &state->loss, &state->correct, &state->images) != 8 ||
         state->epoch < 0 || state->epoch > 1 << 20) {
         CHECK(damaged(path));
     }
@@ -172,6 +173,10 @@ enum vgg_status vgg_checkpoint_read(const struct vgg_checkpoint *checkpoint, con
     enum vgg_status status = VGG_OK;
     CHECK(read_array(arrays->params, arrays->param_count, checkpoint, "params"));
     CHECK(read_array(arrays->moments, arrays->moment_count, checkpoint, "moments"));
+    if (arrays->best) {
+        bool apart = vgg_st_find(checkpoint->file, "best");
+        CHECK(read_array(arrays->best, arrays->param_count, checkpoint, apart ? "best" : "params"));
+    }
     vgg_log(VGG_LOG_INFO, "going on from %s", checkpoint->path);
 fail:
     return status;

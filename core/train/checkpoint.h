@@ -12,14 +12,13 @@ struct vgg_train_state {
     uint64_t pass, number; /* of the next batch */
     double loss, correct;  /* sums over the images of the current epoch */
     uint64_t images;
-    double best; /* lowest loss watched by early stopping */
-    int waited;  /* epochs since then */
     struct vgg_epoch *history;
 };
 
 /* The trainable range of the parameters and the optimiser's moments. */
 struct vgg_train_arrays {
     float *params, *moments;
+    float *best; /* parameters of the best epoch, when they are kept; NULL: they are not, or are `params` */
     size_t param_count, moment_count;
 };
 
@@ -39,7 +38,7 @@ struct vgg_checkpoint {
  * keep all of them. */
 enum vgg_status vgg_checkpoint_open(struct vgg_checkpoint *checkpoint, struct vgg_train_state *state,
                                     const char *folder, const char *settings, int epochs);
-/* Fills the arrays. */
+/* Fills the arrays; `best` with the parameters themselves where the file has nothing else. */
 enum vgg_status vgg_checkpoint_read(const struct vgg_checkpoint *checkpoint, const struct vgg_train_arrays *arrays);
 void vgg_checkpoint_close(struct vgg_checkpoint *checkpoint);
 

@@ -1,5 +1,6 @@
 /* Training: the loop over epochs and steps around one network. */
 #include <math.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -115,32 +116,30 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
     return status;
 }
 
-/* Parameters into the model, and into a checkpoint when one is wanted. */
-static enum vgg_status store(struct vgg_trainer *t)
+/* Parameters into the model, into those of the best epoch when `best` says that they are, and into a checkpoint when
+ * one is wanted. */
+static enum vgg_status store(struct vgg_trainer *t, bool best)
 {
     enum vgg_status status = VGG_OK;
+    struct vgg_train_arrays arrays = t->arrays;
     double begin = vgg_clock_seconds();
-    CHECK(vgg_trainer_fetch(t));
-    if (t->o.checkpoint) CHECK(vgg_checkpoint_write(&t->folder, &t->state, &t->arrays, t->settings.text));
+    bool fetched = t->o.cpu_on_device_lost && !t->own; /* by the last step, which a device lost by now cannot undo */
+    if (!fetched) CHECK(vgg_trainer_fetch(t));
+    if (best && arrays.best) memcpy(arrays.best, arrays.params, arrays.param_count * sizeof(float));
+    if (best || !t->watch.epoch) arrays.best = NULL; /* the same, or nothing yet */
+    if (t->o.checkpoint) CHECK(vgg_checkpoint_write(&t->folder, &t->state, &arrays, t->settings.text));
 fail:
     t->seconds_save += vgg_clock_seconds() - begin;
     return status;
 }
 
-/* True when early stopping has waited long enough. */
-static bool watch(struct vgg_trainer *t, const struct vgg_epoch *e)
+/* Has early stopping waited long enough? */
+static bool has_to_stop(const struct vgg_trainer *t)
 {
-    double watched = t->validation ? e->val_loss : e->loss;
-    if (watched < t->state.best) {
-        t->state.best = watched;
-        t->state.waited = 0;
-    } else {
-        t->state.waited++;
-    }
-    return t->o.early_stop > 0 && t->state.waited >= t->o.early_stop;
+    return t->o.early_stop > 0 && t->watch.waited >= t->o.early_stop;
 }
 
-static enum vgg_status train_epoch(struct vgg_trainer *t, bool *stop)
+static enum vgg_status train_epoch(struct vgg_trainer *t)
 {
     enum vgg_status status = VGG_OK;
     struct vgg_train_state *s = &t->state;
@@ -154,18 +153,19 @@ static enum vgg_status train_epoch(struct vgg_trainer *t, bool *stop)
     e.learning_rate = learning_rate(t, s->step - 1);
     CHECK(validate(t, &e));
     e.seconds = vgg_clock_seconds() - begin;
-    *stop = watch(t, &e);
+    vgg_watch_add(&t->watch, &e);
+    bool best = t->watch.epoch == e.epoch;
     s->history[s->epoch++] = e;
     s->epoch_step = s->images = 0;
     s->loss = s->correct = 0.0;
-    if (t->o.checkpoint) CHECK(store(t));
+    if (t->o.checkpoint || (best && t->arrays.best)) CHECK(store(t, best));
     if (t->tensorboard) CHECK(vgg_tensorboard_epoch(t->tensorboard, &e));
     if (t->o.log) CHECK(vgg_history_write(t->o.log, s->history, s->epoch, t->validation != NULL));
     if (t->o.on_epoch) t->o.on_epoch(t->o.user, &e);
 fail:
     /* What was done up to an interruption is kept; a step that failed is not. */
     if (status == VGG_INTERRUPTED) {
-        enum vgg_status stored = store(t);
+        enum vgg_status stored = store(t, false);
         if (stored != VGG_OK) status = stored;
     }
     return status;
@@ -198,15 +198,18 @@ enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, co
     CHECK(vgg_trainer_match(&t, data, validation));
     if (options->epochs == 0) return VGG_OK;
     CHECK(vgg_trainer_init(&t, data, validation));
-    bool stop = t.o.early_stop > 0 && t.state.waited >= t.o.early_stop;
-    while (t.state.epoch < t.o.epochs && !stop) {
-        status = train_epoch(&t, &stop);
+    while (t.state.epoch < t.o.epochs && !has_to_stop(&t)) {
+        status = train_epoch(&t);
         if (status == VGG_ERR_DEVICE_LOST) status = device_lost(&t);
+        if (status == VGG_INTERRUPTED) vgg_trainer_choose(&t);
         if (status != VGG_OK) goto fail;
     }
-    if (stop)
-        vgg_log(VGG_LOG_INFO, "stopped after epoch %d: no better loss for %d epochs", t.state.epoch, t.state.waited);
+    if (has_to_stop(&t)) {
+        vgg_log(VGG_LOG_INFO, "stopped after epoch %d: no better %s for %d epochs", t.state.epoch,
+                t.watch.monitor == VGG_MONITOR_VAL_ACCURACY ? "accuracy" : "loss", t.watch.waited);
+    }
     CHECK(vgg_net_get_params(t.net, model->params));
+    vgg_trainer_choose(&t);
 fail:
     vgg_trainer_finish(&t);
     return status;

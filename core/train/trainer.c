@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -33,7 +34,7 @@ void vgg_trainer_defaults(struct vgg_train_options *o)
     if (o->schedule_every == 0) o->schedule_every = 1;
 }
 
-static enum vgg_status check_options(const struct vgg_train_options *o)
+static enum vgg_status check_options(const struct vgg_train_options *o, bool validation)
 {
     if ((unsigned)o->optimizer > VGG_OPTIMIZER_ADAMW)
         return vgg_fail(VGG_ERR_ARGUMENT, "unknown optimizer %d", (int)o->optimizer);
@@ -49,6 +50,11 @@ static enum vgg_status check_options(const struct vgg_train_options *o)
         return vgg_fail(VGG_ERR_ARGUMENT, "momentum %g: must be in [0, 1)", (double)o->momentum);
     if (!(o->weight_decay >= 0.0f))
         return vgg_fail(VGG_ERR_ARGUMENT, "weight decay %g: must not be negative", (double)o->weight_decay);
+    if ((unsigned)o->monitor > VGG_MONITOR_VAL_ACCURACY || (unsigned)o->keep > VGG_KEEP_BEST)
+        return vgg_fail(VGG_ERR_ARGUMENT, "unknown monitor %d or keep %d", (int)o->monitor, (int)o->keep);
+    if ((o->keep == VGG_KEEP_BEST || o->monitor != VGG_MONITOR_DEFAULT) && !validation)
+        return vgg_fail(VGG_ERR_ARGUMENT, "no epoch is the best by data that it was not trained on; give --validation "
+                                          "DATA or --validation-split");
     if ((o->resume || o->overwrite) && !o->checkpoint)
         return vgg_fail(VGG_ERR_ARGUMENT, "resuming and overwriting need a checkpoint folder; give --checkpoint DIR");
     if (o->resume && o->overwrite)
@@ -161,8 +167,11 @@ static enum vgg_status create_buffers(struct vgg_trainer *t, int outputs)
     t->arrays.moments = vgg_mem_calloc(t->arrays.moment_count, sizeof(float));
     t->arrays.params = t->model->params + t->offset;
     t->arrays.param_count = t->model->arch.param_size / sizeof(float) - t->offset;
-    bool complete = t->t && t->w && t->loss && t->y && t->arrays.moments;
-    return complete ? VGG_OK : vgg_fail_memory("training", (n * 4 + t->arrays.moment_count) * sizeof(float));
+    bool best = t->o.keep == VGG_KEEP_BEST;
+    if (best) t->arrays.best = vgg_mem_calloc(t->arrays.param_count, sizeof(float));
+    bool complete = t->t && t->w && t->loss && t->y && t->arrays.moments && (!best || t->arrays.best);
+    size_t kept = t->arrays.moment_count + (best ? t->arrays.param_count : 0);
+    return complete ? VGG_OK : vgg_fail_memory("training", (n * 4 + kept) * sizeof(float));
 }
 
 /* Takes the folder for checkpoints, and opens the one to go on from. */
@@ -187,7 +196,6 @@ static enum vgg_status start(struct vgg_trainer *t)
 {
     enum vgg_status status = VGG_OK;
     if (!t->resumed.file) {
-        t->state = (struct vgg_train_state) { .best = (double)INFINITY };
         t->state.history = vgg_mem_calloc((size_t)t->o.epochs, sizeof *t->state.history);
         return t->state.history ? VGG_OK
                                 : vgg_fail_memory("the history", (size_t)t->o.epochs * sizeof *t->state.history);
@@ -196,6 +204,8 @@ static enum vgg_status start(struct vgg_trainer *t)
     vgg_checkpoint_close(&t->resumed);
     CHECK(vgg_net_set_params(t->net, t->model->params));
     CHECK(vgg_net_set_moments(t->net, t->arrays.moments));
+    for (int i = 0; i < t->state.epoch; i++)
+        vgg_watch_add(&t->watch, &t->state.history[i]);
 fail:
     return status;
 }
@@ -232,7 +242,7 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
 {
     enum vgg_status status = VGG_OK;
     vgg_trainer_defaults(&t->o);
-    CHECK(check_options(&t->o));
+    CHECK(check_options(&t->o, validation != NULL));
     if (t->engine->backend->inference)
         CHECK(
             vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: training needs fp32; bf16 serves features and predictions"));
@@ -240,6 +250,7 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     const struct vgg_arch *arch = &model->arch;
     int classes = vgg_arch_classes(arch);
     t->data = data, t->validation = validation;
+    vgg_watch_init(&t->watch, t->o.monitor, validation != NULL);
     if (classes == 0) CHECK(vgg_fail(VGG_ERR_ARGUMENT, "the model has no head that classifies; give --head"));
     CHECK(name_classes(model, data));
     CHECK(map_labels(&t->labels, t, data));
@@ -278,6 +289,7 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     if (!validation) t->validation_first = t->first;
     CHECK(create_net(t));
     model->shard = t->shard;
+    model->epoch = 0;
     CHECK(create_buffers(t, arch->layer[arch->count - 1].c));
     CHECK(start(t));
     CHECK(create_loader(t));
@@ -314,6 +326,13 @@ fail:
     return status;
 }
 
+void vgg_trainer_choose(struct vgg_trainer *t)
+{
+    if (!t->arrays.best || !t->watch.epoch) return;
+    memcpy(t->arrays.params, t->arrays.best, t->arrays.param_count * sizeof(float));
+    t->model->epoch = t->watch.epoch;
+}
+
 void vgg_trainer_finish(struct vgg_trainer *t)
 {
     vgg_loader_destroy(t->loader);
@@ -326,12 +345,15 @@ void vgg_trainer_finish(struct vgg_trainer *t)
     vgg_checkpoint_folder_release(&t->folder);
     vgg_settings_finish(&t->settings);
     if (t->o.history) {
-        *t->o.history = (struct vgg_history) { t->state.history, (size_t)t->state.epoch, t->state.step,
-                                               t->shard,         t->seconds_features,    t->seconds_save };
+        *t->o.history = (struct vgg_history) {
+            t->state.history, (size_t)t->state.epoch, t->state.step,   t->shard,
+            t->watch.epoch,   t->seconds_features,    t->seconds_save,
+        };
     } else {
         free(t->state.history);
     }
     free(t->arrays.moments);
+    free(t->arrays.best);
     free(t->labels);
     free(t->validation_labels);
     free(t->class_weight);

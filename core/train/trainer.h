@@ -7,6 +7,7 @@
 #include "core/train/checkpoint.h"
 #include "core/train/frozen.h"
 #include "core/train/settings.h"
+#include "core/train/watch.h"
 
 struct vgg_trainer {
     struct vgg_engine *engine;
@@ -24,7 +25,8 @@ struct vgg_trainer {
     struct vgg_loader *loader;
     uint64_t steps; /* an epoch */
     struct vgg_train_state state;
-    struct vgg_train_arrays arrays;  /* params points into the model */
+    struct vgg_watch watch;          /* over the state's history */
+    struct vgg_train_arrays arrays;  /* params points into the model; best: with VGG_KEEP_BEST */
     int *labels, *validation_labels; /* the model's class of each class of the data */
     float *class_weight, *t, *w, *y, *loss;
     struct vgg_tensorboard *tensorboard;   /* NULL: none */
@@ -50,6 +52,8 @@ enum vgg_status vgg_trainer_describe(struct vgg_trainer *t);
 enum vgg_status vgg_trainer_move_to_cpu(struct vgg_trainer *t);
 /* Copies parameters and moments to the host. */
 enum vgg_status vgg_trainer_fetch(struct vgg_trainer *t);
+/* With VGG_KEEP_BEST: makes the model that of the best epoch, if there is one. */
+void vgg_trainer_choose(struct vgg_trainer *t);
 /* The history so far goes to the caller who asked for it; the rest is freed. */
 void vgg_trainer_finish(struct vgg_trainer *t);
 

@@ -89,6 +89,10 @@ enum vgg_status vgg_trainer_describe(struct vgg_trainer *t)
     vgg_settings_add(s, "shard", "%d", t->shard < o->batch ? t->shard : o->batch);
     vgg_settings_add(s, "steps an epoch", "%" PRIu64, t->steps);
     vgg_settings_add(s, "class weights", "%s", o->balanced ? "balanced" : "none");
+    if (o->keep == VGG_KEEP_BEST) { /* the last epoch leaves no line, as before there was a choice */
+        vgg_settings_add(s, "epoch kept", "the best by %s",
+                         t->watch.monitor == VGG_MONITOR_VAL_ACCURACY ? "val_accuracy" : "val_loss");
+    }
     vgg_settings_add(s, "seed", "%" PRIu64, o->seed);
     vgg_settings_add(s, "shuffled", "%s", yes(!o->no_shuffle));
     add_images(s, &o->images, &o->augment);

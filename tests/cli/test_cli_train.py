@@ -116,6 +116,27 @@ class Train(Program):
         ):
             self.train("data", "m.safetensors", "--epochs", "2", *options.split())
 
+    def test_the_best_epoch_is_kept(self):
+        """Also where it is resumed; the model and its page are of that epoch, and say so."""
+        write_folder(self.path("other"), ("dog", "cat"), count=3, seed=5)
+        options = ["--trainable", "all", "--optimizer", "sgd", "--lr", "0.05", "--batch", "5", "--validation", "other",
+                   "--keep", "best", "--json"]
+        told = self.run_program("train", "data", *TINY, *GAP, *options, "--epochs", "9", "-o", "m.safetensors", "--report",
+                                "r.html")
+        result = json.loads(told.stdout)
+        losses = [e["val_loss"] for e in result["epochs"]]
+        best = losses.index(min(losses)) + 1
+        self.assertEqual(result["kept"], best)
+        self.assertIn(f"m.safetensors: holds the model of epoch {best}, the best: val_loss {losses[best - 1]:.4f}", told.stderr)
+        self.assertAlmostEqual(self.json("evaluate", "other", "-m", "m.safetensors")["loss"], losses[best - 1], places=5)
+        with open(self.path("r.html")) as f:
+            self.assertRegex(f.read(), rf"Model of epoch(<[^>]*>\s*)+{best}<")
+        for epochs in ("4", "9"):
+            self.succeed("train", "data", *TINY, *GAP, *options, "--epochs", epochs, "-o", "n.safetensors", "--checkpoint",
+                         "ck", "--resume")
+        with open(self.path("m.safetensors"), "rb") as m, open(self.path("n.safetensors"), "rb") as n:
+            self.assertEqual(m.read(), n.read())
+
     def test_schedule_and_early_stop(self):
         options = ["--epochs", "4", "--schedule", "step:2:0.5", "--lr", "0.01", "--json"]
         epochs = json.loads(self.train("data", "m.safetensors", *options))["epochs"]

@@ -32,7 +32,7 @@ OPTIONS = {
     "pull": "",
     "extract": f"output layer pooling batch picture channels colours weights arch size {IMAGES}",
     "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "
-    "nesterov weight-decay schedule epochs steps-per-epoch batch shard class-weight early-stop no-shuffle checkpoint on-device-lost resume overwrite "
+    "nesterov weight-decay schedule epochs steps-per-epoch batch shard class-weight early-stop keep monitor no-shuffle checkpoint on-device-lost resume overwrite "
     f"log tensorboard report augment {IMAGES}",
     "evaluate": f"model output report batch {IMAGES}",
     "predict": f"model top batch {IMAGES}",
@@ -154,6 +154,8 @@ class Usage(Program):
             ),
             ("optimizer", "lion RMSPROP", "one of rmsprop, sgd, adam, adamw"),
             ("class-weight", "yes", "one of none, balanced"),
+            ("keep", "first worst", "one of last, best"),
+            ("monitor", "loss accuracy", "one of val_loss, val_accuracy"),
             ("preprocess", "default keras", "one of caffe, torch, rescale, none"),
             ("resize", "bicubic", "one of nearest, bilinear, lanczos"),
             ("crop", "top", "one of none, center"),
@@ -188,6 +190,9 @@ class Usage(Program):
         self.usage("--resume and --overwrite: give one of them", *train, "--checkpoint", "ck", "--resume", "--overwrite")
         self.usage("--momentum: only with --optimizer sgd", *train, "--momentum", "0")
         self.usage("--nesterov: only with --momentum above 0", *train, "--nesterov", "--optimizer", "sgd")
+        self.usage("--keep best: only with --validation or --validation-split", *train, "--keep", "best")
+        self.usage("--monitor: only with validation data and --keep best or --early-stop", *train, "--monitor", "val_loss",
+                   "--validation", "v")
         self.usage("--quiet and --verbose", "devices", "-q", "-v")
         self.usage("extension must be .npy, .h5, .safetensors or .csv", "extract", "d", "-o", "f.txt")
         self.usage("extension must be .safetensors, .h5, .pth, .pt or .onnx", "convert", "a", "b.keras")
