@@ -53,6 +53,9 @@ typedef void cpu_sigmoid_fn(float *y, const float *x, size_t count);
 /* One row: y = softmax(x), *loss = -weight log y[t] (NaN unless t < c), dx (or NULL) = weight scale (y - onehot(t)). */
 typedef void cpu_softmax_xent_fn(float *y, float *loss, float *dx, const float *x, size_t c, size_t t, float weight,
                                  float scale);
+/* What the smoothing of labels, 0 < a < 1, adds to a row of cpu_softmax_xent_fn: *loss += weight a (x[t] - mean(x)), dx
+ * (or NULL) += weight scale a (onehot(t) - 1 / c). Rows are short: plain C serves all levels. */
+void cpu_smooth_c(float *loss, float *dx, const float *x, size_t c, size_t t, float weight, float scale, float a);
 /* Element-wise, as VGG_OP_SIGMOID_XENT; dx and sw may be NULL. */
 typedef void cpu_sigmoid_xent_fn(float *y, float *loss, float *dx, const float *x, const float *t, const float *sw,
                                  float scale, size_t count);

@@ -78,6 +78,7 @@ static enum vgg_status run(struct cpu *cpu, const struct vgg_op *op, const struc
     case VGG_OP_DENSE: return (cpu->bf16 ? cpu->kernels.dense_bf16 : cpu->kernels.dense)(cpu, op, a);
     case VGG_OP_DENSE_BWD_DATA: return cpu->kernels.dense_bwd_data(cpu, op, a);
     case VGG_OP_DENSE_BWD_WEIGHT: return cpu->kernels.dense_bwd_weight(cpu, op, a);
+    case VGG_OP_CLIP: return cpu_clip_run(cpu, op, a);
     default: loops[op->kind](cpu, op, a, step); return VGG_OK;
     }
 }

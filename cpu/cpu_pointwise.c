@@ -86,8 +86,10 @@ void cpu_softmax_xent_run(struct cpu *cpu, const struct vgg_op *op, const struct
     for (size_t i = 0; i < rows; i++) {
         float t = a->t[i];
         size_t label = t >= 0 && t < (float)c ? (size_t)t : c;
-        cpu->kernels.softmax_xent(a->y + i * c, &a->loss[i], a->dx ? a->dx + i * c : NULL, a->x + i * c, c, label,
-                                  a->sw ? a->sw[i] : 1, step->loss_scale);
+        float weight = a->sw ? a->sw[i] : 1, *dx = a->dx ? a->dx + i * c : NULL;
+        cpu->kernels.softmax_xent(a->y + i * c, &a->loss[i], dx, a->x + i * c, c, label, weight, step->loss_scale);
+        if (op->smoothing != 0.0f)
+            cpu_smooth_c(&a->loss[i], dx, a->x + i * c, c, label, weight, step->loss_scale, op->smoothing);
     }
 }
 

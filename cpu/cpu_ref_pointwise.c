@@ -57,6 +57,17 @@ void cpu_softmax_xent_c(float *y, float *loss, float *dx, const float *x, size_t
     }
 }
 
+void cpu_smooth_c(float *loss, float *dx, const float *x, size_t c, size_t t, float weight, float scale, float a)
+{
+    double mean = 0, share = (double)weight * (double)a;
+    if (t >= c) return;
+    for (size_t k = 0; k < c; k++)
+        mean += (double)x[k] / (double)c;
+    *loss = (float)((double)*loss + share * ((double)x[t] - mean));
+    for (size_t k = 0; k < c && dx; k++)
+        dx[k] = (float)((double)dx[k] + share * (double)scale * ((k == t) - 1 / (double)c));
+}
+
 void cpu_sigmoid_xent_c(float *y, float *loss, float *dx, const float *x, const float *t, const float *sw, float scale,
                         size_t count)
 {

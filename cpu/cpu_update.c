@@ -8,7 +8,7 @@ static struct cpu_update constants_of(const struct vgg_op *op, const struct vgg_
 {
     const struct vgg_hyper *h = &op->hyper;
     double t = (double)step->step + 1;
-    return (struct cpu_update) { .learning_rate = step->learning_rate,
+    return (struct cpu_update) { .learning_rate = h->rate != 0.0f ? step->learning_rate * h->rate : step->learning_rate,
                                  .momentum = h->momentum,
                                  .rho = h->rho,
                                  .beta1 = h->beta1,
@@ -18,6 +18,42 @@ static struct cpu_update constants_of(const struct vgg_op *op, const struct vgg_
                                  .bias1 = (float)(1 - pow((double)h->beta1, t)),
                                  .bias2 = (float)(1 - pow((double)h->beta2, t)),
                                  .nesterov = op->flags & VGG_OP_NESTEROV };
+}
+
+/* The sum of squares of n values: LANES sums side by side, which the compiler takes at once. */
+static double squares(const float *g, size_t n)
+{
+    enum { LANES = 16 };
+    double sum[LANES] = { 0 };
+    size_t whole = n / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            sum[k] += (double)g[i + k] * (double)g[i + k];
+    for (size_t i = whole; i < n; i++)
+        sum[i - whole] += (double)g[i] * (double)g[i];
+    for (size_t k = 1; k < LANES; k++)
+        sum[0] += sum[k];
+    return sum[0];
+}
+
+enum vgg_status cpu_clip_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a)
+{
+    void *memory;
+    size_t count = vgg_view_count(&op->dw), pieces = (count + PIECE - 1) / PIECE;
+    enum vgg_status status = cpu_scratch(cpu, &memory, pieces * sizeof(double));
+    if (status != VGG_OK) return status;
+    double *sum = memory, total = 0;
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (size_t p = 0; p < pieces; p++)
+        sum[p] = squares(a->dw + p * PIECE, count - p * PIECE < PIECE ? count - p * PIECE : PIECE);
+    for (size_t p = 0; p < pieces; p++)
+        total += sum[p];
+    float factor = isfinite(total) ? (float)((double)op->limit / (sqrt(total) + 1e-6)) : NAN;
+    if (factor >= 1.0f) return VGG_OK;
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (size_t i = 0; i < count; i++)
+        a->dw[i] *= factor;
+    return VGG_OK;
 }
 
 void cpu_update_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a, const struct vgg_step *step)

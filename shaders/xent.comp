@@ -8,6 +8,7 @@
 
 layout(constant_id = VK_SPEC_SIGMOID) const bool SIGMOID = false;
 layout(constant_id = VK_SPEC_GRADIENT) const bool GRADIENT = false;
+layout(constant_id = VK_SPEC_SMOOTH) const bool SMOOTH = false;
 layout(push_constant) uniform Push { vk_push_rows p; };
 layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 1) readonly buffer T { float t[]; };
@@ -41,12 +42,22 @@ void softmax_row(uint row, float weight)
     if (GRADIENT) {
         for (uint k = row_first(); k < p.c; k += ROW_THREADS) {
             float d = k == label ? -others / sum : math_exp(x[from + k] - most) / sum;
+            if (SMOOTH) d += p.smoothing * ((k == label ? 1.0 : 0.0) - 1.0 / float(p.c));
             result[p.base[3] + row * p.c + k] = weight * run.loss_scale * d;
         }
-    } else if (row_first() == 0u) {
+        return;
+    }
+    float below = 0.0; /* how far the scores' mean lies below that of the label */
+    if (SMOOTH) {
+        float score = x[from + (known ? label : 0u)];
+        for (uint k = row_first(); k < p.c; k += ROW_THREADS) below += (score - x[from + k]) / float(p.c);
+        below = row_sum(below);
+    }
+    if (row_first() == 0u) {
         /* The sum is at least 1; near 1 the logarithm of what exceeds 1 is exact. */
         float log_sum = known && x[from + label] == most && others < 1.0 ? math_log1p(others) : math_log(sum);
         float loss = weight * (log_sum - (x[from + (known ? label : 0u)] - most));
+        if (SMOOTH) loss += weight * p.smoothing * below;
         result[p.base[3] + row] = known ? loss : uintBitsToFloat(0x7FC00000u);
     }
 }

@@ -67,20 +67,19 @@ static double check_update(struct harness *harness, const struct vgg_arch *arch,
     return worst;
 }
 
-static void trajectory(const char *tag, enum vgg_optimizer optimizer, bool nesterov, struct vgg_hyper hyper, float rate,
-                       const char *head)
+/* spec: what differs from one trajectory to the next. */
+static void trajectory_of(const char *tag, struct vgg_plan_spec spec, float rate, const char *head)
 {
+    const struct vgg_hyper hyper = spec.hyper;
+    const enum vgg_optimizer optimizer = spec.optimizer;
     struct harness_golden *golden = harness_golden_open("golden/trajectory.gold");
     struct vgg_arch arch;
     cr_assert_eq(vgg_arch_base(&arch, "vgg11", SIZE, SIZE, "block2_pool"), VGG_OK);
     cr_assert_eq(vgg_arch_head(&arch, head), VGG_OK);
-    struct vgg_plan_spec spec = { .arch = &arch,
-                                  .batch = BATCH,
-                                  .last = arch.count,
-                                  .loss = true,
-                                  .optimizer = optimizer,
-                                  .nesterov = nesterov,
-                                  .hyper = hyper };
+    spec.arch = &arch;
+    spec.batch = BATCH;
+    spec.last = arch.count;
+    spec.loss = true;
     struct harness_target target[HARNESS_MAX_TARGETS];
     size_t targets = harness_targets(target);
     for (size_t t = 0; t < targets; t++) {
@@ -119,6 +118,13 @@ static void trajectory(const char *tag, enum vgg_optimizer optimizer, bool neste
         harness_close(&harness);
     }
     harness_golden_close(golden);
+}
+
+static void trajectory(const char *tag, enum vgg_optimizer optimizer, bool nesterov, struct vgg_hyper hyper, float rate,
+                       const char *head)
+{
+    trajectory_of(tag, (struct vgg_plan_spec) { .optimizer = optimizer, .nesterov = nesterov, .hyper = hyper }, rate,
+                  head);
 }
 
 /* Both trajectories of one optimiser: without and with weight decay. */
@@ -169,4 +175,19 @@ Test(trajectory, dropout)
 {
     trajectory("sgd_dropout", VGG_OPTIMIZER_SGD, false, (struct vgg_hyper) { 0 }, 0.01f,
                "flatten,dense:24:relu,dropout:0.25,dense:5:softmax");
+}
+
+/* Smoothed labels, a limit of the gradients' norm that some steps exceed, a lower learning rate of the first block. */
+Test(trajectory, tuned)
+{
+    static const char HEAD[] = "flatten,dense:24:relu,dense:5:softmax";
+    struct vgg_plan_spec spec = { .optimizer = VGG_OPTIMIZER_SGD,
+                                  .hyper = { .momentum = 0.9f, .weight_decay = 0.05f },
+                                  .smoothing = 0.15f,
+                                  .clip = 40,
+                                  .lr_decay = 0.6f };
+    trajectory_of("tuned", spec, 0.01f, HEAD);
+    spec.optimizer = VGG_OPTIMIZER_ADAMW;
+    spec.hyper = (struct vgg_hyper) { .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-7f, .weight_decay = 0.05f };
+    trajectory_of("tuned_adamw", spec, 1e-3f, HEAD);
 }

@@ -80,6 +80,36 @@ fail:
     return status;
 }
 
+/* The sums of squares stand at the beginning of scratch, the factor after them. */
+static enum vgg_status lower_clip(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
+{
+    enum { PART = 16384, SQUARES = 0, FACTOR = 1, SCALE = 2, THREADS = VK_FLAT_THREADS };
+    struct vk_variant variant = { 0 };
+    enum vgg_status status = VGG_OK;
+    size_t count = vgg_view_count(&op->dw), parts = (count + PART - 1) / PART;
+    size_t range = vk->limits.range / 4 / PART * PART;
+    vk_ops_way(vk, VK_TASK_CLIP, 0, &variant);
+    CHECK(vk_ops_scratch(vk));
+    struct vk_push_clip push = { .count = (uint32_t)parts, .per_part = PART, .limit = op->limit };
+    struct vk_bind sums = vk_ops_scratch_bind(vk, 4 * (parts + 1), true);
+    struct vk_call factor = { .bind = { { 0 }, sums } };
+    for (size_t stage = SQUARES; stage <= SCALE; stage++) {
+        variant.spec[VK_SPEC_STAGE] = (uint32_t)stage;
+        if (stage == FACTOR) CHECK(vk_ops_flat(vk, rec, &variant, &factor, &push, sizeof push, THREADS));
+        for (size_t at = 0; at < count && stage != FACTOR; at += range) {
+            size_t now = count - at < range ? count - at : range, groups = (now + PART - 1) / PART;
+            struct vk_push_clip part = { .count = (uint32_t)now, .per_part = PART };
+            part.first = (uint32_t)(stage == SQUARES ? at / PART : parts);
+            sums.write = stage == SQUARES;
+            struct vk_call call = { .bind = { vk_ops_bind(rec, &op->dw, 4 * at, 4 * now, stage == SCALE), sums },
+                                    .flops = 2.0 * (double)now };
+            CHECK(vk_ops_flat(vk, rec, &variant, &call, &part, sizeof part, stage == SQUARES ? groups * THREADS : now));
+        }
+    }
+fail:
+    return status;
+}
+
 static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
     const struct vgg_hyper *hyper = &op->hyper;
@@ -105,7 +135,8 @@ static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const str
                                        .beta1 = hyper->beta1,
                                        .beta2 = hyper->beta2,
                                        .epsilon = hyper->epsilon,
-                                       .weight_decay = hyper->weight_decay };
+                                       .weight_decay = hyper->weight_decay,
+                                       .rate = hyper->rate != 0.0f ? hyper->rate : 1.0f };
         struct vk_call call = { .bind = { vk_ops_bind(rec, &op->w, 4 * at, 4 * now, true),
                                           vk_ops_bind(rec, &op->dw, 4 * at, 4 * now, false) } };
         if (adam || momentum) call.bind[2] = vk_ops_bind(rec, &op->m, 4 * at, 4 * now, true);
@@ -126,6 +157,7 @@ enum vgg_status vk_flat_lower(struct vk *vk, struct vk_rec *rec, const struct vg
     case VGG_OP_DROPOUT:
     case VGG_OP_DROPOUT_BWD: return lower_dropout(vk, rec, op);
     case VGG_OP_FMA: return lower_fma(vk, rec, op);
+    case VGG_OP_CLIP: return lower_clip(vk, rec, op);
     default: return lower_update(vk, rec, op);
     }
 }

@@ -28,11 +28,14 @@ static enum vgg_status lower_xent(struct vk *vk, struct vk_rec *rec, const struc
                                   size_t rows)
 {
     size_t c = (size_t)op->x.c, out = gradient ? c : 1;
-    struct vk_variant variant = {
-        "xent", { [VK_SPEC_SIGMOID] = op->kind == VGG_OP_SIGMOID_XENT, [VK_SPEC_GRADIENT] = gradient }
-    };
+    struct vk_variant variant = { "xent",
+                                  { [VK_SPEC_SIGMOID] = op->kind == VGG_OP_SIGMOID_XENT,
+                                    [VK_SPEC_GRADIENT] = gradient,
+                                    [VK_SPEC_SMOOTH] = op->smoothing != 0.0f } };
     vk_ops_way(vk, VK_TASK_XENT, 0, &variant);
-    struct vk_push_rows push = { .rows = (uint32_t)rows, .c = (uint32_t)c, .weighted = op->sw.n != 0 };
+    struct vk_push_rows push = {
+        .rows = (uint32_t)rows, .c = (uint32_t)c, .weighted = op->sw.n != 0, .smoothing = op->smoothing
+    };
     struct vk_call call = { .bind = { vk_ops_bind(rec, &op->x, 4 * at * c, 4 * rows * c, false),
                                       vk_ops_bind(rec, &op->t, 4 * at, 4 * rows, false),
                                       vk_ops_bind(rec, op->sw.n ? &op->sw : &op->t, 4 * at, 4 * rows, false),

@@ -199,6 +199,12 @@ static const char *check_dropout_bwd(const struct vgg_op *op)
     return why || same(&op->dx, &op->dy) ? why : "dx must have the shape of dy";
 }
 
+static const char *check_clip(const struct vgg_op *op)
+{
+    if (!(op->limit > 0.0f)) return "limit must be above 0";
+    return is(&op->dw, 1, 1, 1, op->dw.c) ? NULL : "dw must be flat";
+}
+
 static const char *check_fma(const struct vgg_op *op)
 {
     return op->rounds < 1 ? "rounds must be 1 or more" : check_map(op);
@@ -206,6 +212,8 @@ static const char *check_fma(const struct vgg_op *op)
 
 static const char *check_loss(const struct vgg_op *op)
 {
+    if (!(op->smoothing >= 0.0f && op->smoothing < 1.0f)) return "smoothing must be in [0, 1)";
+    if (op->smoothing != 0.0f && op->kind == VGG_OP_SIGMOID_XENT) return "of a sigmoid's loss the targets are smoothed";
     if (op->x.h != 1 || op->x.w != 1) return "x must be (n, 1, 1, c)";
     if (!is(&op->t, op->x.n, 1, 1, 1) || !is(&op->loss, op->x.n, 1, 1, 1))
         return "t and loss must have one value an image";
@@ -298,6 +306,7 @@ static const struct row rows[] = {
     [VGG_OP_SIGMOID_XENT] = { "SIGMOID_XENT", check_loss_of_one, .reads = X | T | SW, .writes = Y | LOSS | DX,
                               .optional = SW | DX, .flops = { 1, Y } },
     [VGG_OP_FMA] = { "FMA", check_fma, .reads = X, .writes = Y, .flops = { 2, X } },
+    [VGG_OP_CLIP] = { "CLIP", check_clip, .updates = DW, .flops = { 3, DW } },
     [VGG_OP_SGD] = { "SGD", check_update, .reads = DW, .updates = W | M, .optional = M, .flops = { 8, W } },
     [VGG_OP_RMSPROP] = { "RMSPROP", check_update, .reads = DW, .updates = W | V, .flops = { 8, W } },
     [VGG_OP_ADAM] = { "ADAM", check_update, .reads = DW, .updates = W | M | V, .flops = { 8, W } },

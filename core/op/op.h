@@ -53,14 +53,18 @@ enum vgg_op_kind {
     VGG_OP_DROPOUT_BWD, /* dx = dy m / (1 - rate), the same m; dx may be dy */
     VGG_OP_SOFTMAX,     /* y = softmax over c of x; y may be x */
     VGG_OP_SIGMOID,     /* y = 1 / (1 + exp(-x)); y may be x */
-    /* y = softmax(x); loss[i] = -sw[i] log y[i, t[i]]; dx (optional) = sw step.loss_scale (y - onehot(t)); t (n 1 1 1):
-     * class numbers as floats; sw, loss: n 1 1 1; sw absent: 1 */
+    /* y = softmax(x); loss[i] = -sw[i] sum over k of q[k] log y[i, k]; dx (optional) = sw step.loss_scale (y - q); t (n
+     * 1 1 1): class numbers as floats; q = (1 - smoothing) onehot(t) + smoothing / c; sw, loss: n 1 1 1; sw absent: 1
+     */
     VGG_OP_SOFTMAX_XENT,
     /* y = sigmoid(x), c = 1; loss = sw (max(x,0) - x t + log1p(exp(-|x|))); dx = sw loss_scale (y - t) */
     VGG_OP_SIGMOID_XENT,
     /* y = x after `rounds` times v = 0.75 v + 0.25, which settles at 1; y may be x. In no network: what a device
      * reaches here is its peak of fused multiply-adds */
     VGG_OP_FMA,
+    /* dw *= min(1, limit / (norm + 1e-6)), norm the root of the sum of the squares of dw, a flat range; NaN everywhere
+     * when the norm is not finite. Source: torch.nn.utils.clip_grad_norm_ (PyTorch 1.13) */
+    VGG_OP_CLIP,
     VGG_OP_SGD, /* the four updates: w, dw flat ranges of one count; m, v: moments where needed, flat, same count */
     VGG_OP_RMSPROP,
     VGG_OP_ADAM,
@@ -70,21 +74,24 @@ enum vgg_op_kind {
 
 enum vgg_op_flag { VGG_OP_RELU = 1, VGG_OP_POOL = 2, VGG_OP_NESTEROV = 4 };
 
-/* Constants of an update. t = step.step + 1.
+/* Constants of an update. t = step.step + 1, lr = step.learning_rate times rate.
  *   sgd      g = dw + wd w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m)   (m absent: momentum is 0)
  *   rmsprop  g = dw + wd w; v = rho v + (1 - rho) g^2; w -= lr g / (sqrt(v) + eps)
  *   adam     g = dw + wd w; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= lr m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps)
  *   adamw    w -= lr wd w, then as adam with g = dw */
 struct vgg_hyper {
     float momentum, rho, beta1, beta2, epsilon, weight_decay;
+    float rate; /* of this range, as a share of the step's; 0: 1 */
 };
 
 struct vgg_op {
     enum vgg_op_kind kind;
     unsigned flags;
-    int layer;  /* index in the architecture; dropout's key and the name in prints and profiles */
-    float rate; /* dropout, 0 <= rate < 1 */
-    int rounds; /* VGG_OP_FMA, 1 or more */
+    int layer;       /* index in the architecture; dropout's key and the name in prints and profiles */
+    float rate;      /* dropout, 0 <= rate < 1 */
+    int rounds;      /* VGG_OP_FMA, 1 or more */
+    float smoothing; /* VGG_OP_SOFTMAX_XENT, 0 <= smoothing < 1 */
+    float limit;     /* VGG_OP_CLIP, above 0 */
     struct vgg_view x, w, b, y, arg, dx, dw, db, dy, t, sw, loss, m, v;
     struct vgg_hyper hyper;
 };

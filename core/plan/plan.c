@@ -1,6 +1,8 @@
 #include "core/plan/plan.h"
 
 #include <limits.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/log.h"
@@ -145,7 +147,8 @@ static struct vgg_view add_output(struct builder *b, struct vgg_view y)
         plan->output = new_like(b, &y);
         if (b->training) dx = new_like(b, &y);
         add(b, (struct vgg_op) { sigmoid ? VGG_OP_SIGMOID_XENT : VGG_OP_SOFTMAX_XENT, 0, i, .x = y, .y = plan->output,
-                                 .dx = dx, .t = plan->targets, .sw = plan->weights, .loss = plan->loss });
+                                 .dx = dx, .t = plan->targets, .sw = plan->weights, .loss = plan->loss,
+                                 .smoothing = b->training && !sigmoid ? spec->smoothing : 0.0f });
         touch(b, &plan->targets, BEFORE);
         touch(b, &plan->weights, BEFORE);
         touch(b, &plan->loss, AFTER);
@@ -223,6 +226,49 @@ static struct vgg_view add_backward(struct builder *b, int i, struct vgg_view dy
     return dx;
 }
 
+/* How many blocks of the base stand above the one that layer i is of; 0 in the head. */
+static int blocks_above(const struct vgg_arch *arch, int i)
+{
+    int block = 0, last = 0;
+    if (i >= arch->base || sscanf(arch->layer[i].name, "block%d_", &block) != 1) return 0;
+    for (int k = 0; k < arch->base; k++)
+        sscanf(arch->layer[k].name, "block%d_", &last);
+    return last - block;
+}
+
+/* The part of a flat range of trained parameters, or of what belongs to them, from layer `first` up to `end`. */
+static struct vgg_view part_of(const struct builder *b, struct vgg_view whole, int first, int end)
+{
+    if (whole.n == 0) return whole;
+    size_t from = b->arch->layer[first].kernel.offset - b->plan->params.offset;
+    size_t to = end < b->arch->count ? b->arch->layer[end].kernel.offset - b->plan->params.offset
+                                     : (size_t)whole.c * sizeof(float);
+    whole.offset += from;
+    whole.c = (int)((to - from) / sizeof(float));
+    return whole;
+}
+
+/* One update for all layers, or one for those of each learning rate. */
+static void add_rates(struct builder *b, struct vgg_op whole)
+{
+    const struct vgg_plan_spec *spec = b->spec;
+    const struct vgg_arch *arch = b->arch;
+    for (int first = b->low, end; first < arch->count; first = end) {
+        int above = blocks_above(arch, first);
+        struct vgg_op part = whole;
+        end = spec->lr_decay == 0.0f ? arch->count : first + 1;
+        while (end < arch->count && (arch->layer[end].kernel.n == 0 || blocks_above(arch, end) == above))
+            end++;
+        if (spec->lr_decay != 0.0f) part.hyper.rate = (float)pow((double)spec->lr_decay, above);
+        part.layer = first;
+        part.w = part_of(b, whole.w, first, end);
+        part.dw = part_of(b, whole.dw, first, end);
+        part.m = part_of(b, whole.m, first, end);
+        part.v = part_of(b, whole.v, first, end);
+        add(b, part);
+    }
+}
+
 static void add_update(struct builder *b)
 {
     static const enum vgg_op_kind kinds[] = {
@@ -249,7 +295,8 @@ static void add_update(struct builder *b)
         moment.offset += size;
     }
     plan->arena_size[VGG_ARENA_MOMENT] = moment.offset;
-    add(b, update);
+    if (spec->clip != 0.0f) add(b, (struct vgg_op) { VGG_OP_CLIP, 0, b->low, .dw = plan->grads, .limit = spec->clip });
+    add_rates(b, update);
     add(b, (struct vgg_op) { VGG_OP_ZERO, 0, b->low, .y = plan->grads });
 }
 

@@ -262,9 +262,9 @@ fail:
 
 /* Softmax over c classes, or the sigmoid for c = 1. */
 static enum vgg_status add_loss(struct vgg_op_case_list *list, const struct row_shape *s, enum vgg_op_kind kind,
-                                bool optional)
+                                bool optional, float smoothing)
 {
-    struct vgg_op_case test = { .op = { .kind = kind }, .large = s->large };
+    struct vgg_op_case test = { .op = { .kind = kind, .smoothing = smoothing }, .large = s->large };
     int c = kind == VGG_OP_SIGMOID_XENT ? 1 : s->c, n = kind == VGG_OP_SIGMOID_XENT ? s->c : s->n;
     test.op.x = act(&test, n, 1, 1, c);
     test.op.y = act(&test, n, 1, 1, c);
@@ -272,7 +272,10 @@ static enum vgg_status add_loss(struct vgg_op_case_list *list, const struct row_
     test.op.loss = act(&test, n, 1, 1, 1);
     if (optional) test.op.sw = act(&test, n, 1, 1, 1);
     if (optional) test.op.dx = act(&test, n, 1, 1, c);
-    return add(list, &test, optional ? "weighted" : "");
+    char note[32] = "";
+    if (optional) snprintf(note, sizeof note, "weighted");
+    if (smoothing != 0) snprintf(note, sizeof note, "smoothing %g%s", (double)smoothing, optional ? " weighted" : "");
+    return add(list, &test, note);
 }
 
 /* ---- updates, zeroing and the peak ---- */
@@ -282,18 +285,29 @@ struct update_variant {
     unsigned flags;
     float momentum, weight_decay;
     uint64_t step;
+    float rate;
 };
 
 static const struct update_variant update_variants[] = {
-    { VGG_OP_SGD, 0, 0, 0, 0 },       { VGG_OP_SGD, 0, 0.9f, 1e-2f, 3 },  { VGG_OP_SGD, VGG_OP_NESTEROV, 0.9f, 0, 0 },
-    { VGG_OP_RMSPROP, 0, 0, 0, 0 },   { VGG_OP_RMSPROP, 0, 0, 1e-2f, 9 }, { VGG_OP_ADAM, 0, 0, 0, 0 },
-    { VGG_OP_ADAM, 0, 0, 1e-2f, 99 }, { VGG_OP_ADAMW, 0, 0, 1e-2f, 0 },   { VGG_OP_ADAMW, 0, 0, 1e-2f, 5000 },
+    { VGG_OP_SGD, 0, 0, 0, 0, 0 },
+    { VGG_OP_SGD, 0, 0.9f, 1e-2f, 3, 0 },
+    { VGG_OP_SGD, VGG_OP_NESTEROV, 0.9f, 0, 0, 0 },
+    { VGG_OP_RMSPROP, 0, 0, 0, 0, 0 },
+    { VGG_OP_RMSPROP, 0, 0, 1e-2f, 9, 0 },
+    { VGG_OP_ADAM, 0, 0, 0, 0, 0 },
+    { VGG_OP_ADAM, 0, 0, 1e-2f, 99, 0 },
+    { VGG_OP_ADAMW, 0, 0, 1e-2f, 0, 0 },
+    { VGG_OP_ADAMW, 0, 0, 1e-2f, 5000, 0 },
+    { VGG_OP_SGD, 0, 0.9f, 1e-2f, 3, 0.7f },
+    { VGG_OP_RMSPROP, 0, 0, 1e-2f, 9, 0.7f },
+    { VGG_OP_ADAMW, 0, 0, 1e-2f, 7, 0.7f },
 };
 
 static enum vgg_status add_update(struct vgg_op_case_list *list, const struct update_variant *variant, int count)
 {
     struct vgg_op_case test = { .op = { .kind = variant->kind, .flags = variant->flags }, .large = count > 50000 };
-    test.op.hyper = (struct vgg_hyper) { variant->momentum, 0.9f, 0.9f, 0.999f, 1e-7f, variant->weight_decay };
+    test.op.hyper =
+        (struct vgg_hyper) { variant->momentum, 0.9f, 0.9f, 0.999f, 1e-7f, variant->weight_decay, variant->rate };
     test.step = first_step;
     test.step.step = variant->step;
     test.op.w = flat(&test, VGG_ARENA_PARAM, count);
@@ -301,8 +315,17 @@ static enum vgg_status add_update(struct vgg_op_case_list *list, const struct up
     if (vgg_op_keeps(&test.op, VGG_OP_M)) test.op.m = flat(&test, VGG_ARENA_MOMENT, count);
     if (vgg_op_keeps(&test.op, VGG_OP_V)) test.op.v = flat(&test, VGG_ARENA_MOMENT, count);
     char note[96];
-    snprintf(note, sizeof note, "%d momentum %g decay %g step %llu", count, (double)variant->momentum,
-             (double)variant->weight_decay, (unsigned long long)variant->step);
+    snprintf(note, sizeof note, "%d momentum %g decay %g rate %g step %llu", count, (double)variant->momentum,
+             (double)variant->weight_decay, (double)variant->rate, (unsigned long long)variant->step);
+    return add(list, &test, note);
+}
+
+static enum vgg_status add_clip(struct vgg_op_case_list *list, int count, float limit)
+{
+    struct vgg_op_case test = { .op = { .kind = VGG_OP_CLIP, .limit = limit }, .large = count > 50000 };
+    test.op.dw = flat(&test, VGG_ARENA_GRAD, count);
+    char note[32];
+    snprintf(note, sizeof note, "limit %g", (double)limit);
     return add(list, &test, note);
 }
 
@@ -351,10 +374,11 @@ enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list)
         CHECK(add_dropout(list, s, 0.5f, i % 2));
         CHECK(add_dropout(list, s, i % 3 ? 0.2f : 0, !(i % 2)));
         CHECK(add_activation(list, s, i % 2));
-        CHECK(add_loss(list, s, VGG_OP_SOFTMAX_XENT, i % 2));
-        CHECK(add_loss(list, s, VGG_OP_SIGMOID_XENT, i % 2));
-        CHECK(add_loss(list, s, VGG_OP_SOFTMAX_XENT, !(i % 2)));
-        CHECK(add_loss(list, s, VGG_OP_SIGMOID_XENT, !(i % 2)));
+        for (int optional = 0; optional < 2; optional++) {
+            CHECK(add_loss(list, s, VGG_OP_SOFTMAX_XENT, optional, 0.0f));
+            CHECK(add_loss(list, s, VGG_OP_SIGMOID_XENT, optional, 0.0f));
+            CHECK(add_loss(list, s, VGG_OP_SOFTMAX_XENT, optional, i % 2 ? 0.1f : 0.7f));
+        }
     }
     static const int counts[] = { 1, 7, 64, 1003, 100003 };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
@@ -363,6 +387,8 @@ enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list)
         CHECK(add_zero(list, VGG_ARENA_GRAD, counts[i]));
         CHECK(add_zero(list, VGG_ARENA_ACT, counts[i]));
         CHECK(add_add(list, counts[i]));
+        CHECK(add_clip(list, counts[i], 0.3f));
+        CHECK(add_clip(list, counts[i], 1e4f));
         CHECK(add_fma(list, counts[i], 1 + (int)i));
     }
     return VGG_OK;

@@ -68,6 +68,7 @@ static const struct trial trials[VGG_OP_KIND_COUNT] = {
     [VGG_OP_SOFTMAX_XENT] = { logits, .scale = 6, .bound = 1e-5, .floor = 1 },
     [VGG_OP_SIGMOID_XENT] = { logits, .scale = 6, .bound = 1e-5, .floor = 1 },
     [VGG_OP_FMA] = { sums, .bound = 1e-6, .floor = 1 },
+    [VGG_OP_CLIP] = { gradients, .bound = 1e-5, .floor = 1e-2 },
     [VGG_OP_SGD] = { gradients, .bound = 1e-5, .floor = 1e-2 },
     [VGG_OP_RMSPROP] = { gradients, .bound = 1e-5, .floor = 1e-2 },
     [VGG_OP_ADAM] = { gradients, .bound = 1e-5, .floor = 1e-2 },

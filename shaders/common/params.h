@@ -50,7 +50,9 @@ typedef uint32_t uint;
 #define VK_SPEC_KIND 26
 #define VK_SPEC_MOMENTUM 27
 #define VK_SPEC_NESTEROV 28
-#define VK_SPEC_COUNT 29
+#define VK_SPEC_SMOOTH 29
+#define VK_SPEC_STAGE 30
+#define VK_SPEC_COUNT 31
 
 /* Words from one of Winograd's 36 matrices to the next: an odd number of cache lines. Threads walk through all of them
  * at once, and powers of two would share a few places of the cache. */
@@ -142,6 +144,7 @@ struct vk_push_dropout {
 struct vk_push_rows {
     uint base[4];
     uint rows, c, weighted;
+    float smoothing;
 };
 
 /* Each thread takes VK_FMA_SUMS elements. */
@@ -155,6 +158,15 @@ struct vk_push_update {
     uint base[4];
     uint count, slot;
     float momentum, rho, beta1, beta2, epsilon, weight_decay;
+    float rate; /* share of the step's learning rate */
+};
+
+/* Squares of `count` words in parts of per_part, whose sums begin at word `first`; or the factor from `count` sums, put
+ * after them; or `count` words times the factor at word `first` of the sums. */
+struct vk_push_clip {
+    uint base[4];
+    uint count, per_part, first;
+    float limit;
 };
 
 #endif

@@ -14,6 +14,12 @@ layout(binding = 4) uniform Step { vk_step run; };
 const bool FIRST = KIND == SGD ? MOMENTUM : KIND != RMSPROP; /* is there an m, and a v? */
 const bool SECOND = KIND != SGD;
 
+/* The learning rate of this range. */
+float rate()
+{
+    return run.learning_rate * p.rate;
+}
+
 struct state {
     vec4 w, m, v;
 };
@@ -25,13 +31,13 @@ void sgd(inout state x, vec4 g)
         x.m = p.momentum * x.m + g;
         change = NESTEROV ? g + p.momentum * x.m : x.m;
     }
-    x.w -= run.learning_rate * change;
+    x.w -= rate() * change;
 }
 
 void rmsprop(inout state x, vec4 g)
 {
     x.v = p.rho * x.v + (1.0 - p.rho) * (g * g);
-    x.w -= run.learning_rate * (g / (sqrt(x.v) + p.epsilon));
+    x.w -= rate() * (g / (sqrt(x.v) + p.epsilon));
 }
 
 void adam(inout state x, vec4 g)
@@ -39,13 +45,13 @@ void adam(inout state x, vec4 g)
     x.m = p.beta1 * x.m + (1.0 - p.beta1) * g;
     x.v = p.beta2 * x.v + (1.0 - p.beta2) * (g * g);
     vec4 change = x.m * run.adam[p.slot].x / (sqrt(x.v * run.adam[p.slot].y) + p.epsilon);
-    x.w -= run.learning_rate * change;
+    x.w -= rate() * change;
 }
 
 void update(inout state x, vec4 g)
 {
     if (KIND == ADAMW) {
-        x.w -= run.learning_rate * p.weight_decay * x.w;
+        x.w -= rate() * p.weight_decay * x.w;
     } else {
         g += p.weight_decay * x.w;
     }

@@ -12,6 +12,11 @@ BATCH, SIZE, CLASSES, UNITS, RATE, DROPOUT_LAYER, SEED = 4, 32, 5, 24, 0.25, 6, 
 STEPS = (1, 3, 10)
 
 
+# Labels smoothed by SMOOTHING, gradients held to the norm CLIP (which some steps exceed and some do not), and the first
+# block's learning rate DECAY times that of the second block and the head.
+SMOOTHING, CLIP, DECAY = 0.15, 40.0, 0.6
+
+
 def optimizers():
     """name -> (class, arguments, with dropout); without and with weight decay."""
     plain = {
@@ -26,6 +31,8 @@ def optimizers():
         yield name, kind, dict(arguments, weight_decay=0.0), False
         yield name + "_decay", kind, dict(arguments, weight_decay=0.05), False
     yield "sgd_dropout", torch.optim.SGD, dict(lr=0.01, weight_decay=0.0), True
+    yield "tuned", torch.optim.SGD, dict(lr=0.01, momentum=0.9, weight_decay=0.05), False
+    yield "tuned_adamw", torch.optim.AdamW, dict(lr=1e-3, betas=(0.9, 0.999), eps=1e-7, weight_decay=0.05), False
 
 
 def philox(counter, key):
@@ -48,26 +55,38 @@ def masks(step, count):
     return torch.from_numpy(keep / (1.0 - RATE)).reshape(BATCH, -1)
 
 
-def trajectory(kind, arguments, dropout):
+def groups(parameters, lr):
+    first = [t for name, t in parameters.items() if name.startswith("block1_")]
+    others = [t for name, t in parameters.items() if not name.startswith("block1_")]
+    return [dict(params=first, lr=lr * DECAY), dict(params=others)]
+
+
+def trajectory(kind, arguments, dropout, tuned=False):
     head = ("flatten", (UNITS, "relu"), *(("dropout",) if dropout else ()), (CLASSES, "softmax"))
     network = Network("vgg11", SIZE, SIZE, head, last="block2_pool")
     parameters = network.parameters()
-    optimizer = kind(list(parameters.values()), **arguments)
-    records = {}
+    optimizer = kind(groups(parameters, arguments["lr"]) if tuned else list(parameters.values()), **arguments)
+    records, norms = {}, []
     for step in range(max(STEPS)):
         outputs, before = network.forward(image(1 + step, BATCH, SIZE, SIZE), masks(step, BATCH * UNITS) if dropout else None)
-        loss, _ = losses(before[network.layers[-1][0]], [(3 * step + 2 * i) % CLASSES for i in range(BATCH)])
+        scores, labels = before[network.layers[-1][0]], [(3 * step + 2 * i) % CLASSES for i in range(BATCH)]
+        loss, _ = losses(scores, labels)
+        if tuned:
+            loss = torch.nn.functional.cross_entropy(scores.flatten(1), torch.tensor(labels), label_smoothing=SMOOTHING)
         optimizer.zero_grad()
         loss.mean().backward()
+        if tuned:
+            norms.append(float(torch.nn.utils.clip_grad_norm_(list(parameters.values()), CLIP)))
         optimizer.step()
         if step + 1 in STEPS:
             records.update({f"{step + 1}/{name}": summary(t) for name, t in parameters.items()})
+    assert not tuned or min(norms) < CLIP < max(norms), norms
     return records
 
 
 if __name__ == "__main__":
     records = {}
     for name, kind, arguments, dropout in optimizers():
-        for key, values in trajectory(kind, arguments, dropout).items():
+        for key, values in trajectory(kind, arguments, dropout, name.startswith("tuned")).items():
             records[f"{name}/{key}"] = values
     write_golden(GOLDEN / "trajectory.gold", records)
