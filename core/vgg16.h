@@ -401,7 +401,14 @@ VGG_API enum vgg_status vgg_explain_files(struct vgg_explain *explain, const str
 /* ---- training -------------------------------------------------------------------------------------------------- */
 
 enum vgg_optimizer { VGG_OPTIMIZER_RMSPROP, VGG_OPTIMIZER_SGD, VGG_OPTIMIZER_ADAM, VGG_OPTIMIZER_ADAMW };
-enum vgg_schedule { VGG_SCHEDULE_CONSTANT, VGG_SCHEDULE_COSINE /* to 0 */, VGG_SCHEDULE_STEP };
+enum vgg_schedule {
+    VGG_SCHEDULE_CONSTANT,
+    VGG_SCHEDULE_COSINE, /* to 0 */
+    VGG_SCHEDULE_STEP,
+    VGG_SCHEDULE_PLATEAU, /* times schedule_factor after each schedule_every epochs in which the monitored figure did
+                             not become better by more than 1e-4, as Keras' ReduceLROnPlateau with its defaults
+                             (min_delta 1e-4, cooldown 0, min_lr 0); needs validation data */
+};
 
 /* The figure of an epoch by which epochs are compared: less of a loss is better, more of an accuracy. DEFAULT:
  * val_loss, or the training loss without validation data. */
@@ -444,8 +451,24 @@ struct vgg_train_options {
     float epsilon;       /* 0: 1e-7, added after the root */
     float weight_decay;  /* L2: g += weight_decay w; adamw: decoupled, w -= lr weight_decay w */
     enum vgg_schedule schedule;
-    int schedule_every; /* step: multiply by schedule_factor every so many epochs */
+    int schedule_every; /* step: multiply by schedule_factor every so many epochs; plateau: its patience */
     float schedule_factor;
+    /* Epochs, also parts of one, in which the rate grows in a straight line: that of step s (from 0) of all is
+     * multiplied by min(1, (s + 1) / (warmup * steps of an epoch)), the schedule running all the while: torch's
+     * LinearLR chained with it. Source: Goyal et al., "Accurate, large minibatch SGD", 2017. */
+    float warmup;
+    /* 0 < d < 1: layers of the base in block b train at the rate times d^(B - b), B the base's last block, the head at
+     * the whole rate; 0: none. Source: layer-wise decay of learning rates, Sun et al., "How to fine-tune BERT", 2019.
+     */
+    float lr_decay;
+    /* > 0: the gradients of all that trains, as one vector, are multiplied by min(1, clip_norm / (norm + 1e-6)) once
+     * the shards are added, before any decay, as torch.nn.utils.clip_grad_norm_; a norm that is not finite makes all
+     * NaN, which ends the training; 0: none. */
+    float clip_norm;
+    /* 0 <= a < 1: the target of K classes is y (1 - a) + a / K, that of a sigmoid y (1 - a) + a / 2, as Keras'
+     * CategoricalCrossentropy and BinaryCrossentropy and (softmax) torch's CrossEntropyLoss; in the training loss
+     * alone, so that val_loss compares with that of other trainings. */
+    float label_smoothing;
     int epochs;          /* 0: none, the model stays as it is */
     int steps_per_epoch; /* 0: one pass over the data */
     int batch;           /* 0: 20 */
@@ -455,7 +478,7 @@ struct vgg_train_options {
      * VGG16: 8 at 224x224, 256 at 32x32; a head on frozen layers: thousands). */
     int shard;
     bool balanced;            /* class weights N / (classes * N_c) */
-    enum vgg_monitor monitor; /* of early_stop and keep */
+    enum vgg_monitor monitor; /* of early_stop, keep and the schedule plateau */
     int early_stop;           /* stop after so many epochs without a better monitored figure; 0: never */
     /* BEST needs validation data. The model of an interrupted training is that of the best epoch, too, once there is
      * one; checkpoints hold it beside the latest parameters. */

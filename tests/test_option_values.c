@@ -77,6 +77,10 @@ Test(option_values, sizes)
 
 Test(option_values, schedules)
 {
+    expect(VGG_OK, "train d --validation v", "schedule", "plateau:0.1,3 plateau:1e-1,29 plateau:.5,1");
+    expect(
+        VGG_ERR_ARGUMENT, "train d --validation v", "schedule",
+        "plateau:0.1,0 plateau:0.1,+3 plateau:+.1,3 plateau:1,3 plateau:0,3 plateau:0.1 plateau:0.1,3, plateau:0.1,~3");
     expect(VGG_OK, "train d", "schedule", "constant cosine step:3:0.5 step:3:1e-1");
     expect(VGG_ERR_ARGUMENT, "train d", "schedule",
            "step step: step:3 step:+3:0.5 step:3:+0.5 step:3.0:0.5 step:3:0.5x step:3:0.5:1 step:0:0.5 step:3:0 "

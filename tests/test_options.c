@@ -139,6 +139,7 @@ static const struct item train[] = {
     { .words = "--trainable head", .flips = "--epochs 0*" },
     { .words = "--validation v", .flips = "--epochs 0|--epochs 0 --from m|--validation-split" },
     { .words = "--validation v --keep best", .flips = "--epochs 0*|--validation-split" },
+    { .words = "--validation v --schedule plateau:0.5,4", .flips = "--epochs 0*|--validation-split" },
     { .words = "--validation v --early-stop 4",
       .flips = "--epochs 0|--epochs 0 --from m|--epochs 0 --report r.html|--validation-split" },
     { .words = "--validation-split 0.2",
@@ -157,6 +158,18 @@ static const struct item train[] = {
     { .words = "--schedule step:5:0.5", .flips = "--epochs 0*|--epochs 5" },
     { .words = "--schedule step:29:0.5", .flips = "--epochs 0*|--epochs 5" },
     { "--schedule step:30:0.5", true, "--epochs 31" },
+    { "--schedule plateau:0.5,4", true,
+      "--validation v|--validation v --keep best|--validation v --early-stop 4|--validation-split" },
+    { "--validation v --schedule plateau:0.5,30", true, "--epochs 31" },
+    { .words = "--warmup 0.5", .flips = "--epochs 0*" },
+    { .words = "--warmup 5", .flips = "--epochs 0*|--epochs 5" },
+    { "--warmup 30", true, "--epochs 31" },
+    { "--lr-decay 0.5", true, "--trainable block5|--trainable block5 --clip-norm 2" },
+    { .words = "--trainable block5", .flips = "--epochs 0*" },
+    { .words = "--trainable block5 --clip-norm 2", .flips = "--epochs 0*" },
+    { .words = "--clip-norm 1", .flips = "--epochs 0*" },
+    { .words = "--label-smoothing 0", .flips = "--epochs 0*" },
+    { .words = "--label-smoothing 0.1", .flips = "--epochs 0*" },
     { .words = "--epochs 5" },
     { .words = "--epochs 31" },
     { .words = "--epochs 0" },
@@ -172,9 +185,12 @@ static const struct item train[] = {
     { .words = "--early-stop 29", .flips = "--epochs 0*|--epochs 5" },
     { "--early-stop 30", true, "--epochs 31" },
     { .words = "--keep last", .flips = "--epochs 0*" },
-    { "--keep best", true, "--validation v|--validation v --early-stop 4|--validation-split" },
-    { "--monitor val_loss", true, "--validation v --keep best|--validation v --early-stop 4" },
-    { "--monitor val_accuracy", true, "--validation v --keep best|--validation v --early-stop 4" },
+    { "--keep best", true,
+      "--validation v|--validation v --early-stop 4|--validation v --schedule plateau:0.5,4|--validation-split" },
+    { "--monitor val_loss", true,
+      "--validation v --keep best|--validation v --early-stop 4|--validation v --schedule plateau:0.5,4" },
+    { "--monitor val_accuracy", true,
+      "--validation v --keep best|--validation v --early-stop 4|--validation v --schedule plateau:0.5,4" },
     { .words = "--no-shuffle", .flips = "--epochs 0*" },
     { .words = "--checkpoint c", .flips = "--epochs 0*" },
     { .words = "--on-device-lost stop", .flips = "--epochs 0*|--backend cpu|@cpu|$VGG16_BACKEND=cpu" },
@@ -339,7 +355,7 @@ static const struct {
     { "bench", { bench, say } },
     { "selftest", { selftest, say } },
 };
-enum { LINES = sizeof lines / sizeof *lines, MOST = 128 };
+enum { LINES = sizeof lines / sizeof *lines, MOST = 160 };
 
 /* All items of a line, the worlds included. */
 static int collect(const struct item *all[MOST], int line)

@@ -123,6 +123,21 @@ Test(resume, after_any_step_the_same_bits)
     after_any_step(new_options());
 }
 
+/* A rate that depends on the epochs before, beside what else a step may do. */
+Test(resume, with_plateaus_and_the_rest)
+{
+    struct vgg_train_options o = new_options();
+    o.schedule = VGG_SCHEDULE_PLATEAU;
+    o.schedule_every = 1;
+    o.schedule_factor = 0.3f;
+    o.monitor = VGG_MONITOR_VAL_ACCURACY;
+    o.learning_rate = 0.1f;
+    o.warmup = 1.4f;
+    o.clip_norm = 0.7f;
+    o.label_smoothing = 0.2f;
+    after_any_step(o);
+}
+
 /* The parameters that train are the last ones; images are features by then. */
 Test(resume, of_a_head_alone)
 {

@@ -69,9 +69,9 @@ static void update(struct fit *fit, const double *gradient, const struct vgg_tra
 }
 
 /* Loss and number of right ones over `count` items, of which `features` is the first one's; adds the gradient of the
- * mean weighted loss where it is wanted. */
+ * mean weighted loss where it is wanted. Labels give a share `smoothing` to all classes alike. */
 static double losses(double *gradient, int *correct, struct fit *fit, const double *features,
-                     const struct tiny_set *set, int from, int count, const double *class_weight)
+                     const struct tiny_set *set, int from, int count, const double *class_weight, double smoothing)
 {
     struct tiny_dense dense = dense_of(fit);
     double loss = 0;
@@ -82,24 +82,66 @@ static double losses(double *gradient, int *correct, struct fit *fit, const doub
         tiny_probabilities(p, &dense, x);
         for (int k = 0; k < TINY_CLASSES; k++) {
             if (p[k] > p[best]) best = k;
+            double q = (1 - smoothing) * (k == label) + smoothing / TINY_CLASSES;
             for (int f = 0; gradient && f <= TINY_FEATURES; f++)
-                *weight_at(gradient, f, k) +=
-                    class_weight[label] * (p[k] - (k == label)) * (f < TINY_FEATURES ? x[f] : 1) / count;
+                *weight_at(gradient, f, k) += class_weight[label] * (p[k] - q) * (f < TINY_FEATURES ? x[f] : 1) / count;
+            if (q > 0) loss -= class_weight[label] * q * log(p[k]);
         }
-        loss -= class_weight[label] * log(p[label]);
         *correct += best == label;
     }
     return loss;
+}
+
+/* Keras 2.15's ReduceLROnPlateau, line by line, with its defaults but for monitor, factor and patience. */
+struct plateau {
+    double best, rate;
+    int wait;
+};
+
+static void plateau_init(struct plateau *p, const struct vgg_train_options *o)
+{
+    *p = (struct plateau) { o->monitor == VGG_MONITOR_VAL_ACCURACY ? -INFINITY : INFINITY, 1, 0 };
+}
+
+static void plateau_epoch_end(struct plateau *p, const struct vgg_train_options *o, const struct vgg_epoch *logs)
+{
+    double min_delta = 1e-4;
+    bool max = o->monitor == VGG_MONITOR_VAL_ACCURACY;
+    double current = max ? logs->val_accuracy : logs->val_loss;
+    if (max ? current > p->best + min_delta : current < p->best - min_delta) {
+        p->best = current;
+        p->wait = 0;
+    } else {
+        p->wait += 1;
+        if (p->wait >= o->schedule_every) {
+            p->rate *= (double)o->schedule_factor;
+            p->wait = 0;
+        }
+    }
 }
 
 static double rate_of(const struct vgg_train_options *o, int step, int steps)
 {
     static const double rates[] = { 2e-5, 0.01, 1e-3, 1e-3 };
     double rate = o->learning_rate != 0.0f ? (double)o->learning_rate : rates[o->optimizer];
+    double up = (double)o->warmup * steps; /* steps until the whole rate is reached */
+    if (step + 1 < up) rate = rate * (step + 1) / up;
     if (o->schedule == VGG_SCHEDULE_COSINE) return rate * (1 + cos(M_PI * step / (steps * o->epochs))) / 2;
     for (int epoch = 1; o->schedule == VGG_SCHEDULE_STEP && epoch <= step / steps; epoch++)
         if (epoch % o->schedule_every == 0) rate *= (double)o->schedule_factor;
     return rate;
+}
+
+/* torch.nn.utils.clip_grad_norm_; returns whether anything changed. */
+static bool clip(double *gradient, double most)
+{
+    double sum = 0;
+    for (int i = 0; i < WEIGHTS; i++)
+        sum += gradient[i] * gradient[i];
+    double factor = fmin(1, most / (sqrt(sum) + 1e-6));
+    for (int i = 0; i < WEIGHTS; i++)
+        gradient[i] *= factor;
+    return factor < 1;
 }
 
 /* What dropout leaves of the features of `count` images. */
@@ -163,7 +205,9 @@ static void check_with(struct vgg_train_options o, float rate)
     if (rate > 0) snprintf(head, sizeof head, "gap,dropout:%g,dense:4:softmax", (double)rate);
     struct vgg_model *model = tiny_model(head);
     bool augmented = o.augment.flip;
-    int dropout = vgg_model_layer_count(model) - 2, pass = 0;
+    int dropout = vgg_model_layer_count(model) - 2, pass = 0, clipped = 0;
+    struct plateau plateau;
+    plateau_init(&plateau, &o);
     double *features[MAX_PASSES], *held = tiny_features(engine, model, &tiny_held, NULL, 0, 0);
     double dropped[TINY_ITEMS * TINY_FEATURES];
     for (int i = 0; i < MAX_PASSES; i++)
@@ -205,8 +249,10 @@ static void check_with(struct vgg_train_options o, float rate)
             int n = at + batch < TINY_ITEMS ? batch : TINY_ITEMS - at;
             cr_assert_lt(pass, MAX_PASSES);
             drop(dropped, features[pass] + at * TINY_FEATURES, n, &o, e * steps + s, dropout, rate);
-            loss += losses(gradient, &correct, &fit, dropped, &tiny_items, at, n, o.balanced ? balanced : ones);
-            learning_rate = rate_of(&o, e * steps + s, steps);
+            loss += losses(gradient, &correct, &fit, dropped, &tiny_items, at, n, o.balanced ? balanced : ones,
+                           (double)o.label_smoothing);
+            learning_rate = rate_of(&o, e * steps + s, steps) * plateau.rate;
+            if (o.clip_norm > 0) clipped += clip(gradient, (double)o.clip_norm);
             update(&fit, gradient, &o, learning_rate);
             seen += n;
             at += n;
@@ -225,10 +271,13 @@ static void check_with(struct vgg_train_options o, float rate)
         close_to(got->learning_rate, learning_rate, 1e-6 * learning_rate, "learning rate", e);
         close_to(got->loss, loss / seen, 1e-4, "loss", e);
         close_to(got->accuracy, (double)correct / seen, 1e-9, "accuracy", e);
-        close_to(got->val_loss, losses(NULL, &right, &fit, held, &tiny_held, 0, TINY_HELD, ones) / TINY_HELD, 1e-4,
+        close_to(got->val_loss, losses(NULL, &right, &fit, held, &tiny_held, 0, TINY_HELD, ones, 0) / TINY_HELD, 1e-4,
                  "val_loss", e);
         close_to(got->val_accuracy, (double)right / TINY_HELD, 1e-9, "val_accuracy", e);
+        if (o.schedule == VGG_SCHEDULE_PLATEAU) plateau_epoch_end(&plateau, &o, got);
     }
+    if (o.clip_norm > 0) cr_assert(clipped > 0 && clipped < o.epochs * steps, "%d steps are clipped", clipped);
+    if (o.schedule == VGG_SCHEDULE_PLATEAU) cr_assert_lt(plateau.rate, 1, "no plateau");
     cr_assert_eq(heard, tolds);
     cr_assert_gt(history.seconds_features, 0);
     cr_assert_eq(history.seconds_save, 0);
@@ -325,6 +374,93 @@ Test(steps, adamw)
                                        .epsilon = 1e-4f,
                                        .weight_decay = 0.3f,
                                        .schedule = VGG_SCHEDULE_COSINE });
+}
+
+Test(steps, warmup)
+{
+    check((struct vgg_train_options) { .optimizer = VGG_OPTIMIZER_SGD,
+                                       .epochs = 4,
+                                       .batch = 8,
+                                       .learning_rate = 0.1f,
+                                       .momentum = 0.5f,
+                                       .warmup = 1.7f,
+                                       .schedule = VGG_SCHEDULE_COSINE });
+    check((struct vgg_train_options) {
+        .optimizer = VGG_OPTIMIZER_ADAM, .epochs = 2, .batch = 5, .learning_rate = 0.03f, .warmup = 0.5f });
+}
+
+Test(steps, plateau)
+{
+    struct vgg_train_options o = { .optimizer = VGG_OPTIMIZER_SGD,
+                                   .epochs = 6,
+                                   .learning_rate = 0.5f,
+                                   .schedule = VGG_SCHEDULE_PLATEAU,
+                                   .schedule_every = 1,
+                                   .schedule_factor = 0.4f };
+    check(o);
+    o.monitor = VGG_MONITOR_VAL_ACCURACY;
+    o.learning_rate = 0.05f;
+    o.schedule_every = 2;
+    o.warmup = 0.4f;
+    check(o);
+}
+
+Test(steps, smoothed_labels_and_clipped_gradients)
+{
+    struct vgg_train_options o = { .optimizer = VGG_OPTIMIZER_SGD,
+                                   .epochs = 3,
+                                   .batch = 9,
+                                   .learning_rate = 0.1f,
+                                   .momentum = 0.6f,
+                                   .label_smoothing = 0.3f,
+                                   .balanced = true };
+    check(o);
+    o.clip_norm = 1.5f;
+    o.weight_decay = 0.04f;
+    check(o);
+    o.shard = 2; /* the norm is that of the whole batch's gradient */
+    check(o);
+}
+
+/* One step by a sigmoid's loss, whose labels go towards one half. */
+Test(steps, smoothed_labels_of_a_sigmoid)
+{
+    struct vgg_engine *engine = tiny_engine();
+    struct vgg_model *model = tiny_model("gap,dense:1:sigmoid");
+    double *x = tiny_features(engine, model, &tiny_pair, NULL, 0, 0), loss = 0, val_loss = 0, a = 0.3;
+    double gradient[TINY_FEATURES + 1] = { 0 }, rate = 0.25;
+    tiny_centre(model, x, TINY_HELD);
+    struct tiny_dense before, after;
+    tiny_get(&before, model);
+    struct vgg_data *data = tiny_open(&tiny_pair);
+    struct vgg_history history;
+    struct vgg_train_options o = { .optimizer = VGG_OPTIMIZER_SGD,
+                                   .epochs = 1,
+                                   .batch = TINY_HELD,
+                                   .learning_rate = (float)rate,
+                                   .label_smoothing = (float)a,
+                                   .history = &history };
+    cr_assert_eq(vgg_train(engine, model, data, data, &o), VGG_OK);
+    tiny_get(&after, model);
+    for (int i = 0; i < TINY_HELD; i++) {
+        double p[TINY_CLASSES], t = tiny_pair.map[tiny_pair.labels[i]], y = t * (1 - a) + a / 2;
+        tiny_probabilities(p, &before, x + i * TINY_FEATURES);
+        loss -= (y * log(p[1]) + (1 - y) * log(p[0])) / TINY_HELD;
+        for (int f = 0; f <= TINY_FEATURES; f++)
+            gradient[f] += (p[1] - y) * (f < TINY_FEATURES ? x[i * TINY_FEATURES + f] : 1) / TINY_HELD;
+        tiny_probabilities(p, &after, x + i * TINY_FEATURES);
+        val_loss -= (t * log(p[1]) + (1 - t) * log(p[0])) / TINY_HELD;
+    }
+    close_to(history.epochs[0].loss, loss, 1e-5, "loss", 0);
+    close_to(history.epochs[0].val_loss, val_loss, 1e-5, "val_loss", 0);
+    close_to(after.bias[0], before.bias[0] - rate * gradient[TINY_FEATURES], 1e-5, "bias", 0);
+    for (int f = 0; f < TINY_FEATURES; f++)
+        close_to(after.kernel[f][0], before.kernel[f][0] - rate * gradient[f], 1e-5, "weight", f);
+    vgg_history_finish(&history);
+    free(x);
+    vgg_data_destroy(data);
+    vgg_model_destroy(model);
+    vgg_engine_destroy(engine);
 }
 
 /* What is random must not be computed once and kept: new masks each step, other images each pass. */

@@ -149,17 +149,41 @@ static bool with_checkpoint(const struct cli_facts *facts)
 
 enum { EPOCHS = 30 }; /* without --epochs */
 
-static bool schedule_steps(const struct cli_facts *facts)
+static bool schedule_is(const struct cli_facts *facts, const char *kind)
 {
-    static const char step[] = "step:";
     const char *text = given(facts, "schedule");
-    if (!text || strncmp(text, step, sizeof step - 1) != 0) return true;
-    return strtol(text + sizeof step - 1, NULL, 10) < number(facts, "epochs", EPOCHS);
+    return text && strncmp(text, kind, strlen(kind)) == 0;
+}
+
+/* Does it come to a step? */
+static bool schedule_acts(const struct cli_facts *facts)
+{
+    const char *text = given(facts, "schedule"), *comma = text ? strchr(text, ',') : NULL;
+    long epochs = number(facts, "epochs", EPOCHS);
+    if (schedule_is(facts, "step:")) return strtol(text + strlen("step:"), NULL, 10) < epochs;
+    return !schedule_is(facts, "plateau:") || !comma || strtol(comma + 1, NULL, 10) < epochs;
+}
+
+static bool plateau_is_seen(const struct cli_facts *facts)
+{
+    return !schedule_is(facts, "plateau:") || validates(facts);
+}
+
+static bool warmup_ends(const struct cli_facts *facts)
+{
+    const char *text = given(facts, "warmup");
+    return !text || strtod(text, NULL) < (double)number(facts, "epochs", EPOCHS);
+}
+
+static bool base_trains(const struct cli_facts *facts)
+{
+    return given(facts, "trainable") && !says(facts, "trainable", "head");
 }
 
 static bool monitors(const struct cli_facts *facts)
 {
-    return validates(facts) && (says(facts, "keep", "best") || given(facts, "early-stop"));
+    return validates(facts) &&
+           (says(facts, "keep", "best") || given(facts, "early-stop") || schedule_is(facts, "plateau:"));
 }
 
 static bool may_stop_early(const struct cli_facts *facts)
@@ -310,7 +334,8 @@ const struct cli_rule cli_rules[] = {
       .words = "the report is a page; name it X.html" },
     { "train", "log", .value = "", .holds = log_is_history, .words = "the history is .csv or .jsonl" },
     { "train",
-      "trainable optimizer lr weight-decay schedule steps-per-epoch shard class-weight keep no-shuffle checkpoint "
+      "trainable optimizer lr weight-decay schedule warmup lr-decay clip-norm label-smoothing steps-per-epoch shard "
+      "class-weight keep no-shuffle checkpoint "
       "on-device-lost log tensorboard augment",
       .holds = trains, .words = "only with --epochs above 0" },
     { "train", "validation validation-split", .holds = trains_or_reports,
@@ -322,11 +347,16 @@ const struct cli_rule cli_rules[] = {
     { "train", "momentum", .holds = by_sgd, .words = "only with --optimizer sgd" },
     { "train", "nesterov", .holds = with_momentum, .words = "only with --momentum above 0" },
     { "train", "resume overwrite", .holds = with_checkpoint, .words = "only with --checkpoint DIR" },
-    { "train", "schedule", .value = "", .holds = schedule_steps,
-      .words = "EVERY must be below the number of --epochs" },
+    { "train", "schedule", .value = "", .holds = plateau_is_seen,
+      .words = "only with --validation or --validation-split" },
+    { "train", "schedule", .value = "", .holds = schedule_acts,
+      .words = "EVERY or PATIENCE must be below the number of --epochs" },
+    { "train", "warmup", .value = "", .holds = warmup_ends, .words = "must be below the number of --epochs" },
+    { "train", "lr-decay", .holds = base_trains, .words = "only with a --trainable below the head" },
     { "train", "early-stop", .holds = may_stop_early, .words = "only with --epochs above N" },
     { "train", "keep", .value = "best", .holds = validates, .words = "only with --validation or --validation-split" },
-    { "train", "monitor", .holds = monitors, .words = "only with validation data and --keep best or --early-stop" },
+    { "train", "monitor", .holds = monitors,
+      .words = "only with validation data and --keep best, --early-stop or --schedule plateau" },
     { "train", "augment", .holds = data_is_images, .words = "only on images; DATA holds features" },
 
     { "extract", "output", .value = "", .holds = output_is_features,

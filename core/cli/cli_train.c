@@ -121,6 +121,24 @@ static enum vgg_status name_classes(struct session *s)
     return status;
 }
 
+/* The block that a layer is of, 0 in a head. */
+static int block_of(const struct vgg_model *model, int layer)
+{
+    struct vgg_layer_info info;
+    int block = 0;
+    if (vgg_model_layer(model, layer, &info) == VGG_OK) sscanf(info.name, "block%d_", &block);
+    return block;
+}
+
+/* Is the layer in the base's last block, or above it? */
+static bool one_rate(const struct vgg_model *model, int layer)
+{
+    int block = block_of(model, layer), last = block;
+    for (int i = layer; i < vgg_model_layer_count(model); i++)
+        if (block_of(model, i) > last) last = block_of(model, i);
+    return block == 0 || block == last;
+}
+
 /* What the options ask of the model can be told now, when the model is there. */
 static enum vgg_status check_model(struct session *s)
 {
@@ -128,7 +146,12 @@ static enum vgg_status check_model(struct session *s)
     if (!vgg_model_class_count(s->model)) {
         return cli_usage(s->cli, "--head: must end in dense:N:softmax or dense:1:sigmoid");
     }
-    return o->trainable ? cli_model_trainable(s->cli, s->model, o->trainable) : VGG_OK;
+    enum vgg_status status = o->trainable ? cli_model_trainable(s->cli, s->model, o->trainable) : VGG_OK;
+    if (status == VGG_OK && o->lr_decay != 0.0f && one_rate(s->model, vgg_model_trainable(s->model, o->trainable))) {
+        return cli_usage(s->cli, "--lr-decay: no block below the base's last one trains, by --trainable %s",
+                         o->trainable);
+    }
+    return status;
 }
 
 /* ---- training ---- */

@@ -18,7 +18,7 @@ struct cli_train {
     struct cli_schedule schedule;
     const char *output, *from, *head, *layer, *trainable;
     const char *validation, *checkpoint, *log, *tensorboard, *report;
-    float validation_split, learning_rate, momentum, weight_decay;
+    float validation_split, learning_rate, momentum, weight_decay, warmup, lr_decay, clip_norm, label_smoothing;
     int optimizer, class_weight, on_device_lost, keep, monitor; /* indices of their choices */
     int epochs, steps_per_epoch, batch, shard, early_stop;
     bool nesterov, no_shuffle, resume, overwrite;

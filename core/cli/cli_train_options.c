@@ -9,10 +9,11 @@ static const char *const keep_names[] = { "last", "best", NULL };
 static const char *const monitor_names[] = { "", "val_loss", "val_accuracy", NULL };
 static const char *const on_device_lost_names[] = { "stop", "cpu", NULL };
 
-/* constant, cosine, or step:EVERY:FACTOR. */
+/* constant, cosine, step:EVERY:FACTOR or plateau:FACTOR,PATIENCE. */
 static const char *read_schedule(const struct cli_option *option, const char *text, void *target)
 {
-    static const char rule[] = "constant, cosine or step:EVERY:FACTOR with EVERY epochs from 1 and 0 < FACTOR <= 1";
+    static const char rule[] = "constant, cosine, step:EVERY:FACTOR with EVERY epochs from 1 and 0 < FACTOR <= 1, or "
+                               "plateau:FACTOR,PATIENCE with 0 < FACTOR < 1 and PATIENCE epochs from 1";
     (void)option;
     struct cli_schedule schedule = { 0 };
     if (strcmp(text, "cosine") == 0) {
@@ -24,6 +25,16 @@ static const char *read_schedule(const struct cli_option *option, const char *te
         if (text[5] < '0' || text[5] > '9' || *end != ':' || every < 1 || every > 1000000) return rule;
         if (!cli_number(end + 1, &factor) || !(factor > 0) || factor > 1) return rule;
         schedule = (struct cli_schedule) { VGG_SCHEDULE_STEP, (int)every, (float)factor };
+    } else if (strncmp(text, "plateau:", 8) == 0) {
+        const char *comma = strchr(text, ',');
+        char factor_text[32], *end;
+        double factor;
+        if (!comma || (size_t)(comma - text - 8) >= sizeof factor_text || comma[1] < '0' || comma[1] > '9') return rule;
+        snprintf(factor_text, sizeof factor_text, "%.*s", (int)(comma - text - 8), text + 8);
+        long patience = strtol(comma + 1, &end, 10);
+        if (*end || patience < 1 || patience > 1000000) return rule;
+        if (!cli_number(factor_text, &factor) || !((float)factor > 0) || (float)factor >= 1) return rule;
+        schedule = (struct cli_schedule) { VGG_SCHEDULE_PLATEAU, (int)patience, (float)factor };
     } else if (strcmp(text, "constant") != 0) {
         return rule;
     }
@@ -113,10 +124,50 @@ static const struct cli_option step_options[] = {
       .offset = offsetof(struct cli_train, weight_decay) },
     { .name = "schedule",
       .value = "RULE",
-      .help = "of the learning rate: constant, cosine (down to 0), or step:EVERY:FACTOR, which multiplies by FACTOR "
-              "every so many epochs, fewer than --epochs (default constant)",
+      .help =
+          "of the learning rate: constant, cosine (down to 0), step:EVERY:FACTOR, which multiplies by FACTOR every so "
+          "many epochs, fewer than --epochs, or plateau:FACTOR,PATIENCE, which does so after PATIENCE epochs without a "
+          "figure by --monitor that is better by more than 1e-4 (default constant)",
       .read = read_schedule,
       .offset = offsetof(struct cli_train, schedule) },
+    { .name = "warmup",
+      .value = "EPOCHS",
+      .help =
+          "let the learning rate grow in a straight line over the first EPOCHS, as 0.5 or 3, fewer than --epochs; the "
+          "schedule runs all the while (default 0)",
+      .read = cli_read_float,
+      .min = 0,
+      .max = 1000000,
+      .range = "a number from 0",
+      .offset = offsetof(struct cli_train, warmup) },
+    { .name = "lr-decay",
+      .value = "D",
+      .help =
+          "train each block at D times the rate of the one above it; the base's last block and the head train at the "
+          "whole rate (default: all do)",
+      .read = cli_read_float,
+      .min = 1e-6,
+      .max = 0.9999999,
+      .range = "a number between 0 and 1, such as 0.5",
+      .offset = offsetof(struct cli_train, lr_decay) },
+    { .name = "clip-norm",
+      .value = "N",
+      .help = "scale all gradients down together when their norm exceeds N (default: never)",
+      .read = cli_read_float,
+      .min = 1e-30,
+      .max = 1e30,
+      .range = "a number above 0",
+      .offset = offsetof(struct cli_train, clip_norm) },
+    { .name = "label-smoothing",
+      .value = "A",
+      .help =
+          "train towards 1 - A of the label and A of all K classes alike, A / K each, A / 2 for a sigmoid; losses of "
+          "validation data are without (default 0)",
+      .read = cli_read_float,
+      .min = 0,
+      .max = 0.9999999,
+      .range = "a number from 0 to below 1",
+      .offset = offsetof(struct cli_train, label_smoothing) },
     { .name = "epochs",
       .value = "N",
       .help = "passes; with 0 the initial model is written (default 30)",
@@ -171,7 +222,8 @@ static const struct cli_option step_options[] = {
       .offset = offsetof(struct cli_train, keep) },
     { .name = "monitor",
       .value = "FIGURE",
-      .help = "what makes an epoch better for --keep best and --early-stop: a lower val_loss, or a higher val_accuracy "
+      .help = "what makes an epoch better for --keep best, --early-stop and --schedule plateau: a lower val_loss, or a "
+              "higher val_accuracy "
               "(default val_loss)",
       .read = cli_read_choice,
       .choices = monitor_names,
@@ -251,6 +303,10 @@ struct vgg_train_options cli_train_options(const struct cli *cli, const struct c
         .schedule = o->schedule.kind,
         .schedule_every = o->schedule.every,
         .schedule_factor = o->schedule.factor,
+        .warmup = o->warmup,
+        .lr_decay = o->lr_decay,
+        .clip_norm = o->clip_norm,
+        .label_smoothing = o->label_smoothing,
         .epochs = o->epochs,
         .steps_per_epoch = o->steps_per_epoch,
         .batch = o->batch,

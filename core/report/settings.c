@@ -88,6 +88,13 @@ static void add_optimizer(struct settings *s, const struct vgg_train_options *o)
     if (o->schedule == VGG_SCHEDULE_COSINE) more(s, "down to 0 along a cosine");
     if (o->schedule == VGG_SCHEDULE_STEP)
         more(s, "times %g every %d epochs", (double)o->schedule_factor, o->schedule_every);
+    if (o->schedule == VGG_SCHEDULE_PLATEAU)
+        more(s, "times %g after %d epochs of no better %s", (double)o->schedule_factor, o->schedule_every,
+             o->monitor == VGG_MONITOR_VAL_ACCURACY ? "accuracy" : "loss");
+    if (o->warmup > 0.0f) more(s, "growing over the first %g epochs", (double)o->warmup);
+    if (o->lr_decay > 0.0f) more(s, "times %g from block to block downwards", (double)o->lr_decay);
+    if (o->clip_norm > 0.0f) add(s, "Gradients", "of a norm of at most %g", (double)o->clip_norm);
+    if (o->label_smoothing > 0.0f) add(s, "Labels", "smoothed by %g", (double)o->label_smoothing);
 }
 
 static void add_augment(struct settings *s, const struct vgg_augment_options *a)

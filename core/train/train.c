@@ -7,15 +7,17 @@
 #include "core/train/history.h"
 #include "core/train/trainer.h"
 
-/* The rate of update number `step`. */
+/* The rate of update number `step`, which belongs to the epoch that goes on. */
 static double learning_rate(const struct vgg_trainer *t, uint64_t step)
 {
-    double rate = (double)t->o.learning_rate;
+    double rate = (double)t->o.learning_rate, up = (double)t->o.warmup * (double)t->steps, done = (double)step + 1;
+    if (done < up) rate *= done / up;
     switch (t->o.schedule) {
     case VGG_SCHEDULE_COSINE:
         return rate * 0.5 * (1.0 + cos(3.141592653589793 * (double)step / ((double)t->steps * t->o.epochs)));
     case VGG_SCHEDULE_STEP:
         return rate * pow((double)t->o.schedule_factor, (int)(step / t->steps) / t->o.schedule_every);
+    case VGG_SCHEDULE_PLATEAU: return rate * pow((double)t->o.schedule_factor, t->watch.plateaus);
     case VGG_SCHEDULE_CONSTANT: break;
     }
     return rate;
@@ -30,6 +32,14 @@ static bool report(const struct vgg_trainer *t)
     return !t->o.progress || t->o.progress(t->o.user, &progress);
 }
 
+/* A label as the loss takes it: a class number, or what a sigmoid should say. */
+static float target(const struct vgg_trainer *t, int label)
+{
+    bool sigmoid = vgg_net_output(t->net) == 1;
+    float a = sigmoid ? t->o.label_smoothing : 0.0f;
+    return (float)label * (1.0f - a) + a / 2.0f;
+}
+
 static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
 {
     enum vgg_status status = VGG_OK;
@@ -40,7 +50,7 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
     if (batch.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "no image of the training data could be read"));
     double loaded = vgg_clock_seconds();
     for (int i = 0; i < batch.count; i++) {
-        t->t[i] = (float)batch.labels[i];
+        t->t[i] = target(t, batch.labels[i]);
         t->w[i] = t->class_weight[batch.labels[i]];
     }
     double rate = learning_rate(t, s->step);

@@ -50,9 +50,17 @@ static enum vgg_status check_options(const struct vgg_train_options *o, bool val
         return vgg_fail(VGG_ERR_ARGUMENT, "momentum %g: must be in [0, 1)", (double)o->momentum);
     if (!(o->weight_decay >= 0.0f))
         return vgg_fail(VGG_ERR_ARGUMENT, "weight decay %g: must not be negative", (double)o->weight_decay);
+    if (!(o->label_smoothing >= 0.0f && o->label_smoothing < 1.0f))
+        return vgg_fail(VGG_ERR_ARGUMENT, "label smoothing %g: must be in [0, 1)", (double)o->label_smoothing);
+    if (!(o->clip_norm >= 0.0f && isfinite(o->clip_norm)) || !(o->warmup >= 0.0f && isfinite(o->warmup)))
+        return vgg_fail(VGG_ERR_ARGUMENT, "norm %g at most, warm-up of %g epochs: neither may be negative",
+                        (double)o->clip_norm, (double)o->warmup);
+    if (!(o->lr_decay >= 0.0f && o->lr_decay <= 1.0f))
+        return vgg_fail(VGG_ERR_ARGUMENT, "decay of the learning rate %g: must be in (0, 1]", (double)o->lr_decay);
     if ((unsigned)o->monitor > VGG_MONITOR_VAL_ACCURACY || (unsigned)o->keep > VGG_KEEP_BEST)
         return vgg_fail(VGG_ERR_ARGUMENT, "unknown monitor %d or keep %d", (int)o->monitor, (int)o->keep);
-    if ((o->keep == VGG_KEEP_BEST || o->monitor != VGG_MONITOR_DEFAULT) && !validation)
+    bool judged = o->keep == VGG_KEEP_BEST || o->monitor != VGG_MONITOR_DEFAULT || o->schedule == VGG_SCHEDULE_PLATEAU;
+    if (judged && !validation)
         return vgg_fail(VGG_ERR_ARGUMENT, "no epoch is the best by data that it was not trained on; give --validation "
                                           "DATA or --validation-split");
     if ((o->resume || o->overwrite) && !o->checkpoint)
@@ -149,7 +157,10 @@ static enum vgg_status create_net(struct vgg_trainer *t)
         .trainable = t->trainable,
         .optimizer = o->optimizer,
         .nesterov = o->nesterov,
-        .hyper = { o->momentum, o->rho, o->beta1, o->beta2, o->epsilon, o->weight_decay },
+        .hyper = { o->momentum, o->rho, o->beta1, o->beta2, o->epsilon, o->weight_decay, 0 },
+        .smoothing = o->label_smoothing,
+        .clip = o->clip_norm,
+        .lr_decay = o->lr_decay,
     };
     enum vgg_status status =
         vgg_net_create(&t->net, t->engine->backend, &spec, t->validation_first, t->shard, t->engine->memory);
@@ -250,7 +261,8 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     const struct vgg_arch *arch = &model->arch;
     int classes = vgg_arch_classes(arch);
     t->data = data, t->validation = validation;
-    vgg_watch_init(&t->watch, t->o.monitor, validation != NULL);
+    vgg_watch_init(&t->watch, t->o.monitor, validation != NULL,
+                   t->o.schedule == VGG_SCHEDULE_PLATEAU ? t->o.schedule_every : 0);
     if (classes == 0) CHECK(vgg_fail(VGG_ERR_ARGUMENT, "the model has no head that classifies; give --head"));
     CHECK(name_classes(model, data));
     CHECK(map_labels(&t->labels, t, data));

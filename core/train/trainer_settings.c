@@ -23,8 +23,20 @@ static void add_network(struct vgg_settings *s, const struct vgg_trainer *t)
     vgg_settings_add(s, "trained from", "%s", arch->layer[t->trainable].name);
 }
 
-static void add_optimizer(struct vgg_settings *s, const struct vgg_train_options *o)
+/* What is not asked for leaves no line: checkpoints of before there was such a thing may be gone on with. */
+static void add_unless_zero(struct vgg_settings *s, const char *key, float value)
 {
+    if (value != 0.0f) vgg_settings_add_number(s, key, value);
+}
+
+static const char *monitored(const struct vgg_trainer *t)
+{
+    return t->watch.monitor == VGG_MONITOR_VAL_ACCURACY ? "val_accuracy" : "val_loss";
+}
+
+static void add_optimizer(struct vgg_settings *s, const struct vgg_trainer *t)
+{
+    const struct vgg_train_options *o = &t->o;
     vgg_settings_add(s, "optimizer", "%s", vgg_name(VGG_NAMES_OPTIMIZER, (int)o->optimizer));
     vgg_settings_add_number(s, "learning rate", o->learning_rate);
     switch (o->schedule) {
@@ -38,7 +50,16 @@ static void add_optimizer(struct vgg_settings *s, const struct vgg_train_options
         vgg_settings_add(s, "schedule's epochs a step", "%d", o->schedule_every);
         vgg_settings_add_number(s, "schedule's factor", o->schedule_factor);
         break;
+    case VGG_SCHEDULE_PLATEAU:
+        vgg_settings_add(s, "schedule", "plateau of %s", monitored(t));
+        vgg_settings_add(s, "schedule's patience", "%d", o->schedule_every);
+        vgg_settings_add_number(s, "schedule's factor", o->schedule_factor);
+        break;
     }
+    add_unless_zero(s, "warm-up epochs", o->warmup);
+    add_unless_zero(s, "learning rate's decay from block to block", o->lr_decay);
+    add_unless_zero(s, "gradients' largest norm", o->clip_norm);
+    add_unless_zero(s, "label smoothing", o->label_smoothing);
     vgg_settings_add_number(s, "momentum", o->momentum);
     vgg_settings_add(s, "nesterov", "%s", yes(o->nesterov));
     vgg_settings_add_number(s, "rho", o->rho);
@@ -84,15 +105,12 @@ enum vgg_status vgg_trainer_describe(struct vgg_trainer *t)
     struct vgg_settings *s = &t->settings;
     const struct vgg_train_options *o = &t->o;
     add_network(s, t);
-    add_optimizer(s, o);
+    add_optimizer(s, t);
     vgg_settings_add(s, "batch", "%d", o->batch);
     vgg_settings_add(s, "shard", "%d", t->shard < o->batch ? t->shard : o->batch);
     vgg_settings_add(s, "steps an epoch", "%" PRIu64, t->steps);
     vgg_settings_add(s, "class weights", "%s", o->balanced ? "balanced" : "none");
-    if (o->keep == VGG_KEEP_BEST) { /* the last epoch leaves no line, as before there was a choice */
-        vgg_settings_add(s, "epoch kept", "the best by %s",
-                         t->watch.monitor == VGG_MONITOR_VAL_ACCURACY ? "val_accuracy" : "val_loss");
-    }
+    if (o->keep == VGG_KEEP_BEST) vgg_settings_add(s, "epoch kept", "the best by %s", monitored(t));
     vgg_settings_add(s, "seed", "%" PRIu64, o->seed);
     vgg_settings_add(s, "shuffled", "%s", yes(!o->no_shuffle));
     add_images(s, &o->images, &o->augment);

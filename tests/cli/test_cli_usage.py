@@ -32,7 +32,7 @@ OPTIONS = {
     "pull": "",
     "extract": f"output layer pooling batch picture channels colours weights arch size {IMAGES}",
     "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "
-    "nesterov weight-decay schedule epochs steps-per-epoch batch shard class-weight early-stop keep monitor no-shuffle checkpoint on-device-lost resume overwrite "
+    "nesterov weight-decay schedule warmup lr-decay clip-norm label-smoothing epochs steps-per-epoch batch shard class-weight early-stop keep monitor no-shuffle checkpoint on-device-lost resume overwrite "
     f"log tensorboard report augment {IMAGES}",
     "evaluate": f"model output report batch {IMAGES}",
     "predict": f"model top batch {IMAGES}",
@@ -146,7 +146,13 @@ class Usage(Program):
             ("validation-split", "0 1 -0.2 1.5", "a number between 0 and 1"),
             ("memory", "0 1K lots 512Q -1M 5 0x10M 1.5.2G 5GiBB", "a size of 1M or more"),
             ("size", "0 31 150x 31x64 64x31 16385 x 224x224x3", "one number or HEIGHTxWIDTH"),
-            ("schedule", "linear step step:3 step:0:0.1 step:3:0 step:3:2 step:x:0.1", "constant, cosine or step:"),
+            ("schedule", "linear step step:3 step:0:0.1 step:3:0 step:3:2 step:x:0.1 plateau plateau:0.1 plateau:0.1, plateau:0.1,0 "
+             "plateau:1,2 plateau:0,2 plateau:2 plateau:,3 plateau:0.1,2x plateau:0.1:2 plateau:1e-50,2",
+             "constant, cosine, step:EVERY:FACTOR"),
+            ("warmup", "-1 x 1e9", "a number from 0"),
+            ("lr-decay", "0 1 2 -0.5", "a number between 0 and 1"),
+            ("clip-norm", "0 -1 inf", "a number above 0"),
+            ("label-smoothing", "1 -0.1 2", "a number from 0 to below 1"),
             (
                 "augment",
                 "rotate rotate=1,rotate=2 flip,flip flip=1 rotate=x rotate=181 zoom=1 shift=2 shear=90 turn=3 flip,,flip flip, ,",
@@ -191,8 +197,14 @@ class Usage(Program):
         self.usage("--momentum: only with --optimizer sgd", *train, "--momentum", "0")
         self.usage("--nesterov: only with --momentum above 0", *train, "--nesterov", "--optimizer", "sgd")
         self.usage("--keep best: only with --validation or --validation-split", *train, "--keep", "best")
-        self.usage("--monitor: only with validation data and --keep best or --early-stop", *train, "--monitor", "val_loss",
+        self.usage("--monitor: only with validation data and --keep best, --early-stop or --schedule", *train, "--monitor", "val_loss",
                    "--validation", "v")
+        self.usage("--schedule plateau:0.1,2: only with --validation", *train, "--schedule", "plateau:0.1,2")
+        self.usage("--schedule plateau:0.1,5: EVERY or PATIENCE must be below", *train, "--schedule", "plateau:0.1,5",
+                   "--validation", "v", "--epochs", "5")
+        self.usage("--warmup 5: must be below the number of --epochs", *train, "--warmup", "5", "--epochs", "5")
+        self.usage("--lr-decay: only with a --trainable below the head", *train, "--lr-decay", "0.5")
+        self.usage("--lr-decay: only with a --trainable below the head", *train, "--lr-decay", "0.5", "--trainable", "head")
         self.usage("--quiet and --verbose", "devices", "-q", "-v")
         self.usage("extension must be .npy, .h5, .safetensors or .csv", "extract", "d", "-o", "f.txt")
         self.usage("extension must be .safetensors, .h5, .pth, .pt or .onnx", "convert", "a", "b.keras")
