@@ -520,7 +520,9 @@ VGG_API enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *m
 
 struct vgg_evaluate_options {
     struct vgg_image_options images;
-    int batch; /* 0: 32 */
+    int batch;       /* 0: 32 */
+    int top;         /* K of the top-K accuracy, below the number of classes; 0: none */
+    float threshold; /* 0 < t < 1: one sigmoid unit above it means class 1; 0: 0.5. Not with softmax */
     vgg_progress_fn *progress;
     void *user;
 };
@@ -529,12 +531,18 @@ struct vgg_evaluation {
     size_t count;                    /* images evaluated */
     int classes;                     /* columns of probabilities: 2 for one sigmoid unit */
     double loss, accuracy;           /* NAN without labels */
+    double top_accuracy;             /* share of images whose class is among the K most probable, of equally probable
+                                        ones the first; NAN without labels or K */
     float *probabilities;            /* count x classes */
     int *labels;                     /* count, as the model numbers classes; -1 without labels */
+    int *predicted;                  /* count: the most probable class, or that by the threshold */
     size_t *index;                   /* count: position in the data set (bad images may be left out) */
     uint64_t *confusion;             /* classes x classes, row = true class, column = predicted */
     double *precision, *recall, *f1; /* classes; NAN where undefined */
     uint64_t *support;               /* classes: images of each */
+    double *auc;                     /* classes: area under the ROC curve of each against the rest, by its probability
+                                        (of one sigmoid unit: the same for both); NAN where there is only one side */
+    double mean_auc;                 /* of the defined ones (macro average); NAN if there is none */
 };
 /* Runs the model on `data`; works without labels too (prediction). The data may have fewer classes than the model, and
  * number them otherwise: they are matched by name, or by number where either has no names. An item of a class that the

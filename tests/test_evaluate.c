@@ -9,6 +9,8 @@
 
 #include "data_files.h"
 
+#include "core/infer/auc.h"
+
 #include "tests/tiny_train.h"
 
 TestSuite(evaluate, .init = tiny_init, .fini = tiny_finish, .timeout = 60);
@@ -19,6 +21,35 @@ static void close_to(double got, double want, const char *what, int at)
         cr_assert(isnan(got), "%s[%d] is %g, not undefined", what, at, got);
     else
         cr_assert(fabs(got - want) <= 1e-4 * fmax(1, fabs(want)), "%s[%d] is %g, not %g", what, at, got, want);
+}
+
+/* Pair by pair: how often a positive beats a negative. */
+static double beats(const float *p, size_t stride, const int *labels, int positive, size_t count)
+{
+    double wins = 0, pairs = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < count; k++) {
+            if (labels[i] != positive || labels[k] == positive) continue;
+            float a = p[i * stride], b = p[k * stride];
+            wins += a > b ? 1 : a == b ? 0.5 : 0;
+            pairs++;
+        }
+    }
+    return pairs > 0 ? wins / pairs : NAN;
+}
+
+static void check_auc(const struct vgg_evaluation *r, bool sigmoid)
+{
+    double sum = 0;
+    int defined = 0;
+    for (int c = 0; c < r->classes; c++) {
+        int k = sigmoid ? 1 : c;
+        double want = beats(r->probabilities + k, (size_t)r->classes, r->labels, k, r->count);
+        cr_assert(isnan(want) ? isnan(r->auc[c]) : fabs(r->auc[c] - want) < 1e-12, "class %d: AUC %.17g, not %.17g", c,
+                  r->auc[c], want);
+        if (!isnan(want)) sum += want, defined++;
+    }
+    cr_assert(defined ? fabs(r->mean_auc - sum / defined) < 1e-12 : isnan(r->mean_auc));
 }
 
 static void check(const struct vgg_evaluation *r, const struct vgg_model *model, const double *features,
@@ -62,6 +93,8 @@ static void check(const struct vgg_evaluation *r, const struct vgg_model *model,
         close_to(r->f1[c], row + column ? 2 * (double)hit / (double)(row + column) : NAN, "f1", c);
         predicted_classes += column > 0;
     }
+    check_auc(r, dense.units == 1);
+    cr_assert(isnan(r->top_accuracy));
     if (set->labels) cr_assert_geq(predicted_classes, classes > 2 ? 3 : 2, "the model is too sure to test anything");
 }
 
@@ -124,6 +157,92 @@ Test(evaluate, classes_that_the_data_lacks)
 Test(evaluate, one_sigmoid_unit)
 {
     evaluate("gap,dense:1:sigmoid", &tiny_pair);
+}
+
+/* Few scores, so that many are equal; all sizes from none on. */
+Test(evaluate, area_under_the_curve_with_ties)
+{
+    enum { MOST = 70, STRIDE = 3 };
+    float scores[MOST * STRIDE];
+    int labels[MOST];
+    uint32_t state = 12345;
+    for (size_t count = 0; count <= MOST; count++) {
+        for (int levels = 1; levels <= 40; levels += 13) {
+            for (size_t i = 0; i < MOST; i++) {
+                state = state * 1664525 + 1013904223;
+                labels[i] = (int)(state >> 29) % 3;
+                for (size_t k = 0; k < STRIDE; k++)
+                    scores[i * STRIDE + k] = (float)((state >> (8 + k) & 0xFFFF) % (uint32_t)levels) / 7 - 1;
+            }
+            double auc, want = beats(scores, STRIDE, labels, 2, count);
+            cr_assert_eq(vgg_auc(&auc, scores, STRIDE, labels, 2, count), VGG_OK);
+            cr_assert(isnan(want) ? isnan(auc) : fabs(auc - want) < 1e-12, "%zu items: %.17g, not %.17g", count, auc,
+                      want);
+        }
+    }
+}
+
+/* Against ranks counted here; of equal probabilities the first class is taken first. */
+Test(evaluate, among_the_most_probable)
+{
+    struct vgg_engine *engine = tiny_engine();
+    struct vgg_model *model = tiny_model("gap,dense:4:softmax");
+    struct vgg_data *data = tiny_open(&tiny_items);
+    struct vgg_evaluation *result;
+    double *features = tiny_features(engine, model, &tiny_items, NULL, 0, 0), before = 0;
+    tiny_centre(model, features, tiny_items.count);
+    for (int top = 1; top < TINY_CLASSES; top++) {
+        struct vgg_evaluate_options options = { .top = top };
+        int among = 0;
+        cr_assert_eq(vgg_evaluate(&result, engine, model, data, &options), VGG_OK);
+        for (size_t i = 0; i < result->count; i++) {
+            const float *p = result->probabilities + i * TINY_CLASSES;
+            int better = 0;
+            for (int k = 0; k < TINY_CLASSES; k++)
+                if (p[k] > p[result->labels[i]]) better++;
+            among += better < top;
+        }
+        cr_assert_float_eq(result->top_accuracy, (double)among / (double)result->count, 1e-12);
+        cr_assert_gt(result->top_accuracy, before, "no other than top %d", top - 1);
+        before = result->top_accuracy;
+        if (top == 1) cr_assert_eq(result->top_accuracy, result->accuracy);
+        vgg_evaluation_destroy(result);
+    }
+    struct vgg_evaluate_options too_many = { .top = TINY_CLASSES }, threshold = { .threshold = 0.4f };
+    EXPECT_FAILURE(vgg_evaluate(&result, engine, model, data, &too_many), VGG_ERR_ARGUMENT,
+                   "below the number of classes");
+    EXPECT_FAILURE(vgg_evaluate(&result, engine, model, data, &threshold), VGG_ERR_ARGUMENT, "one sigmoid unit");
+    free(features);
+    vgg_data_destroy(data);
+    vgg_model_destroy(model);
+    vgg_engine_destroy(engine);
+}
+
+/* Three classes alike come in their order. */
+Test(evaluate, equally_probable_classes)
+{
+    struct vgg_engine *engine = tiny_engine();
+    struct vgg_model *model = tiny_model("gap,dense:4:softmax");
+    struct vgg_data *data = tiny_open(&tiny_items);
+    struct vgg_evaluation *result;
+    float kernel[TINY_FEATURES * TINY_CLASSES] = { 0 }, bias[TINY_CLASSES] = { 1, 0, 1, 1 };
+    int last = vgg_model_layer_count(model) - 1, among[TINY_CLASSES] = { 0 };
+    cr_assert_eq(vgg_model_set(model, last, false, kernel, TINY_FEATURES * TINY_CLASSES), VGG_OK);
+    cr_assert_eq(vgg_model_set(model, last, true, bias, TINY_CLASSES), VGG_OK);
+    for (int i = 0; i < TINY_ITEMS; i++) {
+        static const int rank[TINY_CLASSES] = { 0, 3, 1, 2 };
+        for (int top = rank[tiny_items.map[tiny_items.labels[i]]] + 1; top < TINY_CLASSES; top++)
+            among[top]++;
+    }
+    for (int top = 1; top < TINY_CLASSES; top++) {
+        struct vgg_evaluate_options options = { .top = top };
+        cr_assert_eq(vgg_evaluate(&result, engine, model, data, &options), VGG_OK);
+        cr_assert_float_eq(result->top_accuracy, (double)among[top] / TINY_ITEMS, 1e-12);
+        vgg_evaluation_destroy(result);
+    }
+    vgg_data_destroy(data);
+    vgg_model_destroy(model);
+    vgg_engine_destroy(engine);
 }
 
 Test(evaluate, without_labels)

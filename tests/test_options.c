@@ -229,9 +229,17 @@ static const struct item train[] = {
 };
 
 static const struct item evaluate[] = {
-    { .words = "--model m" },         { .words = "--output p.csv" },     { .words = "--output p" },
-    { .words = "--output p.txt" },    { "--output p.json", true, NULL }, { .words = "--report r.html" },
-    { "--report r.csv", true, NULL }, { .words = "--batch 32" },         { 0 },
+    { .words = "--model m" },
+    { .words = "--output p.csv" },
+    { .words = "--output p" },
+    { .words = "--output p.txt" },
+    { "--output p.json", true, NULL },
+    { .words = "--report r.html" },
+    { "--report r.csv", true, NULL },
+    { .words = "--batch 32" },
+    { .words = "--top 3" },
+    { .words = "--threshold 0.3" },
+    { 0 },
 };
 
 static const struct item predict[] = {

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/engine/engine.h"
+#include "core/infer/auc.h"
 #include "core/infer/match.h"
 #include "core/infer/origin_match.h"
 #include "core/infer/pass.h"
@@ -17,9 +18,19 @@ struct gather {
     const struct vgg_model *model;
     const struct vgg_data *data;
     struct vgg_evaluation *result;
+    const struct vgg_evaluate_options *options;
     double loss;
-    size_t correct;
+    size_t correct, among; /* right, and right among the first options->top */
 };
+
+/* How many classes are more probable than class `label`, or as probable and come first. */
+static int rank_of(const float *p, int classes, int label)
+{
+    int rank = 0;
+    for (int k = 0; k < classes; k++)
+        rank += p[k] > p[label] || (p[k] == p[label] && k < label);
+    return rank;
+}
 
 static enum vgg_status gather(void *sink, const struct vgg_batch *batch, const float *y, const float *loss)
 {
@@ -35,26 +46,51 @@ static enum vgg_status gather(void *sink, const struct vgg_batch *batch, const f
             return vgg_fail(VGG_ERR_NUMERIC, "%s: the model's output is not a number; is the item's data?",
                             vgg_data_path(g->data, batch->index[i]));
         }
-        int predicted = vgg_model_predicted(g->model, row), label = batch->labels[i];
+        float threshold = g->options->threshold;
+        int predicted = threshold != 0.0f ? row[0] > threshold : vgg_model_predicted(g->model, row);
+        int label = batch->labels[i];
         if (outputs == 1) {
             p[0] = 1.0f - row[0], p[1] = row[0];
         } else {
             memcpy(p, row, (size_t)outputs * sizeof *p);
         }
         r->labels[r->count] = label;
+        r->predicted[r->count] = predicted;
         r->index[r->count] = batch->index[i];
         if (label < 0) continue;
         g->loss += (double)loss[i];
         g->correct += predicted == label;
+        g->among += rank_of(p, r->classes, label) < g->options->top;
         r->confusion[(size_t)label * (size_t)r->classes + (size_t)predicted]++;
     }
     return VGG_OK;
 }
 
-static void summarise(struct gather *g, bool labelled)
+/* The curve of each class; one of a sigmoid unit, since 1 - p may round different p to the same. */
+static enum vgg_status measure_auc(struct vgg_evaluation *r, bool sigmoid)
+{
+    enum vgg_status status = VGG_OK;
+    double sum = 0.0;
+    int defined = 0;
+    for (int k = r->classes - 1; k >= 0; k--) {
+        if (sigmoid && k == 0)
+            r->auc[0] = r->auc[1];
+        else
+            CHECK(vgg_auc(&r->auc[k], r->probabilities + k, (size_t)r->classes, r->labels, k, r->count));
+        if (isnan(r->auc[k])) continue;
+        sum += r->auc[k];
+        defined++;
+    }
+    r->mean_auc = defined ? sum / defined : (double)NAN;
+fail:
+    return status;
+}
+
+static enum vgg_status summarise(struct gather *g, bool labelled)
 {
     struct vgg_evaluation *r = g->result;
     size_t n = (size_t)r->classes;
+    r->top_accuracy = labelled && g->options->top ? (double)g->among / (double)r->count : (double)NAN;
     r->loss = labelled ? g->loss / (double)r->count : (double)NAN;
     r->accuracy = labelled ? (double)g->correct / (double)r->count : (double)NAN;
     for (size_t c = 0; c < n; c++) {
@@ -68,6 +104,8 @@ static void summarise(struct gather *g, bool labelled)
         uint64_t both = predicted + r->support[c];
         r->f1[c] = both ? 2.0 * (double)hit / (double)both : (double)NAN;
     }
+    const struct vgg_arch *arch = &g->model->arch;
+    return measure_auc(r, arch->layer[arch->count - 1].c == 1);
 }
 
 static enum vgg_status create_result(struct vgg_evaluation **out, size_t count, int classes)
@@ -79,14 +117,16 @@ static enum vgg_status create_result(struct vgg_evaluation **out, size_t count, 
     r->classes = classes;
     r->probabilities = vgg_mem_calloc(rows, sizeof *r->probabilities);
     r->labels = vgg_mem_calloc(count, sizeof *r->labels);
+    r->predicted = vgg_mem_calloc(count, sizeof *r->predicted);
     r->index = vgg_mem_calloc(count, sizeof *r->index);
     r->confusion = vgg_mem_calloc(cells, sizeof *r->confusion);
     r->precision = vgg_mem_calloc(n, sizeof *r->precision);
     r->recall = vgg_mem_calloc(n, sizeof *r->recall);
     r->f1 = vgg_mem_calloc(n, sizeof *r->f1);
     r->support = vgg_mem_calloc(n, sizeof *r->support);
-    bool complete =
-        r->probabilities && r->labels && r->index && r->confusion && r->precision && r->recall && r->f1 && r->support;
+    r->auc = vgg_mem_calloc(n, sizeof *r->auc);
+    bool complete = r->probabilities && r->labels && r->predicted && r->index && r->confusion && r->precision &&
+                    r->recall && r->f1 && r->support && r->auc;
     return complete ? VGG_OK
                     : vgg_fail_memory("an evaluation", vgg_mem_add(vgg_mem_mul(rows, sizeof *r->probabilities),
                                                                    vgg_mem_mul(cells, sizeof *r->confusion)));
@@ -100,13 +140,21 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
     struct vgg_net *net = NULL;
     int *labels = NULL;
     struct vgg_image_options images = options->images;
-    struct gather g = { .model = model, .data = data };
+    struct gather g = { .model = model, .data = data, .options = options };
     int classes = vgg_arch_classes(arch), first;
     bool labelled = vgg_data_class_count(data) > 0;
     *out = NULL;
     if (classes == 0) {
         CHECK(vgg_fail(VGG_ERR_ARGUMENT,
                        "the model has no classifier; train a head by `vgg16 train`, or use the weights' own top"));
+    }
+    if (options->top < 0 || (options->top && options->top >= classes)) {
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "top %d: must be below the number of classes, %d", options->top, classes));
+    }
+    bool sigmoid = arch->layer[arch->count - 1].c == 1;
+    if (options->threshold != 0.0f && !(sigmoid && options->threshold > 0.0f && options->threshold < 1.0f)) {
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "threshold %g: must be between 0 and 1, and the model end in one sigmoid unit",
+                       (double)options->threshold));
     }
     CHECK(vgg_match_labels(&labels, model, data));
     CHECK(vgg_origin_images(&images, model, data));
@@ -134,7 +182,7 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
         .user = options->user,
     };
     CHECK(vgg_pass_run(&pass, gather, &g));
-    summarise(&g, labelled);
+    CHECK(summarise(&g, labelled));
     *out = g.result;
     g.result = NULL;
 fail:
@@ -149,11 +197,13 @@ void vgg_evaluation_destroy(struct vgg_evaluation *r)
     if (!r) return;
     free(r->probabilities);
     free(r->labels);
+    free(r->predicted);
     free(r->index);
     free(r->confusion);
     free(r->precision);
     free(r->recall);
     free(r->f1);
     free(r->support);
+    free(r->auc);
     free(r);
 }

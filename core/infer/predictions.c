@@ -12,14 +12,6 @@ static enum vgg_status write_class(struct vgg_file *file, const struct vgg_model
     return name && *name ? vgg_file_field(file, name) : vgg_file_printf(file, "%d", label);
 }
 
-static int most_probable(const float *p, int classes)
-{
-    int best = 0;
-    for (int k = 1; k < classes; k++)
-        if (p[k] > p[best]) best = k;
-    return best;
-}
-
 static enum vgg_status write_item(struct vgg_file *file, const struct vgg_model *model, const struct vgg_data *data,
                                   const struct vgg_evaluation *e, size_t item)
 {
@@ -29,7 +21,7 @@ static enum vgg_status write_item(struct vgg_file *file, const struct vgg_model 
     CHECK(vgg_file_printf(file, ","));
     if (e->labels[item] >= 0) CHECK(write_class(file, model, e->labels[item]));
     CHECK(vgg_file_printf(file, ","));
-    CHECK(write_class(file, model, most_probable(p, e->classes)));
+    CHECK(write_class(file, model, e->predicted[item]));
     for (int k = 0; k < e->classes; k++)
         CHECK(vgg_file_printf(file, ",%.9g", (double)p[k]));
     CHECK(vgg_file_printf(file, "\n"));

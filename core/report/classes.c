@@ -84,22 +84,23 @@ static double mean(const double *values, int count)
 
 static void write_table(struct vgg_html *page, const struct vgg_evaluation *e, const char *const *names)
 {
-    static const struct vgg_html_column columns[] = {
-        { "class", false }, { "precision", true }, { "recall", true }, { "F1", true }, { "images", true }
-    };
+    static const struct vgg_html_column columns[] = { { "class", false }, { "precision", true }, { "recall", true },
+                                                      { "F1", true },     { "ROC AUC", true },   { "images", true } };
     vgg_html_card_begin(page, "Classes", false);
-    vgg_html_table_begin(page, columns, 5);
+    vgg_html_table_begin(page, columns, 6);
     for (int k = 0; k < e->classes; k++) {
         vgg_html_cell(page, "%s", names[k]);
         write_ratio(page, e->precision[k]);
         write_ratio(page, e->recall[k]);
         write_ratio(page, e->f1[k]);
+        write_ratio(page, e->auc[k]);
         vgg_html_cell(page, "%" PRIu64, e->support[k]);
     }
     vgg_html_cell(page, "mean");
     write_ratio(page, mean(e->precision, e->classes));
     write_ratio(page, mean(e->recall, e->classes));
     write_ratio(page, mean(e->f1, e->classes));
+    write_ratio(page, e->mean_auc);
     vgg_html_cell(page, "%zu", e->count);
     vgg_html_table_end(page);
     vgg_html_card_end(page);

@@ -26,16 +26,6 @@ static int compare(const void *left, const void *right)
     return a->at < b->at ? -1 : a->at > b->at;
 }
 
-static int predicted(const struct vgg_evaluation *e, size_t at)
-{
-    const float *p = e->probabilities + at * (size_t)e->classes;
-    int best = 0;
-    for (int k = 1; k < e->classes; k++) {
-        if (p[k] > p[best]) best = k;
-    }
-    return best;
-}
-
 /* A thumbnail, cut and stretched as the network saw the image, but sharper. */
 static enum vgg_status write_picture(struct vgg_html *page, const struct vgg_report *report, size_t index)
 {
@@ -83,7 +73,7 @@ static const char *file_name(const char *path)
 static enum vgg_status write_item(struct vgg_html *page, const struct vgg_report *report, const struct item *item)
 {
     const struct vgg_evaluation *e = report->evaluation;
-    int label = e->labels[item->at], best = predicted(e, item->at);
+    int label = e->labels[item->at], best = e->predicted[item->at];
     double sure = (double)e->probabilities[item->at * (size_t)e->classes + (size_t)best];
     vgg_html_markup(page, "<li>");
     enum vgg_status status = write_picture(page, report, e->index[item->at]);
@@ -129,7 +119,7 @@ static size_t choose_best(struct item *best, const struct vgg_evaluation *e, con
     int share = ((int)most + present - 1) / present;
     for (size_t i = 0; i < count && chosen < most; i++) {
         int label = e->labels[items[i].at];
-        if (predicted(e, items[i].at) != label || taken[label] == share) continue;
+        if (e->predicted[items[i].at] != label || taken[label] == share) continue;
         taken[label]++;
         best[chosen++] = items[i];
     }

@@ -65,6 +65,8 @@ static void write_tiles(struct vgg_html *page, const struct vgg_report *report)
         add_training(&tiles, report, best_name, sizeof best_name);
     } else if (e) {
         add(&tiles, "Accuracy", "%.1f %%", 100.0 * e->accuracy);
+        if (!isnan(e->top_accuracy)) add(&tiles, "Among the likeliest", "%.1f %%", 100.0 * e->top_accuracy);
+        if (!isnan(e->mean_auc)) add(&tiles, e->classes > 2 ? "Mean ROC AUC" : "ROC AUC", "%.4f", e->mean_auc);
         add(&tiles, "Loss", "%.4f", e->loss);
         add(&tiles, "Images", "%.0f", (double)e->count);
         add(&tiles, "Classes", "%.0f", e->classes);

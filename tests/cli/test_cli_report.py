@@ -149,7 +149,7 @@ class Training(Reports):
                    enumerate(("cat", "dog"))),
         )
         for one in measured["classes"]:
-            figures = ["–" if v is None else f"{v:.3f}" for v in (one["precision"], one["recall"], one["f1"])]
+            figures = ["–" if v is None else f"{v:.3f}" for v in (one["precision"], one["recall"], one["f1"], one["auc"])]
             self.assertIn([one["name"], *figures, str(one["images"])], page.rows)
         text = page.text()
         self.assertIn(f"accuracy {100 * measured['accuracy']:.1f} %, loss {measured['loss']:.4f}", text)

@@ -34,7 +34,7 @@ OPTIONS = {
     "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "
     "nesterov weight-decay schedule warmup lr-decay clip-norm label-smoothing epochs steps-per-epoch batch shard class-weight early-stop keep monitor no-shuffle checkpoint on-device-lost resume overwrite "
     f"log tensorboard report augment {IMAGES}",
-    "evaluate": f"model output report batch {IMAGES}",
+    "evaluate": f"model output report batch top threshold {IMAGES}",
     "predict": f"model top batch {IMAGES}",
     "explain": f"model output map class layer colours alpha top {IMAGES}",
     "convert": "layout dtype head classes size preprocess",
@@ -173,6 +173,9 @@ class Usage(Program):
             for value in wrong.split():
                 self.usage(re.escape(f"--{name} {value}: must be {rule}"), "train", "d", f"--{name}={value}")
         self.usage("--top 0: must be a whole number from 1", "predict", "i", "--top", "0")
+        self.usage("--top 0: must be a whole number from 1", "evaluate", "i", "--top", "0")
+        for value in ("0", "1", "x"):
+            self.usage(f"--threshold {value}: must be a number between 0 and 1", "evaluate", "i", "--threshold", value)
         for name, wrong, rule in (
             ("batch", "0 1,,2 1, ,1 x 1,70000 " + ",".join(["1"] * 17), "up to 16 whole numbers from 1"),
             ("size", "31 224, 224,x 224x 32x32x32", "up to 16 sizes"),

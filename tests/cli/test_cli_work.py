@@ -186,14 +186,44 @@ class EvaluateAndPredict(Program):
 
     def test_evaluate(self):
         text = self.succeed("evaluate", "data", "--model", "m.safetensors", "--batch", "3")
-        self.assertRegex(text, r"^images 8  loss \d+\.\d{4}  accuracy 1\.0000\n")
-        self.assertRegex(text, r"(?m)^cat +1\.0000 +1\.0000 +1\.0000 +4$")
+        self.assertRegex(text, r"^images 8  loss \d+\.\d{4}  accuracy 1\.0000  auc 1\.0000\n")
+        self.assertRegex(text, r"(?m)^cat +1\.0000 +1\.0000 +1\.0000 +1\.0000 +4$")
         self.assertRegex(text, r"(?m)^dog +0 +4$")
         result = self.json("evaluate", "data", "--model", "m.safetensors")
         self.assertEqual(result["confusion"], [[4, 0], [0, 4]])
         self.assertEqual([c["name"] for c in result["classes"]], ["cat", "dog"])
-        self.assertEqual(sorted(result["classes"][0]), ["f1", "images", "name", "precision", "recall"])
+        self.assertEqual(sorted(result["classes"][0]), ["auc", "f1", "images", "name", "precision", "recall"])
+        self.assertEqual([result["auc"], result["classes"][0]["auc"]], [1, 1])
         self.assertEqual([result["images"], result["skipped"]], [8, 0])
+
+    def test_threshold_and_top(self):
+        """One image of each class changes hands when the threshold passes its probability."""
+        self.train("data", "w.safetensors", "--epochs", "1", "--lr", "1e-5")
+        rows = self.succeed("evaluate", "data", "-m", "w.safetensors", "-o", "/dev/stdout", "--json").splitlines()
+        p = sorted((float(row.split(",")[-1]), row.split(",")[1]) for row in rows[1:9])
+        threshold = (p[2][0] + p[3][0]) / 2
+        told = self.json("evaluate", "data", "-m", "w.safetensors", "--threshold", repr(threshold), "-o", "p.csv", "--report",
+                         "r.html")
+        taken = [sum(row[k] for row in told["confusion"]) for k in range(2)]
+        self.assertEqual(taken, [3, 5])
+        right = sum((value > threshold) == (label == "dog") for value, label in p)
+        self.assertEqual(told["accuracy"], right / 8)
+        with open(self.path("p.csv"), newline="") as f:
+            self.assertEqual(sum(row["predicted"] == "dog" for row in csv.DictReader(f)), 5)
+        pairs = [(a[0] > b[0]) + 0.5 * (a[0] == b[0]) for a in p for b in p if (a[1], b[1]) == ("dog", "cat")]
+        self.assertAlmostEqual(told["auc"], sum(pairs) / len(pairs))
+        self.usage("--top 2: must be below the number of classes, which is 2", "evaluate", "data", "-m", "w.safetensors",
+                   "--top", "2")
+        write_folder(self.path("three"), ("a", "b", "c"), count=3)
+        self.succeed("train", "three", *TINY, "--head", "gap,dense:3:softmax", "--epochs", "1", "-o", "s.safetensors")
+        self.usage("--threshold: only with a model that ends in one sigmoid", "evaluate", "three", "-m", "s.safetensors",
+                   "--threshold", "0.4")
+        told = self.json("evaluate", "three", "-m", "s.safetensors", "--top", "2", "--report", "r.html")
+        self.assertGreaterEqual(told["top_accuracy"], told["accuracy"])
+        text = self.succeed("evaluate", "three", "-m", "s.safetensors", "--top", "2")
+        self.assertIn(f"  top-2 accuracy {told['top_accuracy']:.4f}  mean auc {told['auc']:.4f}", text)
+        with open(self.path("r.html")) as f:
+            self.assertIn("Mean ROC AUC", f.read())
 
     def test_csv(self):
         os.rename(self.path("data/cat/0.png"), self.path('data/cat/a, "b".png'))
