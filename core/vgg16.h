@@ -189,6 +189,13 @@ struct vgg_augment_options {
     float shear; /* degrees, uniform in [-shear, shear] */
     float zoom;  /* each axis uniform in [1 - zoom, 1 + zoom], 0 <= zoom < 1 */
     bool flip;   /* left-right with probability 1/2 */
+    bool vflip;  /* upside down with probability 1/2 */
+    float
+        crop; /* a part of the image itself, stretched to the input: area uniform in [crop, 1] of it, 0 < crop <= 1,
+                 aspect ratio in [3/4, 4/3], as torchvision's RandomResizedCrop; takes the place of vgg_crop; 0: none */
+    float brightness, contrast,
+        saturation; /* colours after all that, each times a factor uniform in [1 - b, 1 + b], in
+                       this order, 0 <= b <= 1: torchvision's ColorJitter, whose order is random */
 };
 
 /* Decodes one JPEG, PNG or BMP file (EXIF orientation honoured) into x: height * width * 3 floats, resized and

@@ -147,13 +147,16 @@ def keras_affine(x, theta, tx, ty, shear, zx, zy, flip):
     fr, fc = (row - r)[..., None], (column - c)[..., None]
     r1, c1 = np.minimum(r + 1, height - 1), np.minimum(c + 1, width - 1)
     y = (1 - fr) * ((1 - fc) * x[r, c] + fc * x[r, c1]) + fr * ((1 - fc) * x[r1, c] + fc * x[r1, c1])
-    return y[:, ::-1] if flip else y
+    y = y[:, ::-1] if flip & 1 else y
+    return y[::-1] if flip & 2 else y
 
 
 def augmentation():
-    """augment.bin: height, width, flip (int32), six doubles, then the float32 result for the busy picture."""
+    """augment.bin: height, width, flips (int32; 1 left-right, 2 upside down), six doubles, then the float32 result for
+    the busy picture."""
     cases = [(0, 0, 0, 0, 1, 1, 1), (30, 0, 0, 0, 1, 1, 0), (0, 0.2, -0.13, 0, 1, 1, 0), (0, 0, 0, 15, 1, 1, 0),
-             (0, 0, 0, 0, 0.8, 1.2, 0), (-37, 0.11, 0.19, -8, 1.17, 0.83, 1)]
+             (0, 0, 0, 0, 0.8, 1.2, 0), (-37, 0.11, 0.19, -8, 1.17, 0.83, 1), (0, 0, 0, 0, 1, 1, 2),
+             (21, -0.07, 0.1, 11, 0.9, 1.1, 3)]
     with open(path("augment.bin"), "wb") as f:
         for height, width in [(15, 19), (16, 12)]:
             x = busy(height, width).astype(np.float64)
@@ -163,6 +166,31 @@ def augmentation():
                 f.write(y.astype(np.float32).tobytes())
 
 
+def blend(x, other, factor):
+    """torchvision 0.14, functional_tensor._blend, for floats of 0..255."""
+    return np.clip(factor * x + (1 - factor) * other, 0, 255)
+
+
+def grey(x):
+    return (0.2989 * x[..., 0] + 0.587 * x[..., 1] + 0.114 * x[..., 2])[..., None]
+
+
+def colours():
+    """colours.bin: height, width (int32), factors of brightness, contrast and saturation (float32), then the float32 result
+    for the busy picture: adjust_brightness, adjust_contrast, adjust_saturation of torchvision, one after the other."""
+    cases = [(1, 1, 1), (1.7, 1, 1), (0.3, 1, 1), (1, 1.6, 1), (1, 0.2, 1), (1, 1, 1.9), (1, 1, 0), (1.23, 0.71, 1.37),
+             (0.77, 1.41, 0.55)]
+    with open(path("colours.bin"), "wb") as f:
+        for height, width in [(15, 19), (16, 12)]:
+            for factors in cases:
+                brightness, contrast, saturation = np.array(factors, np.float32).astype(np.float64)
+                x = busy(height, width).astype(np.float64)
+                x = blend(x, 0, brightness)
+                x = blend(x, grey(x).mean(), contrast)
+                x = blend(x, grey(x), saturation)
+                f.write(struct.pack("<ii3f", height, width, *factors) + x.astype(np.float32).tobytes())
+
+
 if __name__ == "__main__":
     os.makedirs(HERE, exist_ok=True)
     formats()
@@ -170,3 +198,4 @@ if __name__ == "__main__":
     resizing()
     crops()
     augmentation()
+    colours()

@@ -2,9 +2,12 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/base/rng.h"
 #include "core/image/augment.h"
+#include "core/image/vary.h"
 
 enum { MAX_FLOATS = 32 * 32 * 3 };
 
@@ -33,7 +36,7 @@ Test(augment, like_keras)
         cr_assert_eq(fread(v, sizeof *v, 6, f), 6);
         cr_assert_eq(fread(wanted, sizeof *wanted, count, f), count);
         busy(src, head[0], head[1]);
-        struct vgg_augment_draw draw = { v[0], v[1], v[2], v[3], v[4], v[5], head[2] != 0 };
+        struct vgg_augment_draw draw = { v[0], v[1], v[2], v[3], v[4], v[5], head[2] & 1, head[2] >> 1 };
         vgg_augment_map(map, &draw, head[0], head[1]);
         vgg_augment_apply(dst, src, head[0], head[1], map);
         for (size_t i = 0; i < count; i++)
@@ -41,7 +44,7 @@ Test(augment, like_keras)
                                (double)wanted[i]);
     }
     fclose(f);
-    cr_assert_eq(cases, 12);
+    cr_assert_eq(cases, 16);
 }
 
 Test(augment, identity_is_exact)
@@ -57,7 +60,9 @@ Test(augment, identity_is_exact)
 
 Test(augment, ranges_and_reproducibility)
 {
-    struct vgg_augment_options options = { 40, 0.2f, 0.1f, 0.3f, 0.25f, true };
+    struct vgg_augment_options options = {
+        .rotate = 40, .shift_height = 0.2f, .shift_width = 0.1f, .shear = 0.3f, .zoom = 0.25f, .flip = true
+    };
     double low[6] = { 1e9, 1e9, 1e9, 1e9, 1e9, 1e9 }, high[6] = { -1e9, -1e9, -1e9, -1e9, -1e9, -1e9 };
     const double limit[6] = { 40, 0.2, 0.1, 0.3, 0.25, 0.25 };
     int flips = 0, draws = 4000;
@@ -93,4 +98,145 @@ Test(augment, any)
     cr_assert_not(vgg_augment_any(&(struct vgg_augment_options) { 0 }));
     cr_assert(vgg_augment_any(&(struct vgg_augment_options) { .flip = true }));
     cr_assert(vgg_augment_any(&(struct vgg_augment_options) { .zoom = 0.1f }));
+    cr_assert(vgg_augment_any(&(struct vgg_augment_options) { .crop = 1 }));
+    cr_assert(vgg_augment_any(&(struct vgg_augment_options) { .saturation = 0.1f }));
+    cr_assert_not(vgg_augment_moves(&(struct vgg_augment_options) { .contrast = 0.1f, .crop = 0.5f }));
+    cr_assert(vgg_augment_moves(&(struct vgg_augment_options) { .vflip = true }));
+}
+
+/* ---- colours and crops ---- */
+
+Test(augment, colours_like_torchvision)
+{
+    float x[MAX_FLOATS], wanted[MAX_FLOATS];
+    FILE *f = fopen("images/colours.bin", "rb");
+    cr_assert_not_null(f);
+    int32_t head[2], cases = 0;
+    for (; fread(head, sizeof *head, 2, f) == 2; cases++) {
+        float factors[3];
+        size_t count = (size_t)head[0] * (size_t)head[1] * 3;
+        cr_assert_eq(fread(factors, sizeof *factors, 3, f), 3);
+        cr_assert_eq(fread(wanted, sizeof *wanted, count, f), count);
+        busy(x, head[0], head[1]);
+        vgg_vary_colours(x, count / 3, factors);
+        for (size_t i = 0; i < count; i++)
+            cr_assert_float_eq(x[i], wanted[i], 2e-4, "case %d, %zu: %g, not %g", cases, i, (double)x[i],
+                               (double)wanted[i]);
+    }
+    fclose(f);
+    cr_assert_eq(cases, 18);
+}
+
+Test(augment, factors_have_their_ranges)
+{
+    const struct vgg_augment_options options = { .brightness = 0.2f, .contrast = 0.7f, .saturation = 1 };
+    const double range[3] = { 0.2, 0.7, 1 };
+    double low[3] = { 9, 9, 9 }, high[3] = { -9, -9, -9 };
+    float first[3], other[3];
+    for (uint64_t i = 0; i < 4000; i++) {
+        float factors[3];
+        vgg_vary_draw(factors, &options, 7, 3, i);
+        for (int k = 0; k < 3; k++)
+            low[k] = fmin(low[k], (double)factors[k] - 1), high[k] = fmax(high[k], (double)factors[k] - 1);
+    }
+    for (int k = 0; k < 3; k++) {
+        cr_assert(low[k] >= -range[k] * (1 + 1e-6) && high[k] <= range[k] * (1 + 1e-6));
+        cr_assert(low[k] < -0.98 * range[k] && high[k] > 0.98 * range[k]);
+    }
+    vgg_vary_draw(first, &options, 7, 3, 1);
+    vgg_vary_draw(other, &options, 7, 4, 1);
+    cr_assert_neq(first[0], other[0]);
+    vgg_vary_draw(other, &(struct vgg_augment_options) { 0 }, 7, 3, 1);
+    cr_assert(other[0] == 1 && other[1] == 1 && other[2] == 1);
+}
+
+/* torchvision's RandomResizedCrop.get_params line by line, on numbers 3 .. 24 of the image's 32. */
+static bool get_params(int out[4], double scale, int height, int width, uint64_t seed, uint64_t pass, uint64_t index)
+{
+    double ratio[2] = { 3. / 4., 4. / 3. }, area = height * width, u[25];
+    uint32_t bits[25];
+    for (uint64_t k = 0; k < 25; k++) {
+        bits[k] = vgg_rng_u32(seed, VGG_RNG_VARY, pass, index * 32 + k);
+        u[k] = (double)(bits[k] >> 8) / 16777216;
+    }
+    for (int t = 0; t < 10; t++) {
+        double target_area = area * (scale + (1 - scale) * u[3 + 2 * t]);
+        double aspect_ratio = exp(log(ratio[0]) + (log(ratio[1]) - log(ratio[0])) * u[4 + 2 * t]);
+        int w = (int)lrint(sqrt(target_area * aspect_ratio)), h = (int)lrint(sqrt(target_area / aspect_ratio));
+        if (0 < w && w <= width && 0 < h && h <= height) {
+            out[0] = (int)((uint64_t)bits[23] * (uint64_t)(height - h + 1) >> 32);
+            out[1] = (int)((uint64_t)bits[24] * (uint64_t)(width - w + 1) >> 32);
+            out[2] = h, out[3] = w;
+            return true;
+        }
+    }
+    double in_ratio = (double)width / height;
+    int w = width, h = height;
+    if (in_ratio < ratio[0])
+        h = (int)lrint(w / ratio[0]);
+    else if (in_ratio > ratio[1])
+        w = (int)lrint(h * ratio[1]);
+    out[0] = (height - h) / 2, out[1] = (width - w) / 2, out[2] = h, out[3] = w;
+    return false;
+}
+
+Test(augment, crops_like_torchvision)
+{
+    static const int sizes[][2] = { { 60, 80 }, { 33, 32 }, { 1, 1 }, { 9, 120 }, { 97, 4 }, { 500, 333 } };
+    int tries = 0, fallbacks = 0;
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        for (uint64_t i = 0; i < 300; i++) {
+            struct vgg_vary_window w;
+            int want[4];
+            float scale = i % 3 ? 0.08f : 0.9f;
+            vgg_vary_window(&w, scale, sizes[s][0], sizes[s][1], 5, i % 7, i);
+            bool found = get_params(want, (double)scale, sizes[s][0], sizes[s][1], 5, i % 7, i);
+            tries += found, fallbacks += !found;
+            cr_assert(w.top == want[0] && w.left == want[1] && w.height == want[2] && w.width == want[3],
+                      "%d x %d, %d: %d %d %d %d, not %d %d %d %d", sizes[s][0], sizes[s][1], (int)i, w.top, w.left,
+                      w.height, w.width, want[0], want[1], want[2], want[3]);
+            cr_assert(w.top >= 0 && w.top + w.height <= sizes[s][0] && w.left >= 0 && w.left + w.width <= sizes[s][1]);
+        }
+    }
+    cr_assert(tries > 300 && fallbacks > 100, "%d and %d", tries, fallbacks);
+}
+
+/* The same as fitting the part alone; then colours, then preprocessing. Bytes and floats. */
+Test(augment, all_in_their_order)
+{
+    enum { H = 29, W = 31, OUT = 16 };
+    float busy_pixels[H * W * 3], part[H * W * 3], want[OUT * OUT * 3], got[OUT * OUT * 3], factors[3];
+    uint8_t bytes[H * W * 3];
+    char why[VGG_IMAGE_WHY];
+    const struct vgg_augment_options augment = {
+        .crop = 0.2f, .brightness = 0.3f, .contrast = 0.4f, .saturation = 0.5f
+    };
+    const struct vgg_image_options images = { .height = OUT,
+                                              .width = OUT,
+                                              .preprocess = VGG_PREPROCESS_TORCH,
+                                              .resize = VGG_RESIZE_NEAREST,
+                                              .crop = VGG_CROP_CENTER };
+    busy(busy_pixels, H, W);
+    for (size_t i = 0; i < H * W * 3; i++)
+        bytes[i] = (uint8_t)busy_pixels[i];
+    for (uint64_t index = 0; index < 20; index++) {
+        struct vgg_vary_window w;
+        vgg_vary_window(&w, augment.crop, H, W, 9, 2, index);
+        for (int y = 0; y < w.height; y++)
+            memcpy(part + y * w.width * 3, busy_pixels + ((w.top + y) * W + w.left) * 3,
+                   sizeof(float[3]) * (size_t)w.width);
+        struct vgg_image_options plain = images;
+        plain.preprocess = VGG_PREPROCESS_NONE;
+        plain.crop = VGG_CROP_NONE;
+        struct vgg_image_pixels pixels = { w.height, w.width, NULL, part, "part" };
+        cr_assert_eq(vgg_image_fit(want, &pixels, &plain, NULL, why), VGG_OK);
+        vgg_vary_draw(factors, &augment, 9, 2, index);
+        vgg_vary_colours(want, OUT * OUT, factors);
+        vgg_image_preprocess(want, OUT * OUT, VGG_PREPROCESS_TORCH);
+        for (int floats = 0; floats < 2; floats++) {
+            pixels = (struct vgg_image_pixels) { H, W, floats ? NULL : bytes, floats ? busy_pixels : NULL, "whole" };
+            cr_assert_eq(vgg_vary_fit(got, &pixels, &images, &augment, 9, 2, index, why), VGG_OK);
+            cr_assert_arr_eq(got, want, sizeof want, "image %d, floats %d", (int)index, floats);
+        }
+    }
 }

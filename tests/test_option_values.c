@@ -7,7 +7,7 @@
 
 static enum vgg_status parse(struct cli_run *run, const char *line, const char *option, const char *value)
 {
-    char text[400];
+    char text[768];
     snprintf(text, sizeof text, "%s --%s=%s", line, option, value);
     return cli_run_parse(run, text);
 }
@@ -15,7 +15,7 @@ static enum vgg_status parse(struct cli_run *run, const char *line, const char *
 /* Is each of the values, separated by spaces, taken, or none of them? */
 static void expect(enum vgg_status status, const char *line, const char *option, const char *values)
 {
-    char text[400];
+    char text[768];
     cr_assert(strlen(values) < sizeof text);
     snprintf(text, sizeof text, "%s", values);
     for (char *rest = text, *value; (value = strtok_r(rest, " ", &rest));) {
@@ -91,18 +91,20 @@ Test(option_values, schedules)
 Test(option_values, changes)
 {
     expect(VGG_OK, "train d", "augment",
-           "flip rotate=40 rotate=40,shift=0.2,shear=0.2,zoom=0.2,flip shift-height=0.1,shift-width=0.2");
+           "flip vflip crop=0.08 crop=1,vflip,brightness=0,contrast=1,saturation=.3 rotate=40 "
+           "rotate=40,shift=0.2,shear=0.2,zoom=0.2,flip shift-height=0.1,shift-width=0.2");
     expect(VGG_ERR_ARGUMENT, "train d", "augment",
            "rotate=1,rotate=2 rotate=1,zoom=0.1,rotate=1 flip,flip flip,rotate=1,flip shift=0.1,shift=0.1 "
            "shift=0.1,shift-height=0.2 shift-width=0.1,shift=0.2 shear=1,shear=1 zoom=0.1,flip,zoom=0.1 rotate=+1 "
            "rotate=1x "
+           "crop=0 crop=0.001 crop=1.1 vflip,vflip crop=1,crop=1 brightness=1.1 contrast=-1 saturation=2 vflip=1 "
            "rotate=~1 rotate=1~ rotate=0x1 rotate=-0 flip, ,flip flip,,zoom=0.1 rotate rotate= flip=1 Flip");
     struct cli_run run;
     cr_assert(parse(&run, "train d", "augment", "rotate=1,shift=0.25,shear=2,zoom=0.5") == VGG_OK);
     const struct vgg_augment_options *a = &((struct cli_train *)run.options)->augment;
     cr_expect(a->rotate == 1 && a->shift_height == 0.25f && a->shift_width == 0.25f && a->shear == 2 &&
               a->zoom == 0.5f);
-    cr_expect(!a->flip);
+    cr_expect(!a->flip && !a->vflip && a->crop == 0 && a->brightness == 0 && a->contrast == 0 && a->saturation == 0);
     cli_run_finish(&run);
 }
 

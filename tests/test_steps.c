@@ -477,6 +477,10 @@ Test(steps, dropout_and_augmentation)
     o.augment = (struct vgg_augment_options) { .rotate = 30, .shift_width = 0.3f, .zoom = 0.5f, .flip = true };
     check_with(o, 0);
     check_with(o, 0.25f);
+    o.augment = (struct vgg_augment_options) {
+        .vflip = true, .flip = true, .crop = 0.3f, .brightness = 0.4f, .contrast = 0.3f, .saturation = 0.9f
+    };
+    check_with(o, 0);
 }
 
 /* Pooled features in place of the images give the same epochs; what lies below them cannot train. */

@@ -192,17 +192,21 @@ const struct cli_option cli_image_options[] = {
 struct change {
     const char *name;
     size_t offset, also;
-    float max;
+    float max, min;
 };
 
 static const struct change changes[] = {
-    { "rotate", offsetof(struct vgg_augment_options, rotate), 0, 180.0f },
+    { "rotate", offsetof(struct vgg_augment_options, rotate), 0, 180.0f, 0 },
     { "shift", offsetof(struct vgg_augment_options, shift_height), offsetof(struct vgg_augment_options, shift_width),
-      1.0f },
-    { "shift-height", offsetof(struct vgg_augment_options, shift_height), 0, 1.0f },
-    { "shift-width", offsetof(struct vgg_augment_options, shift_width), 0, 1.0f },
-    { "shear", offsetof(struct vgg_augment_options, shear), 0, 89.0f },
-    { "zoom", offsetof(struct vgg_augment_options, zoom), 0, 0.99f },
+      1.0f, 0 },
+    { "shift-height", offsetof(struct vgg_augment_options, shift_height), 0, 1.0f, 0 },
+    { "shift-width", offsetof(struct vgg_augment_options, shift_width), 0, 1.0f, 0 },
+    { "shear", offsetof(struct vgg_augment_options, shear), 0, 89.0f, 0 },
+    { "zoom", offsetof(struct vgg_augment_options, zoom), 0, 0.99f, 0 },
+    { "crop", offsetof(struct vgg_augment_options, crop), 0, 1.0f, 0.01f },
+    { "brightness", offsetof(struct vgg_augment_options, brightness), 0, 1.0f, 0 },
+    { "contrast", offsetof(struct vgg_augment_options, contrast), 0, 1.0f, 0 },
+    { "saturation", offsetof(struct vgg_augment_options, saturation), 0, 1.0f, 0 },
 };
 
 static unsigned field(size_t offset)
@@ -218,7 +222,8 @@ static bool read_change(const char *word, char *target, unsigned *set)
         const struct change *change = &changes[i];
         double value;
         if (strlen(change->name) != n || strncmp(word, change->name, n) != 0 || word[n] != '=') continue;
-        if (!cli_number(word + n + 1, &value) || value < 0 || value > (double)change->max) return false;
+        if (!cli_number(word + n + 1, &value) || (float)value < change->min || value > (double)change->max)
+            return false;
         unsigned fields = field(change->offset) | (change->also ? field(change->also) : 0);
         if (*set & fields) return false;
         *set |= fields;
@@ -232,7 +237,8 @@ static bool read_change(const char *word, char *target, unsigned *set)
 static const char *read_augment(const struct cli_option *option, const char *text, void *target)
 {
     static const char rule[] = "a list of rotate=0..180, shift=0..1, shift-height=0..1, shift-width=0..1, "
-                               "shear=0..89, zoom=0..0.99 and flip, separated by commas, each once";
+                               "shear=0..89, zoom=0..0.99, crop=0.01..1, brightness=0..1, contrast=0..1, "
+                               "saturation=0..1, flip and vflip, separated by commas, each once";
     (void)option;
     struct vgg_augment_options augment = { 0 };
     unsigned set = 0;
@@ -244,6 +250,8 @@ static const char *read_augment(const struct cli_option *option, const char *tex
         word[n] = '\0';
         if (strcmp(word, "flip") == 0 && !augment.flip) {
             augment.flip = true;
+        } else if (strcmp(word, "vflip") == 0 && !augment.vflip) {
+            augment.vflip = true;
         } else if (!read_change(word, (char *)&augment, &set)) {
             return rule;
         }
@@ -256,8 +264,11 @@ static const char *read_augment(const struct cli_option *option, const char *tex
 const struct cli_option cli_augment_options[] = {
     { .name = "augment",
       .value = "LIST",
-      .help = "random changes of training images, as in rotate=40,shift=0.2,shear=0.2,zoom=0.2,flip: degrees, "
-              "fractions of height and width, degrees, fraction, left-right (default: none)",
+      .help =
+          "random changes of training images, as in rotate=40,shift=0.2,shear=0.2,zoom=0.2,flip: degrees, "
+          "fractions of height and width, degrees, fraction, left-right; vflip: upside down; crop=0.08: a part of at "
+          "least that area, stretched to the input; brightness=0.2,contrast=0.2,saturation=0.2: colours times "
+          "0.8 to 1.2, last of all (default: none)",
       .read = read_augment },
     { 0 },
 };

@@ -13,9 +13,9 @@
 #include "core/data/idx.h"
 #include "core/data/select.h"
 #include "core/data/store.h"
-#include "core/image/augment.h"
 #include "core/image/colour.h"
 #include "core/image/stb_image.h"
+#include "core/image/vary.h"
 
 /* The `?` that begins the options of a source, or NULL. */
 static const char *find_options(const char *source)
@@ -130,13 +130,14 @@ const char *vgg_data_decoder(const struct vgg_data *data)
 
 /* An image of an array: grey becomes RGB, any dtype becomes bytes or floats. */
 static enum vgg_status fit_stored(float *x, const struct vgg_data_store *store, const void *values, const char *name,
-                                  const struct vgg_image_options *images, const double *map, char *why)
+                                  const struct vgg_image_options *images, const struct vgg_augment_options *augment,
+                                  uint64_t seed, uint64_t pass, size_t index, char *why)
 {
     struct vgg_image_pixels pixels = { store->h, store->w, NULL, NULL, name };
     size_t count = (size_t)store->h * (size_t)store->w;
     if (store->dtype == VGG_DTYPE_U8 && store->c == 3) {
         pixels.rgb = values;
-        return vgg_image_fit(x, &pixels, images, map, why);
+        return vgg_vary_fit(x, &pixels, images, augment, seed, pass, index, why);
     }
     void *copy = malloc(count * 3 * (store->dtype == VGG_DTYPE_U8 ? 1 : sizeof(float)));
     if (!copy) return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", name);
@@ -150,7 +151,7 @@ static enum vgg_status fit_stored(float *x, const struct vgg_data_store *store, 
         vgg_dtype_to_f32(copy, values, store->dtype, count * 3);
         pixels.values = copy;
     }
-    enum vgg_status status = vgg_image_fit(x, &pixels, images, map, why);
+    enum vgg_status status = vgg_vary_fit(x, &pixels, images, augment, seed, pass, index, why);
     free(copy);
     return status;
 }
@@ -174,19 +175,12 @@ enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, 
         }
         return VGG_OK;
     }
-    double map[6];
-    bool mapped = vgg_augment_any(augment);
-    if (mapped) {
-        struct vgg_augment_draw draw;
-        vgg_augment_draw(&draw, augment, seed, pass, index);
-        vgg_augment_map(map, &draw, images->height, images->width);
-    }
-    if (values) return fit_stored(x, store, values, name, images, mapped ? map : NULL, why);
+    if (values) return fit_stored(x, store, values, name, images, augment, seed, pass, index, why);
     struct vgg_image image;
     enum vgg_status status = vgg_image_read(&image, name, why);
     if (status != VGG_OK) return status;
     struct vgg_image_pixels pixels = { image.height, image.width, image.rgb, NULL, name };
-    status = vgg_image_fit(x, &pixels, images, mapped ? map : NULL, why);
+    status = vgg_vary_fit(x, &pixels, images, augment, seed, pass, index, why);
     vgg_image_finish(&image);
     return status;
 }

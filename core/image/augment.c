@@ -6,10 +6,15 @@
 
 enum { NUMBERS = 8, CHANNELS = 3 };
 
+bool vgg_augment_moves(const struct vgg_augment_options *o)
+{
+    bool turned = o->rotate != 0 || o->shift_height != 0 || o->shift_width != 0 || o->shear != 0 || o->zoom != 0;
+    return turned || o->flip || o->vflip;
+}
+
 bool vgg_augment_any(const struct vgg_augment_options *o)
 {
-    return o &&
-           (o->rotate != 0 || o->shift_height != 0 || o->shift_width != 0 || o->shear != 0 || o->zoom != 0 || o->flip);
+    return o && (vgg_augment_moves(o) || o->crop != 0 || o->brightness != 0 || o->contrast != 0 || o->saturation != 0);
 }
 
 void vgg_augment_draw(struct vgg_augment_draw *draw, const struct vgg_augment_options *options, uint64_t seed,
@@ -25,6 +30,7 @@ void vgg_augment_draw(struct vgg_augment_draw *draw, const struct vgg_augment_op
     draw->zoom_height = 1.0 + u[4] * (double)options->zoom;
     draw->zoom_width = 1.0 + u[5] * (double)options->zoom;
     draw->flip = options->flip && u[6] < 0.0;
+    draw->vflip = options->vflip && u[7] < 0.0;
 }
 
 void vgg_augment_map(double map[6], const struct vgg_augment_draw *draw, int height, int width)
@@ -43,6 +49,10 @@ void vgg_augment_map(double map[6], const struct vgg_augment_draw *draw, int hei
     if (draw->flip) { /* column -> width - 1 - column before the map */
         map[2] += map[1] * (width - 1), map[1] = -map[1];
         map[5] += map[4] * (width - 1), map[4] = -map[4];
+    }
+    if (draw->vflip) {
+        map[2] += map[0] * (height - 1), map[0] = -map[0];
+        map[5] += map[3] * (height - 1), map[3] = -map[3];
     }
 }
 

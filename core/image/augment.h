@@ -6,6 +6,8 @@
 
 /* Is any of the changes on? */
 bool vgg_augment_any(const struct vgg_augment_options *augment);
+/* Is any of those on that the map makes? */
+bool vgg_augment_moves(const struct vgg_augment_options *augment);
 
 /* What was drawn for one image. */
 struct vgg_augment_draw {
@@ -13,10 +15,10 @@ struct vgg_augment_draw {
     double shift_height, shift_width; /* fractions of the extents */
     double shear;                     /* degrees */
     double zoom_height, zoom_width;
-    bool flip;
+    bool flip, vflip;
 };
 
-/* Draws from (seed, VGG_RNG_AUGMENT, stream = pass), numbers index * 8 + 0 .. 6 in the order of the fields. */
+/* Draws from (seed, VGG_RNG_AUGMENT, stream = pass), numbers index * 8 + 0 .. 7 in the order of the fields. */
 void vgg_augment_draw(struct vgg_augment_draw *draw, const struct vgg_augment_options *options, uint64_t seed,
                       uint64_t pass, uint64_t index);
 /* The map of output pixels to source positions: row' = map[0] row + map[1] column + map[2], column' likewise from

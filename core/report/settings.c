@@ -107,6 +107,11 @@ static void add_augment(struct settings *s, const struct vgg_augment_options *a)
     if (a->shear > 0.0f) more(s, "sheared by \xC2\xB1%g\xC2\xB0", (double)a->shear);
     if (a->zoom > 0.0f) more(s, "zoomed by \xC2\xB1%g", (double)a->zoom);
     if (a->flip) more(s, "half of them flipped");
+    if (a->vflip) more(s, "half of them upside down");
+    if (a->crop > 0.0f) more(s, "parts of %g or more of the area", (double)a->crop);
+    if (a->brightness > 0.0f) more(s, "brightness times 1 \xC2\xB1 %g", (double)a->brightness);
+    if (a->contrast > 0.0f) more(s, "contrast times 1 \xC2\xB1 %g", (double)a->contrast);
+    if (a->saturation > 0.0f) more(s, "saturation times 1 \xC2\xB1 %g", (double)a->saturation);
 }
 
 static void add_training(struct settings *s, const struct vgg_report *report)

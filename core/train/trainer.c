@@ -57,6 +57,11 @@ static enum vgg_status check_options(const struct vgg_train_options *o, bool val
                         (double)o->clip_norm, (double)o->warmup);
     if (!(o->lr_decay >= 0.0f && o->lr_decay <= 1.0f))
         return vgg_fail(VGG_ERR_ARGUMENT, "decay of the learning rate %g: must be in (0, 1]", (double)o->lr_decay);
+    const struct vgg_augment_options *a = &o->augment;
+    const float shares[] = { a->crop, a->brightness, a->contrast, a->saturation };
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
+        if (!(shares[i] >= 0.0f && shares[i] <= 1.0f))
+            return vgg_fail(VGG_ERR_ARGUMENT, "augmentation %g: crop and colours must be in [0, 1]", (double)shares[i]);
     if ((unsigned)o->monitor > VGG_MONITOR_VAL_ACCURACY || (unsigned)o->keep > VGG_KEEP_BEST)
         return vgg_fail(VGG_ERR_ARGUMENT, "unknown monitor %d or keep %d", (int)o->monitor, (int)o->keep);
     bool judged = o->keep == VGG_KEEP_BEST || o->monitor != VGG_MONITOR_DEFAULT || o->schedule == VGG_SCHEDULE_PLATEAU;

@@ -81,6 +81,11 @@ static void add_images(struct vgg_settings *s, const struct vgg_image_options *o
     vgg_settings_add_number(s, "augmentation shear", a->shear);
     vgg_settings_add_number(s, "augmentation zoom", a->zoom);
     vgg_settings_add(s, "augmentation flip", "%s", yes(a->flip));
+    if (a->vflip) vgg_settings_add(s, "augmentation vflip", "yes");
+    add_unless_zero(s, "augmentation crop", a->crop);
+    add_unless_zero(s, "augmentation brightness", a->brightness);
+    add_unless_zero(s, "augmentation contrast", a->contrast);
+    add_unless_zero(s, "augmentation saturation", a->saturation);
 }
 
 /* The names are the model's: those of the data, unless it was trained before. */
