@@ -23,7 +23,7 @@ run() {
 }
 # Of the training that began at second $1: accuracy on the test pictures, as its last epoch's line tells, and time.
 result() {
-    awk -v seconds=$((SECONDS - $1)) '{ for (i = 1; i < NF; i++) if ($i == "val_accuracy") last = $(i + 1) }
+    awk -v seconds=$((SECONDS - $1)) '{ for (i = 1; i < NF; i++) if ($i == "accuracy" && $(i + 2) == "val") last = $(i + 3) }
         END { printf "%7.1f %% %5d s", 100 * last, seconds }' <<<"$told"
 }
 

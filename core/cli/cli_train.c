@@ -156,13 +156,38 @@ static enum vgg_status check_model(struct session *s)
 
 /* ---- training ---- */
 
+/* A loss in at most six columns: with fewer decimals, then with an exponent, the larger it is. */
+static void loss_text(char text[16], double loss)
+{
+    int decimals = loss < 10 ? 4 : loss < 100 ? 3 : loss < 1000 ? 2 : loss < 10000 ? 1 : 0;
+    snprintf(text, 16, loss < 99999.5 ? "%.*f" : "%.*e", decimals, loss);
+}
+
+/* At most nine columns: "12.3 s", "3:05", "1:02:03". */
+static void time_text(char text[32], double seconds)
+{
+    long s = lround(seconds);
+    if (seconds < 99.95)
+        snprintf(text, 32, "%.1f s", seconds);
+    else if (s < 3600)
+        snprintf(text, 32, "%ld:%02ld", s / 60, s % 60);
+    else
+        snprintf(text, 32, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+}
+
+/* One line of at most 80 columns for up to 99,999 epochs. */
 static void print_epoch(FILE *stream, const struct vgg_epoch *epoch, int epochs)
 {
-    fprintf(stream, "epoch %d/%d  loss %.4f  accuracy %.4f", epoch->epoch, epochs, epoch->loss, epoch->accuracy);
-    if (!isnan(epoch->val_loss)) {
-        fprintf(stream, "  val_loss %.4f  val_accuracy %.4f", epoch->val_loss, epoch->val_accuracy);
+    char loss[16], val_loss[16], time[32];
+    loss_text(loss, epoch->loss);
+    loss_text(val_loss, epoch->val_loss);
+    time_text(time, epoch->seconds);
+    fprintf(stream, "epoch %d/%d  loss %s", epoch->epoch, epochs, loss);
+    if (isnan(epoch->val_loss)) {
+        fprintf(stream, "  accuracy %.4f  %s\n", epoch->accuracy, time);
+    } else {
+        fprintf(stream, " val %s  accuracy %.4f val %.4f  %s\n", val_loss, epoch->accuracy, epoch->val_accuracy, time);
     }
-    fprintf(stream, "  %.1f s\n", epoch->seconds);
     fflush(stream);
 }
 
@@ -340,7 +365,8 @@ const struct cli_command cli_train = {
         "too, is refused; the default head begins with gap for --pooling avg, with gmp for max. The model holds "
         "the base too, so that it takes images afterwards. Features without such a record need --weights, "
         "--size and --layer.\nOne line an epoch "
-        "is printed: loss, accuracy, those of the validation data, time. After Ctrl-C the model is written as "
+        "is printed: loss and accuracy, with those of the validation data (val) behind each, and time. After Ctrl-C "
+        "the model is written as "
         "far as it was trained, or, with --keep best, that of the best epoch so far. On a terminal the curves follow "
         "in the end. When the loss is no longer finite, "
         "no model is written.\nJSON: output, "
