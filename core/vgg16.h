@@ -190,12 +190,12 @@ struct vgg_augment_options {
     float zoom;  /* each axis uniform in [1 - zoom, 1 + zoom], 0 <= zoom < 1 */
     bool flip;   /* left-right with probability 1/2 */
     bool vflip;  /* upside down with probability 1/2 */
-    float
-        crop; /* a part of the image itself, stretched to the input: area uniform in [crop, 1] of it, 0 < crop <= 1,
-                 aspect ratio in [3/4, 4/3], as torchvision's RandomResizedCrop; takes the place of vgg_crop; 0: none */
-    float brightness, contrast,
-        saturation; /* colours after all that, each times a factor uniform in [1 - b, 1 + b], in
-                       this order, 0 <= b <= 1: torchvision's ColorJitter, whose order is random */
+    /* A part of the image itself, stretched to the input: area uniform in [crop, 1] of it, 0 < crop <= 1, aspect ratio
+     * in [3/4, 4/3], as torchvision's RandomResizedCrop; takes the place of vgg_crop; 0: none. */
+    float crop;
+    /* Colours after all that, each times a factor uniform in [1 - b, 1 + b], in this order, 0 <= b <= 1: torchvision's
+     * ColorJitter, whose order is random. */
+    float brightness, contrast, saturation;
 };
 
 /* Decodes one JPEG, PNG or BMP file (EXIF orientation honoured) into x: height * width * 3 floats, resized and
@@ -412,9 +412,10 @@ enum vgg_schedule {
     VGG_SCHEDULE_CONSTANT,
     VGG_SCHEDULE_COSINE, /* to 0 */
     VGG_SCHEDULE_STEP,
-    VGG_SCHEDULE_PLATEAU, /* times schedule_factor after each schedule_every epochs in which the monitored figure did
-                             not become better by more than 1e-4, as Keras' ReduceLROnPlateau with its defaults
-                             (min_delta 1e-4, cooldown 0, min_lr 0); needs validation data */
+    /* Times schedule_factor after each schedule_every epochs in which the monitored figure did not become better by
+     * more than 1e-4, as Keras' ReduceLROnPlateau with its defaults (min_delta 1e-4, cooldown 0, min_lr 0); needs
+     * validation data. */
+    VGG_SCHEDULE_PLATEAU,
 };
 
 /* The figure of an epoch by which epochs are compared: less of a loss is better, more of an accuracy. DEFAULT:
@@ -535,11 +536,12 @@ struct vgg_evaluate_options {
 };
 
 struct vgg_evaluation {
-    size_t count;                    /* images evaluated */
-    int classes;                     /* columns of probabilities: 2 for one sigmoid unit */
-    double loss, accuracy;           /* NAN without labels */
-    double top_accuracy;             /* share of images whose class is among the K most probable, of equally probable
-                                        ones the first; NAN without labels or K */
+    size_t count;          /* images evaluated */
+    int classes;           /* columns of probabilities: 2 for one sigmoid unit */
+    double loss, accuracy; /* NAN without labels */
+    /* share of images whose class is among the K most probable, of equally probable ones the first; NAN without labels
+     * or K */
+    double top_accuracy;
     float *probabilities;            /* count x classes */
     int *labels;                     /* count, as the model numbers classes; -1 without labels */
     int *predicted;                  /* count: the most probable class, or that by the threshold */
@@ -547,9 +549,10 @@ struct vgg_evaluation {
     uint64_t *confusion;             /* classes x classes, row = true class, column = predicted */
     double *precision, *recall, *f1; /* classes; NAN where undefined */
     uint64_t *support;               /* classes: images of each */
-    double *auc;                     /* classes: area under the ROC curve of each against the rest, by its probability
-                                        (of one sigmoid unit: the same for both); NAN where there is only one side */
-    double mean_auc;                 /* of the defined ones (macro average); NAN if there is none */
+    /* classes: area under the ROC curve of each against the rest, by its probability (of one sigmoid unit: the same for
+     * both); NAN where there is only one side */
+    double *auc;
+    double mean_auc; /* of the defined ones (macro average); NAN if there is none */
 };
 /* Runs the model on `data`; works without labels too (prediction). The data may have fewer classes than the model, and
  * number them otherwise: they are matched by name, or by number where either has no names. An item of a class that the

@@ -6,7 +6,14 @@
 #include <stdint.h>
 
 /* What the numbers are for: the second counter word, so that no two uses share a stream. */
-enum vgg_rng_use { VGG_RNG_DROPOUT = 0, VGG_RNG_INIT = 1, VGG_RNG_SHUFFLE = 2, VGG_RNG_AUGMENT = 3, VGG_RNG_SPLIT = 4, VGG_RNG_VARY = 5 };
+enum vgg_rng_use {
+    VGG_RNG_DROPOUT = 0,
+    VGG_RNG_INIT = 1,
+    VGG_RNG_SHUFFLE = 2,
+    VGG_RNG_AUGMENT = 3,
+    VGG_RNG_SPLIT = 4,
+    VGG_RNG_VARY = 5
+};
 
 /* out[0..3] = Philox4x32-10 of counter c[0..3] and key k[0..1]. */
 static inline void vgg_rng_philox(uint32_t out[4], const uint32_t c[4], uint64_t key)

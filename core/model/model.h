@@ -15,9 +15,9 @@ struct vgg_model {
     char *weights;                  /* as they were named: a file, "imagenet", "starter", "random" */
     char *source;                   /* where the weights came from */
     int shard;                      /* images whose gradients were one sum in its last training; 0: none, or unknown */
-    int epoch;                      /* of its last training that its parameters were chosen as the best of; 0: the last
-                                       one, or unknown */
-    enum vgg_resize resize;         /* how the images were fitted that it was trained with; DEFAULT: not known */
+    /* of its last training that its parameters were chosen as the best of; 0: the last one, or unknown */
+    int epoch;
+    enum vgg_resize resize; /* how the images were fitted that it was trained with; DEFAULT: not known */
     enum vgg_crop crop;
     char **class_names; /* vgg_arch_classes(&arch) of them, or NULL: unnamed */
 };

@@ -21,8 +21,9 @@ struct vgg_plan_spec {
     struct vgg_hyper hyper;
     float smoothing; /* of the labels of a softmax while it trains: VGG_OP_SOFTMAX_XENT */
     float clip;      /* largest norm of all gradients together, 0: none: VGG_OP_CLIP */
-    float lr_decay;  /* 0: none; else layers of the base in block b have the learning rate times lr_decay^(B - b), B the
-                        base's last block; the head's is the whole one */
+    /* 0: none; else layers of the base in block b have the learning rate times lr_decay^(B - b), B the base's last
+     * block; the head's is the whole one */
+    float lr_decay;
 };
 
 struct vgg_plan {
