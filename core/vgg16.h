@@ -87,7 +87,7 @@ struct vgg_device_info {
      * processors and memory, else "". */
     char limits[160];
     int threads;      /* CPU: threads used by default, else 0 */
-    int index;        /* position in the list, as --device takes it */
+    int index;        /* position in the list, as vgg_device_find takes it */
     bool chosen;      /* what "auto" takes; of an engine: what it took by itself, nothing being asked for */
     char reason[128]; /* why, or why not */
 };
@@ -95,10 +95,22 @@ struct vgg_device_info {
 /* Lists every device of every backend. *out is released with free(). */
 VGG_API enum vgg_status vgg_device_list(struct vgg_device_info **out, size_t *count);
 
+/* The device that `device` names, among those of `backend` ("cpu", "vulkan"; NULL or "auto": of all), without opening
+ * it. A name is one of
+ *   a number: the device's index in the list, or, where backend is given, its number among those of the backend,
+ *   cpu, or cpu:LEVEL with the highest instruction set level allowed ("cpu:avx2"),
+ *   vulkan:NUMBER among the Vulkan devices, vulkan:PART and vulkan:UUID, or vulkan, the best of them,
+ *   part of one device's name in any case, or a whole name (which comes first), or a UUID.
+ * NULL: the best. Whether the CPU has LEVEL shows when it is opened. No driver is loaded where the CPU alone is asked
+ * for. VGG_ERR_MISSING, with what there is, when nothing has the name; VGG_ERR_ARGUMENT, with the candidates, when it
+ * is part of several, and when it contradicts `backend`. */
+VGG_API enum vgg_status vgg_device_find(struct vgg_device_info *out, const char *device, const char *backend);
+
 struct vgg_engine_options {
     const char *backend; /* "auto", "cpu" (no driver of another device is loaded), "vulkan"; NULL: auto */
-    const char *device;  /* index, part of a name, or UUID; NULL: the backend's first choice */
-    const char *isa;     /* CPU: "auto" or the highest level allowed: "scalar", "avx2", "avx512", "neon" */
+    const char *device;  /* as vgg_device_find takes it; NULL: the backend's first choice */
+    /* CPU: "auto" or the highest level allowed: "scalar", "avx2", "avx512", "neon"; not another than `device` says. */
+    const char *isa;
     /* How 3x3 convolutions are computed: "auto" (the faster one for each layer), "direct", "winograd" (or "winograd2",
      * "winograd4", "winograd6": of that tile; Vulkan: as auto); NULL: auto. */
     const char *conv;

@@ -16,7 +16,7 @@ static void target_init(struct harness_target *target, const struct vgg_variant 
 {
     *target = (struct harness_target) { .scalar = variant->plain, .winograd = strcmp(conv, "auto") == 0 };
     snprintf(target->backend, sizeof target->backend, "%s", variant->device->backend);
-    snprintf(target->device, sizeof target->device, "%d", variant->device->index);
+    snprintf(target->device, sizeof target->device, "%d", variant->own);
     snprintf(target->isa, sizeof target->isa, "%s", variant->plain ? "scalar" : "auto");
     snprintf(target->conv, sizeof target->conv, "%s", conv);
     snprintf(target->name, sizeof target->name, "%s (%s)", variant->device->name, variant->plain ? "scalar" : conv);
@@ -33,9 +33,9 @@ size_t harness_targets(struct harness_target target[HARNESS_MAX_TARGETS])
         cr_assert_leq(count + 3, (size_t)HARNESS_MAX_TARGETS);
         if (variant->plain) target_init(&target[count++], variant, "direct");
         if (!variant->best) continue;
-        bool cpu = variant->isa[0];
-        if (cpu) target_init(&target[count++], &(struct vgg_variant) { .device = variant->device }, "direct");
-        target_init(&target[count++], &(struct vgg_variant) { .device = variant->device }, "auto");
+        const struct vgg_variant best = { .device = variant->device, .own = variant->own };
+        if (variant->isa[0]) target_init(&target[count++], &best, "direct");
+        target_init(&target[count++], &best, "auto");
     }
     vgg_variants_finish(&variants);
     cr_assert_gt(count, 0u, "no backend at all");

@@ -19,7 +19,10 @@ struct list {
     const struct item *item; /* ended by one without words */
 };
 
-#define VULKAN "--backend vulkan|@vulkan|$VGG16_BACKEND=vulkan"
+#define VULKAN "--backend vulkan|--device vulkan:0|@vulkan|$VGG16_BACKEND=vulkan|$VGG16_DEVICE=vulkan:0"
+#define SCALAR "--isa scalar|--device cpu:scalar|$VGG16_ISA=scalar|$VGG16_DEVICE=cpu:scalar"
+#define OF_VULKAN "--backend cpu"
+#define OF_CPU "--backend vulkan|--isa"
 
 static const struct item worlds[] = {
     { .words = "@cpu" },
@@ -29,6 +32,9 @@ static const struct item worlds[] = {
     { .words = "@features,images" }, /* the validation data's */
     { .words = "$VGG16_BACKEND=cpu" },
     { .words = "$VGG16_BACKEND=vulkan" },
+    { .words = "$VGG16_DEVICE=cpu:avx2" },
+    { .words = "$VGG16_DEVICE=cpu:scalar" },
+    { .words = "$VGG16_DEVICE=vulkan:0" },
     { .words = "$VGG16_ISA=scalar" },
     { .words = "$VGG16_THREADS=2" },
     { .words = "$VGG16_PRECISION=fp32" },
@@ -43,7 +49,7 @@ static const struct item say[] = {
 };
 
 static const struct item no_engine[] = {
-    { "--backend auto", true, NULL },   { "--device 0", true, NULL },
+    { "--backend auto", true, NULL },   { "--device cpu", true, NULL },
     { "--isa auto", true, NULL },       { "--conv auto", true, NULL },
     { "--precision fp32", true, NULL }, { "--threads 2", true, NULL },
     { "--memory 1G", true, NULL },      { 0 },
@@ -56,11 +62,14 @@ static const struct item engine[] = {
     { .words = "--backend cpu" },
     { .words = "--backend vulkan" },
     { .words = "--device 0" },
+    { .words = "--device cpu:avx2", .flips = OF_CPU },
+    { .words = "--device cpu:scalar", .flips = OF_CPU },
+    { .words = "--device vulkan:0", .flips = OF_VULKAN },
     { .words = "--isa auto", .flips = VULKAN },
     { .words = "--isa scalar", .flips = VULKAN },
     { .words = "--conv auto" },
     { .words = "--conv direct" },
-    { .words = "--conv winograd", .flips = VULKAN "|--isa scalar|--precision bf16|$VGG16_ISA=scalar" },
+    { .words = "--conv winograd", .flips = VULKAN "|" SCALAR "|--precision bf16" },
     { .words = "--precision fp32" },
     { .words = "--precision bf16", .flips = VULKAN },
     { .words = "--threads 2", .flips = VULKAN },
@@ -193,8 +202,10 @@ static const struct item train[] = {
       "--validation v --keep best|--validation v --early-stop 4|--validation v --schedule plateau:0.5,4" },
     { .words = "--no-shuffle", .flips = "--epochs 0*" },
     { .words = "--checkpoint c", .flips = "--epochs 0*" },
-    { .words = "--on-device-lost stop", .flips = "--epochs 0*|--backend cpu|@cpu|$VGG16_BACKEND=cpu" },
-    { .words = "--on-device-lost cpu", .flips = "--epochs 0*|--backend cpu|@cpu|$VGG16_BACKEND=cpu" },
+    { .words = "--on-device-lost stop",
+      .flips = "--epochs 0*|--backend cpu|--device cpu:*|@cpu|$VGG16_BACKEND=cpu|$VGG16_DEVICE=cpu*" },
+    { .words = "--on-device-lost cpu",
+      .flips = "--epochs 0*|--backend cpu|--device cpu:*|@cpu|$VGG16_BACKEND=cpu|$VGG16_DEVICE=cpu*" },
     { "--resume", true, "--checkpoint" },
     { "--overwrite", true, "--checkpoint" },
     { .words = "--log h.csv", .flips = "--epochs 0*" },
@@ -215,11 +226,14 @@ static const struct item train[] = {
     { .words = "--backend cpu", .flips = IDLE },
     { .words = "--backend vulkan", .flips = IDLE },
     { .words = "--device 0", .flips = IDLE },
+    { .words = "--device cpu:avx2", .flips = IDLE "|" OF_CPU },
+    { .words = "--device cpu:scalar", .flips = IDLE "|" OF_CPU },
+    { .words = "--device vulkan:0", .flips = IDLE "|" OF_VULKAN },
     { .words = "--isa auto", .flips = IDLE "|" VULKAN },
     { .words = "--isa scalar", .flips = IDLE "|" VULKAN },
     { .words = "--conv auto", .flips = IDLE },
     { .words = "--conv direct", .flips = IDLE },
-    { .words = "--conv winograd", .flips = IDLE "|" VULKAN "|--isa scalar|$VGG16_ISA=scalar" },
+    { .words = "--conv winograd", .flips = IDLE "|" VULKAN "|" SCALAR },
     { .words = "--precision fp32", .flips = IDLE },
     { "--precision bf16", true, NULL },
     { .words = "--threads 2", .flips = IDLE "|" VULKAN },
@@ -299,6 +313,7 @@ static const struct item bench[] = {
     { .words = "--on vulkan:cpu", .flips = "--backend|--device|--isa" },
     { .words = "--on cpu:avx2,vulkan", .flips = "--backend|--device|--isa" },
     { .words = "--on vulkan:0,cpu:avx2:direct", .flips = "--backend|--device|--isa" },
+    { .words = "--on vulkan,0,Xeon", .flips = "--backend|--device|--isa" }, /* it must be looked up what these are */
     { .words = "--pass forward" },
     { .words = "--pass backward" },
     { .words = "--pass forward,step" },
@@ -316,11 +331,13 @@ static const struct item bench[] = {
     { .words = "--backend cpu" },
     { .words = "--backend vulkan" },
     { .words = "--device 0" },
+    { .words = "--device cpu:avx2", .flips = OF_CPU },
+    { .words = "--device cpu:scalar", .flips = OF_CPU },
+    { .words = "--device vulkan:0", .flips = OF_VULKAN },
     { .words = "--isa scalar", .flips = VULKAN },
     { .words = "--conv direct", .flips = VULKAN "|--on vulkan:cpu|--on vulkan:0,cpu:avx2:direct" },
     { .words = "--conv winograd",
-      .flips =
-          VULKAN "|--on vulkan:cpu|--on vulkan:0,cpu:avx2:direct|--isa scalar|--precision bf16|$VGG16_ISA=scalar" },
+      .flips = VULKAN "|" SCALAR "|--on vulkan:cpu|--on vulkan:0,cpu:avx2:direct|--precision bf16" },
     { .words = "--precision fp32" },
     { .words = "--precision bf16", .flips = VULKAN "|--on vulkan:cpu" },
     { .words = "--threads 2", .flips = VULKAN "|--on vulkan:cpu" },
@@ -334,6 +351,9 @@ static const struct item selftest[] = {
     { .words = "--backend cpu" },
     { .words = "--backend vulkan" },
     { .words = "--device 0" },
+    { .words = "--device cpu:avx2", .flips = OF_CPU },
+    { .words = "--device cpu:scalar", .flips = OF_CPU },
+    { .words = "--device vulkan:0", .flips = OF_VULKAN },
     { .words = "--isa scalar", .flips = VULKAN },
     { .words = "--precision fp32" },
     { .words = "--precision bf16", .flips = VULKAN },

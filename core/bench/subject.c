@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/bench/result.h"
+#include "core/engine/device_name.h"
 #include "core/engine/variant.h"
 
 /* What is known while the list of subjects grows. */
@@ -125,78 +125,59 @@ static enum vgg_status add_gpus(struct opening *o, bool processors, bool note, s
     return status;
 }
 
-/* vulkan:WHICH */
-static enum vgg_status add_vulkan(struct opening *o, const char *which)
+/* One device by its name: a processor at one level (where it names none: at every one), or another. */
+static enum vgg_status add_named(struct opening *o, const char *text)
 {
-    size_t digits = strspn(which, "0123456789");
-    bool numbered = digits && !which[digits] && digits < 6;
-    long number = numbered ? strtol(which, NULL, 10) : -1;
-    int own = 0;
-    for (size_t i = 0; i < o->variants.count; i++) {
+    struct vgg_device_name name;
+    const struct vgg_device_info *device;
+    enum vgg_status status = vgg_device_name_parse(&name, text, NULL);
+    if (status != VGG_OK) return status;
+    if (!name.which) return add_cpu(o, name.isa[0] ? name.isa : NULL, name.conv[0] ? name.conv : NULL, false, false);
+    status = vgg_device_name_find(&device, &name, o->variants.device, o->variants.devices);
+    for (size_t i = 0; i < o->variants.count && status == VGG_OK; i++) {
         const struct vgg_variant *variant = &o->variants.item[i];
-        if (is_cpu(variant)) continue;
-        const struct vgg_device_info *device = variant->device;
-        bool named = *which && (vgg_text_contains(device->name, which) || strcasecmp(device->uuid, which) == 0);
-        if (numbered ? variant->own == number : named) return add(o, variant, NULL);
-        own++;
+        if (variant->device == device)
+            return is_cpu(variant) ? add_cpu(o, NULL, NULL, false, false) : add(o, variant, NULL);
     }
-    return vgg_fail(VGG_ERR_MISSING,
-                    "on vulkan:%s: there is no such Vulkan device, of %d found; `vgg16 devices` lists them", which,
-                    own);
+    return status;
 }
 
 /* One word of options->on. */
-static enum vgg_status add_word(struct opening *o, char *word)
+static enum vgg_status add_word(struct opening *o, const char *word)
 {
+    enum vgg_status status;
     size_t found;
-    char *which = strchr(word, ':');
-    if (which) *which++ = '\0';
-    if (strcmp(word, "all") == 0 && !which) {
-        enum vgg_status status = add_cpu(o, NULL, NULL, true, false);
+    if (strcmp(word, "all") == 0) {
+        status = add_cpu(o, NULL, NULL, true, false);
         return status == VGG_OK ? add_gpus(o, true, false, &found) : status;
     }
-    if (strcmp(word, "cpu") == 0) {
-        char *conv = which ? strchr(which, ':') : NULL;
-        if (conv) *conv++ = '\0';
-        return add_cpu(o, which, conv, false, false);
-    }
     if (strcmp(word, "vulkan") == 0) {
-        if (which) return add_vulkan(o, which);
-        enum vgg_status status = add_gpus(o, false, false, &found);
+        status = add_gpus(o, false, false, &found);
         if (status != VGG_OK || found) return status;
         return vgg_fail(VGG_ERR_MISSING,
-                        "on vulkan: no GPU is found; a Vulkan device that is a CPU must be named, as in "
-                        "vulkan:0");
+                        "on vulkan: no GPU is found; a Vulkan device that is a CPU must be named, as in vulkan:0");
     }
-    return vgg_fail(VGG_ERR_ARGUMENT,
-                    "on %s: must be all, cpu, cpu:LEVEL, cpu:LEVEL:CONV, vulkan or vulkan:WHICH, separated by commas",
-                    word);
+    return add_named(o, word);
 }
 
-/* Without options->on: what is found, as far as backend, device and isa allow. */
+/* Without options->on: what is found, as far as backend, device and isa allow. A level that is asked for is measured
+ * alone. */
 static enum vgg_status add_found(struct opening *o)
 {
     enum vgg_status status = VGG_OK;
     size_t found = 0;
-    const char *backend = o->engine->backend && strcmp(o->engine->backend, "auto") ? o->engine->backend : NULL;
-    const char *isa = o->engine->isa && strcmp(o->engine->isa, "auto") ? o->engine->isa : NULL;
-    bool cpu = !backend || strcmp(backend, "cpu") == 0, gpus = !isa && (!backend || strcmp(backend, "vulkan") == 0);
-    if (o->engine->device) {
-        const struct vgg_variant *first = o->variants.item;
-        return is_cpu(first) ? add_cpu(o, isa, NULL, false, true) : add(o, first, NULL);
-    }
-    if (cpu) status = add_cpu(o, isa, NULL, false, true);
-    if (status == VGG_OK && gpus) status = add_gpus(o, false, cpu, &found);
-    /* A backend that was asked for is taken even where it has nothing but a processor. */
-    if (status == VGG_OK && !cpu && !found) status = add_vulkan(o, "0");
+    bool level = strcmp(o->variants.isa, "auto") != 0, cpu = is_cpu(&o->variants.item[0]);
+    if (cpu) status = add_cpu(o, level ? "auto" : NULL, NULL, false, true);
+    if (status == VGG_OK && !(cpu && level)) status = add_gpus(o, false, cpu, &found);
+    /* What was asked for is taken even where it has nothing but a processor. */
+    if (status == VGG_OK && !cpu && !found) status = add(o, &o->variants.item[0], NULL);
     return status;
 }
 
-/* Do the wishes name the CPU alone? */
-static bool on_cpu_only(const struct vgg_bench_options *options)
+/* Do all words name the CPU? */
+static bool on_cpu_only(const char *on)
 {
-    if (!options->on) return options->engine.backend && strcmp(options->engine.backend, "cpu") == 0;
-    for (const char *word = options->on;; word++) {
+    for (const char *word = on;; word++) {
         size_t n = strcspn(word, ",");
         if (strncmp(word, "cpu", 3) != 0 || (n > 3 && word[3] != ':')) return false;
         word += n;
@@ -210,9 +191,8 @@ enum vgg_status vgg_bench_subjects_open(struct vgg_bench_subjects *subjects, str
     enum vgg_status status = VGG_OK;
     struct opening o = { .subjects = subjects, .bench = bench, .engine = &options->engine };
     char *words = NULL;
-    struct vgg_engine_options all = { .backend = on_cpu_only(options) ? "cpu" : NULL };
-    if (!options->on) all.backend = options->engine.backend, all.device = options->engine.device;
-    CHECK(vgg_variants_init(&o.variants, &all));
+    const struct vgg_engine_options all = { .backend = options->on && on_cpu_only(options->on) ? "cpu" : NULL };
+    CHECK(vgg_variants_init(&o.variants, options->on ? &all : &options->engine));
     if (!options->on) {
         CHECK(add_found(&o));
     } else {

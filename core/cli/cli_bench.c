@@ -108,8 +108,8 @@ static const char *read_passes(const struct cli_option *option, const char *text
 static const struct cli_option bench_options[] = {
     { .name = "on",
       .value = "LIST",
-      .help = "what to measure: cpu, cpu:LEVEL, cpu:LEVEL:CONV, vulkan, vulkan:WHICH (number among the Vulkan devices, "
-              "part of a name, or UUID), all (default: every GPU, and every CPU level but scalar)",
+      .help = "what to measure: devices as --device takes them (cpu: every level but scalar), cpu:LEVEL:CONV, vulkan "
+              "(every GPU), all (default: cpu and vulkan as found)",
       .read = read_on,
       .range = "a list of devices, separated by commas, each once",
       .offset = offsetof(struct bench, on) },

@@ -286,7 +286,8 @@ const struct cli_option cli_common_options[] = {
       .offset = offsetof(struct cli_common, engine.backend) },
     { .name = "device",
       .value = "WHICH",
-      .help = "number, part of the name, or UUID, as `vgg16 devices` lists them (default: VGG16_DEVICE, else the best)",
+      .help = "number that `vgg16 devices` shows (with --backend, among the devices of that backend), cpu, cpu:LEVEL, "
+              "vulkan:N (of the Vulkan devices), part of one name, or UUID (default: VGG16_DEVICE, else the best)",
       .read = cli_read_text,
       .offset = offsetof(struct cli_common, engine.device) },
     { .name = "isa",

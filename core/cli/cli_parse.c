@@ -173,6 +173,25 @@ static enum vgg_status read_environment(struct cli *cli)
     return VGG_OK;
 }
 
+/* Backend, level and device can contradict each other: what was typed counts, and what the environment says beside it
+ * does not. */
+static void prefer_typed(struct cli *cli)
+{
+    struct vgg_engine_options *engine = &cli->common.engine;
+    bool backend = cli_given(cli, "backend"), isa = cli_given(cli, "isa"), device = cli_given(cli, "device");
+    if (!engine->device) return;
+    const char *said = cli_backend_said(engine->device);
+    bool level = strncmp(engine->device, "cpu:", 4) == 0;
+    if (device) {
+        if (said && !backend) engine->backend = NULL;
+        if (level && !isa) engine->isa = NULL;
+    } else if (said && backend && strcmp(engine->backend, "auto") != 0 && strcmp(engine->backend, said) != 0) {
+        engine->device = NULL;
+    } else if (level && isa) {
+        engine->device = "cpu";
+    }
+}
+
 static enum vgg_status check(struct cli *cli, char **argv, int count)
 {
     const struct cli_command *command = cli->command;
@@ -209,6 +228,7 @@ enum vgg_status cli_parse(struct cli *cli, int argc, char **argv, void **options
             status = read_short(cli, argc, argv, &i, *options);
         }
     }
+    if (status == VGG_OK) prefer_typed(cli);
     *count = kept;
     cli->args = argv;
     return status == VGG_OK ? check(cli, argv, kept) : status;

@@ -62,11 +62,25 @@ static bool not_foreign(const struct cli_facts *facts, const char *option, const
 
 /* ---- conditions ---- */
 
-/* A word of `vgg16 bench --on` at `word`, n characters: a processor? Without `conv`, one that names no convolution. */
+/* Is `word`, n characters, of the form NAME or NAME:WHICH? */
+static bool is_of(const char *word, size_t n, const char *name)
+{
+    size_t m = strlen(name);
+    return n >= m && strncmp(word, name, m) == 0 && (n == m || word[m] == ':');
+}
+
+const char *cli_backend_said(const char *device)
+{
+    if (device && is_of(device, strlen(device), "cpu")) return "cpu";
+    return device && is_of(device, strlen(device), "vulkan") ? "vulkan" : NULL;
+}
+
+/* A word of `vgg16 bench --on` at `word`, n characters: perhaps a processor? Without `conv`, one that names no
+ * convolution. */
 static bool is_cpu(const char *word, size_t n, bool conv)
 {
-    if (n == 3 && strncmp(word, "all", 3) == 0) return true;
-    if (n < 3 || strncmp(word, "cpu", 3) != 0) return false;
+    if (is_of(word, n, "vulkan")) return false;
+    if (!is_of(word, n, "cpu")) return true; /* all, or what must be looked up */
     const char *level = memchr(word, ':', n), *own = level;
     if (own) own = memchr(level + 1, ':', n - (size_t)(level + 1 - word));
     return conv || !own;
@@ -81,29 +95,55 @@ static bool on_has_cpu(const char *on, bool conv)
     return false;
 }
 
+/* What --on says, with what has been found out about it; NULL: it was not typed. */
+static const char *on_said(const struct cli_facts *facts)
+{
+    return facts->on ? facts->on : given(facts, "on");
+}
+
+/* The backend of the device, as far as it is known; NULL: any. */
+static const char *backend_of(const struct cli_facts *facts)
+{
+    const struct vgg_engine_options *engine = &facts->cli->common.engine;
+    const char *said = cli_backend_said(engine->device);
+    return facts->backend ? facts->backend : said ? said : engine->backend;
+}
+
 static bool on_cpu(const struct cli_facts *facts)
 {
-    const char *on = given(facts, "on");
-    if (on) return on_has_cpu(on, true);
-    if (facts->backend) return strcmp(facts->backend, "cpu") == 0;
-    return !asks(facts->cli->common.engine.backend, "vulkan");
+    const char *on = on_said(facts);
+    return on ? on_has_cpu(on, true) : !asks(backend_of(facts), "vulkan");
 }
 
 static bool on_gpu(const struct cli_facts *facts)
 {
-    return !asks(facts->backend ? facts->backend : facts->cli->common.engine.backend, "cpu");
+    return !asks(backend_of(facts), "cpu");
 }
 
 static bool on_cpu_of_any_conv(const struct cli_facts *facts)
 {
-    const char *on = given(facts, "on");
+    const char *on = on_said(facts);
     return on ? on_has_cpu(on, false) : on_cpu(facts);
+}
+
+static bool device_has_no_level(const struct cli_facts *facts)
+{
+    const char *device = facts->cli->common.engine.device;
+    return !device || strncmp(device, "cpu:", 4) != 0;
+}
+
+static bool device_is_of_backend(const struct cli_facts *facts)
+{
+    const struct vgg_engine_options *engine = &facts->cli->common.engine;
+    const char *said = cli_backend_said(engine->device);
+    return !said || asks(engine->backend, "auto") || asks(engine->backend, said);
 }
 
 static bool winograd_there(const struct cli_facts *facts)
 {
     const struct vgg_engine_options *engine = &facts->cli->common.engine;
-    return !asks(engine->precision, "bf16") && (given(facts, "on") || !asks(engine->isa, "scalar"));
+    bool scalar = asks(engine->isa, "scalar") || asks(engine->device, "cpu:scalar");
+    return !asks(engine->precision, "bf16") && (given(facts, "on") || !scalar);
 }
 
 static bool trains(const struct cli_facts *facts)
@@ -316,6 +356,9 @@ const struct cli_rule cli_rules[] = {
     { "train", "layer", .without = "from", .words = "the model has its own; give one of them" },
     { "train", "validation-split", .without = "validation", .words = one },
     { "bench", "backend device isa", .without = "on", .words = "--on names devices and levels; give one of them" },
+
+    { "*", "backend", .value = "", .holds = device_is_of_backend, .words = "not what --device says; give one of them" },
+    { "*", "isa", .holds = device_has_no_level, .words = "--device names a level; give one of them" },
 
     { "bench", "conv", .holds = on_cpu_of_any_conv,
       .words = "only on the CPU, where --on names no convolution of its own" },

@@ -11,7 +11,9 @@ enum cli_content { CLI_CONTENT_NONE, CLI_CONTENT_IMAGES, CLI_CONTENT_FEATURES };
 struct cli_facts {
     const struct cli *cli;
     enum cli_content data, validation;
-    const char *backend; /* of the device: "cpu", "vulkan"; NULL: not opened */
+    const char *backend; /* of the device: "cpu", "vulkan"; NULL: not known yet */
+    const char *on;      /* --on with the backend for each word that is a number, part of a name, or UUID; NULL: not
+                            known yet */
 };
 
 /* May the option act, as far as `facts` tell? */
@@ -35,9 +37,12 @@ enum vgg_status cli_rules_check(struct cli *cli, const struct cli_facts *facts);
  * a failure. */
 enum vgg_status cli_rules_engine(struct cli *cli, struct vgg_engine **out, const struct vgg_data *data,
                                  const struct vgg_data *validation);
-/* For commands that leave the engine to the library: opens the device that --device names, to know its backend, where
+/* For commands that leave the engine to the library: looks for what --device or --on names, to know its backend, where
  * an option was typed that depends on it. */
 enum vgg_status cli_rules_check_device(struct cli *cli);
+
+/* The backend that a device's name says by its form, "cpu" or "vulkan"; NULL: none. */
+const char *cli_backend_said(const char *device);
 
 /* Is there a case in which `command` (NULL: the program) uses the option? */
 bool cli_option_acts(const struct cli_command *command, const struct cli_option *option);

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/cli/cli_options.h"
@@ -85,17 +86,48 @@ enum vgg_status cli_rules_engine(struct cli *cli, struct vgg_engine **out, const
                                                       .backend = vgg_engine_device(*out)->backend });
 }
 
+/* The words of --on, those that say no backend replaced by the backend of what they name. *out by malloc. */
+static enum vgg_status look_up(char **out, struct cli *cli, const char *on)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_device_info device;
+    size_t size = strlen(on) * sizeof device.backend + 1, used = 0;
+    char *text = strdup(on), *known = calloc(2, size);
+    *out = NULL;
+    if (!text || !known) status = cli_fail(cli, VGG_ERR_MEMORY, "out of memory");
+    for (char *word = text; status == VGG_OK && word && *word;) {
+        char *comma = strchr(word, ',');
+        if (comma) *comma = '\0';
+        bool says = strcmp(word, "all") == 0 || cli_backend_said(word);
+        if (!says) status = vgg_device_find(&device, word, NULL);
+        used += (size_t)snprintf(known + used, 2 * size - used, "%s%s", used ? "," : "", says ? word : device.backend);
+        word = comma ? comma + 1 : NULL;
+    }
+    free(text);
+    if (status == VGG_OK)
+        *out = known;
+    else
+        free(known);
+    return status;
+}
+
 enum vgg_status cli_rules_check_device(struct cli *cli)
 {
     const struct vgg_engine_options *asked = &cli->common.engine;
-    bool depends = cli_given(cli, "isa") || cli_given(cli, "conv") || cli_given(cli, "threads");
-    if (!asked->device || !depends || cli_given(cli, "on")) return VGG_OK;
-    struct vgg_engine *engine;
-    const struct vgg_engine_options named = { .backend = asked->backend, .device = asked->device };
-    enum vgg_status status = vgg_engine_create(&engine, &named);
-    if (status != VGG_OK) return status;
-    status = cli_rules_check(cli, &(struct cli_facts) { .cli = cli, .backend = vgg_engine_device(engine)->backend });
-    vgg_engine_destroy(engine);
+    const char *on = cli_given(cli, "on");
+    bool depends =
+        cli_given(cli, "isa") || cli_given(cli, "conv") || cli_given(cli, "threads") || cli_given(cli, "precision");
+    if (!depends || !(on || asked->device)) return VGG_OK;
+    struct vgg_device_info device;
+    struct cli_facts facts = { .cli = cli };
+    char *known = NULL;
+    enum vgg_status status = on ? look_up(&known, cli, on) : vgg_device_find(&device, asked->device, asked->backend);
+    if (on)
+        facts.on = known;
+    else
+        facts.backend = device.backend;
+    if (status == VGG_OK) status = cli_rules_check(cli, &facts);
+    free(known);
     return status;
 }
 

@@ -3,12 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/names.h"
-#include "core/base/text.h"
+#include "core/engine/device_name.h"
 #include "cpu/cpu_backend.h"
 #ifdef VGG16_VULKAN
 #include "vk/vk_backend.h"
@@ -88,33 +87,18 @@ fail:
     return status;
 }
 
-/* Is this the device that the user names by index, part of a name, or UUID? */
-static bool is_named(const struct vgg_device_info *device, const char *wanted)
-{
-    size_t digits = strspn(wanted, "0123456789");
-    if (digits && !wanted[digits] && digits < 6) return strtol(wanted, NULL, 10) == device->index;
-    return (device->uuid[0] && strcasecmp(device->uuid, wanted) == 0) || vgg_text_contains(device->name, wanted);
-}
-
-/* `passed`: devices that are not to be taken; only where nothing is wanted. */
+/* The best device of the backend (NULL: of any), but none of those that were passed over (NULL: none was). */
 static enum vgg_status choose(const struct vgg_device_info **out, const struct vgg_device_info *devices, size_t count,
-                              const bool *passed, const char *backend, const char *wanted)
+                              const bool *passed, const char *backend)
 {
     const struct vgg_device_info *best = NULL;
     for (size_t i = 0; i < count; i++) {
-        if (passed[i]) continue;
+        if (passed && passed[i]) continue;
         if (backend && strcmp(devices[i].backend, backend) != 0) continue;
-        if (wanted ? is_named(&devices[i], wanted) : !best || preference(&devices[i]) > preference(best)) {
-            best = &devices[i];
-            if (wanted) break;
-        }
+        if (!best || preference(&devices[i]) > preference(best)) best = &devices[i];
     }
     *out = best;
     if (best) return VGG_OK;
-    if (wanted) {
-        return vgg_fail(VGG_ERR_MISSING, "no device \"%s\"%s%s; `vgg16 devices` lists them by index, name and UUID",
-                        wanted, backend ? " on backend " : "", backend ? backend : "");
-    }
     return vgg_fail(VGG_ERR_MISSING, "backend %s finds no device; `vgg16 devices` lists what is here", backend);
 }
 
@@ -129,6 +113,60 @@ static enum vgg_status check_backend_name(const char *name)
     return vgg_fail(VGG_ERR_ARGUMENT, "backend \"%s\" is unknown; take auto, cpu or vulkan", name);
 }
 
+/* What is asked for: by backend, device and isa together. */
+struct wish {
+    const char *backend;         /* NULL: any */
+    struct vgg_device_name name; /* name.which NULL: the best of the backend */
+    const char *isa;
+};
+
+static enum vgg_status wish_read(struct wish *wish, const struct vgg_engine_options *options)
+{
+    enum vgg_status status = VGG_OK;
+    const char *backend = options->backend, *isa = options->isa;
+    *wish = (struct wish) { .isa = isa };
+    if (backend && strcmp(backend, "auto") != 0) wish->backend = backend;
+    if (wish->backend) CHECK(check_backend_name(wish->backend));
+    if (!options->device) return VGG_OK;
+    CHECK(vgg_device_name_parse(&wish->name, options->device, wish->backend));
+    const struct vgg_device_name *name = &wish->name;
+    if (name->backend[0]) CHECK(check_backend_name(wish->backend = name->backend));
+    if (name->conv[0])
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "device \"%s\": the convolution is asked for by conv, not here", name->text));
+    if (!name->isa[0] || strcmp(name->isa, "auto") == 0) return VGG_OK;
+    if (isa && strcmp(isa, "auto") != 0 && strcmp(isa, name->isa) != 0)
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "device \"%s\" and isa %s: give one of them", name->text, isa));
+    wish->isa = name->isa;
+fail:
+    return status;
+}
+
+static enum vgg_status pick(const struct vgg_device_info **out, const struct wish *wish,
+                            const struct vgg_device_info *devices, size_t count, const bool *passed)
+{
+    return wish->name.which ? vgg_device_name_find(out, &wish->name, devices, count)
+                            : choose(out, devices, count, passed, wish->backend);
+}
+
+enum vgg_status vgg_backend_find(struct vgg_device_info *out, char isa[static 16],
+                                 const struct vgg_engine_options *options)
+{
+    enum vgg_status status;
+    struct vgg_device_info *devices = NULL;
+    const struct vgg_device_info *found;
+    struct wish wish;
+    size_t count;
+    *out = (struct vgg_device_info) { 0 };
+    CHECK(wish_read(&wish, options));
+    CHECK(vgg_backend_devices(&devices, &count, wish.backend));
+    CHECK(pick(&found, &wish, devices, count, NULL));
+    *out = *found;
+    snprintf(isa, 16, "%s", wish.isa ? wish.isa : "auto");
+fail:
+    free(devices);
+    return status;
+}
+
 static enum vgg_status parse_precision(bool *bf16, const char *text)
 {
     int precision = 0;
@@ -141,17 +179,16 @@ static enum vgg_status parse_precision(bool *bf16, const char *text)
 /* Opens one of the devices listed. */
 static enum vgg_status open_device(struct vgg_backend **out, const struct vgg_device_info *devices,
                                    const struct vgg_device_info *device, const struct vgg_engine_options *options,
-                                   bool bf16)
+                                   const char *isa, bool bf16)
 {
     const struct vgg_backend_vtable *const *backend = registry;
     while (strcmp((*backend)->name, device->backend) != 0)
         backend++;
-    int own_index = 0;
-    for (const struct vgg_device_info *d = devices; d < device; d++)
-        own_index += strcmp(d->backend, device->backend) == 0;
-    struct vgg_backend_options own = {
-        .device = own_index, .isa = options->isa, .conv = options->conv, .threads = options->threads, .bf16 = bf16
-    };
+    struct vgg_backend_options own = { .device = vgg_device_own_index(devices, device),
+                                       .isa = isa,
+                                       .conv = options->conv,
+                                       .threads = options->threads,
+                                       .bf16 = bf16 };
     enum vgg_status status = (*backend)->open(out, &own);
     if (status != VGG_OK) return status;
     (*out)->inference = bf16;
@@ -165,23 +202,24 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
     struct vgg_device_info *devices = NULL;
     const struct vgg_device_info *device;
     size_t count;
-    const char *name = options->backend && strcmp(options->backend, "auto") != 0 ? options->backend : NULL;
-    bool bf16, asked = name || options->device, *passed = NULL;
+    struct wish wish;
+    bool bf16, asked, *passed = NULL;
     *out = NULL;
     CHECK(parse_precision(&bf16, options->precision));
-    if (name) CHECK(check_backend_name(name));
-    CHECK(vgg_backend_devices(&devices, &count, name));
+    CHECK(wish_read(&wish, options));
+    asked = wish.backend || wish.name.which;
+    CHECK(vgg_backend_devices(&devices, &count, wish.backend));
     passed = vgg_mem_calloc(count, sizeof *passed);
     if (!passed) CHECK(vgg_fail_memory("the list of devices", count));
     for (;;) { /* a GPU that cannot be opened leaves the work to the next device, down to the CPU */
-        CHECK(choose(&device, devices, count, passed, name, options->device));
+        CHECK(pick(&device, &wish, devices, count, passed));
         bool last = asked || preference(device) <= 1;
         if (bf16 && strcmp(device->backend, "cpu") != 0) {
             CHECK(vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: backend %s computes in fp32 only; take --backend cpu",
                            device->backend));
         }
         vgg_log_failures(last ? VGG_LOG_ERROR : VGG_LOG_WARNING);
-        status = open_device(out, devices, device, options, bf16);
+        status = open_device(out, devices, device, options, wish.isa, bf16);
         vgg_log_failures(VGG_LOG_ERROR);
         if (status == VGG_OK) break;
         if (last) goto fail;

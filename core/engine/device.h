@@ -12,6 +12,11 @@ const struct vgg_backend_vtable *const *vgg_backend_registry(void);
  */
 enum vgg_status vgg_backend_devices(struct vgg_device_info **out, size_t *count, const char *backend);
 
+/* The device that backend, device and isa of `options` ask for, or the best one, and the highest level of the CPU that
+ * they allow ("auto": any), without opening it; see vgg_device_find. */
+enum vgg_status vgg_backend_find(struct vgg_device_info *out, char isa[static 16],
+                                 const struct vgg_engine_options *options);
+
 /* The dispatcher: opens what `options` asks for, or the best device; logs the choice and why. */
 enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engine_options *options);
 

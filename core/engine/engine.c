@@ -12,6 +12,12 @@ enum vgg_status vgg_device_list(struct vgg_device_info **out, size_t *count)
     return vgg_backend_devices(out, count, NULL);
 }
 
+enum vgg_status vgg_device_find(struct vgg_device_info *out, const char *device, const char *backend)
+{
+    char isa[16];
+    return vgg_backend_find(out, isa, &(struct vgg_engine_options) { .backend = backend, .device = device });
+}
+
 enum vgg_status vgg_engine_create(struct vgg_engine **out, const struct vgg_engine_options *options)
 {
     enum vgg_status status = VGG_OK;

@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/engine/device.h"
+#include "core/engine/device_name.h"
 
 static enum vgg_status add(struct vgg_variants *variants, struct vgg_variant variant)
 {
@@ -46,26 +47,20 @@ enum vgg_status vgg_variants_init(struct vgg_variants *variants, const struct vg
 {
     enum vgg_status status = VGG_OK;
     const char *backend = options->backend && strcmp(options->backend, "auto") != 0 ? options->backend : NULL;
-    const char *isa = options->isa && strcmp(options->isa, "auto") != 0 ? options->isa : NULL;
-    int wanted = -1;
+    struct vgg_device_info named;
     *variants = (struct vgg_variants) { 0 };
-    if (backend || options->device) {
-        /* The dispatcher knows how devices are named. */
-        struct vgg_backend *named;
-        CHECK(vgg_backend_open(&named, &(struct vgg_engine_options) { .backend = backend, .device = options->device }));
-        if (options->device) wanted = named->device.index;
-        vgg_backend_close(named);
-    }
+    snprintf(variants->isa, sizeof variants->isa, "%s", options->isa ? options->isa : "auto");
+    if (backend || options->device) CHECK(vgg_backend_find(&named, variants->isa, options));
+    if (options->device) backend = named.backend;
     CHECK(vgg_backend_devices(&variants->device, &variants->devices, backend));
     for (size_t i = 0; i < variants->devices; i++) {
         struct vgg_variant variant = { .device = &variants->device[i], .best = true };
-        for (size_t j = 0; j < i; j++)
-            variant.own += strcmp(variants->device[j].backend, variant.device->backend) == 0;
+        variant.own = vgg_device_own_index(variants->device, variant.device);
         if (backend && strcmp(variant.device->backend, backend) != 0) continue;
-        if (wanted >= 0 && variant.device->index != wanted) continue;
+        if (options->device && variant.device->index != named.index) continue;
         if (strcmp(variant.device->backend, "cpu") == 0) {
             variant.best = false;
-            CHECK(add_levels(variants, variant, isa));
+            CHECK(add_levels(variants, variant, strcmp(variants->isa, "auto") != 0 ? variants->isa : NULL));
         } else {
             CHECK(add(variants, variant));
         }
@@ -86,10 +81,10 @@ void vgg_variants_finish(struct vgg_variants *variants)
 enum vgg_status vgg_variant_open(struct vgg_backend **out, const struct vgg_variant *variant,
                                  const struct vgg_engine_options *options)
 {
-    char index[16];
-    snprintf(index, sizeof index, "%d", variant->device->index);
+    char own[16];
+    snprintf(own, sizeof own, "%d", variant->own);
     return vgg_backend_open(out, &(struct vgg_engine_options) { .backend = variant->device->backend,
-                                                                .device = index,
+                                                                .device = own,
                                                                 .isa = variant->isa[0] ? variant->isa : NULL,
                                                                 .conv = options->conv,
                                                                 .threads = options->threads,

@@ -16,11 +16,13 @@ struct vgg_variants {
     struct vgg_device_info *device; /* all that were looked at */
     size_t devices;
     struct vgg_variant *item; /* in the order of the devices, the levels from plain C to the best */
-    size_t count;
+    size_t count;             /* at least 1 */
+    char isa[16];             /* the highest level asked for; "auto": none is */
 };
 
-/* Lists what backend, device and isa of `options` allow, without opening it. A level that the processor has not stands
- * there alone: opening it tells what is wrong. On failure there is nothing to finish. */
+/* Lists what backend, device and isa of `options` (as vgg_engine_create takes them) allow, without opening it. A level
+ * that the processor has not stands there alone: opening it tells what is wrong. On failure there is nothing to finish.
+ */
 enum vgg_status vgg_variants_init(struct vgg_variants *variants, const struct vgg_engine_options *options);
 void vgg_variants_finish(struct vgg_variants *variants);
 

@@ -227,6 +227,9 @@ class Usage(Program):
         self.usage("--conv winograd: only on the CPU", *vulkan, "--conv", "winograd")
         self.usage("--colours: only with --picture F.png", *vulkan[:-2], "--colours", "viridis")
         self.usage("--alpha: only with an --output in .png or .html", "explain", "i", "-m", "m", "-o", "e.npy", "--alpha", "0.7")
+        self.usage("--backend vulkan: not what --device says", *vulkan, "--device", "cpu")
+        self.usage("--isa: --device names a level", *vulkan[:-2], "--device", "cpu:avx2", "--isa", "avx2")
+        self.usage("--isa: only on the CPU", *vulkan[:-2], "--device", "vulkan:0", "--isa", "avx2")
         self.usage("--on and --backend", "bench", "--on", "cpu", "--backend", "cpu")
         self.usage("--log: only with --epochs above 0", "train", "d", "-o", "m", "--epochs", "0", "--log", "h.csv")
 
@@ -280,6 +283,10 @@ class Usage(Program):
             self.assertRegex(told.stderr, f"backend cpu .*{reason}")
         self.fail_with(1, "no device .nosuch", *predict[:-1], env={"VGG16_DEVICE": "nosuch"})
         self.succeed(*predict[:-1], "--device", "0", env={"VGG16_DEVICE": "nosuch"})
+        # What was typed counts, not what the environment says beside it.
+        self.succeed(*predict[:-1], "--device", "cpu:scalar", env={"VGG16_BACKEND": "vulkan", "VGG16_ISA": "avx2"})
+        self.succeed(*predict[:-1], "--backend", "cpu", env={"VGG16_DEVICE": "vulkan:0"})
+        self.succeed(*predict[:-1], "--isa", "scalar", env={"VGG16_DEVICE": "cpu:mmx"})
 
 
 class Order(Program):

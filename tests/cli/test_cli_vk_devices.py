@@ -64,14 +64,26 @@ class VulkanDevices(Program):
         devices = self.drivers(LAVAPIPE, SWIFTSHADER)
         self.assertEqual(len(devices), 2)
         self.assertEqual(len({d["uuid"] for d in devices}), 2)
-        for device in devices:
+        for own, device in enumerate(devices):
             self.assertEqual(device["type"], "cpu")
             self.assertFalse(device["chosen"])
             self.assertGreater(device["memory"], 1 << 20)
             self.assertGreater(device["allocation"], 1 << 20)
             part = device["name"].split()[0].upper()
-            for which in (str(device["index"]), part, device["uuid"]):
+            for which in (str(device["index"]), part, device["uuid"], f"vulkan:{own}", f"vulkan:{part}"):
                 self.assertIn(f"backend vulkan on {device['name']} ", self.taken("--device", which), which)
+            taken = self.taken("--backend", "vulkan", "--device", str(own))
+            self.assertIn(f"backend vulkan on {device['name']} ", taken)
+        extract = ["extract", "data", *TINY, "--layer", "block1_pool", "-o", "g.npy"]
+        self.fail_with(2, r"device .vulkan:e. could be vulkan:0 \(.*\), vulkan:1 \(.*\); take one", *extract, "--device",
+                       "vulkan:e")
+        self.fail_with(1, r"no device .2. on backend vulkan; there are vulkan:0 \(", *extract, "--backend", "vulkan",
+                       "--device", "2")
+        self.fail_with(1, r"no device .nosuch.; there are cpu \(.*, vulkan:0 \(", *extract, "--device", "nosuch")
+        bench = ["bench", "--arch", "vgg11", "--size", "32", "--repeats", "1", "--pass", "forward"]
+        told = self.json(*bench, "--on", f"{devices[1]['uuid']},{devices[0]['index']},vulkan:1")
+        self.assertEqual([d["name"] for d in told["devices"]], ["vulkan:1", "vulkan:0"])
+        self.assertEqual([d["device"] for d in told["devices"]], [d["name"] for d in reversed(devices)])
         self.assertRegex(self.taken(), "^vgg16: backend cpu ")
         self.env["VGG16_DEVICE"] = devices[1]["uuid"]
         self.assertIn(devices[1]["name"], self.taken())
@@ -93,6 +105,7 @@ class VulkanDevices(Program):
         self.assertTrue(self.loads_vulkan("devices", env={"VGG16_BACKEND": "cpu"}))
         self.assertFalse(self.loads_vulkan(*extract, "--backend", "cpu"))
         self.assertFalse(self.loads_vulkan(*extract, env={"VGG16_BACKEND": "cpu"}))
+        self.assertFalse(self.loads_vulkan(*extract, "--device", "cpu:scalar"))
         self.assertFalse(self.loads_vulkan(*bench, "--on", "cpu:auto,cpu:scalar:direct"))
         self.assertFalse(self.loads_vulkan(*bench, "--backend", "cpu", "--isa", "scalar"))
 
