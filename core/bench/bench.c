@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 #include "core/base/os.h"
 #include "core/bench/cell.h"
+#include "core/bench/options.h"
 #include "core/bench/peak.h"
 #include "core/engine/device.h"
 #include "core/model/model.h"
@@ -99,24 +100,15 @@ static void describe(struct vgg_bench *bench, const struct vgg_bench_options *o)
 
 enum vgg_status vgg_bench_run(struct vgg_bench **out, const struct vgg_bench_options *options)
 {
-    static const int one[] = { 1 }, square[][2] = { { 224, 224 } };
-    struct vgg_bench_options o = *options;
+    struct vgg_bench_options o;
     struct vgg_bench_subjects subjects = { 0 };
-    enum vgg_status status = VGG_OK;
-    if (!o.arch) o.arch = "vgg16";
-    if (!o.head) o.head = "gap,dense:10:softmax";
-    if (!o.trainable) o.trainable = "all";
-    if (!o.passes) o.passes = 1u << VGG_BENCH_FORWARD | 1u << VGG_BENCH_BACKWARD | 1u << VGG_BENCH_STEP;
-    if (!o.batches) o.batch = one, o.batches = 1;
-    if (!o.sizes) o.size = square, o.sizes = 1;
-    if (!o.repeats) o.repeats = 7;
+    struct vgg_bench *bench = NULL;
     *out = NULL;
-    struct vgg_bench *bench = vgg_mem_calloc(1, sizeof *bench);
+    enum vgg_status status = vgg_bench_options_read(&o, options);
+    if (status != VGG_OK) return status;
+    bench = vgg_mem_calloc(1, sizeof *bench);
     if (!bench) return vgg_fail_memory("a benchmark", sizeof *bench);
     describe(bench, &o);
-    if (o.passes >> VGG_BENCH_UPDATE || o.repeats < 1)
-        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "passes 0x%x, %d repeats: forward, backward and step, 1 repeat or more",
-                       o.passes, o.repeats));
     CHECK(vgg_bench_subjects_open(&subjects, bench, &o));
     status = vgg_bench_measure(bench, &subjects, &o);
     bench->interrupted = status == VGG_INTERRUPTED;
