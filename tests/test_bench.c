@@ -254,6 +254,9 @@ Test(bench, fields_at_their_edges_and_beyond)
                      tall[][2] = { { 16385, 32 } }, none[][2] = { { 0, 0 } }, minus[][2] = { { 224, -224 } };
     char longer[256];
     memcpy(longer, "gap,dense:", 10), memset(longer + 10, '0', 240), strcpy(longer + 250, "3");
+    cr_expect_str_eq(vgg_bench_pass_name(VGG_BENCH_UPDATE), "update");
+    cr_expect_null(vgg_bench_pass_name(VGG_BENCH_PASS_COUNT));
+    cr_expect_null(vgg_bench_pass_name((enum vgg_bench_pass)(-1)));
     TAKEN(.passes = 0);
     TAKEN(.passes = FORWARD | BACKWARD | STEP);
     REFUSED("passes 0x8: bits of forward", .passes = 8);

@@ -8,7 +8,7 @@
 const char *vgg_bench_pass_name(enum vgg_bench_pass pass)
 {
     static const char *const name[VGG_BENCH_PASS_COUNT] = { "forward", "backward", "step", "update" };
-    return name[pass];
+    return (unsigned)pass < VGG_BENCH_PASS_COUNT ? name[pass] : NULL;
 }
 
 enum vgg_status vgg_bench_skip_add(struct vgg_bench *bench, const char *device, const char *what, const char *why)
