@@ -124,7 +124,8 @@ Test(option_values, lists)
 Test(option_values, words)
 {
     expect(VGG_ERR_ARGUMENT, "train d", "optimizer", "SGD sgd~ ~sgd sg lion");
-    expect(VGG_ERR_ARGUMENT, "extract d", "conv", "Auto auto~ winograd4 fast");
+    expect(VGG_ERR_ARGUMENT, "extract d", "conv", "Auto auto~ winograd3 winograd8 winograd46 winograd4~ fast");
+    expect(VGG_OK, "extract d", "conv", "auto direct winograd winograd2 winograd4 winograd6");
     expect(VGG_ERR_ARGUMENT, "extract d", "preprocess", "default Torch torch~");
     struct cli_run run;
     cr_expect(cli_run_parse(&run, "train d --output=") == VGG_ERR_ARGUMENT);

@@ -275,7 +275,7 @@ const struct cli_option cli_augment_options[] = {
 
 static const char *const backend_names[] = { "auto", "cpu", "vulkan", NULL };
 static const char *const isa_names[] = { "auto", "scalar", "avx2", "avx512", "neon", NULL };
-static const char *const conv_names[] = { "auto", "direct", "winograd", NULL };
+static const char *const conv_names[] = { "auto", "direct", "winograd", "winograd2", "winograd4", "winograd6", NULL };
 
 const struct cli_option cli_common_options[] = {
     { .name = "backend",
@@ -298,7 +298,9 @@ const struct cli_option cli_common_options[] = {
       .offset = offsetof(struct cli_common, engine.isa) },
     { .name = "conv",
       .value = "HOW",
-      .help = "3x3 convolutions: direct, winograd, or auto, the faster one for each layer (default auto)",
+      .help =
+          "3x3 convolutions: direct; winograd, or winograd2, winograd4, winograd6 by the side of its tiles; or auto, "
+          "the faster one for each layer (default auto)",
       .read = cli_read_word,
       .choices = conv_names,
       .offset = offsetof(struct cli_common, engine.conv) },

@@ -362,8 +362,8 @@ const struct cli_rule cli_rules[] = {
 
     { "bench", "conv", .holds = on_cpu_of_any_conv,
       .words = "only on the CPU, where --on names no convolution of its own" },
-    { "*", "conv", .value = "winograd", .holds = on_cpu, .words = "only on the CPU; Vulkan knows auto and direct" },
-    { "*", "conv", .value = "winograd", .holds = winograd_there,
+    { "*", "conv", .value = "winograd*", .holds = on_cpu, .words = "only on the CPU; Vulkan knows auto and direct" },
+    { "*", "conv", .value = "winograd*", .holds = winograd_there,
       .words = "only with --precision fp32 and an --isa above scalar" },
     { "train", "precision", .value = "bf16", .words = "training needs fp32" },
     { "extract evaluate predict explain bench selftest", "precision", .value = "bf16", .holds = on_cpu,

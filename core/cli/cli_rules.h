@@ -22,7 +22,8 @@ typedef bool cli_condition(const struct cli_facts *facts);
 /* One row: options typed on a command line (never those of the environment) are refused where it does not hold. */
 struct cli_rule {
     const char *commands, *options; /* names separated by spaces; commands "*": all that have the option */
-    const char *value;              /* judges this value alone; "": any, and the message names it; NULL: any */
+    const char *value;              /* judges this value alone (ending in *: what begins so); "": any, and the message
+                                       names it; NULL: any */
     const char *without;            /* the option must not stand beside this one; `holds` is NULL then */
     cli_condition *holds;           /* NULL without `without`: never */
     const char *words;              /* what is wanted, to follow "--OPTION: " */

@@ -26,6 +26,12 @@ static bool next_word(char word[static 32], const char **list)
     return true;
 }
 
+static bool is_value(const char *text, const char *value)
+{
+    size_t n = strcspn(value, "*");
+    return strncmp(text, value, n) == 0 && (value[n] || !text[n]);
+}
+
 static bool concerns(const struct cli_rule *rule, const struct cli_command *command)
 {
     return strcmp(rule->commands, "*") == 0 || has(rule->commands, command->name);
@@ -68,7 +74,7 @@ enum vgg_status cli_rules_check(struct cli *cli, const struct cli_facts *facts)
         if (!concerns(rule, cli->command)) continue;
         while (next_word(option, &list)) {
             const char *text = cli_given(cli, option);
-            bool judged = text && (!rule->value || !*rule->value || strcmp(rule->value, text) == 0);
+            bool judged = text && (!rule->value || !*rule->value || is_value(text, rule->value));
             if (judged && !holds(rule, facts)) return refuse(cli, rule, option);
         }
     }
