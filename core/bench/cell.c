@@ -99,11 +99,11 @@ static enum vgg_status player_start(struct gang *gang, struct player *player, st
     if (!gang->values || !player->seconds || (cell->options->layers && !player->layer))
         CHECK(vgg_fail_memory("values to compare", count * sizeof *gang->values));
     double begin = vgg_clock_seconds();
-    CHECK(vgg_bench_net_fetch(&player->net, &gang->input, gang->values));
+    CHECK(vgg_bench_net_fetch(&player->net, gang->values));
     player->result.first = vgg_clock_seconds() - begin;
     CHECK(check_agreement(gang, player, expected));
     if (!tell(cell, 1)) CHECK(VGG_INTERRUPTED);
-    CHECK(vgg_bench_net_run(&player->net, &gang->input, &seconds));
+    CHECK(vgg_bench_net_run(&player->net, &seconds));
     if (!tell(cell, 1)) CHECK(VGG_INTERRUPTED);
 fail:
     return status;
@@ -118,7 +118,7 @@ static enum vgg_status take_turns(struct gang *gang)
         for (size_t i = 0; i < gang->count; i++) {
             struct player *player = &gang->player[i];
             vgg_bench_energy_since(&energy);
-            CHECK(vgg_bench_net_run(&player->net, &gang->input, &player->seconds[r]));
+            CHECK(vgg_bench_net_run(&player->net, &player->seconds[r]));
             player->joules += vgg_bench_energy_since(&energy);
             player->runs++;
             if (!tell(gang->cell, 1)) CHECK(VGG_INTERRUPTED);
@@ -264,15 +264,24 @@ static bool on_host(const struct vgg_bench_subject *subject)
     return strcmp(info->type, "cpu") == 0 || strcmp(info->type, "integrated") == 0;
 }
 
+/* Does the device give at once what the largest arena of the plan takes? */
+static bool gives(const struct vgg_bench_subject *subject, const struct vgg_plan *plan)
+{
+    uint64_t most = subject->backend->device.allocation;
+    return !most || vgg_bench_net_largest(plan) <= most;
+}
+
 /* Skips a device that has too little memory. */
 static enum vgg_status skip(struct vgg_bench *bench, const struct vgg_bench_subject *subject,
-                            const struct vgg_bench_cell *cell, uint64_t size)
+                            const struct vgg_bench_cell *cell, const struct vgg_plan *plan)
 {
+    uint64_t size = vgg_bench_net_size(plan), most = subject->memory;
+    if (!gives(subject, plan)) size = vgg_bench_net_largest(plan), most = subject->backend->device.allocation;
     char what[64], why[160];
     snprintf(what, sizeof what, "%s, batch %d at %dx%d", vgg_bench_pass_name(cell->pass), cell->batch, cell->arch->h,
              cell->arch->w);
-    snprintf(why, sizeof why, "needs %.0f MiB, the limit is %.0f MiB", (double)size / 0x1p20,
-             (double)subject->memory / 0x1p20);
+    snprintf(why, sizeof why, "needs %.0f MiB%s, the limit is %.0f MiB", (double)size / 0x1p20,
+             gives(subject, plan) ? "" : " at once", (double)most / 0x1p20);
     cell->progress->total -= vgg_bench_cell_runs(cell->options);
     return vgg_bench_skip_add(bench, subject->device.name, what, why);
 }
@@ -291,7 +300,7 @@ enum vgg_status vgg_bench_cell_measure(struct vgg_bench *bench, const struct vgg
     uint64_t size = vgg_bench_net_size(plan), held = 0;
     for (size_t i = 0; i <= subjects->count; i++) {
         const struct vgg_bench_subject *subject = i < subjects->count ? &subjects->item[i] : NULL;
-        bool fits = subject && (!subject->memory || size <= subject->memory);
+        bool fits = subject && (!subject->memory || size <= subject->memory) && gives(subject, plan);
         bool joins = fits && (!on_host(subject) || !subject->memory || held + size <= subject->memory);
         if (gang.count && (!subject || (fits && !joins))) {
             CHECK(gang_measure(&gang, &expected));
@@ -300,7 +309,7 @@ enum vgg_status vgg_bench_cell_measure(struct vgg_bench *bench, const struct vgg
         }
         if (!subject) break;
         if (!fits) {
-            CHECK(skip(bench, subject, cell, size));
+            CHECK(skip(bench, subject, cell, plan));
             continue;
         }
         gang.player[gang.count++] = (struct player) { .subject = subject, .device = (int)i };

@@ -106,7 +106,7 @@ static void bind(struct vgg_net *net, struct vgg_net_bound *bound)
     struct vgg_list list = { .op = plan->op, .count = plan->forward };
     for (int i = 0; i < VGG_ARENA_COUNT; i++)
         list.arena[i] = net->arena[i];
-    bound->whole = bound->update = bound->back = list;
+    bound->whole = bound->update = bound->fore = bound->back = list;
     bound->back.op += plan->forward;
     bound->back.count = plan->backward;
     bound->update.op += plan->forward + plan->backward;
@@ -114,6 +114,7 @@ static void bind(struct vgg_net *net, struct vgg_net_bound *bound)
     bound->whole.count += plan->backward + plan->update;
     bound->whole.key = vgg_backend_key(net->backend);
     bound->update.key = vgg_backend_key(net->backend);
+    bound->fore.key = vgg_backend_key(net->backend);
     bound->back.key = vgg_backend_key(net->backend);
     if (!net->spec.gradient) list.count += plan->backward;
     for (int k = 0; k < (bound->training ? net->sums : 1); k++) {
@@ -265,6 +266,53 @@ enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, 
 fail:
     return status;
 }
+
+/* ---- measuring ---- */
+
+static enum vgg_status bound_whole(struct vgg_net_bound **out, struct vgg_net *net)
+{
+    return bound_for(out, net, net->spec.batch, vgg_net_trains(net));
+}
+
+enum vgg_status vgg_net_plan(const struct vgg_plan **out, struct vgg_net *net)
+{
+    struct vgg_net_bound *bound;
+    enum vgg_status status = bound_whole(&bound, net);
+    *out = status == VGG_OK ? bound->plan : NULL;
+    return status;
+}
+
+enum vgg_status vgg_net_put(struct vgg_net *net, const struct vgg_net_io *io)
+{
+    struct part part;
+    return part_begin(&part, net, io, &(struct vgg_step) { 0 }, 0, io->n, vgg_net_trains(net));
+}
+
+enum vgg_status vgg_net_run(struct vgg_net *net, enum vgg_net_stretch stretch, const struct vgg_step *step,
+                            double *seconds)
+{
+    enum vgg_status status;
+    struct vgg_net_bound *bound;
+    struct vgg_step scaled = *step;
+    uint64_t ticket;
+    scaled.first = 0;
+    scaled.loss_scale = 1.0f / (float)net->spec.batch;
+    CHECK(bound_whole(&bound, net));
+    const struct vgg_list *list[] = { &bound->fore, &bound->back, &bound->pass[0], &bound->whole };
+    CHECK(vgg_backend_submit(net->backend, list[stretch], &scaled, seconds, &ticket));
+    CHECK(vgg_backend_wait(net->backend, ticket));
+fail:
+    return status;
+}
+
+enum vgg_status vgg_net_get_grads(struct vgg_net *net, float *grads)
+{
+    struct vgg_net_bound *bound;
+    enum vgg_status status = bound_whole(&bound, net);
+    return status == VGG_OK ? download(net, &bound->plan->grads, grads) : status;
+}
+
+/* ---- gradients of scores ---- */
 
 enum vgg_status vgg_net_slopes(struct vgg_net *net, const struct vgg_net_slopes *io)
 {

@@ -44,6 +44,22 @@ enum vgg_status vgg_net_forward(struct vgg_net *net, const struct vgg_net_io *io
  * many images as the network was made for. */
 enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step);
 
+/* ---- for those who measure: parts of a batch of spec->batch images, run at once, whatever the shard ---- */
+
+/* Stretches of the plan: of the training one where the network trains, else of the evaluation's. */
+enum vgg_net_stretch { VGG_NET_FORWARD, VGG_NET_BACKWARD, VGG_NET_GRADIENTS /* both */, VGG_NET_STEP /* and update */ };
+
+/* That plan, which lives as long as the network. */
+enum vgg_status vgg_net_plan(const struct vgg_plan **out, struct vgg_net *net);
+/* Puts io->x, t and w there. */
+enum vgg_status vgg_net_put(struct vgg_net *net, const struct vgg_net_io *io);
+/* Runs one stretch on what is there; backward needs a forward before it. Gradients are added to those of the stretches
+ * before, until an update has used them. seconds: NULL, or room for one time an operation of the stretch. */
+enum vgg_status vgg_net_run(struct vgg_net *net, enum vgg_net_stretch stretch, const struct vgg_step *step,
+                            double *seconds);
+/* The gradients of the trainable parameters, as plan->grads views them. */
+enum vgg_status vgg_net_get_grads(struct vgg_net *net, float *grads);
+
 /* One batch for a network whose spec asks for a gradient. */
 struct vgg_net_slopes {
     int n;               /* images */

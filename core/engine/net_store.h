@@ -13,13 +13,13 @@ enum { VGG_NET_KEPT = 6 };
 enum { VGG_NET_SUMS = 18 };
 
 /* A plan for n images and its lists: `pass` without the update, one for each place that its gradients may go to;
- * `whole` with the update, `update` alone; where spec.gradient asks for one, pass[0] is the forward stretch and `back`
- * the other. */
+ * `whole` with the update, `update` alone, `fore` and `back` the two stretches of a pass; where spec.gradient asks for
+ * one, pass[0] is the forward stretch. */
 struct vgg_net_bound {
     int n;
     bool training;
     struct vgg_plan *plan;
-    struct vgg_list pass[VGG_NET_SUMS], whole, update, back;
+    struct vgg_list pass[VGG_NET_SUMS], whole, update, fore, back;
     struct vgg_net_times times;
 };
 
