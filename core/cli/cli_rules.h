@@ -12,8 +12,8 @@ struct cli_facts {
     const struct cli *cli;
     enum cli_content data, validation;
     const char *backend; /* of the device: "cpu", "vulkan"; NULL: not known yet */
-    const char *on;      /* --on with the backend for each word that is a number, part of a name, or UUID; NULL: not
-                            known yet */
+    /* --on with the backend for each word that is a number, part of a name, or UUID; NULL: not known yet. */
+    const char *on;
 };
 
 /* May the option act, as far as `facts` tell? */
@@ -22,11 +22,11 @@ typedef bool cli_condition(const struct cli_facts *facts);
 /* One row: options typed on a command line (never those of the environment) are refused where it does not hold. */
 struct cli_rule {
     const char *commands, *options; /* names separated by spaces; commands "*": all that have the option */
-    const char *value;              /* judges this value alone (ending in *: what begins so); "": any, and the message
-                                       names it; NULL: any */
-    const char *without;            /* the option must not stand beside this one; `holds` is NULL then */
-    cli_condition *holds;           /* NULL without `without`: never */
-    const char *words;              /* what is wanted, to follow "--OPTION: " */
+    /* Judges this value alone (ending in *: what begins so); "": any, and the message names it; NULL: any. */
+    const char *value;
+    const char *without;  /* the option must not stand beside this one; `holds` is NULL then */
+    cli_condition *holds; /* NULL without `without`: never */
+    const char *words;    /* what is wanted, to follow "--OPTION: " */
 };
 
 extern const struct cli_rule cli_rules[]; /* ended by a row without commands */
