@@ -90,7 +90,9 @@ static enum vgg_status conv_parse(enum cpu_conv_choice *choice, const char *text
         *choice = (enum cpu_conv_choice)i;
         return VGG_OK;
     }
-    return text ? vgg_fail(VGG_ERR_ARGUMENT, "conv %s: is not known; use auto, direct or winograd", text) : VGG_OK;
+    return text ? vgg_fail(VGG_ERR_ARGUMENT, "conv %s: is not known; use auto, direct, winograd, or winograd2, 4 or 6",
+                           text)
+                : VGG_OK;
 }
 
 static void cpu_close(struct vgg_backend *backend)

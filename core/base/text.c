@@ -1,5 +1,9 @@
 #include "core/base/text.h"
 
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -27,4 +31,14 @@ char *vgg_text_split(char **rest, char mark)
     *rest = end ? end + 1 : NULL;
     if (end) *end = '\0';
     return piece;
+}
+
+double vgg_text_decimal(float value)
+{
+    if (!isfinite(value)) return (double)value;
+    for (int digits = 1;; digits++) {
+        char text[32];
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (digits == FLT_DECIMAL_DIG || strtof(text, NULL) == value) return strtod(text, NULL);
+    }
 }

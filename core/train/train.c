@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/train/history.h"
 #include "core/train/trainer.h"
 
@@ -160,7 +161,7 @@ static enum vgg_status train_epoch(struct vgg_trainer *t)
     e.loss = s->loss / (double)s->images;
     e.accuracy = s->correct / (double)s->images;
     e.images = s->images;
-    e.learning_rate = learning_rate(t, s->step - 1);
+    e.learning_rate = vgg_text_decimal((float)learning_rate(t, s->step - 1));
     CHECK(validate(t, &e));
     e.seconds = vgg_clock_seconds() - begin;
     vgg_watch_add(&t->watch, &e);
