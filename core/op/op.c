@@ -268,7 +268,8 @@ struct row {
     unsigned reads, writes, updates;               /* sets of views */
     unsigned mask;                                 /* read with VGG_OP_RELU alone */
     unsigned optional;                             /* those of the above that need not be there */
-    /* Its count of operations: `each` for every value of the view in `of`, times the channels of that in `by`. */
+    /* Its count of operations: `each` for every value of the view in `of`, times the channels of that in `by` (0:
+     * none). */
     struct {
         double each;
         unsigned of, by;
@@ -276,42 +277,43 @@ struct row {
 };
 
 static const struct row rows[] = {
-    [VGG_OP_ZERO] = { "ZERO", check_zero, .writes = Y, .flops = { 1, Y } },
-    [VGG_OP_ADD] = { "ADD", check_add, .reads = X, .updates = Y, .flops = { 1, Y } },
+    [VGG_OP_ZERO] = { "ZERO", check_zero, .writes = Y, .flops = { 1, Y, 0 } },
+    [VGG_OP_ADD] = { "ADD", check_add, .reads = X, .updates = Y, .flops = { 1, Y, 0 } },
     [VGG_OP_CONV] = { "CONV", check_conv, .reads = X | W | B, .writes = Y | ARG, .optional = ARG,
                       .flops = { 18, X, W } },
     [VGG_OP_CONV_BWD_DATA] = { "CONV_BWD_DATA", check_conv_bwd_data, .reads = DY | W, .mask = X, .writes = DX,
                                .flops = { 18, DX, DY } },
     [VGG_OP_CONV_BWD_WEIGHT] = { "CONV_BWD_WEIGHT", check_conv_bwd_weight, .reads = DY | X, .updates = DW | DB,
                                  .flops = { 18, X, DY } },
-    [VGG_OP_POOL2] = { "POOL2", check_pool, .reads = X, .writes = Y | ARG, .optional = ARG, .flops = { 1, X } },
+    [VGG_OP_POOL2] = { "POOL2", check_pool, .reads = X, .writes = Y | ARG, .optional = ARG, .flops = { 1, X, 0 } },
     [VGG_OP_POOL2_BWD] = { "POOL2_BWD", check_pool_bwd, .reads = DY | ARG, .mask = Y, .writes = DX,
-                           .flops = { 1, DY } },
+                           .flops = { 1, DY, 0 } },
     [VGG_OP_DENSE] = { "DENSE", check_dense, .reads = X | W | B, .writes = Y, .flops = { 2, X, Y } },
     [VGG_OP_DENSE_BWD_DATA] = { "DENSE_BWD_DATA", check_dense_bwd_data, .reads = DY | W, .mask = X, .writes = DX,
                                 .flops = { 2, DX, DY } },
     [VGG_OP_DENSE_BWD_WEIGHT] = { "DENSE_BWD_WEIGHT", check_dense_bwd_weight, .reads = DY | X, .updates = DW | DB,
                                   .flops = { 2, X, DY } },
-    [VGG_OP_AVGPOOL] = { "AVGPOOL", check_global, .reads = X, .writes = Y, .flops = { 1, X } },
+    [VGG_OP_AVGPOOL] = { "AVGPOOL", check_global, .reads = X, .writes = Y, .flops = { 1, X, 0 } },
     [VGG_OP_AVGPOOL_BWD] = { "AVGPOOL_BWD", check_avgpool_bwd, .reads = DY, .mask = X, .writes = DX,
-                             .flops = { 1, DX } },
-    [VGG_OP_GMAXPOOL] = { "GMAXPOOL", check_global, .reads = X, .writes = Y, .flops = { 1, X } },
-    [VGG_OP_GMAXPOOL_BWD] = { "GMAXPOOL_BWD", check_gmaxpool_bwd, .reads = DY | X, .writes = DX, .flops = { 1, DX } },
-    [VGG_OP_DROPOUT] = { "DROPOUT", check_dropout, .reads = X, .writes = Y, .flops = { 1, Y } },
-    [VGG_OP_DROPOUT_BWD] = { "DROPOUT_BWD", check_dropout_bwd, .reads = DY, .writes = DX, .flops = { 1, DX } },
-    [VGG_OP_SOFTMAX] = { "SOFTMAX", check_map, .reads = X, .writes = Y, .flops = { 1, Y } },
-    [VGG_OP_SIGMOID] = { "SIGMOID", check_map, .reads = X, .writes = Y, .flops = { 1, Y } },
+                             .flops = { 1, DX, 0 } },
+    [VGG_OP_GMAXPOOL] = { "GMAXPOOL", check_global, .reads = X, .writes = Y, .flops = { 1, X, 0 } },
+    [VGG_OP_GMAXPOOL_BWD] = { "GMAXPOOL_BWD", check_gmaxpool_bwd, .reads = DY | X, .writes = DX,
+                              .flops = { 1, DX, 0 } },
+    [VGG_OP_DROPOUT] = { "DROPOUT", check_dropout, .reads = X, .writes = Y, .flops = { 1, Y, 0 } },
+    [VGG_OP_DROPOUT_BWD] = { "DROPOUT_BWD", check_dropout_bwd, .reads = DY, .writes = DX, .flops = { 1, DX, 0 } },
+    [VGG_OP_SOFTMAX] = { "SOFTMAX", check_map, .reads = X, .writes = Y, .flops = { 1, Y, 0 } },
+    [VGG_OP_SIGMOID] = { "SIGMOID", check_map, .reads = X, .writes = Y, .flops = { 1, Y, 0 } },
     [VGG_OP_SOFTMAX_XENT] = { "SOFTMAX_XENT", check_loss, .reads = X | T | SW, .writes = Y | LOSS | DX,
-                              .optional = SW | DX, .flops = { 1, Y } },
+                              .optional = SW | DX, .flops = { 1, Y, 0 } },
     [VGG_OP_SIGMOID_XENT] = { "SIGMOID_XENT", check_loss_of_one, .reads = X | T | SW, .writes = Y | LOSS | DX,
-                              .optional = SW | DX, .flops = { 1, Y } },
-    [VGG_OP_FMA] = { "FMA", check_fma, .reads = X, .writes = Y, .flops = { 2, X } },
-    [VGG_OP_CLIP] = { "CLIP", check_clip, .updates = DW, .flops = { 3, DW } },
-    [VGG_OP_SGD] = { "SGD", check_update, .reads = DW, .updates = W | M, .optional = M, .flops = { 8, W } },
-    [VGG_OP_RMSPROP] = { "RMSPROP", check_update, .reads = DW, .updates = W | V, .flops = { 8, W } },
-    [VGG_OP_ADAM] = { "ADAM", check_update, .reads = DW, .updates = W | M | V, .flops = { 8, W } },
-    [VGG_OP_ADAMW] = { "ADAMW", check_update, .reads = DW, .updates = W | M | V, .flops = { 8, W } },
-    [VGG_OP_KIND_COUNT] = { "UNKNOWN", check_unknown },
+                              .optional = SW | DX, .flops = { 1, Y, 0 } },
+    [VGG_OP_FMA] = { "FMA", check_fma, .reads = X, .writes = Y, .flops = { 2, X, 0 } },
+    [VGG_OP_CLIP] = { "CLIP", check_clip, .updates = DW, .flops = { 3, DW, 0 } },
+    [VGG_OP_SGD] = { "SGD", check_update, .reads = DW, .updates = W | M, .optional = M, .flops = { 8, W, 0 } },
+    [VGG_OP_RMSPROP] = { "RMSPROP", check_update, .reads = DW, .updates = W | V, .flops = { 8, W, 0 } },
+    [VGG_OP_ADAM] = { "ADAM", check_update, .reads = DW, .updates = W | M | V, .flops = { 8, W, 0 } },
+    [VGG_OP_ADAMW] = { "ADAMW", check_update, .reads = DW, .updates = W | M | V, .flops = { 8, W, 0 } },
+    [VGG_OP_KIND_COUNT] = { .name = "UNKNOWN", .check = check_unknown },
 };
 
 /* The view in a set of one. */
