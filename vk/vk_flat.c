@@ -80,10 +80,19 @@ fail:
     return status;
 }
 
+enum { CLIP_PART = 16384 }; /* elements whose squares are one sum */
+
+/* A binding must hold a part, and scratch the sums of all. */
+bool vk_flat_supports(const struct vk *vk, const struct vgg_op *op)
+{
+    size_t parts = (vgg_view_count(&op->dw) + CLIP_PART - 1) / CLIP_PART;
+    return op->kind != VGG_OP_CLIP || (vk->limits.range >= 4 * CLIP_PART && 4 * (parts + 1) <= vk->limits.scratch);
+}
+
 /* The sums of squares stand at the beginning of scratch, the factor after them. */
 static enum vgg_status lower_clip(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
-    enum { PART = 16384, SQUARES = 0, FACTOR = 1, SCALE = 2, THREADS = VK_FLAT_THREADS };
+    enum { PART = CLIP_PART, SQUARES = 0, FACTOR = 1, SCALE = 2, THREADS = VK_FLAT_THREADS };
     struct vk_variant variant = { 0 };
     enum vgg_status status = VGG_OK;
     size_t count = vgg_view_count(&op->dw), parts = (count + PART - 1) / PART;

@@ -4,7 +4,8 @@
 
 #include "vk/vk_rec.h"
 
-/* vk_ops_lower for these kinds. */
+/* vk_ops_lower and vk_ops_supports for these kinds. */
 enum vgg_status vk_flat_lower(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op);
+bool vk_flat_supports(const struct vk *vk, const struct vgg_op *op);
 
 #endif

@@ -65,7 +65,7 @@ bool vk_ops_supports(const struct vk *vk, const struct vgg_op *op)
     case VGG_OP_SIGMOID:
     case VGG_OP_SOFTMAX_XENT:
     case VGG_OP_SIGMOID_XENT: return (size_t)op->x.c * 4 <= vk->limits.range;
-    default: return true;
+    default: return vk_flat_supports(vk, op);
     }
 }
 
