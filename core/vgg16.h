@@ -210,11 +210,17 @@ struct vgg_augment_options {
     float brightness, contrast, saturation;
 };
 
-/* Decodes one JPEG, PNG or BMP file (EXIF orientation honoured) into x: height * width * 3 floats, resized and
- * preprocessed as `options` says; height and width must be given, DEFAULT preprocessing means caffe. Grey becomes three
- * equal channels, alpha is dropped, of 16-bit samples the high byte is kept. At most 32,768 pixels a side and 100
- * million in all; larger, cut or damaged files are refused with VGG_ERR_UNSUPPORTED or VGG_ERR_FORMAT. */
+/* Decodes one JPEG, PNG, BMP, GIF (its first frame), WebP (an animation's first frame) or TIFF (its first page) file into
+ * x: height * width * 3 floats, resized and preprocessed as `options` says; height and width must be given, DEFAULT
+ * preprocessing means caffe. What the file holds decides, not its name; EXIF orientation is honoured. Grey becomes three
+ * equal channels, alpha is dropped, of 16-bit samples the high byte is kept, CMYK is converted without colour profiles.
+ * At most 32,768 pixels a side and 100 million in all; larger and cut files are refused with VGG_ERR_UNSUPPORTED or
+ * VGG_ERR_FORMAT, damaged ones where their decoder finds it. JPEG has Pillow's pixels where libjpeg-turbo decodes it. */
 VGG_API enum vgg_status vgg_image_load(float *x, const char *path, const struct vgg_image_options *options);
+/* What decodes images here, with versions and formats, and what this build or machine lacks: "libjpeg-turbo 2.1.5 (JPEG),
+ * libwebp 1.2.4 (WebP), stb_image 2.27 (PNG, BMP, GIF); without TIFF". libjpeg, libwebp and libtiff are opened when they
+ * are first needed, here or by an image. */
+VGG_API const char *vgg_image_decoders(void);
 
 struct vgg_data;
 
@@ -261,7 +267,7 @@ struct vgg_origin {
     enum vgg_crop crop;
     const char *weights;   /* as they were named: a file, "imagenet", "starter", "random" */
     const char *source;    /* the file that this was then, or "random" */
-    const char *decoder;   /* what made pixels of the images: "stb_image 2.27"; "array": they were pixels already */
+    const char *decoder;   /* what made pixels of the images: vgg_image_decoders; "array": they were pixels already */
     const char *precision; /* of the computation: "fp32", "bf16" */
     const char *version;   /* of the library */
 };

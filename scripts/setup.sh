@@ -4,7 +4,8 @@
 set -euo pipefail
 
 build=(gcc libc6-dev cmake ninja-build pkg-config libsleef-dev libstb-dev libcjson-dev libhdf5-dev
-    libcurl4-openssl-dev libssl-dev zlib1g-dev libminizip-dev libvulkan-dev glslang-tools spirv-tools)
+    libcurl4-openssl-dev libssl-dev zlib1g-dev libminizip-dev libjpeg-dev libwebp-dev libtiff-dev libvulkan-dev
+    glslang-tools spirv-tools)
 # The second compiler, its sanitizers' run time, what the references come from, and Vulkan drivers that need no GPU.
 test=(git g++ libcriterion-dev clang libomp-dev libclang-rt-dev clang-format shellcheck
     python3-torch python3-h5py python3-numpy python3-pil python3-onnx python3-protobuf libonnx-testdata

@@ -70,25 +70,25 @@ Test(data_left_out, kinds)
 {
     char *folder = make_folder();
     write_some(folder, "dog/%d.bmp", 0, 3);
-    write_some(folder, "dog/w%d.webp", 0, 4);
-    write_some(folder, "dog/W%d.WebP", 4, 2);
+    write_some(folder, "dog/w%d.xcf", 0, 4);
+    write_some(folder, "dog/W%d.Xcf", 4, 2);
     write_some(folder, "dog/phone%d.heic", 0, 1);
     write_some(folder, "dog/plain%d", 0, 1);
     write_some(folder, "dog/puppies/%d.bmp", 0, 4);
     write_some(folder, "dog/puppies/small/%d.bmp", 0, 1);
     write_some(folder, "dog/empty/.%d.bmp", 0, 1);
-    write_some(folder, "dog/.hidden%d.webp", 0, 7);
+    write_some(folder, "dog/.hidden%d.xcf", 0, 7);
     write_some(folder, "dog/.cache/%d.bmp", 0, 7);
     write_some(folder, "cat/%d.bmp", 0, 2);
     expect_warnings(folder, "", 5,
-                    "@/dog: left out: 6 .webp, 1 .heic, 1 without suffix, 2 subfolders (5 images in them)\n");
+                    "@/dog: left out: 6 .xcf, 1 .heic, 1 without suffix, 2 subfolders (5 images in them)\n");
     /* Nothing of the other class is in a line of this one; a folder without labels tells the same. */
-    write_some(folder, "cat/t%d.tif", 0, 2);
-    write_some(folder, "cat/a%d.gif", 0, 2);
+    write_some(folder, "cat/t%d.tga", 0, 2);
+    write_some(folder, "cat/a%d.eps", 0, 2);
     write_some(folder, "cat/sub/%d.bmp", 0, 1);
     expect_warnings(folder, "//", 5,
-                    "@/cat: left out: 2 .gif, 2 .tif, 1 subfolder (1 image in it)\n"
-                    "@/dog: left out: 6 .webp, 1 .heic, 1 without suffix, 2 subfolders (5 images in them)\n");
+                    "@/cat: left out: 2 .eps, 2 .tga, 1 subfolder (1 image in it)\n"
+                    "@/dog: left out: 6 .xcf, 1 .heic, 1 without suffix, 2 subfolders (5 images in them)\n");
     write_some(folder, "flat/%d.bmp", 0, 2);
     write_some(folder, "flat/%d.avif", 0, 1);
     expect_warnings(folder, "/flat", 2, "@/flat: left out: 1 .avif\n");
@@ -158,10 +158,10 @@ Test(data_left_out, companions)
         write_file(folder, names[i], "x", 1);
     expect_warnings(folder, "", 2, "");
     /* Beside something that may be a picture they are counted, too; and so are pictures of other kinds deeper. */
-    write_some(folder, "a/%d.webp", 0, 1);
-    write_some(folder, "b/x/%d.webp", 0, 1);
+    write_some(folder, "a/%d.xcf", 0, 1);
+    write_some(folder, "b/x/%d.xcf", 0, 1);
     expect_warnings(folder, "", 2,
-                    "@/a: left out: 1 .aae, 1 .db, 1 .ini, 1 .json, 1 .txt, 1 .webp\n"
+                    "@/a: left out: 1 .aae, 1 .db, 1 .ini, 1 .json, 1 .txt, 1 .xcf\n"
                     "@/b: left out: 1 .md, 1 subfolder\n");
     remove_folder(folder);
 }
@@ -172,8 +172,8 @@ Test(data_left_out, beside_class_folders)
     write_some(folder, "a/%d.bmp", 0, 2);
     write_some(folder, "%d.bmp", 0, 3);
     expect_warnings(folder, "", 2, "@: left out: 3 images beside the class folders\n");
-    write_some(folder, "%d.tif", 0, 4);
-    expect_warnings(folder, "", 2, "@: left out: 3 images beside the class folders, 4 .tif\n");
+    write_some(folder, "%d.tga", 0, 4);
+    expect_warnings(folder, "", 2, "@: left out: 3 images beside the class folders, 4 .tga\n");
     remove_folder(folder);
 }
 
@@ -184,16 +184,16 @@ Test(data_left_out, many_classes)
     for (int i = 0; i < 14; i++) {
         snprintf(name, sizeof name, "c%02d/%%d.bmp", i);
         write_some(folder, name, 0, 1);
-        snprintf(name, sizeof name, "c%02d/%%d.webp", i);
+        snprintf(name, sizeof name, "c%02d/%%d.xcf", i);
         write_some(folder, name, 0, i == 3 ? 0 : i + 1);
-        if (i != 3 && i < 10) snprintf(expected + strlen(expected), 64, "@/c%02d: left out: %d .webp\n", i, i + 1);
+        if (i != 3 && i < 10) snprintf(expected + strlen(expected), 64, "@/c%02d: left out: %d .xcf\n", i, i + 1);
         if (i == 9) expect_warnings(folder, "", 10, expected);
     }
-    snprintf(expected + strlen(expected), 64, "@/c10: left out: 11 .webp\n");
-    write_some(folder, "c12/%d.gif", 0, 40);
+    snprintf(expected + strlen(expected), 64, "@/c10: left out: 11 .xcf\n");
+    write_some(folder, "c12/%d.eps", 0, 40);
     write_some(folder, "c13/sub/%d.bmp", 0, 4);
     write_some(folder, "c12/sub/%d.bmp", 0, 1);
-    strcat(expected, "@: left out in 3 more folders: 40 .gif, 39 .webp, 2 subfolders (5 images in them)\n");
+    strcat(expected, "@: left out in 3 more folders: 40 .eps, 39 .xcf, 2 subfolders (5 images in them)\n");
     expect_warnings(folder, "", 14, expected);
     remove_folder(folder);
 }
@@ -255,14 +255,15 @@ Test(data_left_out, deeper)
     write_some(folder, "one/dog/%d.bmp", 0, 1);
     write_some(folder, "one/dog/tabby/%d.bmp", 0, 1);
     expect_refusal(folder, "/one", "%s/one/ant: class folder without images: 1 lies deeper", folder);
-    write_some(folder, "webp/ant/%d.webp", 0, 3);
-    write_some(folder, "webp/bee/%d.bmp", 0, 3);
-    expect_refusal(folder, "/webp",
-                   "/ant: class folder without images (.jpg .jpeg .jfif .jpe .jfi .png .bmp), only 3 "
-                   ".webp; add some or remove the folder");
-    expect_refusal(folder, "/webp/ant",
+    write_some(folder, "xcf/ant/%d.xcf", 0, 3);
+    write_some(folder, "xcf/bee/%d.bmp", 0, 3);
+    expect_refusal(
+        folder, "/xcf",
+        "/ant: class folder without images (.jpg .jpeg .jfif .jpe .jfi .png .bmp .gif .webp .tif .tiff), only 3 "
+        ".xcf; add some or remove the folder");
+    expect_refusal(folder, "/xcf/ant",
                    "/ant: holds neither class folders nor images (.jpg .jpeg .jfif .jpe .jfi .png "
-                   ".bmp), only 3 .webp; give one");
+                   ".bmp .gif .webp .tif .tiff), only 3 .xcf; give one");
     remove_folder(folder);
 }
 

@@ -139,12 +139,13 @@ Test(image, refuses_what_is_no_image)
     char why[VGG_IMAGE_WHY] = "";
     struct vgg_image image;
     cr_assert_eq(vgg_image_read(&image, "images/text.jpg", why), VGG_ERR_FORMAT);
-    cr_assert_str_eq(why, "images/text.jpg: is not a JPEG, PNG or BMP image; convert or remove it");
+    cr_assert_str_eq(why, "images/text.jpg: is not a JPEG, PNG, BMP, GIF, WebP or TIFF image; "
+                          "convert or remove it");
     cr_assert_eq(vgg_image_read(&image, "images/absent.png", why), VGG_ERR_IO);
     cr_assert_not_null(strstr(why, "images/absent.png: cannot be opened"));
     cr_assert_eq(vgg_image_read(&image, "images", why), VGG_ERR_IO);
     refuse_bytes("empty.jpg", "", 0, VGG_ERR_FORMAT, "is empty");
-    refuse_bytes("gif.jpg", "GIF89a.............", 19, VGG_ERR_FORMAT, "not a JPEG");
+    refuse_bytes("gif.jpg", "GIF89a..\1\0........", 19, VGG_ERR_FORMAT, "cannot be decoded");
 }
 
 Test(image, refuses_absurd_sizes)
@@ -174,7 +175,7 @@ Test(image, refuses_overfull_huffman_tables)
     static const uint8_t table[7] = { 0xFF, 0xC4, 0xFF, 0xF0, 0 };
     memcpy(file + size - 1, table, 5);
     memset(file + size + 4, 0xFF, 16);
-    refuse_bytes("dht.jpg", file, sizeof file, VGG_ERR_FORMAT, "is damaged");
+    refuse_bytes("dht.jpg", file, sizeof file, VGG_ERR_FORMAT, "cannot be decoded");
 }
 
 /* ---- damaged files ---- */
@@ -219,7 +220,9 @@ Test(image, truncated_files)
     snprintf(path, sizeof path, "/tmp/vgg-test-%d-cut", (int)getpid());
     for (int s = 0; s < SAMPLES; s++) {
         size_t size = read_whole(file, sizeof file, samples[s]);
+        size_t unended = strstr(samples[s], ".png") ? size - 12 : size; /* IEND alone may lack, too */
         for (size_t n = 1; n < size; n += n < 100 ? 1 : 17) {
+            if (n == unended) continue;
             enum vgg_status status = read_bytes(path, file, n);
             cr_assert(status == VGG_ERR_FORMAT || status == VGG_ERR_UNSUPPORTED, "%s cut to %zu of %zu bytes: %d",
                       samples[s], n, size, status);

@@ -41,7 +41,7 @@ FOREIGN = {
     r"hdf5\.h|H5\w*\.h": ("format",),
     r"curl/": ("weights",),
     r"openssl/": ("base",),
-    r"stb_": ("image",),
+    r"stb_|jpeglib\.h|webp/|tiffio\.h": ("image",),
     r"(cjson/)?cJSON\.h": ("format", "cli"),  # the program sees no header of format's, and has its own door
     r"sleef\.h": ("cpu",),
     r"omp\.h": ("cpu",),
@@ -53,7 +53,7 @@ INTRINSICS_HEADERS = r"\w*intrin\.h|arm_neon\.h|arm_sve\.h|cpuid\.h"
 
 # The operating system stands behind a seam: what ISO C lacks is known in these files alone.
 SEAM = r"core/base/os_\w+\.[ch]|core/cli/cli_os_\w+\.c"
-ISO_HEADERS = r"(assert|ctype|errno|float|inttypes|limits|math|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|" \
+ISO_HEADERS = r"(assert|ctype|errno|float|inttypes|limits|math|setjmp|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|" \
               r"stdlib|stdnoreturn|string|strings)\.h"  # strings.h is everywhere; time.h, signal.h, threads.h are not
 SYSTEM_CALLS = r"(?<![\w.>])(rename|fileno|fdopen|fseeko|ftello|getline|getdelim|posix_memalign|aligned_alloc|realpath|" \
                r"strcasestr|strsep|memmem|strchrnul|time|localtime|gmtime|clock_gettime|popen|system|mkstemp)\("
@@ -356,6 +356,7 @@ FAULTS = (
     (foreign_libraries, "core/weights/pull.c", "#include <openssl/evp.h>\n"),
     (foreign_libraries, "core/bench/load.c", "#include <cjson/cJSON.h>\n"),
     (foreign_libraries, "core/report/report.c", "#include <stb_image_write.h>\n"),
+    (foreign_libraries, "core/data/data.c", "#include <tiffio.h>\n"),
     (foreign_libraries, "vk/vk_ops.c", "#include <sleef.h>\n"),
     (foreign_libraries, "core/model/model.c", "#include <zlib.h>\n"),
     (system_headers, "core/data/data.c", "#include <sys/stat.h>\n"),

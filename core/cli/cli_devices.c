@@ -25,6 +25,7 @@ static enum vgg_status print_json(struct cli *cli, const struct vgg_device_info 
         cli_json_text(device, "reason", info[i].reason);
         cJSON_AddItemToArray(devices, device);
     }
+    cli_json_text(json, "images", vgg_image_decoders());
     return cli_json_print(cli, json);
 }
 
@@ -48,6 +49,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
             printf("\n      %s%s\n", d->chosen ? "chosen by auto: " : "", d->reason);
         }
     }
+    if (!cli->common.json) printf("images: %s\n", vgg_image_decoders());
     free(info);
     return status;
 }
@@ -60,7 +62,8 @@ const struct cli_command cli_devices = {
         "The device marked * is the one that --backend auto takes. Threads and memory are those that this process may "
         "use: in a container (cgroup v1 or v2) its quota, rounded up, and what its limit leaves.\nJSON: devices: "
         "[{index, backend, name, "
-        "type, driver, uuid, memory (bytes), allocation (bytes), threads, limits, chosen, reason}]",
+        "type, driver, uuid, memory (bytes), allocation (bytes), threads, limits, chosen, reason}], images (what "
+        "decodes them)",
     .groups = groups,
     .run = run,
 };

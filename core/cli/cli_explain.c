@@ -187,7 +187,8 @@ const struct cli_command cli_explain = {
     .arguments = "--model MODEL IMAGE... --output FILE",
     .purpose = "Shows where in images stands what speaks for a class (Grad-CAM)",
     .details =
-        "IMAGE is a JPEG, PNG or BMP file; a single one may also be a folder of images or with a subfolder a class, a "
+        "IMAGE is a JPEG, PNG, BMP, GIF, WebP or TIFF file; a single one may also be a folder of images or with a "
+        "subfolder a class, a "
         ".txt file with a path a line, or an array file. One line an image: the path, the class explained and its "
         "probability.\nThe map is the sum of the layer's channels, each weighed by the mean gradient of the class's "
         "score with respect to it, without what is negative. The score is the number before softmax; with one sigmoid "

@@ -130,7 +130,8 @@ const struct cli_command cli_predict = {
     .name = "predict",
     .arguments = "--model MODEL IMAGE...",
     .purpose = "Shows the most probable classes of images",
-    .details = "IMAGE is a JPEG, PNG or BMP file; a single one may also be a folder of images, a .txt file with a path "
+    .details = "IMAGE is a JPEG, PNG, BMP, GIF, WebP or TIFF file; a single one may also be a folder of images, a .txt "
+               "file with a path "
                "a line, or an array file. One line an image: the path, then classes with their probabilities. With "
                "ImageNet weights and their top, the classes have their ImageNet names.\nJSON: images: [{path, classes: "
                "[{name, label, probability}]}]",

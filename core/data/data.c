@@ -14,7 +14,6 @@
 #include "core/data/select.h"
 #include "core/data/store.h"
 #include "core/image/colour.h"
-#include "core/image/stb_image.h"
 #include "core/image/vary.h"
 
 /* The `?` that begins the options of a source, or NULL. */
@@ -125,7 +124,7 @@ const char *vgg_data_file(const struct vgg_data *data)
 
 const char *vgg_data_decoder(const struct vgg_data *data)
 {
-    return data->store->paths ? vgg_stb_image_name : "array";
+    return data->store->paths ? vgg_image_decoders() : "array";
 }
 
 /* An image of an array: grey becomes RGB, any dtype becomes bytes or floats. */

@@ -64,11 +64,28 @@ static int png_orientation(const uint8_t *file, size_t size)
     return 1;
 }
 
+static int webp_orientation(const uint8_t *file, size_t size)
+{
+    size_t at = 12;
+    while (at + 8 <= size) {
+        size_t length = number(file + at + 4, 4, false), prefix = 0;
+        if (length > size - at - 8) break;
+        const uint8_t *body = file + at + 8;
+        if (memcmp(file + at, "EXIF", 4) == 0) {
+            if (length >= 6 && memcmp(body, "Exif\0\0", 6) == 0) prefix = 6; /* as some write it */
+            return tiff_orientation(body + prefix, length - prefix);
+        }
+        at += 8 + length + (length & 1);
+    }
+    return 1;
+}
+
 int vgg_exif_orientation(const uint8_t *file, size_t size)
 {
     if (size >= 4 && file[0] == 0xFF && file[1] == 0xD8) return jpeg_orientation(file, size);
     if (size >= 8 && memcmp(file, "\x89PNG", 4) == 0) return png_orientation(file, size);
-    return 1;
+    if (size >= 12 && memcmp(file, "RIFF", 4) == 0) return webp_orientation(file, size);
+    return tiff_orientation(file, size);
 }
 
 void vgg_exif_apply(uint8_t *dst, const uint8_t *src, int height, int width, int orientation)

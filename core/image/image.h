@@ -2,7 +2,7 @@
 #ifndef CORE_IMAGE_IMAGE_H
 #define CORE_IMAGE_IMAGE_H
 
-#include "core/vgg16.h"
+#include "core/image/format.h"
 
 /* Larger images are refused before anything is allocated for them. */
 enum { VGG_IMAGE_MAX_SIDE = 32768, VGG_IMAGE_MAX_PIXELS = 100000000 };
@@ -14,7 +14,8 @@ struct vgg_image {
     uint8_t *rgb; /* height * width * 3, by malloc */
 };
 
-/* Decodes a JPEG, PNG or BMP file and turns it upright. Nothing is logged: `why` gets the line instead. */
+/* Decodes an image file, of the format that its first bytes tell, and turns it upright. Nothing is logged: `why` gets
+ * the line instead. */
 enum vgg_status vgg_image_read(struct vgg_image *image, const char *path, char why[VGG_IMAGE_WHY]);
 void vgg_image_finish(struct vgg_image *image);
 
@@ -35,9 +36,6 @@ void vgg_image_resolve(struct vgg_image_options *options);
 void vgg_image_preprocess(float *x, size_t pixels, enum vgg_preprocess preprocess);
 /* Are extents, preprocessing, resizing and cropping ones that exist? */
 enum vgg_status vgg_image_check_options(const struct vgg_image_options *options);
-/* Has `path` an extension of the formats that are read? They are words of vgg_image_suffixes, with blanks between. */
-extern const char vgg_image_suffixes[];
-bool vgg_image_is_name(const char *path);
 /* Writes the line and returns `status`. */
 enum vgg_status vgg_image_why(char why[VGG_IMAGE_WHY], enum vgg_status status, const char *format, ...)
 #if defined(__GNUC__)

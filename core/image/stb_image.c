@@ -1,6 +1,26 @@
 #include "core/image/stb_image.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "core/image/bmp.h"
+#include "core/image/jpeg_head.h"
+#include "core/image/png_head.h"
+
+/* The most bytes that stb_image may let a buffer grow to: it would expand a compressed stream to any length. */
+static _Thread_local struct {
+    size_t most;
+    bool refused;
+} growth;
+
+static void *grow(void *memory, size_t size)
+{
+    if (size > growth.most) {
+        growth.refused = true;
+        return NULL;
+    }
+    return realloc(memory, size);
+}
 
 /* The one place where stb_image (github.com/nothings/stb, public domain) is compiled: static, so that a program with
  * its own copy can link this library. It comes from a system folder, so that all its warnings but one stay with it. */
@@ -10,95 +30,158 @@
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
+#define STBI_ONLY_GIF
 #define STBI_NO_STDIO
-#define STBI_NO_GIF
+#define STBI_MALLOC malloc
+#define STBI_FREE free
+#define STBI_REALLOC grow
 #include <stb_image.h>
 
 const char vgg_stb_image_name[] = "stb_image " VGG16_STB_IMAGE_VERSION;
 
-/* stb_image takes missing bytes for zeros and may finish a cut image in grey: reading through callbacks tells. */
+/* What stb_image reads: up to three stretches of bytes. It takes missing bytes for zeros and may finish a cut image in
+ * grey: reading through callbacks tells. */
 struct source {
-    const uint8_t *next;
-    size_t left;
+    struct stretch {
+        const uint8_t *at;
+        size_t size;
+    } part[3];
+    int now;
     bool beyond; /* bytes after the end were asked for */
 };
+
+/* The next stretch, NULL at the end. */
+static struct stretch *left_of(struct source *source)
+{
+    while (source->now < 3 && source->part[source->now].size == 0)
+        source->now++;
+    return source->now < 3 ? &source->part[source->now] : NULL;
+}
 
 static int source_read(void *user, char *data, int size)
 {
     struct source *source = user;
-    size_t n = (size_t)size < source->left ? (size_t)size : source->left;
-    memcpy(data, source->next, n);
-    source->next += n;
-    source->left -= n;
-    if (n == 0) source->beyond = true;
-    return (int)n;
+    size_t done = 0;
+    for (struct stretch *left; done < (size_t)size && (left = left_of(source));) {
+        size_t n = (size_t)size - done < left->size ? (size_t)size - done : left->size;
+        memcpy(data + done, left->at, n);
+        left->at += n, left->size -= n, done += n;
+    }
+    if (done == 0) source->beyond = true;
+    return (int)done;
 }
 
 static void source_skip(void *user, int n)
 {
     struct source *source = user;
-    if ((size_t)n > source->left) source->beyond = true, n = (int)source->left;
-    source->next += n;
-    source->left -= (size_t)n;
+    size_t more = (size_t)n;
+    for (struct stretch *left; more && (left = left_of(source));) {
+        size_t step = more < left->size ? more : left->size;
+        left->at += step, left->size -= step, more -= step;
+    }
+    if (more) source->beyond = true;
 }
 
 static int source_eof(void *user)
 {
-    return ((const struct source *)user)->left == 0;
+    return left_of(user) == NULL;
 }
 
-/* Are the Huffman tables of a DHT segment's body of sane size? stb_image 2.27 writes beyond its own for more than 256
- * codes (fixed in 2.28). */
-static bool check_huffman(const uint8_t *body, size_t size)
-{
-    while (size > 0) {
-        size_t codes = 0;
-        for (size_t i = 1; i <= 16 && i < size; i++)
-            codes += body[i];
-        if (size < 17 || codes > 256 || 17 + codes > size) return false;
-        body += 17 + codes, size -= 17 + codes;
-    }
-    return true;
-}
-
-/* Walks a JPEG file from segment to segment as the decoder does, over the coded data of scans too. */
-static bool check_jpeg(const uint8_t *file, size_t size)
-{
-    for (size_t at = 2; at + 4 <= size;) {
-        uint8_t marker = file[at + 1];
-        if (file[at] != 0xFF || marker == 0xFF || marker == 0x00 || (marker >= 0xD0 && marker <= 0xD7)) {
-            at++; /* padding, coded data, restart markers */
-            continue;
-        }
-        if (marker == 0xD9) break;
-        size_t length = (size_t)file[at + 2] << 8 | file[at + 3];
-        if (length < 2) break; /* the decoder stops there too */
-        if (length > size - at - 2) return marker != 0xC4;
-        if (marker == 0xC4 && !check_huffman(file + at + 4, length - 2)) return false;
-        at += 2 + length;
-    }
-    return true;
-}
-
-bool vgg_stb_image_info(int *height, int *width, const uint8_t *file, size_t size)
-{
-    if (size > 2 && file[0] == 0xFF && !check_jpeg(file, size)) return false;
-    int channels;
-    return stbi_info_from_memory(file, (int)size, width, height, &channels) != 0;
-}
-
-uint8_t *vgg_stb_image_decode(int *height, int *width, const uint8_t *file, size_t size, const char **reason)
+/* Decodes `source` into an image of the extents that were checked. */
+static enum vgg_status decode(struct vgg_image *image, struct source *source, const struct vgg_image_file *file,
+                              int64_t height, int64_t width, char *why)
 {
     static const stbi_io_callbacks io = { source_read, source_skip, source_eof };
-    struct source source = { file, size, false };
+    const char *reason = NULL;
     int channels;
-    *reason = NULL;
-    uint8_t *rgb = stbi_load_from_callbacks(&io, &source, width, height, &channels, 3);
-    if (source.beyond) {
-        *reason = "the file is cut short";
-        stbi_image_free(rgb);
-        return NULL;
+    enum vgg_status status = vgg_image_check_extents(height, width, file->path, why);
+    if (status != VGG_OK) return status;
+    /* Samples of 16 bits, with alpha and the filters' bytes; twice, for interlacing, and because buffers double. */
+    growth.most = 2 * ((size_t)width * (size_t)height * 8 + (size_t)height + file->size) + 65536;
+    growth.refused = false;
+    stbi_convert_iphone_png_to_rgb_thread(1);
+    image->rgb = stbi_load_from_callbacks(&io, source, &image->width, &image->height, &channels, 3);
+    if (source->beyond) {
+        reason = "the file is cut short";
+    } else if (growth.refused) {
+        reason = "its data is longer than its pixels";
+    } else if (!image->rgb) {
+        reason = stbi_failure_reason();
+    } else if (image->width != width || image->height != height) {
+        reason = "its extents contradict each other";
     }
-    if (!rgb) *reason = stbi_failure_reason();
-    return rgb;
+    return reason ? vgg_image_why(why, VGG_ERR_FORMAT, "%s: cannot be decoded: %s", file->path, reason) : VGG_OK;
+}
+
+static enum vgg_status is_damaged(const struct vgg_image_file *file, char *why)
+{
+    return vgg_image_why(why, VGG_ERR_FORMAT, "%s: is damaged", file->path);
+}
+
+enum vgg_status vgg_stb_image_jpeg(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY])
+{
+    struct source source = { .part = { { file->bytes, file->size } } };
+    struct vgg_jpeg_head head;
+    vgg_jpeg_head(&head, file->bytes, file->size);
+    enum vgg_status status = vgg_jpeg_check(&head, file->path, why);
+    if (status != VGG_OK) return status;
+    if (head.arithmetic || (head.components == 4 && !head.adobe))
+        return vgg_image_why(why, VGG_ERR_UNSUPPORTED,
+                             "%s: is %s, which only libjpeg reads; install it or convert the image", file->path,
+                             head.arithmetic ? "coded arithmetically" : "CMYK without Adobe's mark");
+    return decode(image, &source, file, head.height, head.width, why);
+}
+
+enum vgg_status vgg_stb_image_png(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY])
+{
+    static const uint8_t end[] = { 0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xAE, 0x42, 0x60, 0x82 };
+    struct vgg_png_head head;
+    vgg_png_head(&head, file->bytes, file->size);
+    if (!head.headed) return is_damaged(file, why);
+    struct source source = { .part = { { file->bytes, file->size }, { end, head.unended ? sizeof end : 0 } } };
+    return decode(image, &source, file, head.height, head.width, why);
+}
+
+/* Where a GIF says that the first frame has a transparent colour: the flags of its graphic control. 0: nowhere. */
+static size_t find_transparency(const uint8_t *gif, size_t size)
+{
+    size_t at = 13 + (gif[10] & 0x80 ? (size_t)3 << ((gif[10] & 7) + 1) : 0);
+    while (at + 8 <= size && gif[at] == 0x21) {
+        if (gif[at + 1] == 0xF9) return at + 3;
+        for (at += 2; at < size && gif[at]; at += 1 + (size_t)gif[at])
+            continue;
+        at++;
+    }
+    return 0;
+}
+
+enum vgg_status vgg_stb_image_gif(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY])
+{
+    const uint8_t *gif = file->bytes;
+    if (file->size < 14) return is_damaged(file, why);
+    struct source source = { .part = { { gif, file->size } } };
+    int64_t width = gif[6] | gif[7] << 8, height = gif[8] | gif[9] << 8;
+    /* Alpha is dropped: a transparent pixel has the colour that the palette gives it, as Pillow has it. */
+    size_t at = find_transparency(gif, file->size);
+    uint8_t flags = at ? gif[at] & 0xFE : 0;
+    if (at) source = (struct source) { .part = { { gif, at }, { &flags, 1 }, { gif + at + 1, file->size - at - 1 } } };
+    return decode(image, &source, file, height, width, why);
+}
+
+enum vgg_status vgg_stb_image_bmp(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY])
+{
+    struct source source = { .part = { { file->bytes, file->size } } };
+    int64_t height, width;
+    if (!vgg_bmp_extents(&height, &width, file->bytes, file->size)) return is_damaged(file, why);
+    enum vgg_status status = vgg_image_check_extents(height, width, file->path, why);
+    if (status != VGG_OK) return status;
+    if (!vgg_bmp_is_coded(file->bytes, file->size)) return decode(image, &source, file, height, width, why);
+    bool damaged;
+    uint8_t *expanded = vgg_bmp_expand(&source.part[0].size, &damaged, file->bytes, file->size);
+    if (!expanded && damaged) return is_damaged(file, why);
+    if (!expanded) return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", file->path);
+    source.part[0].at = expanded;
+    status = decode(image, &source, file, height, width, why);
+    free(expanded);
+    return status;
 }

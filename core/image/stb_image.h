@@ -1,19 +1,21 @@
-/* stb_image.h: the decoder behind image.c, kept to one file. */
+/* stb_image.h: what stb_image decodes, kept to one file. */
 #ifndef CORE_IMAGE_STB_IMAGE_H
 #define CORE_IMAGE_STB_IMAGE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "core/image/decoder.h"
 
 /* Name and version, as in "stb_image 2.27". */
 extern const char vgg_stb_image_name[];
 
-/* Extents of an image file in memory, without decoding it; false: it is damaged. JPEG files must be asked before they
- * are decoded: this also finds what stb_image itself would not survive. */
-bool vgg_stb_image_info(int *height, int *width, const uint8_t *file, size_t size);
-/* height * width * 3 RGB bytes by malloc: grey is repeated, alpha dropped, 16-bit samples lose their low byte, CMYK is
- * converted. NULL with *reason set; a file that ends before its image does is refused too. */
-uint8_t *vgg_stb_image_decode(int *height, int *width, const uint8_t *file, size_t size, const char **reason);
+/* Decoders as decoder.h says. A file that ends before its image does is refused, and one whose data expands to more
+ * than its pixels, before it does. jpeg  Huffman coded; CMYK as Adobe marks it. Chroma is upsampled, and colours
+ * converted, a little otherwise than by libjpeg, by some levels; bytes between the coded data and the end are refused
+ *   png   Apple's, too, and files without IEND
+ *   gif   the first frame
+ *   bmp   rows from the top and run-length coding, too */
+enum vgg_status vgg_stb_image_jpeg(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY]);
+enum vgg_status vgg_stb_image_png(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY]);
+enum vgg_status vgg_stb_image_gif(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY]);
+enum vgg_status vgg_stb_image_bmp(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY]);
 
 #endif

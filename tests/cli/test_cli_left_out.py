@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cli_support import GAP, TINY, Program, write_folder
 
-LEFT = "left out: 3 .webp, 1 .heic, 1 without suffix"
+LEFT = "left out: 3 .xcf, 1 .heic, 1 without suffix"
 DOG = f"vgg16: warning: data/dog: {LEFT}, 2 subfolders (5 images in them)"
 FLAT = f"vgg16: warning: flat: {LEFT}"
 
@@ -17,7 +17,7 @@ class LeftOut(Program):
     def setUp(self):
         super().setUp()
         dog = os.path.join(write_folder(self.path("data"), count=3), "dog")
-        for name in ("a.webp", "b.WEBP", "c.webp", "phone.heic", "plain", ".DS_Store"):
+        for name in ("a.xcf", "b.XCF", "c.xcf", "phone.heic", "plain", ".DS_Store"):
             open(os.path.join(dog, name), "w").close()
         shutil.copytree(dog, self.path("flat"))
         os.makedirs(os.path.join(dog, "puppies", "small"))

@@ -88,7 +88,7 @@ class Origin(Program):
     def check_record(self, record):
         self.assertEqual({key: record[key] for key in RECORD}, RECORD)
         self.assertEqual(record["digest"], self.record["digest"])
-        self.assertRegex(record["decoder"], r"^stb_image \d+\.\d+$")
+        self.assertRegex(record["decoder"], r"stb_image \d+\.\d+ \(.*PNG, BMP, GIF\)")
         self.assertRegex(record["version"], r"^\d+\.\d+\.\d+$")
         self.assertEqual(len(record), len(RECORD) + 3)
 

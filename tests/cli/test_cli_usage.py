@@ -86,7 +86,8 @@ class Help(Program):
         self.assertNotIn("--conv", text)
 
     def test_version(self):
-        self.assertRegex(self.succeed("--version"), r"^vgg16 \d+\.\d+\.\d+\nzip archives \(.pth, .keras\): (minizip|none: .*)\n$")
+        self.assertRegex(self.succeed("--version"), r"^vgg16 \d+\.\d+\.\d+\nimages: .*stb_image \d+\.\d+ \(.*PNG, BMP, GIF\).*\n"
+                         r"zip archives \(.pth, .keras\): (minizip|none: .*)\n$")
         self.assertEqual(self.succeed("train", "--version"), self.succeed("--version"))
 
 

@@ -1,0 +1,50 @@
+#include "core/image/decoder.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum vgg_status vgg_image_why(char why[VGG_IMAGE_WHY], enum vgg_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, VGG_IMAGE_WHY, format, args);
+    va_end(args);
+    return status;
+}
+
+enum vgg_status vgg_image_check_extents(int64_t height, int64_t width, const char *path, char why[VGG_IMAGE_WHY])
+{
+    if (height < 1 || width < 1)
+        return vgg_image_why(why, VGG_ERR_FORMAT, "%s: has no pixels (%lld x %lld)", path, (long long)width,
+                             (long long)height);
+    if (height > VGG_IMAGE_MAX_SIDE || width > VGG_IMAGE_MAX_SIDE || height * width > VGG_IMAGE_MAX_PIXELS)
+        return vgg_image_why(why, VGG_ERR_UNSUPPORTED,
+                             "%s: is too large (%lld x %lld; at most %d a side and %d million pixels); scale it down",
+                             path, (long long)width, (long long)height, VGG_IMAGE_MAX_SIDE,
+                             VGG_IMAGE_MAX_PIXELS / 1000000);
+    return VGG_OK;
+}
+
+enum vgg_status vgg_image_allocate(struct vgg_image *image, int64_t height, int64_t width, const char *path,
+                                   char why[VGG_IMAGE_WHY])
+{
+    enum vgg_status status = vgg_image_check_extents(height, width, path, why);
+    if (status != VGG_OK) return status;
+    image->height = (int)height, image->width = (int)width;
+    image->rgb = malloc((size_t)height * (size_t)width * 3);
+    if (!image->rgb) return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", path);
+    return VGG_OK;
+}
+
+void vgg_image_from_inks(uint8_t *rgb, const uint8_t *cmyk, size_t pixels)
+{
+    for (size_t i = 0; i < pixels; i++, rgb += 3, cmyk += 4) {
+        int white = 255 - cmyk[3];
+        for (int c = 0; c < 3; c++) {
+            int ink = cmyk[c] * white + 128;
+            int value = white - (((ink >> 8) + ink) >> 8);
+            rgb[c] = (uint8_t)(value > 0 ? value : 0);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+/* decoder.h: the contract of what decodes one format, each in its file, behind the door of read.c. */
+#ifndef CORE_IMAGE_DECODER_H
+#define CORE_IMAGE_DECODER_H
+
+#include "core/image/image.h"
+
+/* An image file in memory. */
+struct vgg_image_file {
+    const char *path; /* for messages */
+    const uint8_t *bytes;
+    size_t size;
+};
+
+/* Decoders give the pixels as they are stored, not turned upright: grey is repeated, alpha dropped, of 16-bit samples
+ * the high byte kept, CMYK converted. They check extents before they allocate, write nothing to stderr, and on failure
+ * leave image->rgb to be freed by the caller. May be called from several threads at once. Those of shared libraries
+ * need vgg_*_name to have succeeded: it opens the library and gives name and version ("libwebp 1.2.4"), or NULL. */
+enum vgg_status vgg_jpeg_decode(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY]);
+enum vgg_status vgg_webp_decode(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY]);
+enum vgg_status vgg_tiff_decode(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY]);
+const char *vgg_jpeg_name(void);
+const char *vgg_webp_name(void);
+const char *vgg_tiff_name(void);
+
+/* Are these extents ones that are decoded? Else the line that says why not. */
+enum vgg_status vgg_image_check_extents(int64_t height, int64_t width, const char *path, char why[VGG_IMAGE_WHY]);
+/* The check, then image->rgb for these extents. */
+enum vgg_status vgg_image_allocate(struct vgg_image *image, int64_t height, int64_t width, const char *path,
+                                   char why[VGG_IMAGE_WHY]);
+
+/* Colours that are stored as inks, 0 for none (Pillow's CMYK): rgb = (255 - k) - ink (255 - k) / 255, rounded. */
+void vgg_image_from_inks(uint8_t *rgb, const uint8_t *cmyk, size_t pixels);
+
+#endif
