@@ -229,12 +229,13 @@ struct vgg_data;
  *   a folder of images, one image, or a text file (.txt) of image paths, one a line: no labels,
  *   an array file .safetensors with `x` (N,H,W,3 float32 or uint8; or N,... features) and optionally `y` (N, int64),
  *   idx:IMAGES[,LABELS], MNIST's format, gzip or not; grey becomes three equal channels.
- * Images are files named .jpg, .jpeg, .jfif, .jpe, .jfi (all JPEG), .png or .bmp, in any case, not hidden; a class
- * folder's own subfolders are not entered. What else a folder holds is left out, with one warning that counts it by
- * kind: other suffixes (.webp, .gif, .heic, ...), names without one, subfolders with the images found in them, images
- * beside class folders. Hidden names are not counted. Companions alone are no reason to warn: texts and tables (.txt
- * .md .html .json .csv .xml .yaml ...), settings and sidecars (.ini .db .xmp .aae ...), scripts, README, LICENSE, and
- * subfolders of such. At most ten folders have a line of their own, all others share one.
+ * Images are files named .jpg, .jpeg, .jfif, .jpe, .jfi (all JPEG), .png, .bmp, .gif, .webp, .tif or .tiff, in any case,
+ * not hidden. Those in folders below a class folder belong to the class, ordered by folder, then by name; links to
+ * folders are followed, but no folder is entered twice. What else a folder holds is left out, with one warning for each
+ * class that counts it by kind: other suffixes (.heic, .avif, ...), names without one, images beside class folders.
+ * Hidden names are not counted. Companions alone are no reason to warn: texts and tables (.txt .md .html .json .csv .xml
+ * .yaml ...), settings and sidecars (.ini .db .xmp .aae ...), scripts, README, LICENSE. At most ten classes have a line of
+ * their own, all others share one. The parent of train/ and validation/ is refused by name.
  * Paths in a list may have any suffix and are relative to its folder. A source with labels may end in options:
  *   ?classes=0,3,5 keeps these classes, numbered anew in their order, with their names,
  *   ?per_class=20 keeps the first 20 items of each class; both are joined by &: ?classes=0,3&per_class=20.

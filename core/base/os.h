@@ -17,7 +17,8 @@ enum vgg_os_kind { VGG_OS_FILE, VGG_OS_FOLDER, VGG_OS_OTHER };
 
 struct vgg_os_info {
     enum vgg_os_kind kind;
-    uint64_t size; /* bytes of a file */
+    uint64_t size;           /* bytes of a file */
+    uint64_t volume, number; /* which it is, by whatever path; both alike: the same */
 };
 
 /* Of what `path` leads to, links followed. False: nothing is there, or it may not be seen. */

@@ -19,10 +19,14 @@
 
 static struct vgg_os_info info_of(const struct stat *info)
 {
-    return (struct vgg_os_info) { S_ISREG(info->st_mode)   ? VGG_OS_FILE
-                                  : S_ISDIR(info->st_mode) ? VGG_OS_FOLDER
-                                                           : VGG_OS_OTHER,
-                                  info->st_size > 0 ? (uint64_t)info->st_size : 0 };
+    return (struct vgg_os_info) {
+        .kind = S_ISREG(info->st_mode)   ? VGG_OS_FILE
+                : S_ISDIR(info->st_mode) ? VGG_OS_FOLDER
+                                         : VGG_OS_OTHER,
+        .size = info->st_size > 0 ? (uint64_t)info->st_size : 0,
+        .volume = (uint64_t)info->st_dev,
+        .number = (uint64_t)info->st_ino,
+    };
 }
 
 bool vgg_os_look(struct vgg_os_info *info, const char *path)

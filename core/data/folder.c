@@ -46,18 +46,17 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void names_sort(struct names *names)
+/* From number `first` on. */
+static void names_sort(struct names *names, size_t first, int (*order)(const void *, const void *))
 {
-    if (names->count) qsort(names->at, names->count, sizeof *names->at, by_bytes);
+    if (names->count > first) qsort(names->at + first, names->count - first, sizeof *names->at, order);
 }
 
-/* What lies in a folder, as paths in byte order: folders, and files with an image's extension; the rest is counted.
- * Hidden names are left out; links count as what they lead to. Without `folders` these are counted, too, with the
- * images below them. */
+/* Adds what lies in a folder, as paths: folders, and files with an image's extension; the rest is counted. Hidden names
+ * are left out; links count as what they lead to. */
 static enum vgg_status list_folder(struct names *folders, struct names *images, struct vgg_left_out *left,
-                                   size_t *effort, const char *folder)
+                                   const char *folder)
 {
-    *left = (struct vgg_left_out) { 0 };
     enum vgg_status status = VGG_OK;
     struct vgg_os_folder *dir = vgg_os_folder_open(folder);
     struct vgg_os_entry entry;
@@ -68,51 +67,99 @@ static enum vgg_status list_folder(struct names *folders, struct names *images, 
             break;
         }
         if (entry.name[0] == '.') continue;
-        bool is_image = vgg_image_is_name(entry.name);
         bool is_folder = entry.kind == VGG_OS_FOLDER, is_file = entry.kind == VGG_OS_FILE;
         char *path = vgg_file_join(folder, entry.name);
         struct vgg_os_info info;
         if (path && !is_folder && !is_file && vgg_os_look(&info, path)) is_folder = info.kind == VGG_OS_FOLDER;
         /* A dangling link that is named like an image is kept, so that it is reported when it is used. */
-        if (path && is_folder && !folders) {
-            vgg_left_out_subfolder(left, path, effort);
-        } else if (path && !is_folder && !is_image) {
+        if (path && !is_folder && !vgg_image_is_name(entry.name)) {
             vgg_left_out_file(left, entry.name);
+            free(path);
         } else {
-            CHECK(names_add(is_folder && folders ? folders : images, path, folder));
-            continue;
+            CHECK(names_add(is_folder ? folders : images, path, folder));
         }
-        free(path);
     }
 fail:
     vgg_os_folder_close(dir);
-    if (folders) names_sort(folders);
-    names_sort(images);
     return status;
 }
 
-/* Moves the paths of class `index` to the end of `all`. */
-static enum vgg_status append_class(struct names *all, struct vgg_left_report *report, const char *path,
-                                    const struct names *folders, size_t index)
+/* ---- classes ---- */
+
+/* The folders that have been entered, so that links neither lead in circles nor show a picture twice. */
+struct entered {
+    struct place {
+        uint64_t volume, number;
+    } * at;
+    size_t count, room;
+};
+
+/* *again: has the folder been entered before? One that cannot be looked at is left for opening to report. */
+static enum vgg_status enter(bool *again, struct entered *entered, const char *folder)
 {
-    const char *folder = folders->at[index];
-    struct names images = { 0 };
-    struct vgg_left_out left;
-    enum vgg_status status = list_folder(NULL, &images, &left, &report->effort, folder);
-    if (status == VGG_OK && images.count == 0)
-        status = vgg_left_out_refuse(path, folders->at, folders->count, index, &left);
-    if (status == VGG_OK) vgg_left_report_add(report, folder, &left);
-    for (size_t i = 0; status == VGG_OK && i < images.count; i++) {
-        status = names_add(all, images.at[i], folder);
-        images.at[i] = NULL;
+    struct vgg_os_info info;
+    *again = false;
+    if (!vgg_os_look(&info, folder)) return VGG_OK;
+    for (size_t i = 0; i < entered->count && !*again; i++)
+        *again = entered->at[i].number == info.number && entered->at[i].volume == info.volume;
+    if (*again) return VGG_OK;
+    if (entered->count == entered->room) {
+        size_t room = entered->room ? entered->room * 2 : 16;
+        struct place *at = realloc(entered->at, vgg_mem_mul(room, sizeof *at));
+        if (!at) return vgg_fail_memory(folder, room * sizeof *at);
+        entered->at = at, entered->room = room;
     }
-    names_finish(&images);
+    entered->at[entered->count++] = (struct place) { info.volume, info.number };
+    return VGG_OK;
+}
+
+/* By folder, then by name, in byte order: that of Keras and torchvision, who sort the folders of a walk. */
+static int by_folder(const void *a, const void *b)
+{
+    const char *x = *(char *const *)a, *y = *(char *const *)b;
+    const char *x_name = strrchr(x, '/'), *y_name = strrchr(y, '/');
+    size_t x_size = (size_t)(x_name - x), y_size = (size_t)(y_name - y);
+    int order = memcmp(x, y, x_size < y_size ? x_size : y_size);
+    if (order == 0) order = x_size < y_size ? -1 : x_size > y_size;
+    return order ? order : strcmp(x_name, y_name);
+}
+
+/* Adds the images of a folder and of all folders below it. */
+static enum vgg_status walk(struct names *images, struct vgg_left_out *left, const char *folder)
+{
+    enum vgg_status status = VGG_OK;
+    struct names folders = { 0 };
+    struct entered entered = { 0 };
+    size_t begin = images->count;
+    CHECK(names_add(&folders, vgg_mem_strdup(folder), folder));
+    for (size_t i = 0; i < folders.count; i++) {
+        size_t known = folders.count;
+        bool again;
+        CHECK(enter(&again, &entered, folders.at[i]));
+        if (!again) CHECK(list_folder(&folders, images, left, folders.at[i]));
+        names_sort(&folders, known, by_bytes);
+    }
+    names_sort(images, begin, by_folder);
+fail:
+    names_finish(&folders);
+    free(entered.at);
+    return status;
+}
+
+/* Adds the paths of a class. */
+static enum vgg_status append_class(struct names *all, struct vgg_left_report *report, const char *folder)
+{
+    struct vgg_left_out left = { 0 };
+    size_t begin = all->count;
+    enum vgg_status status = walk(all, &left, folder);
+    if (status == VGG_OK && all->count == begin) status = vgg_left_out_refuse(folder, &left);
+    if (status == VGG_OK) vgg_left_report_add(report, folder, &left);
     return status;
 }
 
 /* One class a folder. */
 static enum vgg_status read_classes(struct vgg_data *data, struct names *all, struct vgg_left_report *report,
-                                    const char *path, const struct names *folders)
+                                    const struct names *folders)
 {
     enum vgg_status status = VGG_OK;
     int64_t *labels = NULL;
@@ -123,7 +170,7 @@ static enum vgg_status read_classes(struct vgg_data *data, struct names *all, st
         const char *name = strrchr(folders->at[i], '/') + 1;
         data->classes[i] = vgg_mem_strdup(name);
         if (!data->classes[i]) CHECK(vgg_fail_memory("classes", strlen(name)));
-        CHECK(append_class(all, report, path, folders, i));
+        CHECK(append_class(all, report, folders->at[i]));
         ends[i] = all->count;
     }
     labels = vgg_mem_calloc(all->count, sizeof *labels);
@@ -152,20 +199,23 @@ enum vgg_status vgg_data_read_folder(struct vgg_data *data, const char *path)
     enum vgg_status status = VGG_OK;
     struct names folders = { 0 }, images = { 0 }, all = { 0 };
     struct vgg_left_report report;
-    struct vgg_left_out left;
+    struct vgg_left_out left = { 0 };
     char *folder = vgg_mem_strdup(path);
     if (!folder) return vgg_fail_memory(path, strlen(path));
     for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
         folder[n - 1] = '\0';
     vgg_left_report_init(&report);
-    CHECK(list_folder(&folders, &images, &left, &report.effort, folder));
+    CHECK(list_folder(&folders, &images, &left, folder));
+    names_sort(&folders, 0, by_bytes);
+    names_sort(&images, 0, by_bytes);
     if (folders.count > VGG_DATA_MAX_CLASSES)
         CHECK(vgg_fail(VGG_ERR_UNSUPPORTED, "%s: has %zu subfolders; at most %d classes are possible", path,
                        folders.count, VGG_DATA_MAX_CLASSES));
     if (folders.count) {
+        CHECK(vgg_left_out_check_parent(folder, folders.at, folders.count));
         vgg_left_out_images(&left, images.count);
         vgg_left_report_add(&report, folder, &left);
-        CHECK(read_classes(data, &all, &report, folder, &folders));
+        CHECK(read_classes(data, &all, &report, &folders));
         take_paths(data, &all);
     } else if (images.count) {
         vgg_left_report_add(&report, folder, &left);

@@ -12,8 +12,8 @@
 #include "core/base/os.h"
 #include "core/image/image.h"
 
-/* LISTED: kinds that a line names. EFFORT: entries of subfolders that one data set is searched for. */
-enum { LISTED = 6, EFFORT = 20000, DEPTH = 8, SIBLINGS = 16 };
+/* LISTED: kinds that a line names. SIBLINGS: folders that are looked into for what they are. */
+enum { LISTED = 6, SIBLINGS = 16 };
 
 /* ---- counting ---- */
 
@@ -70,49 +70,12 @@ void vgg_left_out_images(struct vgg_left_out *left, size_t count)
     if (count) left->notable = true;
 }
 
-/* Counts the images in a folder and in all below it. */
-static void count_below(struct vgg_left_out *left, const char *folder, int depth, size_t *effort)
-{
-    struct vgg_os_folder *dir = vgg_os_folder_open(folder);
-    struct vgg_os_entry entry;
-    if (!dir) return;
-    while (vgg_os_folder_next(dir, &entry)) {
-        if (entry.name[0] == '.') continue;
-        if (*effort == 0) {
-            left->bounded = left->notable = true;
-            break;
-        }
-        --*effort;
-        bool is_folder = entry.kind == VGG_OS_FOLDER;
-        char *path = is_folder ? vgg_file_join(folder, entry.name) : NULL;
-        if (!is_folder) {
-            left->below += vgg_image_is_name(entry.name);
-            if (!is_companion(entry.name)) left->notable = true;
-        } else if (depth == DEPTH) {
-            left->bounded = left->notable = true;
-        } else if (path) {
-            count_below(left, path, depth + 1, effort);
-        }
-        free(path);
-    }
-    vgg_os_folder_close(dir);
-}
-
-void vgg_left_out_subfolder(struct vgg_left_out *left, const char *path, size_t *effort)
-{
-    left->subfolders++;
-    count_below(left, path, 1, effort);
-}
-
 /* Of class folders, which have no images beside them. */
 static void add(struct vgg_left_out *sum, const struct vgg_left_out *left)
 {
     for (size_t i = 0; i < left->kinds; i++)
         count_kind(sum, left->kind[i].name, left->kind[i].count);
     sum->others += left->others;
-    sum->subfolders += left->subfolders;
-    sum->below += left->below;
-    sum->bounded = sum->bounded || left->bounded;
 }
 
 /* ---- words ---- */
@@ -152,19 +115,13 @@ void vgg_left_out_describe(char text[VGG_LEFT_TEXT], struct vgg_left_out *left)
         }
     }
     if (tail) say(text, "and %zu of %s%zu other kinds", tail, left->others ? "more than " : "", left->kinds - listed);
-    if (!left->subfolders) return;
-    char images[64] = "";
-    if (left->below || left->bounded)
-        snprintf(images, sizeof images, " (%s%zu image%s in %s)", left->bounded ? "at least " : "", left->below,
-                 left->below == 1 ? "" : "s", left->subfolders > 1 ? "them" : "it");
-    say(text, "%zu subfolder%s%s", left->subfolders, left->subfolders > 1 ? "s" : "", images);
 }
 
 /* ---- of a data set ---- */
 
 void vgg_left_report_init(struct vgg_left_report *report)
 {
-    *report = (struct vgg_left_report) { .effort = EFFORT };
+    *report = (struct vgg_left_report) { 0 };
 }
 
 void vgg_left_report_add(struct vgg_left_report *report, const char *folder, struct vgg_left_out *left)
@@ -192,7 +149,7 @@ void vgg_left_report_say(struct vgg_left_report *report, const char *data)
     vgg_log(VGG_LOG_WARNING, "%s: left out in %zu more folder%s: %s", data, more, more > 1 ? "s" : "", text);
 }
 
-/* ---- a class without images ---- */
+/* ---- parents of data sets ---- */
 
 /* Has the folder an image of its own? */
 static bool holds_image(const char *folder)
@@ -207,19 +164,6 @@ static bool holds_image(const char *folder)
     return found;
 }
 
-/* Is `name` a subfolder of one of the folders but number `index`? */
-static bool is_shared(const char *name, char *const *folders, size_t count, size_t index)
-{
-    for (size_t i = 0; i < count && i < SIBLINGS; i++) {
-        char *path = i == index ? NULL : vgg_file_join(folders[i], name);
-        struct vgg_os_info info;
-        bool shared = path && vgg_os_look(&info, path) && info.kind == VGG_OS_FOLDER;
-        free(path);
-        if (shared) return true;
-    }
-    return false;
-}
-
 static bool is_part_name(const char *folder)
 {
     static const char *const names[] = { "train", "val", "test", "dev", "eval", "holdout" };
@@ -230,53 +174,56 @@ static bool is_part_name(const char *folder)
     return false;
 }
 
-/* Does folder number `index` hold class folders, as train/ does, rather than pictures of one class? Its name says so,
- * or it has several subfolders of pictures, and its neighbours the same ones or there are none. */
-static bool looks_like_data(char *const *folders, size_t count, size_t index)
+/* Subfolders of `folder` with images of their own; *shared: has `other` (NULL: none) one of the same name? */
+static size_t count_holders(bool *shared, const char *folder, const char *other)
 {
     size_t holding = 0;
-    bool shared = count == 1;
-    for (size_t i = 0; i < count && i < SIBLINGS; i++)
-        if (holds_image(folders[i])) return false;
-    struct vgg_os_folder *dir = vgg_os_folder_open(folders[index]);
+    struct vgg_os_folder *dir = vgg_os_folder_open(folder);
     struct vgg_os_entry entry;
-    if (!dir) return false;
+    *shared = false;
+    if (!dir) return 0;
     while (holding < SIBLINGS && vgg_os_folder_next(dir, &entry)) {
         if (entry.name[0] == '.' || entry.kind == VGG_OS_FILE) continue;
-        char *path = vgg_file_join(folders[index], entry.name);
+        char *path = vgg_file_join(folder, entry.name);
+        char *twin = other ? vgg_file_join(other, entry.name) : NULL;
+        struct vgg_os_info info;
         if (path && holds_image(path)) {
             holding++;
-            shared = shared || is_shared(entry.name, folders, count, index);
+            *shared = *shared || (twin && vgg_os_look(&info, twin) && info.kind == VGG_OS_FOLDER);
         }
         free(path);
+        free(twin);
     }
     vgg_os_folder_close(dir);
-    return holding > 0 && (is_part_name(folders[index]) || (holding > 1 && shared));
+    return holding;
 }
 
-enum vgg_status vgg_left_out_refuse(const char *data, char *const *folders, size_t count, size_t index,
-                                    struct vgg_left_out *left)
+enum vgg_status vgg_left_out_check_parent(const char *data, char *const *folders, size_t count)
 {
-    const char *folder = folders[index], *more = left->bounded ? "at least " : "";
-    char text[VGG_LEFT_TEXT];
-    if (left->below && looks_like_data(folders, count, index)) {
-        const char *second = count > 1 ? folders[1] : "", *third = count > 2 ? folders[2] : "";
-        return vgg_fail(VGG_ERR_MISSING,
-                        "%s: class folder without images: its subfolders hold %s%zu, so %s looks like the parent of "
-                        "data sets; give %s%s%s%s%s%s instead",
-                        folder, more, left->below, data, folders[0],
-                        count > 2   ? ", "
-                        : count > 1 ? " or "
-                                    : "",
-                        second, count > 2 ? " or " : "", third, count > 3 ? ", ..." : "");
+    size_t parts = 0, part = 0;
+    bool shared;
+    for (size_t i = 0; i < count && i < SIBLINGS; i++) {
+        if (holds_image(folders[i])) return VGG_OK;
+        if (!is_part_name(folders[i])) continue;
+        parts++, part = i;
     }
-    if (left->below)
-        return vgg_fail(
-            VGG_ERR_MISSING,
-            "%s: class folder without images: %s%zu lie%s deeper, in its subfolder%s, which %s not entered; "
-            "move them up into it",
-            folder, more, left->below, left->below == 1 ? "s" : "", left->subfolders > 1 ? "s" : "",
-            left->subfolders > 1 ? "are" : "is");
+    size_t holding = count_holders(&shared, folders[part], count > 1 ? folders[part ? 0 : 1] : NULL);
+    if (holding == 0 || (count == 1 ? holding == 1 && !parts : parts < count && !(parts && shared))) return VGG_OK;
+    const char *second = count > 1 ? folders[1] : "", *third = count > 2 ? folders[2] : "";
+    return vgg_fail(
+        VGG_ERR_MISSING,
+        "%s: looks like the parent of data sets: %s holds images in its subfolders alone; give %s%s%s%s%s%s "
+        "instead",
+        data, folders[part], folders[0],
+        count > 2   ? ", "
+        : count > 1 ? " or "
+                    : "",
+        second, count > 2 ? " or " : "", third, count > 3 ? ", ..." : "");
+}
+
+enum vgg_status vgg_left_out_refuse(const char *folder, struct vgg_left_out *left)
+{
+    char text[VGG_LEFT_TEXT];
     vgg_left_out_describe(text, left);
     return vgg_fail(VGG_ERR_MISSING, "%s: class folder without images (%s)%s%s; add some or remove the folder", folder,
                     vgg_image_suffixes, text[0] ? ", only " : "", text);
