@@ -63,7 +63,7 @@ VGG_API const char *vgg_zip_library(void);
 
 /* What long work reports; `done` of `total` items (0 = unknown) of `phase`, after each batch or step. */
 struct vgg_progress {
-    const char *phase; /* "features", "train", "validate", "evaluate", "explain", "download" */
+    const char *phase; /* "check", "features", "train", "validate", "evaluate", "explain", "download" */
     const char *unit;  /* "images", "steps", "bytes" */
     uint64_t done, total;
     int epoch, epochs;     /* train and validate: 1-based, else 0 */
@@ -210,16 +210,17 @@ struct vgg_augment_options {
     float brightness, contrast, saturation;
 };
 
-/* Decodes one JPEG, PNG, BMP, GIF (its first frame), WebP (an animation's first frame) or TIFF (its first page) file into
- * x: height * width * 3 floats, resized and preprocessed as `options` says; height and width must be given, DEFAULT
- * preprocessing means caffe. What the file holds decides, not its name; EXIF orientation is honoured. Grey becomes three
- * equal channels, alpha is dropped, of 16-bit samples the high byte is kept, CMYK is converted without colour profiles.
- * At most 32,768 pixels a side and 100 million in all; larger and cut files are refused with VGG_ERR_UNSUPPORTED or
- * VGG_ERR_FORMAT, damaged ones where their decoder finds it. JPEG has Pillow's pixels where libjpeg-turbo decodes it. */
+/* Decodes one JPEG, PNG, BMP, GIF (its first frame), WebP (an animation's first frame) or TIFF (its first page) file
+ * into x: height * width * 3 floats, resized and preprocessed as `options` says; height and width must be given,
+ * DEFAULT preprocessing means caffe. What the file holds decides, not its name; EXIF orientation is honoured. Grey
+ * becomes three equal channels, alpha is dropped, of 16-bit samples the high byte is kept, CMYK is converted without
+ * colour profiles. At most 32,768 pixels a side and 100 million in all; larger and cut files are refused with
+ * VGG_ERR_UNSUPPORTED or VGG_ERR_FORMAT, damaged ones where their decoder finds it. JPEG has Pillow's pixels where
+ * libjpeg-turbo decodes it. */
 VGG_API enum vgg_status vgg_image_load(float *x, const char *path, const struct vgg_image_options *options);
-/* What decodes images here, with versions and formats, and what this build or machine lacks: "libjpeg-turbo 2.1.5 (JPEG),
- * libwebp 1.2.4 (WebP), stb_image 2.27 (PNG, BMP, GIF); without TIFF". libjpeg, libwebp and libtiff are opened when they
- * are first needed, here or by an image. */
+/* What decodes images here, with versions and formats, and what this build or machine lacks: "libjpeg-turbo 2.1.5
+ * (JPEG), libwebp 1.2.4 (WebP), stb_image 2.27 (PNG, BMP, GIF); without TIFF". libjpeg, libwebp and libtiff are opened
+ * when they are first needed, here or by an image. */
 VGG_API const char *vgg_image_decoders(void);
 
 struct vgg_data;
@@ -229,14 +230,15 @@ struct vgg_data;
  *   a folder of images, one image, or a text file (.txt) of image paths, one a line: no labels,
  *   an array file .safetensors with `x` (N,H,W,3 float32 or uint8; or N,... features) and optionally `y` (N, int64),
  *   idx:IMAGES[,LABELS], MNIST's format, gzip or not; grey becomes three equal channels.
- * Images are files named .jpg, .jpeg, .jfif, .jpe, .jfi (all JPEG), .png, .bmp, .gif, .webp, .tif or .tiff, in any case,
- * not hidden. Those in folders below a class folder belong to the class, ordered by folder, then by name; links to
- * folders are followed, but no folder is entered twice. What else a folder holds is left out, with one warning for each
- * class that counts it by kind: other suffixes (.heic, .avif, ...), names without one, images beside class folders.
- * Hidden names are not counted. Companions alone are no reason to warn: texts and tables (.txt .md .html .json .csv .xml
- * .yaml ...), settings and sidecars (.ini .db .xmp .aae ...), scripts, README, LICENSE. At most ten classes have a line of
- * their own, all others share one. The parent of train/ and validation/ is refused by name.
- * Paths in a list may have any suffix and are relative to its folder. A source with labels may end in options:
+ * Images are files named .jpg, .jpeg, .jfif, .jpe, .jfi (all JPEG), .png, .bmp, .gif, .webp, .tif or .tiff, in any
+ * case, not hidden. Those in folders below a class folder belong to the class, ordered by folder, then by name; links
+ * to folders are followed, but no folder is entered twice. What else a folder holds is left out, with one warning for
+ * each class that counts it by kind: other suffixes (.heic, .avif, ...), names without one, images beside class
+ * folders. Hidden names are not counted. Companions alone are no reason to warn: texts and tables (.txt .md .html .json
+ * .csv .xml .yaml ...), settings and sidecars (.ini .db .xmp .aae ...), scripts, README, LICENSE. At most ten classes
+ * have a line of their own, all others share one. The parent of train/ and validation/ is refused by name. Class names
+ * that are no UTF-8 are written with escapes (caf\xE9). A list may begin with a byte order mark and end its lines as
+ * Windows does; its paths may have any suffix and are relative to its folder. A source with labels may end in options:
  *   ?classes=0,3,5 keeps these classes, numbered anew in their order, with their names,
  *   ?per_class=20 keeps the first 20 items of each class; both are joined by &: ?classes=0,3&per_class=20.
  * Opening lists names and checks shapes; images are decoded when they are used. */
@@ -253,8 +255,9 @@ VGG_API bool vgg_data_features(const struct vgg_data *data, int *height, int *wi
 VGG_API size_t vgg_data_count(const struct vgg_data *data);
 VGG_API int vgg_data_class_count(const struct vgg_data *data); /* 0: no labels */
 VGG_API const char *vgg_data_class_name(const struct vgg_data *data, int label);
-VGG_API int vgg_data_label(const struct vgg_data *data, size_t index);        /* -1: no labels */
-VGG_API const char *vgg_data_path(const struct vgg_data *data, size_t index); /* "FILE#3" in array and IDX files */
+VGG_API int vgg_data_label(const struct vgg_data *data, size_t index); /* -1: no labels */
+/* As messages and files show it: control characters and bytes that are no UTF-8 as \n or \xE9. "FILE#3" in arrays. */
+VGG_API const char *vgg_data_path(const struct vgg_data *data, size_t index);
 
 /* How features were made, as their file records it (see vgg_features_extract). Training and evaluation compare what
  * stands before `weights` with the model, with the options and with other features; the rest is told only. */
@@ -537,11 +540,12 @@ struct vgg_train_options {
     void *user; /* handed to both */
 };
 
-/* Trains `model` in place. `validation` may be NULL. Features with a record (struct vgg_origin) decide what the options
- * and the model leave open, and are the output of the layer recorded; those that the options, the model or each other
- * contradict are VGG_ERR_ARGUMENT, with both values. Features without one go where their shape fits. Layers below the
- * first trainable one are computed once and their output reused whenever nothing random stands before them. On
- * VGG_ERR_NUMERIC the last checkpoint stays valid. */
+/* Trains `model` in place. `validation` may be NULL. Unless bad images are skipped, the beginnings of all image files
+ * are looked at before the first step. Features with a record (struct vgg_origin) decide what the options and the model
+ * leave open, and are the output of the layer recorded; those that the options, the model or each other contradict are
+ * VGG_ERR_ARGUMENT, with both values. Features without one go where their shape fits. Layers below the first trainable
+ * one are computed once and their output reused whenever nothing random stands before them. On VGG_ERR_NUMERIC the last
+ * checkpoint stays valid. */
 VGG_API enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, const struct vgg_data *data,
                                   const struct vgg_data *validation, const struct vgg_train_options *options);
 

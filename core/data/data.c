@@ -176,7 +176,7 @@ enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, 
     }
     if (values) return fit_stored(x, store, values, name, images, augment, seed, pass, index, why);
     struct vgg_image image;
-    enum vgg_status status = vgg_image_read(&image, name, why);
+    enum vgg_status status = vgg_image_read(&image, vgg_data_image(data, index), why);
     if (status != VGG_OK) return status;
     struct vgg_image_pixels pixels = { image.height, image.width, image.rgb, NULL, name };
     status = vgg_vary_fit(x, &pixels, images, augment, seed, pass, index, why);

@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/os.h"
+#include "core/data/escape.h"
 #include "core/data/left_out.h"
 
 /* A growing list of strings, owned. */
@@ -168,7 +169,7 @@ static enum vgg_status read_classes(struct vgg_data *data, struct names *all, st
     CHECK(vgg_data_reserve_classes(data, (int)folders->count, "classes"));
     for (size_t i = 0; i < folders->count; i++) {
         const char *name = strrchr(folders->at[i], '/') + 1;
-        data->classes[i] = vgg_mem_strdup(name);
+        data->classes[i] = vgg_escape(name);
         if (!data->classes[i]) CHECK(vgg_fail_memory("classes", strlen(name)));
         CHECK(append_class(all, report, folders->at[i]));
         ends[i] = all->count;
@@ -187,11 +188,19 @@ fail:
     return status;
 }
 
-static void take_paths(struct vgg_data *data, struct names *names)
+static enum vgg_status take_paths(struct vgg_data *data, struct names *names)
 {
-    data->store->paths = names->at;
-    data->store->count = data->count = names->count;
+    struct vgg_data_store *store = data->store;
+    store->paths = names->at;
+    store->count = data->count = names->count;
     *names = (struct names) { 0 };
+    for (size_t i = 0; i < store->count; i++) {
+        if (vgg_escape_none(store->paths[i])) continue;
+        if (!store->shown) store->shown = vgg_mem_calloc(store->count, sizeof *store->shown);
+        if (!store->shown || !(store->shown[i] = vgg_escape(store->paths[i])))
+            return vgg_fail_memory("names of images", store->count * sizeof *store->shown);
+    }
+    return VGG_OK;
 }
 
 enum vgg_status vgg_data_read_folder(struct vgg_data *data, const char *path)
@@ -216,10 +225,10 @@ enum vgg_status vgg_data_read_folder(struct vgg_data *data, const char *path)
         vgg_left_out_images(&left, images.count);
         vgg_left_report_add(&report, folder, &left);
         CHECK(read_classes(data, &all, &report, &folders));
-        take_paths(data, &all);
+        CHECK(take_paths(data, &all));
     } else if (images.count) {
         vgg_left_report_add(&report, folder, &left);
-        take_paths(data, &images);
+        CHECK(take_paths(data, &images));
     } else {
         char text[VGG_LEFT_TEXT];
         vgg_left_out_describe(text, &left);
@@ -246,7 +255,9 @@ enum vgg_status vgg_data_read_list(struct vgg_data *data, const char *path)
     size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
     FILE *stream = fopen(path, "r");
     if (!stream) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    while (vgg_os_read_until(&line, &room, &n, '\n', stream)) {
+    bool first = true;
+    for (; vgg_os_read_until(&line, &room, &n, '\n', stream); first = false) {
+        if (first && n >= 3 && memcmp(line, "\xEF\xBB\xBF", 3) == 0) memmove(line, line + 3, (n -= 3) + 1);
         while (n > 0 && strchr(" \t\r\n", line[n - 1]))
             line[--n] = '\0';
         if (n == 0) continue;
@@ -260,7 +271,7 @@ enum vgg_status vgg_data_read_list(struct vgg_data *data, const char *path)
     }
     if (ferror(stream)) CHECK(vgg_fail(VGG_ERR_IO, "%s: cannot be read: %s", path, strerror(errno)));
     if (names.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "%s: lists no images; give one path a line", path));
-    take_paths(data, &names);
+    CHECK(take_paths(data, &names));
 fail:
     free(line);
     fclose(stream);
@@ -274,7 +285,7 @@ enum vgg_status vgg_data_read_paths(struct vgg_data *data, const char *const *pa
     struct names names = { 0 };
     for (size_t i = 0; i < count; i++)
         CHECK(names_add(&names, vgg_mem_strdup(paths[i]), "image paths"));
-    take_paths(data, &names);
+    CHECK(take_paths(data, &names));
 fail:
     names_finish(&names);
     return status;

@@ -28,6 +28,9 @@ static void store_destroy(struct vgg_data_store *store)
     for (size_t i = 0; store->paths && i < store->count; i++)
         free(store->paths[i]);
     free(store->paths);
+    for (size_t i = 0; store->shown && i < store->count; i++)
+        free(store->shown[i]);
+    free(store->shown);
     free(store->names);
     free(store->array);
     if (store->file) vgg_st_close(store->file);
@@ -113,7 +116,9 @@ const char *vgg_data_path(const struct vgg_data *data, size_t index)
 {
     if (index >= data->count) return NULL;
     size_t at = data->pick ? data->pick[index] : index;
-    return data->store->paths ? data->store->paths[at] : data->store->names + at * data->store->names_pitch;
+    const struct vgg_data_store *store = data->store;
+    if (!store->paths) return store->names + at * store->names_pitch;
+    return store->shown && store->shown[at] ? store->shown[at] : store->paths[at];
 }
 
 const struct vgg_origin *vgg_data_origin(const struct vgg_data *data)
@@ -126,4 +131,9 @@ bool vgg_data_features(const struct vgg_data *data, int *height, int *width, int
     const struct vgg_data_shape *shape = &data->store->shape;
     *height = shape->h, *width = shape->w, *channels = shape->c;
     return shape->features;
+}
+
+const char *vgg_data_image(const struct vgg_data *data, size_t index)
+{
+    return data->store->paths ? data->store->paths[data->pick ? data->pick[index] : index] : NULL;
 }

@@ -12,6 +12,7 @@ struct vgg_data_store {
     struct vgg_data_shape shape;
 
     char **paths; /* of image files, owned */
+    char **shown; /* the same as they are written, NULL where that is no other; NULL: nowhere. Owned */
 
     const void *values; /* or an array of items h*w*c, borrowed from one of the owners below or the caller */
     enum vgg_dtype dtype;
@@ -42,6 +43,9 @@ enum { VGG_DATA_MAX_CLASSES = 65536 };
 enum vgg_status vgg_data_create(struct vgg_data **out, const char *what);
 /* Fills the names "FILE#0", "FILE#1", ... of a store with `count` set. */
 enum vgg_status vgg_data_name_items(struct vgg_data_store *store, const char *file);
+/* The path of an image file as the system has it; vgg_data_path gives it as it is written. NULL: the item is in no file
+ * of its own. */
+const char *vgg_data_image(const struct vgg_data *data, size_t index);
 /* Takes labels (int64, count) over, checking 0 <= label < VGG_DATA_MAX_CLASSES, or < the number of names when
  * class names are set already; sets names "0", "1", ... otherwise. `what` names the file. */
 enum vgg_status vgg_data_set_labels(struct vgg_data *data, const int64_t *labels, size_t count, const char *what);

@@ -10,6 +10,8 @@ enum vgg_status vgg_image_why(char why[VGG_IMAGE_WHY], enum vgg_status status, c
     va_start(args, format);
     vsnprintf(why, VGG_IMAGE_WHY, format, args);
     va_end(args);
+    for (char *c = why; *c; c++) /* one line, whatever a file is called */
+        if ((unsigned char)*c < ' ' || *c == 0x7F) *c = '?';
     return status;
 }
 

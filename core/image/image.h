@@ -18,6 +18,9 @@ struct vgg_image {
  * the line instead. */
 enum vgg_status vgg_image_read(struct vgg_image *image, const char *path, char why[VGG_IMAGE_WHY]);
 void vgg_image_finish(struct vgg_image *image);
+/* A look at the beginning of a file: is it there, of a format that is read here, and of extents that are decoded, as
+ * far as that shows? */
+enum vgg_status vgg_image_probe(const char *path, char why[VGG_IMAGE_WHY]);
 
 /* Pixels to be fitted: bytes or floats (0..255), exactly one of them set. name: for messages. */
 struct vgg_image_pixels {

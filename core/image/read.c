@@ -8,9 +8,12 @@
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/os_thread.h"
+#include "core/image/bmp.h"
 #include "core/image/decoder.h"
 #include "core/image/exif.h"
 #include "core/image/format.h"
+#include "core/image/jpeg_head.h"
+#include "core/image/png_head.h"
 #include "core/image/stb_image.h"
 
 enum { CHANNELS = 3, MAX_FILE = 1 << 30 };
@@ -49,25 +52,41 @@ static bool works(const struct decoder *decoder)
     return decoder->decode && (!decoder->name || decoder->name());
 }
 
-/* A whole file by malloc. It is read, not mapped: a mapping of a file that shrinks meanwhile would kill the process. */
-static enum vgg_status read_file(uint8_t **out, size_t *size, const char *path, char *why)
+/* Opens a file that may be an image; the caller closes. */
+static enum vgg_status open_file(int *fd, size_t *size, const char *path, char *why)
 {
-    *out = NULL, *size = 0;
-    int fd = vgg_os_open(path);
-    if (fd < 0) return vgg_image_why(why, VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    enum vgg_status status = VGG_OK;
     struct vgg_os_info info;
-    if (!vgg_os_look_open(&info, fd) || info.kind != VGG_OS_FILE) {
+    *size = 0;
+    *fd = vgg_os_open(path);
+    if (*fd < 0) return vgg_image_why(why, VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    enum vgg_status status = VGG_OK;
+    if (!vgg_os_look_open(&info, *fd) || info.kind != VGG_OS_FILE) {
         status = vgg_image_why(why, VGG_ERR_IO, "%s: is not a regular file", path);
     } else if (info.size == 0) {
         status = vgg_image_why(why, VGG_ERR_FORMAT, "%s: is empty, not an image", path);
     } else if (info.size > MAX_FILE) {
         status = vgg_image_why(why, VGG_ERR_FORMAT, "%s: is larger than 1 GiB, too large for an image", path);
-    } else if (!(*out = malloc((size_t)info.size))) {
-        status = vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its %lld bytes", path, (long long)info.size);
     }
-    while (status == VGG_OK && *size < (size_t)info.size) {
-        ptrdiff_t n = vgg_os_read(fd, *out + *size, (size_t)info.size - *size);
+    *size = status == VGG_OK ? (size_t)info.size : 0;
+    if (status != VGG_OK) vgg_os_close(*fd), *fd = -1;
+    return status;
+}
+
+/* The first `most` bytes of a file by malloc, or all of them. It is read, not mapped: a mapping of a file that shrinks
+ * meanwhile would kill the process. *whole: was that all? May be NULL. */
+static enum vgg_status read_file(uint8_t **out, size_t *size, size_t most, bool *whole, const char *path, char *why)
+{
+    int fd;
+    size_t wanted;
+    *out = NULL, *size = 0;
+    enum vgg_status status = open_file(&fd, &wanted, path, why);
+    if (status != VGG_OK) return status;
+    if (whole) *whole = wanted <= most;
+    if (wanted > most) wanted = most;
+    if (!(*out = malloc(wanted)))
+        status = vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its %zu bytes", path, wanted);
+    while (status == VGG_OK && *size < wanted) {
+        ptrdiff_t n = vgg_os_read(fd, *out + *size, wanted - *size);
         if (n < 0) status = vgg_image_why(why, VGG_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
         if (n <= 0) break;
         *size += (size_t)n;
@@ -125,7 +144,7 @@ enum vgg_status vgg_image_read(struct vgg_image *image, const char *path, char w
     decode_fn *decode = NULL;
     struct vgg_image_file file = { .path = path };
     *image = (struct vgg_image) { 0 };
-    enum vgg_status status = read_file(&bytes, &file.size, path, why);
+    enum vgg_status status = read_file(&bytes, &file.size, MAX_FILE, NULL, path, why);
     file.bytes = bytes;
     if (status == VGG_OK) status = find_decoder(&decode, vgg_format_of(bytes, file.size), path, why);
     if (status == VGG_OK) status = decode(image, &file, why);
@@ -133,6 +152,51 @@ enum vgg_status vgg_image_read(struct vgg_image *image, const char *path, char w
         status = vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", path);
     free(bytes);
     if (status != VGG_OK) vgg_image_finish(image);
+    return status;
+}
+
+/* The extents that the beginning of a file states. False: it does not. */
+static bool find_extents(int64_t *height, int64_t *width, enum vgg_format format, const uint8_t *bytes, size_t size)
+{
+    struct vgg_jpeg_head jpeg;
+    struct vgg_png_head png;
+    switch (format) {
+    case VGG_FORMAT_JPEG:
+        vgg_jpeg_head(&jpeg, bytes, size);
+        *height = jpeg.height, *width = jpeg.width;
+        return jpeg.components > 0;
+    case VGG_FORMAT_PNG:
+        vgg_png_head(&png, bytes, size);
+        *height = png.height, *width = png.width;
+        return png.headed;
+    case VGG_FORMAT_BMP: return vgg_bmp_extents(height, width, bytes, size);
+    default: return false;
+    }
+}
+
+enum vgg_status vgg_image_probe(const char *path, char why[VGG_IMAGE_WHY])
+{
+    static const size_t most[] = { 4096, 1 << 18 }; /* most headers; those behind a thumbnail */
+    enum vgg_status status = VGG_OK;
+    bool told = false, whole = false;
+    for (size_t i = 0; i < sizeof most / sizeof *most && status == VGG_OK && !told && !whole; i++) {
+        uint8_t *bytes;
+        size_t size;
+        int64_t height, width;
+        decode_fn *decode;
+        status = read_file(&bytes, &size, most[i], &whole, path, why);
+        if (status != VGG_OK) break;
+        enum vgg_format format = vgg_format_of(bytes, size);
+        status = find_decoder(&decode, format, path, why);
+        told = format != VGG_FORMAT_JPEG && format != VGG_FORMAT_PNG && format != VGG_FORMAT_BMP;
+        if (status == VGG_OK && !told && find_extents(&height, &width, format, bytes, size)) {
+            status = vgg_image_check_extents(height, width, path, why);
+            told = true;
+        } else if (status == VGG_OK && !told && whole) {
+            status = vgg_image_why(why, VGG_ERR_FORMAT, "%s: is damaged: its header is missing", path);
+        }
+        free(bytes);
+    }
     return status;
 }
 

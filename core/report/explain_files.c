@@ -44,7 +44,7 @@ static enum vgg_status load(struct vgg_image *image, struct vgg_resize_window *w
         return vgg_data_fetch_pixels(image, w->x, w->data, index, o, why);
     }
     const char *path = vgg_data_path(w->data, index);
-    enum vgg_status status = vgg_image_read(image, path, why);
+    enum vgg_status status = vgg_image_read(image, vgg_data_image(w->data, index), why);
     if (status != VGG_OK) return status;
     vgg_resize_window(window, image->height, image->width, o->height, o->width, o->crop);
     struct vgg_image_pixels pixels = { image->height, image->width, image->rgb, NULL, path };

@@ -5,6 +5,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/data/check.h"
 #include "core/train/history.h"
 #include "core/train/trainer.h"
 
@@ -208,6 +209,8 @@ enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, co
     if (options->history) *options->history = (struct vgg_history) { 0 };
     CHECK(vgg_trainer_match(&t, data, validation));
     if (options->epochs == 0) return VGG_OK;
+    for (int i = 0; i < 2 && !t.o.images.skip_bad; i++)
+        if (i == 0 || validation) CHECK(vgg_data_check(i ? validation : data, t.o.progress, t.o.user));
     CHECK(vgg_trainer_init(&t, data, validation));
     while (t.state.epoch < t.o.epochs && !has_to_stop(&t)) {
         status = train_epoch(&t);
