@@ -153,12 +153,18 @@ enum vgg_resize { VGG_RESIZE_DEFAULT, VGG_RESIZE_NEAREST, VGG_RESIZE_BILINEAR, V
  * middle out (torchvision's evaluation transform). */
 enum vgg_crop { VGG_CROP_DEFAULT /* none */, VGG_CROP_NONE, VGG_CROP_CENTER };
 
+/* EXACT gives all pixels of a JPEG as Pillow does. FAST decodes it at 1/2, 1/4 or 1/8 of its size, the smallest that is
+ * not below what it is then resized to, by a smaller DCT (Pillow's Image.draft): several times as fast for photos, and
+ * a little smoother. Other files, and JPEGs without libjpeg, are decoded whole. */
+enum vgg_decode { VGG_DECODE_DEFAULT /* exact */, VGG_DECODE_EXACT, VGG_DECODE_FAST };
+
 /* What is left at DEFAULT is the model's: what it was trained with, as far as it remembers. */
 struct vgg_image_options {
     int height, width; /* pixels; 0: the model's input size */
     enum vgg_preprocess preprocess;
     enum vgg_resize resize;
     enum vgg_crop crop;
+    enum vgg_decode decode;
     bool skip_bad; /* count, list (as warnings) and leave out unreadable images instead of failing */
 };
 
@@ -176,6 +182,7 @@ enum vgg_names {
     VGG_NAMES_COLOURS,
     VGG_NAMES_ARCH,
     VGG_NAMES_TOP,
+    VGG_NAMES_DECODE,
 };
 /* The word for a value, as options and files have it: "caffe" for (VGG_NAMES_PREPROCESS, VGG_PREPROCESS_CAFFE),
  * "default" for the DEFAULTs and for no network; NULL beyond the last value. */
@@ -266,14 +273,15 @@ struct vgg_origin {
     const char *arch, *layer;
     enum vgg_pooling pooling;
     int height, width;              /* of the network's input */
-    enum vgg_preprocess preprocess; /* these three as they were used, never DEFAULT */
+    enum vgg_preprocess preprocess; /* these four as they were used, never DEFAULT */
     enum vgg_resize resize;
     enum vgg_crop crop;
-    const char *weights;   /* as they were named: a file, "imagenet", "starter", "random" */
-    const char *source;    /* the file that this was then, or "random" */
-    const char *decoder;   /* what made pixels of the images: vgg_image_decoders; "array": they were pixels already */
-    const char *precision; /* of the computation: "fp32", "bf16" */
-    const char *version;   /* of the library */
+    enum vgg_decode decode; /* exact where the record is older than the choice */
+    const char *weights;    /* as they were named: a file, "imagenet", "starter", "random" */
+    const char *source;     /* the file that this was then, or "random" */
+    const char *decoder;    /* what made pixels of the images: vgg_image_decoders; "array": they were pixels already */
+    const char *precision;  /* of the computation: "fp32", "bf16" */
+    const char *version;    /* of the library */
 };
 /* NULL: images, or features without a record, such as arrays that another program wrote. */
 VGG_API const struct vgg_origin *vgg_data_origin(const struct vgg_data *data);

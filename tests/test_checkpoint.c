@@ -407,6 +407,7 @@ Test(checkpoint, every_setting_that_changes_a_step_is_compared)
         { ": resizing bilinear then, lanczos now;", AT(train.images.resize),
           &(enum vgg_resize) { VGG_RESIZE_LANCZOS } },
         { ": cropping none then, center now;", AT(train.images.crop), &(enum vgg_crop) { VGG_CROP_CENTER } },
+        { ": decoding exact then, fast now;", AT(train.images.decode), &(enum vgg_decode) { VGG_DECODE_FAST } },
         { ": bad images left out no then, yes now;", AT(train.images.skip_bad), &(bool) { true } },
         { ": augmentation rotate 3 then, 4 now;", AT(train.augment.rotate), &(float) { 4 } },
         { ": augmentation shift of the height 0.25 then, 0 now;", AT(train.augment.shift_height), &(float) { 0 } },

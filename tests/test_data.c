@@ -353,7 +353,9 @@ Test(data, safetensors_images)
     cr_assert_eq(x[5], 120.25f);
     cr_assert_eq(vgg_data_fetch(data, 1, &one_pixel, NULL, 0, 0, x), VGG_OK);
     cr_assert_eq(x[2], 120.25f);
-    struct vgg_image_options filtered = { 1, 1, VGG_PREPROCESS_NONE, VGG_RESIZE_BILINEAR, VGG_CROP_NONE, false };
+    struct vgg_image_options filtered = {
+        1, 1, VGG_PREPROCESS_NONE, VGG_RESIZE_BILINEAR, VGG_CROP_NONE, VGG_DECODE_DEFAULT, false
+    };
     cr_assert_eq(vgg_data_fetch(data, 1, &filtered, NULL, 0, 0, x), VGG_OK);
     cr_assert_float_eq(x[2], 105.0f, 1.0);
     vgg_data_destroy(data);

@@ -26,7 +26,7 @@ class Options(ctypes.Structure):
     """struct vgg_image_options"""
 
     _fields_ = [("height", ctypes.c_int), ("width", ctypes.c_int), ("preprocess", ctypes.c_int),
-                ("resize", ctypes.c_int), ("crop", ctypes.c_int), ("skip_bad", ctypes.c_bool)]
+                ("resize", ctypes.c_int), ("crop", ctypes.c_int), ("decode", ctypes.c_int), ("skip_bad", ctypes.c_bool)]
 
 
 LOG = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p)
@@ -186,6 +186,36 @@ class Jpeg(Case):
             data = jpeg_bytes(Image.fromarray(picture(3)), progressive=progressive)
             for n in list(range(2, len(data) - 2, 97)) + [len(data) - 3]:
                 self.refused(self.write("cut.jpg", data[:n]))
+
+    def test_fast(self):
+        """Reduced as Pillow's draft, never below what is asked; then resized from there."""
+        for progressive in (False, True):
+            image = Image.fromarray(picture(3, 323, 421))
+            image.save(self.path("large.jpg"), quality=88, progressive=progressive)
+            for size in ((40, 52), (40, 53), (41, 52), (80, 105), (81, 105), (161, 210), (162, 210), (323, 421), (9, 400)):
+                for how, most in ((NEAREST, 0), (BILINEAR, 1), (LANCZOS, 1)):
+                    with Image.open(self.path("large.jpg")) as draft:
+                        draft.draft("RGB", size[::-1])
+                        wanted = draft.resize(size[::-1], (0, 0, 2, 1)[how])
+                    found = load(self.path("large.jpg"), *size, resize=how, decode=2)
+                    self.assertLessEqual(np.abs(found.astype(int) - np.asarray(wanted)).max(), most, (size, how))
+            whole = load(self.path("large.jpg"), 40, 52, resize=BILINEAR, decode=1)
+            self.assertGreater(np.abs(whole.astype(int) - load(self.path("large.jpg"), 40, 52, resize=2, decode=2)).max(), 1)
+        image.save(self.path("turned.jpg"), exif=exif(6))
+        for size, by in (((52, 40), 8), ((53, 40), 4), ((52, 41), 4)):
+            with Image.open(self.path("turned.jpg")) as draft:
+                draft.draft("RGB", (421 // by, 323 // by))
+                wanted = ImageOps.exif_transpose(draft).resize(size[::-1], Image.NEAREST)
+            self.assertTrue((load(self.path("turned.jpg"), *size, resize=NEAREST, decode=2) == np.asarray(wanted)).all())
+        # The middle is cut out of what the whole image is scaled to: 64 x 86, where the reduced one alone would give 85.
+        self.assertEqual((64 * 1615 // 1201, 64 * 202 // 151), (86, 85))
+        Image.fromarray(picture(3, 1201, 1615)).save(self.path("photo.jpg"), quality=88)
+        with Image.open(self.path("photo.jpg")) as draft:
+            draft.draft("RGB", (86, 64))
+            self.assertEqual(draft.size, (202, 151))
+            wanted = np.asarray(draft.resize((86, 64), Image.BILINEAR).crop((15, 4, 71, 60))).astype(int)
+        found = load(self.path("photo.jpg"), 56, 56, crop=2, decode=2)
+        self.assertLessEqual(np.abs(found - wanted).max(), 1)
 
     def test_scans_are_bounded(self):
         """Thousands of scans of a large image are refused before they are walked."""

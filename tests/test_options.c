@@ -84,6 +84,7 @@ static const struct item images[] = {
     { .words = "--preprocess torch" },
     { .words = "--resize nearest" },
     { .words = "--crop none" },
+    { .words = "--decode fast" },
     { .words = "--skip-bad", .flips = "@features" },
     { 0 },
 };
@@ -224,6 +225,7 @@ static const struct item train[] = {
     { .words = "--preprocess torch" },
     { .words = "--resize nearest" },
     { .words = "--crop none" },
+    { .words = "--decode fast" },
     { .words = "--skip-bad", .flips = IDLE "|@features" },
     { .words = "--backend auto", .flips = IDLE },
     { .words = "--backend cpu", .flips = IDLE },

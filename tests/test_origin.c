@@ -32,6 +32,7 @@ static const struct vgg_origin sample = {
     .preprocess = VGG_PREPROCESS_RESCALE,
     .resize = VGG_RESIZE_LANCZOS,
     .crop = VGG_CROP_CENTER,
+    .decode = VGG_DECODE_FAST,
     .weights = "imagenet",
     .source = "/some/where.h5",
     .decoder = "array",
@@ -70,6 +71,7 @@ Test(origin, texts_there_and_back)
         { "preprocess", "rescale" },
         { "resize", "lanczos" },
         { "crop", "center" },
+        { "decode", "fast" },
         { "weights", "imagenet" },
         { "source", "/some/where.h5" },
         { "decoder", "array" },
@@ -93,6 +95,7 @@ Test(origin, texts_there_and_back)
     cr_expect(o->pooling == VGG_POOLING_MAX && o->height == 150 && o->width == 64);
     cr_expect(o->preprocess == VGG_PREPROCESS_RESCALE && o->resize == VGG_RESIZE_LANCZOS);
     cr_expect_eq(o->crop, VGG_CROP_CENTER);
+    cr_expect_eq(o->decode, VGG_DECODE_FAST);
     cr_expect_str_eq(o->weights, "imagenet");
     cr_expect_str_eq(o->source, "/some/where.h5");
     cr_expect_str_eq(o->decoder, "array");
@@ -120,6 +123,7 @@ Test(origin, damaged_records)
         { "resize", "cubic" },
         { "resize", "default" },
         { "crop", "" },
+        { "decode", "default" },
         { "weights", "" },
         { "precision", "fp33" },
         { "format", "vgg16-features-2" },
@@ -136,6 +140,12 @@ Test(origin, damaged_records)
     vgg_origin_write(&text, &sample);
     for (size_t i = 1; i < VGG_ORIGIN_PAIRS; i++) {
         write_record(text.pair[i].key, NULL);
+        if (strcmp(text.pair[i].key, "decode") == 0) { /* records were made before there was a choice */
+            cr_assert_eq(vgg_data_open(&data, file), VGG_OK);
+            cr_expect_eq(vgg_data_origin(data)->decode, VGG_DECODE_EXACT);
+            vgg_data_destroy(data);
+            continue;
+        }
         snprintf(wanted, sizeof wanted, "%s: metadata %s is missing", file, text.pair[i].key);
         EXPECT_FAILURE(vgg_data_open(&data, file), VGG_ERR_FORMAT, wanted);
     }
@@ -195,6 +205,7 @@ Test(origin, what_differs)
         { { .preprocess = VGG_PREPROCESS_NONE }, "preprocess", "none", "rescale" },
         { { .resize = VGG_RESIZE_NEAREST }, "resize", "nearest", "lanczos" },
         { { .crop = VGG_CROP_NONE }, "crop", "none", "center" },
+        { { .decode = VGG_DECODE_EXACT }, "decode", "exact", "fast" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct vgg_origin *change = &cases[i].change;
@@ -208,6 +219,7 @@ Test(origin, what_differs)
         if (change->preprocess) o.preprocess = change->preprocess;
         if (change->resize) o.resize = change->resize;
         if (change->crop) o.crop = change->crop;
+        if (change->decode) o.decode = change->decode;
         const char *what = vgg_origin_differ(&have, &want, &o, &sample);
         cr_assert_not_null(what, "%s", cases[i].what);
         cr_expect_str_eq(what, cases[i].what);

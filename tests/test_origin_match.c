@@ -235,6 +235,7 @@ Test(origin_match, models_that_contradict)
         { { 0 }, { .preprocess = VGG_PREPROCESS_NONE }, "preprocess torch", "wants none" },
         { { 0 }, { .resize = VGG_RESIZE_BILINEAR }, "resize nearest", "wants bilinear" },
         { { 0 }, { .crop = VGG_CROP_CENTER }, "crop none", "wants center" },
+        { { 0 }, { .decode = VGG_DECODE_FAST }, "decode exact", "wants fast" },
         { { .last = "block1_conv1" }, { 0 }, "holds features of block1_conv2", "this vgg13 does not have" },
     };
     struct vgg_model *model = new_model(&network);

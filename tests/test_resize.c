@@ -80,10 +80,10 @@ Test(resize, defaults)
     float x[15 * 15 * 3];
     char why[VGG_IMAGE_WHY];
     busy(src, 37, 29);
-    struct vgg_image_pixels pixels = { 37, 29, src, NULL, "test" };
+    struct vgg_image_pixels pixels = { 37, 29, src, NULL, "test", 0, 0 };
     for (int crop = VGG_CROP_DEFAULT; crop <= VGG_CROP_CENTER; crop++) {
         struct vgg_image_options options = {
-            15, 15, VGG_PREPROCESS_NONE, VGG_RESIZE_DEFAULT, (enum vgg_crop)crop, false
+            15, 15, VGG_PREPROCESS_NONE, VGG_RESIZE_DEFAULT, (enum vgg_crop)crop, VGG_DECODE_DEFAULT, false
         };
         struct vgg_resize_window window;
         vgg_resize_window(&window, 37, 29, 15, 15, options.crop);

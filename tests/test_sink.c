@@ -190,6 +190,7 @@ Test(sink, record_beside)
                                               .preprocess = VGG_PREPROCESS_TORCH,
                                               .resize = VGG_RESIZE_LANCZOS,
                                               .crop = VGG_CROP_NONE,
+                                              .decode = VGG_DECODE_EXACT,
                                               .weights = "w",
                                               .source = "s",
                                               .decoder = "array",

@@ -12,6 +12,7 @@ static const char *const words[][MOST + 1] = {
     [VGG_NAMES_RESIZE] = { unset, "nearest", "bilinear", "lanczos" },
     [VGG_NAMES_CROP] = { unset, "none", "center" },
     [VGG_NAMES_POOLING] = { "none", "avg", "max" },
+    [VGG_NAMES_DECODE] = { unset, "exact", "fast" },
     [VGG_NAMES_OPTIMIZER] = { "rmsprop", "sgd", "adam", "adamw" },
     [VGG_NAMES_PRECISION] = { "fp32", "bf16" },
     [VGG_NAMES_COLOURS] = { "viridis", "inferno", "jet", "grey" },

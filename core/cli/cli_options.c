@@ -181,6 +181,14 @@ const struct cli_option cli_image_options[] = {
       .read = cli_read_choice,
       .names = VGG_NAMES_CROP,
       .offset = offsetof(struct vgg_image_options, crop) },
+    { .name = "decode",
+      .value = "HOW",
+      .help =
+          "exact gives all pixels of a JPEG; fast decodes it at 1/2, 1/4 or 1/8 of its size, as long as that is not "
+          "below what it is resized to (default: exact, or as the features were made)",
+      .read = cli_read_choice,
+      .names = VGG_NAMES_DECODE,
+      .offset = offsetof(struct vgg_image_options, decode) },
     { .name = "skip-bad",
       .help = "count, list and skip images that cannot be read, instead of stopping",
       .read = cli_read_flag,

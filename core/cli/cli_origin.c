@@ -23,6 +23,8 @@ enum vgg_status cli_origin_images(struct cli *cli, const char *file, const struc
     if (status == VGG_OK)
         status = check_name(cli, "resize", VGG_NAMES_RESIZE, (int)images->resize, (int)o->resize, file);
     if (status == VGG_OK) status = check_name(cli, "crop", VGG_NAMES_CROP, (int)images->crop, (int)o->crop, file);
+    if (status == VGG_OK)
+        status = check_name(cli, "decode", VGG_NAMES_DECODE, (int)images->decode, (int)o->decode, file);
     return status;
 }
 

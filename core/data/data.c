@@ -132,7 +132,7 @@ static enum vgg_status fit_stored(float *x, const struct vgg_data_store *store, 
                                   const struct vgg_image_options *images, const struct vgg_augment_options *augment,
                                   uint64_t seed, uint64_t pass, size_t index, char *why)
 {
-    struct vgg_image_pixels pixels = { store->h, store->w, NULL, NULL, name };
+    struct vgg_image_pixels pixels = { .height = store->h, .width = store->w, .name = name };
     size_t count = (size_t)store->h * (size_t)store->w;
     if (store->dtype == VGG_DTYPE_U8 && store->c == 3) {
         pixels.rgb = values;
@@ -176,9 +176,13 @@ enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, 
     }
     if (values) return fit_stored(x, store, values, name, images, augment, seed, pass, index, why);
     struct vgg_image image;
-    enum vgg_status status = vgg_image_read(&image, vgg_data_image(data, index), why);
+    /* A crop is resized from its own pixels, which a reduced image would lack. */
+    const struct vgg_image_options *fit = augment && augment->crop != 0.0f ? NULL : images;
+    enum vgg_status status = vgg_image_read_for(&image, vgg_data_image(data, index), fit, why);
     if (status != VGG_OK) return status;
-    struct vgg_image_pixels pixels = { image.height, image.width, image.rgb, NULL, name };
+    struct vgg_image_pixels pixels = {
+        image.height, image.width, image.rgb, NULL, name, image.full_height, image.full_width,
+    };
     status = vgg_vary_fit(x, &pixels, images, augment, seed, pass, index, why);
     vgg_image_finish(&image);
     return status;
@@ -193,7 +197,7 @@ enum vgg_status vgg_data_fetch_pixels(struct vgg_image *image, float *x, const s
     plain.preprocess = VGG_PREPROCESS_NONE;
     enum vgg_status status = vgg_data_fetch_quiet(data, index, &plain, NULL, 0, 0, x, why);
     if (status != VGG_OK) return status;
-    *image = (struct vgg_image) { images->height, images->width, vgg_mem_calloc(pixels, 3) };
+    *image = (struct vgg_image) { .height = images->height, .width = images->width, .rgb = vgg_mem_calloc(pixels, 3) };
     if (!image->rgb) return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory", vgg_data_path(data, index));
     for (size_t i = 0; i < pixels * 3; i++)
         image->rgb[i] = vgg_colour_byte(x[i]);

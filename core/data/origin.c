@@ -11,6 +11,7 @@
 
 enum { DIGEST = 64, DIGEST_SHOWN = 12 };
 
+static const char decode_key[] = "decode", exact_name[] = "exact"; /* older records do not have it */
 static const char format_key[] = "format", format_name[] = "vgg16-features-1";
 
 /* The members of struct vgg_origin. Those that are `compared` must agree where features meet. */
@@ -30,6 +31,7 @@ static const struct field {
     { "preprocess", NAME, true, offsetof(struct vgg_origin, preprocess), VGG_NAMES_PREPROCESS },
     { "resize", NAME, true, offsetof(struct vgg_origin, resize), VGG_NAMES_RESIZE },
     { "crop", NAME, true, offsetof(struct vgg_origin, crop), VGG_NAMES_CROP },
+    { decode_key, NAME, true, offsetof(struct vgg_origin, decode), VGG_NAMES_DECODE },
     { "weights", TEXT, false, offsetof(struct vgg_origin, weights), 0 },
     { "source", TEXT, false, offsetof(struct vgg_origin, source), 0 },
     { "decoder", TEXT, false, offsetof(struct vgg_origin, decoder), 0 },
@@ -118,6 +120,7 @@ enum vgg_status vgg_origin_read(struct vgg_origin *origin, bool *found, const st
     for (size_t i = 0; i < FIELDS; i++) {
         const char *value = vgg_st_meta(st, fields[i].key);
         struct vgg_names_list list;
+        if (!value && fields[i].key == decode_key) value = exact_name;
         if (!value) {
             return vgg_fail(VGG_ERR_FORMAT, "%s: metadata %s is missing from the record of its features; extract again",
                             path, fields[i].key);

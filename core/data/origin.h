@@ -4,7 +4,7 @@
 
 #include "core/format/safetensors.h"
 
-enum { VGG_ORIGIN_PAIRS = 15 };
+enum { VGG_ORIGIN_PAIRS = 16 };
 
 /* A record as keys and values: "format", then the members of struct vgg_origin by their names. */
 struct vgg_origin_text {

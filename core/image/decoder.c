@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/image/resize.h"
+
 enum vgg_status vgg_image_why(char why[VGG_IMAGE_WHY], enum vgg_status status, const char *format, ...)
 {
     va_list args;
@@ -13,6 +15,18 @@ enum vgg_status vgg_image_why(char why[VGG_IMAGE_WHY], enum vgg_status status, c
     for (char *c = why; *c; c++) /* one line, whatever a file is called */
         if ((unsigned char)*c < ' ' || *c == 0x7F) *c = '?';
     return status;
+}
+
+int vgg_image_reduction(const struct vgg_image_file *file, int height, int width)
+{
+    const struct vgg_image_options *fit = file->fit;
+    struct vgg_resize_window window;
+    int by = 8, h = file->orientation >= 5 ? width : height, w = file->orientation >= 5 ? height : width;
+    if (!fit || fit->decode != VGG_DECODE_FAST) return 1;
+    vgg_resize_window(&window, h, w, fit->height, fit->width, fit->crop);
+    while (by > 1 && (h < (int64_t)window.full_height * by || w < (int64_t)window.full_width * by))
+        by /= 2;
+    return by;
 }
 
 enum vgg_status vgg_image_check_extents(int64_t height, int64_t width, const char *path, char why[VGG_IMAGE_WHY])

@@ -9,6 +9,8 @@ struct vgg_image_file {
     const char *path; /* for messages */
     const uint8_t *bytes;
     size_t size;
+    const struct vgg_image_options *fit; /* what it will be fitted to; NULL: it is wanted whole */
+    int orientation;                     /* 1..8: how the fitted image lies to the stored one */
 };
 
 /* Decoders give the pixels as they are stored, not turned upright: grey is repeated, alpha dropped, of 16-bit samples
@@ -22,6 +24,8 @@ const char *vgg_jpeg_name(void);
 const char *vgg_webp_name(void);
 const char *vgg_tiff_name(void);
 
+/* The number, 1, 2, 4 or 8, by which an image of these stored extents may be reduced for `file`. */
+int vgg_image_reduction(const struct vgg_image_file *file, int height, int width);
 /* Are these extents ones that are decoded? Else the line that says why not. */
 enum vgg_status vgg_image_check_extents(int64_t height, int64_t width, const char *path, char why[VGG_IMAGE_WHY]);
 /* The check, then image->rgb for these extents. */

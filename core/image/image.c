@@ -40,14 +40,15 @@ enum vgg_status vgg_image_check_options(const struct vgg_image_options *o)
         return vgg_fail(VGG_ERR_ARGUMENT, "image size %d x %d: each side must be 1 to %d pixels", o->height, o->width,
                         VGG_IMAGE_MAX_SIDE);
     if ((unsigned)o->preprocess > VGG_PREPROCESS_NONE || (unsigned)o->resize > VGG_RESIZE_LANCZOS ||
-        (unsigned)o->crop > VGG_CROP_CENTER)
-        return vgg_fail(VGG_ERR_ARGUMENT, "image options: unknown preprocessing, resizing or cropping");
+        (unsigned)o->crop > VGG_CROP_CENTER || (unsigned)o->decode > VGG_DECODE_FAST)
+        return vgg_fail(VGG_ERR_ARGUMENT, "image options: unknown preprocessing, resizing, cropping or decoding");
     return VGG_OK;
 }
 
 void vgg_image_resolve(struct vgg_image_options *o)
 {
     if (o->crop == VGG_CROP_DEFAULT) o->crop = VGG_CROP_NONE;
+    if (o->decode == VGG_DECODE_DEFAULT) o->decode = VGG_DECODE_EXACT;
     if (o->resize == VGG_RESIZE_DEFAULT)
         o->resize = o->crop == VGG_CROP_CENTER ? VGG_RESIZE_BILINEAR : VGG_RESIZE_NEAREST;
 }
@@ -58,7 +59,9 @@ static enum vgg_status resize(float *x, const struct vgg_image_pixels *p, const 
     struct vgg_resize_window window;
     struct vgg_image_options resolved = *options, *o = &resolved;
     vgg_image_resolve(o);
-    vgg_resize_window(&window, p->height, p->width, o->height, o->width, o->crop);
+    bool reduced = p->full_height > 0;
+    vgg_resize_window(&window, reduced ? p->full_height : p->height, reduced ? p->full_width : p->width, o->height,
+                      o->width, o->crop);
     enum vgg_resize filter = o->resize;
     bool same = window.full_height == p->height && window.full_width == p->width;
     if (p->values && (same || filter == VGG_RESIZE_NEAREST))
@@ -99,9 +102,11 @@ enum vgg_status vgg_image_load(float *x, const char *path, const struct vgg_imag
     struct vgg_image image;
     enum vgg_status status = vgg_image_check_options(options);
     if (status != VGG_OK) return status;
-    status = vgg_image_read(&image, path, why);
+    status = vgg_image_read_for(&image, path, options, why);
     if (status == VGG_OK) {
-        struct vgg_image_pixels pixels = { image.height, image.width, image.rgb, NULL, path };
+        struct vgg_image_pixels pixels = {
+            image.height, image.width, image.rgb, NULL, path, image.full_height, image.full_width,
+        };
         status = vgg_image_fit(x, &pixels, options, NULL, why);
         vgg_image_finish(&image);
     }

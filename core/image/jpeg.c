@@ -159,11 +159,17 @@ static void run(struct job *job)
     info->dct_method = JDCT_ISLOW;
     info->do_fancy_upsampling = TRUE;
     info->out_color_space = info->num_components == 1 ? JCS_GRAYSCALE : info->num_components == 4 ? JCS_CMYK : JCS_RGB;
+    int by = vgg_image_reduction(job->file, (int)info->image_height, (int)info->image_width);
+    info->scale_num = 1, info->scale_denom = (unsigned)by;
     job->scan_limit = vgg_jpeg_scan_limit((int64_t)info->image_width * info->image_height);
     jpeg.start(info);
     enum vgg_status status =
         vgg_image_allocate(job->image, info->output_height, info->output_width, job->file->path, job->why);
     if (status != VGG_OK) give_up(job, status);
+    if (by > 1) {
+        job->image->full_height = (int)info->image_height;
+        job->image->full_width = (int)info->image_width;
+    }
     read_rows(job);
     jpeg.finish(info);
     job->status = VGG_OK;

@@ -107,6 +107,8 @@ static enum vgg_status turn_upright(struct vgg_image *image, int orientation)
     if (orientation >= 5) {
         int height = image->height;
         image->height = image->width, image->width = height;
+        int full = image->full_height;
+        image->full_height = image->full_width, image->full_width = full;
     }
     return VGG_OK;
 }
@@ -140,15 +142,22 @@ static enum vgg_status find_decoder(decode_fn **decode, enum vgg_format format, 
 
 enum vgg_status vgg_image_read(struct vgg_image *image, const char *path, char why[VGG_IMAGE_WHY])
 {
+    return vgg_image_read_for(image, path, NULL, why);
+}
+
+enum vgg_status vgg_image_read_for(struct vgg_image *image, const char *path, const struct vgg_image_options *options,
+                                   char why[VGG_IMAGE_WHY])
+{
     uint8_t *bytes = NULL;
     decode_fn *decode = NULL;
-    struct vgg_image_file file = { .path = path };
+    struct vgg_image_file file = { .path = path, .fit = options };
     *image = (struct vgg_image) { 0 };
     enum vgg_status status = read_file(&bytes, &file.size, MAX_FILE, NULL, path, why);
     file.bytes = bytes;
     if (status == VGG_OK) status = find_decoder(&decode, vgg_format_of(bytes, file.size), path, why);
+    if (status == VGG_OK) file.orientation = vgg_exif_orientation(bytes, file.size);
     if (status == VGG_OK) status = decode(image, &file, why);
-    if (status == VGG_OK && turn_upright(image, vgg_exif_orientation(bytes, file.size)) != VGG_OK)
+    if (status == VGG_OK && turn_upright(image, file.orientation) != VGG_OK)
         status = vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", path);
     free(bytes);
     if (status != VGG_OK) vgg_image_finish(image);

@@ -44,6 +44,7 @@ enum vgg_status vgg_origin_make(struct vgg_origin *origin, char digest[65], cons
         .preprocess = images->preprocess,
         .resize = images->resize,
         .crop = images->crop,
+        .decode = images->decode,
         .weights = model->weights,
         .source = model->source,
         .version = vgg_version(),
@@ -61,6 +62,7 @@ enum vgg_status vgg_origin_images(struct vgg_image_options *images, const struct
     if (origin && images->resize == VGG_RESIZE_DEFAULT && model->resize == VGG_RESIZE_DEFAULT)
         images->resize = origin->resize;
     if (origin && images->crop == VGG_CROP_DEFAULT && model->crop == VGG_CROP_DEFAULT) images->crop = origin->crop;
+    if (origin && images->decode == VGG_DECODE_DEFAULT) images->decode = origin->decode;
     vgg_model_images(model, images);
     if (!origin) return VGG_OK;
     const char *file = vgg_data_file(data);

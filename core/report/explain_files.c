@@ -47,7 +47,7 @@ static enum vgg_status load(struct vgg_image *image, struct vgg_resize_window *w
     enum vgg_status status = vgg_image_read(image, vgg_data_image(w->data, index), why);
     if (status != VGG_OK) return status;
     vgg_resize_window(window, image->height, image->width, o->height, o->width, o->crop);
-    struct vgg_image_pixels pixels = { image->height, image->width, image->rgb, NULL, path };
+    struct vgg_image_pixels pixels = { image->height, image->width, image->rgb, NULL, path, 0, 0 };
     status = vgg_image_fit(w->x, &pixels, o, NULL, why);
     if (status != VGG_OK) vgg_image_finish(image);
     return status;

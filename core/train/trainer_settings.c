@@ -74,6 +74,7 @@ static void add_images(struct vgg_settings *s, const struct vgg_image_options *o
     vgg_settings_add(s, "preprocessing", "%s", vgg_name(VGG_NAMES_PREPROCESS, (int)o->preprocess));
     vgg_settings_add(s, "resizing", "%s", vgg_name(VGG_NAMES_RESIZE, (int)o->resize));
     vgg_settings_add(s, "cropping", "%s", vgg_name(VGG_NAMES_CROP, (int)o->crop));
+    vgg_settings_add(s, "decoding", "%s", vgg_name(VGG_NAMES_DECODE, (int)o->decode));
     vgg_settings_add(s, "bad images left out", "%s", yes(o->skip_bad));
     vgg_settings_add_number(s, "augmentation rotate", a->rotate);
     vgg_settings_add_number(s, "augmentation shift of the height", a->shift_height);

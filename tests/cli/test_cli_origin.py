@@ -17,6 +17,7 @@ RECORD = {
     "preprocess": "torch",
     "resize": "bilinear",
     "crop": "center",
+    "decode": "exact",
     "weights": "w.safetensors",
     "source": "w.safetensors",
     "precision": "fp32",

@@ -25,7 +25,7 @@ COMMON = {
     "bench": f"{ENGINE} seed {ALWAYS}",
     "selftest": f"backend device isa precision threads {ALWAYS}",
 }
-IMAGES = "preprocess resize crop skip-bad"
+IMAGES = "preprocess resize crop decode skip-bad"
 OPTIONS = {
     "devices": "",
     "summary": "size top arch layer trainable",
@@ -166,6 +166,7 @@ class Usage(Program):
             ("preprocess", "default keras", "one of caffe, torch, rescale, none"),
             ("resize", "bicubic", "one of nearest, bilinear, lanczos"),
             ("crop", "top", "one of none, center"),
+            ("decode", "slow", "one of exact, fast"),
             ("arch", "vgg12", "one of vgg11, vgg13, vgg16, vgg19"),
             ("backend", "cuda", "one of auto, cpu, vulkan"),
             ("isa", "sse2", "one of auto, scalar, avx2, avx512, neon"),
