@@ -154,8 +154,8 @@ enum vgg_resize { VGG_RESIZE_DEFAULT, VGG_RESIZE_NEAREST, VGG_RESIZE_BILINEAR, V
 enum vgg_crop { VGG_CROP_DEFAULT /* none */, VGG_CROP_NONE, VGG_CROP_CENTER };
 
 /* EXACT gives all pixels of a JPEG as Pillow does. FAST decodes it at 1/2, 1/4 or 1/8 of its size, the smallest that is
- * not below what it is then resized to, by a smaller DCT (Pillow's Image.draft): several times as fast for photos, and
- * a little smoother. Other files, and JPEGs without libjpeg, are decoded whole. */
+ * not below what it is then resized to, by a smaller DCT (Pillow's Image.draft): in less time, and a little smoother.
+ * Other files, JPEGs without libjpeg, and those that random crops are cut from, are decoded whole. */
 enum vgg_decode { VGG_DECODE_DEFAULT /* exact */, VGG_DECODE_EXACT, VGG_DECODE_FAST };
 
 /* What is left at DEFAULT is the model's: what it was trained with, as far as it remembers. */
@@ -417,8 +417,8 @@ struct vgg_explanation {
 typedef void vgg_explanation_fn(void *user, const struct vgg_explanation *explanation);
 
 struct vgg_explain_options {
-    /* By extension: .png, the image (at most 2048 pixels a side) under the heat of its map, for one image; .html, a
-     * page with all of them; .npy, the maps alone. */
+    /* By extension: .png, the image as decoded (at most 2048 pixels a side) under the heat of its map, for one image;
+     * .html, a page with all of them; .npy, the maps alone. */
     const char *output;
     const char *map; /* .npy file beside it: float32, (h, w) for one image, else (images, h, w); NULL: none */
     int label;       /* class to explain, with chosen = true; else the predicted class of each image */

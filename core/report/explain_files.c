@@ -44,10 +44,14 @@ static enum vgg_status load(struct vgg_image *image, struct vgg_resize_window *w
         return vgg_data_fetch_pixels(image, w->x, w->data, index, o, why);
     }
     const char *path = vgg_data_path(w->data, index);
-    enum vgg_status status = vgg_image_read(image, vgg_data_image(w->data, index), why);
+    enum vgg_status status = vgg_image_read_for(image, vgg_data_image(w->data, index), o, why);
     if (status != VGG_OK) return status;
-    vgg_resize_window(window, image->height, image->width, o->height, o->width, o->crop);
-    struct vgg_image_pixels pixels = { image->height, image->width, image->rgb, NULL, path, 0, 0 };
+    bool reduced = image->full_height > 0;
+    vgg_resize_window(window, reduced ? image->full_height : image->height, reduced ? image->full_width : image->width,
+                      o->height, o->width, o->crop);
+    struct vgg_image_pixels pixels = {
+        image->height, image->width, image->rgb, NULL, path, image->full_height, image->full_width,
+    };
     status = vgg_image_fit(w->x, &pixels, o, NULL, why);
     if (status != VGG_OK) vgg_image_finish(image);
     return status;

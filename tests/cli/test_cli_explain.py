@@ -41,6 +41,21 @@ class Explain(Program):
         told = self.python("i = PIL.Image.open(sys.argv[1]); i.load(); print(i.size, i.text['Title'])", "e.png")
         self.assertEqual(told, f"(80, {50 + 18}) {name} {100 * float(probability):.1f} % (Grad-CAM, block1_conv1)")
 
+    def test_decode_fast_shows_what_the_network_sees(self):
+        if "libjpeg-turbo" not in self.succeed("--version"):
+            self.skipTest("no libjpeg-turbo")
+        self.python("r = numpy.random.default_rng(5); a = r.integers(0, 256, (275, 530, 3), dtype=numpy.uint8); "
+                    "PIL.Image.fromarray(a).save(sys.argv[1])", "noise.jpg")
+        lines = {}
+        for how, size in (("exact", (530, 275)), ("fast", (67, 35))):
+            lines[how] = self.explain("noise.jpg", "-o", how + ".png", "--decode", how)
+            predicted = self.succeed("predict", "-m", "m.safetensors", "noise.jpg", "--decode", how)
+            self.assertEqual(lines[how].split()[1:], predicted.replace(",", "").split()[1:3])
+            told = self.python("i = PIL.Image.open(sys.argv[1]); print(*i.size)", how + ".png").split()
+            self.assertEqual(int(told[0]), size[0])
+            self.assertGreater(int(told[1]), size[1])
+        self.assertNotEqual(lines["exact"], lines["fast"])
+
     def test_map_of_few_places_is_warned_of(self):
         self.train("data", "deep.safetensors", "--epochs", "0", "--layer", "block4_pool")
         run = self.run_program("explain", "-m", "deep.safetensors", "disc.png", "-o", "e.png")
