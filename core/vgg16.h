@@ -560,7 +560,7 @@ VGG_API enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *m
 struct vgg_evaluate_options {
     struct vgg_image_options images;
     int batch;       /* 0: 32 */
-    int top;         /* K of the top-K accuracy, below the number of classes; 0: none */
+    int top;         /* K of the top-K accuracy, below the number of outputs; 0: none */
     float threshold; /* 0 < t < 1: one sigmoid unit above it means class 1; 0: 0.5. Not with softmax */
     vgg_progress_fn *progress;
     void *user;

@@ -47,6 +47,21 @@ static void name_of(char *name, size_t size, const struct vgg_variant *variant)
         snprintf(name, size, "%s:%d", variant->device->backend, variant->own);
 }
 
+static enum vgg_status leave_out(struct opening *o, const struct vgg_variant *variant, const char *why)
+{
+    char name[64];
+    name_of(name, sizeof name, variant);
+    return vgg_bench_skip_add(o->bench, name, "everything", why);
+}
+
+/* Plain C and bf16 compute every convolution directly: measured under Winograd's name it would be another thing. */
+static bool is_idle(const struct opening *o, const struct vgg_variant *variant, const char *conv)
+{
+    const char *precision = o->engine->precision;
+    bool plain = strcmp(variant->isa, "scalar") == 0;
+    return strncmp(conv, "winograd", 8) == 0 && (plain || (precision && strcmp(precision, "bf16") == 0));
+}
+
 /* Opens one variant, unless it is there already under the same name. conv: of the CPU; NULL: as for all. */
 static enum vgg_status add(struct opening *o, const struct vgg_variant *variant, const char *conv)
 {
@@ -55,6 +70,7 @@ static enum vgg_status add(struct opening *o, const struct vgg_variant *variant,
     name_of(subject.device.name, sizeof subject.device.name, variant);
     if (is_cpu(variant)) {
         if (!conv) conv = o->engine->conv ? o->engine->conv : "auto";
+        if (is_idle(o, variant, conv)) return leave_out(o, variant, "Winograd needs fp32 and a level above scalar");
         how.conv = conv;
         snprintf(subject.device.isa, sizeof subject.device.isa, "%s", variant->isa);
         snprintf(subject.device.conv, sizeof subject.device.conv, "%s", conv);
@@ -75,13 +91,6 @@ static enum vgg_status add(struct opening *o, const struct vgg_variant *variant,
     subject.memory = o->engine->memory ? o->engine->memory : subject.backend->device.memory;
     item[o->subjects->count++] = subject;
     return VGG_OK;
-}
-
-static enum vgg_status leave_out(struct opening *o, const struct vgg_variant *variant, const char *why)
-{
-    char name[64];
-    name_of(name, sizeof name, variant);
-    return vgg_bench_skip_add(o->bench, name, "everything", why);
 }
 
 /* The processor: one level ("auto": the best), or all (isa NULL). Plain C is the reference and slow: it is left out of

@@ -137,13 +137,13 @@ const struct cli_command cli_convert = {
     .name = "convert",
     .arguments = "IN OUT",
     .purpose = "Converts weights or a model between Keras, PyTorch and ONNX files",
-    .details =
-        "IN is a Keras .h5, a PyTorch .pth or a safetensors file with torchvision, timm or Keras names, or a model "
-        "that `vgg16 train` wrote, whose head is carried over. OUT ends in .safetensors (Keras or torchvision "
-        "names), .h5 (Keras loads it), .pth (torch.load reads it, names as torchvision's, dense layers as "
-        "classifier.0, .3, .6 ...) or .onnx (input N x 3 x height x width, preprocessed as the metadata `input` "
-        "says). With --head or --classes a classifier that another program trained becomes a model for "
-        "predict, evaluate, explain and train --from.\nJSON: input, output",
+    .details = "IN is a Keras .h5 or .keras, a PyTorch .pth or a safetensors file with torchvision, timm or Keras "
+               "names, or a model "
+               "that `vgg16 train` wrote, whose head is carried over. OUT ends in .safetensors (Keras or torchvision "
+               "names), .h5 (Keras loads it), .pth (torch.load reads it, names as torchvision's, dense layers as "
+               "classifier.0, .3, .6 ...) or .onnx (input N x 3 x height x width, preprocessed as the metadata `input` "
+               "says). With --head or --classes a classifier that another program trained becomes a model for "
+               "predict, evaluate, explain and train --from.\nJSON: input, output",
     .needs = "IN or OUT",
     .groups = groups,
     .min = 2,

@@ -131,10 +131,13 @@ static enum vgg_status check_model(struct cli *cli, const struct evaluate *o, co
 {
     int classes = vgg_model_class_count(model);
     struct vgg_layer_info last;
+    enum vgg_status status = vgg_model_layer(model, vgg_model_layer_count(model) - 1, &last);
+    if (status == VGG_OK && o->top && last.channels == 1) {
+        return cli_usage(cli, "--top: only with a model of several outputs; one sigmoid unit takes --threshold");
+    }
     if (o->top >= classes) {
         return cli_usage(cli, "--top %d: must be below the number of classes, which is %d", o->top, classes);
     }
-    enum vgg_status status = vgg_model_layer(model, vgg_model_layer_count(model) - 1, &last);
     if (status != VGG_OK || o->threshold == 0.0f || last.channels == 1) return status;
     return cli_usage(cli, "--threshold: only with a model that ends in one sigmoid unit");
 }

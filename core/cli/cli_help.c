@@ -74,10 +74,11 @@ const char cli_program_help[] =
 const char cli_data_help[] =
     "DATA is a folder with one subfolder per class (classes in the order of their names); a folder of images, one "
     "image, or a .txt file with an image path a line (no labels); a .safetensors file with x (N,H,W,3 float32 or "
-    "uint8; or features) and y (N, int64); or idx:IMAGES,LABELS (MNIST's format, gzip or not). In a folder the files "
-    "named .jpg .jpeg .jfif .jpe .jfi .png .bmp are read; other kinds and subfolders of a class are left out with a "
-    "warning that counts them. At its end, "
-    "?classes=0,3,5 keeps these classes and ?per_class=N the first N of each; both join by &.";
+    "uint8; or features) and y (N, int64); or idx:IMAGES,LABELS (MNIST's format, gzip or not). Images are "
+    "JPEG, PNG, BMP, GIF, WebP and TIFF files; folders below a class belong to it, and what else a folder holds is "
+    "left "
+    "out with a warning that counts it. At its end, ?classes=0,3,5 keeps these classes and ?per_class=N the first N of "
+    "each; both join by &.";
 
 static void program_help(void)
 {

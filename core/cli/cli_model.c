@@ -103,7 +103,7 @@ enum vgg_status cli_model_fits(struct cli *cli, const struct vgg_model *model, c
         return cli_usage(cli, "--arch %s: %s is a %s", arch, path, vgg_model_arch(model));
     }
     if (height && (height != h || width != w)) {
-        return cli_usage(cli, "--size: the head of %s fits an input of %dx%d only", path, h, w);
+        return cli_usage(cli, "--size: %s was made for %dx%d; leave --size out", path, h, w);
     }
     return VGG_OK;
 }

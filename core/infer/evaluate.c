@@ -152,6 +152,9 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
         CHECK(vgg_fail(VGG_ERR_ARGUMENT, "top %d: must be below the number of classes, %d", options->top, classes));
     }
     bool sigmoid = arch->layer[arch->count - 1].c == 1;
+    if (options->top && sigmoid) {
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "top %d: one sigmoid unit has no second class", options->top));
+    }
     if (options->threshold != 0.0f && !(sigmoid && options->threshold > 0.0f && options->threshold < 1.0f)) {
         CHECK(vgg_fail(VGG_ERR_ARGUMENT, "threshold %g: must be between 0 and 1, and the model end in one sigmoid unit",
                        (double)options->threshold));

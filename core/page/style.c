@@ -30,7 +30,7 @@ const char *const vgg_html_style[] = {
     ".card{background:var(--card);border:1px solid var(--line);border-radius:10px;margin:0;padding:.85rem 1rem;"
     "min-width:0}\n"
     ".wide{grid-column:1/-1}\n"
-    "figcaption{font-weight:600;margin-bottom:.35rem}\n"
+    "figcaption{font-weight:600;margin-bottom:.35rem;overflow-wrap:anywhere}\n"
     ".card p{color:var(--soft)}\n",
 
     /* Numbers, lists, tables. */

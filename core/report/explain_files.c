@@ -63,7 +63,7 @@ static enum vgg_status write_picture(const struct work *w, struct vgg_image *hot
     char class[VGG_EXPLAIN_TEXT], title[VGG_EXPLAIN_TEXT + 128];
     const struct vgg_arch *arch = &w->explain->model->arch;
     vgg_explain_class(class, w->explain->model, e->label);
-    snprintf(title, sizeof title, "%s %.1f %% (Grad-CAM, %s)", class, 100.0 * (double)e->probabilities[e->label],
+    snprintf(title, sizeof title, "%.1f %% %s (Grad-CAM, %s)", 100.0 * (double)e->probabilities[e->label], class,
              arch->layer[w->explain->layer].name);
     enum vgg_status status = vgg_caption_append(hot, title);
     return status == VGG_OK ? vgg_picture_write(w->picture, hot, title) : status;

@@ -92,6 +92,13 @@ class Bench(Program):
         self.assertGreater(page.count('<rect class="h"'), 20)
         self.assertNotRegex(page, r"<script|https?://(?!www\.w3\.org)")
 
+    def test_winograd_where_it_is_not(self):
+        """Plain C computes directly: it is not measured under Winograd's name."""
+        told = self.json(*SMALL, "--on", "cpu:scalar:winograd4,cpu:scalar:direct", "--pass", "forward")
+        self.assertEqual([result["device"] for result in told["results"]], ["cpu:scalar:direct"])
+        (left,) = [entry for entry in told["skipped"] if entry["device"] == "cpu:scalar"]
+        self.assertIn("Winograd needs fp32 and a level above scalar", left["why"])
+
     def test_compare(self):
         first = self.json(*SMALL, "--on", "cpu:auto", "--pass", "forward", "--repeats", "9")
         self.assertNotIn("comparison", first)

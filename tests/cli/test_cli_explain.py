@@ -39,7 +39,7 @@ class Explain(Program):
         self.assertRegex(line, r"^disc.png: (cat|dog) [01]\.\d{4}\n$")
         _, name, probability = line.split()
         told = self.python("i = PIL.Image.open(sys.argv[1]); i.load(); print(i.size, i.text['Title'])", "e.png")
-        self.assertEqual(told, f"(80, {50 + 18}) {name} {100 * float(probability):.1f} % (Grad-CAM, block1_conv1)")
+        self.assertEqual(told, f"(80, {50 + 18}) {100 * float(probability):.1f} % {name} (Grad-CAM, block1_conv1)")
 
     def test_decode_fast_shows_what_the_network_sees(self):
         if "libjpeg-turbo" not in self.succeed("--version"):

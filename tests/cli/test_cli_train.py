@@ -193,7 +193,7 @@ class Train(Program):
         self.assertLess(self.json("evaluate", "data", "-m", "n.safetensors")["loss"], before)
         self.usage("--preprocess torch: m.safetensors was trained with rescale", "train", "data", "--from",
                    "m.safetensors", "-o", "n.safetensors", "--preprocess", "torch")
-        self.usage("--size: the head of m.safetensors fits an input of 32x32 only", "train", "data", "--from",
+        self.usage("--size: m.safetensors was made for 32x32; leave --size out", "train", "data", "--from",
                    "m.safetensors", "-o", "n.safetensors", "--size", "32x36")
         self.usage("--arch vgg16: m.safetensors is a vgg11", "train", "data", "--from", "m.safetensors", "-o",
                    "n.safetensors", "--arch", "vgg16")

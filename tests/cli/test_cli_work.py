@@ -61,7 +61,7 @@ class Summary(Program):
         self.assertEqual(table["trainable_parameters"], 65)
         self.assertEqual([layer["name"] for layer in table["layers"]][:2], ["block1_conv1", "block1_pool"])
         self.assertEqual(self.json("summary", "m.safetensors", "--size", "32")["input"], [32, 32, 3])
-        self.usage("--size: the head of m.safetensors fits", "summary", "m.safetensors", "--size", "64")
+        self.usage("--size: m.safetensors was made for", "summary", "m.safetensors", "--size", "64")
 
 
 class Extract(Program):
@@ -111,7 +111,7 @@ class Extract(Program):
         dense = ["extract", "data", "--weights", "m.safetensors", "--layer", "dense_1", "-o", "f.npy"]
         self.assertEqual(self.json(*dense, "--arch", "vgg11", "--size", "32")["shape"], [1, 1, 1])
         self.usage("--arch vgg13: m.safetensors is a vgg11", *dense, "--arch", "vgg13")
-        self.usage("--size: the head of m.safetensors fits an input of 32x32 only", *dense, "--size", "32x48")
+        self.usage("--size: m.safetensors was made for 32x32; leave --size out", *dense, "--size", "32x48")
 
     def test_skip_bad(self):
         with open(self.path("data/cat/text.jpg"), "w") as f:
@@ -212,12 +212,13 @@ class EvaluateAndPredict(Program):
             self.assertEqual(sum(row["predicted"] == "dog" for row in csv.DictReader(f)), 5)
         pairs = [(a[0] > b[0]) + 0.5 * (a[0] == b[0]) for a in p for b in p if (a[1], b[1]) == ("dog", "cat")]
         self.assertAlmostEqual(told["auc"], sum(pairs) / len(pairs))
-        self.usage("--top 2: must be below the number of classes, which is 2", "evaluate", "data", "-m", "w.safetensors",
-                   "--top", "2")
+        self.usage("--top: only with a model of several outputs", "evaluate", "data", "-m", "w.safetensors", "--top", "1")
         write_folder(self.path("three"), ("a", "b", "c"), count=3)
         self.succeed("train", "three", *TINY, "--head", "gap,dense:3:softmax", "--epochs", "1", "-o", "s.safetensors")
         self.usage("--threshold: only with a model that ends in one sigmoid", "evaluate", "three", "-m", "s.safetensors",
                    "--threshold", "0.4")
+        self.usage("--top 3: must be below the number of classes, which is 3", "evaluate", "three", "-m", "s.safetensors",
+                   "--top", "3")
         told = self.json("evaluate", "three", "-m", "s.safetensors", "--top", "2", "--report", "r.html")
         self.assertGreaterEqual(told["top_accuracy"], told["accuracy"])
         text = self.succeed("evaluate", "three", "-m", "s.safetensors", "--top", "2")
