@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "core/base/file.h"
+#include "core/base/library.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/base/os.h"
 #include "core/base/os_thread.h"
 
 enum { MOST_ENTRIES = 65536, MOST_NAME = 1024, PIECE = 1 << 24 };
@@ -57,10 +57,7 @@ static struct {
 static void open_library(void)
 {
     static const char *const names[] = { "libminizip.so.1", "libminizip.so", "libminizip.1.dylib", "libminizip.dylib" };
-    const struct {
-        const char *name;
-        void *slot;
-    } wanted[] = {
+    const struct vgg_library_entry entries[] = {
         { "unzOpen64", &lib.unzOpen64 },
         { "unzClose", &lib.unzClose },
         { "unzGoToFirstFile", &lib.unzGoToFirstFile },
@@ -78,15 +75,8 @@ static void open_library(void)
         { "zipCloseFileInZip", &lib.zipCloseFileInZip },
         { "zipClose", &lib.zipClose },
     };
-    void *handle = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !handle; i++)
-        handle = vgg_os_library_open(names[i]);
-    lib.opened = handle != NULL;
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted && lib.opened; i++) {
-        void *function = vgg_os_library_symbol(handle, wanted[i].name);
-        lib.opened = function != NULL;
-        memcpy(wanted[i].slot, &function, sizeof function);
-    }
+    for (size_t i = 0; i < sizeof names / sizeof *names && !lib.opened; i++)
+        lib.opened = vgg_library_open(names[i], entries, sizeof entries / sizeof *entries);
 }
 
 static bool has_library(void)

@@ -5,9 +5,9 @@
 
 #include <jpeglib.h>
 
+#include "core/base/library.h"
 #include "core/base/os_thread.h"
 #include "core/image/jpeg_head.h"
-#include "core/image/library.h"
 
 #define QUOTE_TOKEN(token) #token
 #define QUOTE(macro) QUOTE_TOKEN(macro)

@@ -6,10 +6,10 @@
 
 #include <tiffio.h>
 
+#include "core/base/library.h"
 #include "core/base/log.h"
 #include "core/base/os_thread.h"
 #include "core/image/decoder.h"
-#include "core/image/library.h"
 
 /* MAX_SAMPLES: of one pixel, as far as they are unpacked here. MAX_ALLOCATION: of libtiff itself, at once. */
 enum { MAX_SAMPLES = 8, MAX_ALLOCATION = 1 << 30, TEXT = 256 };

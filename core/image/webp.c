@@ -4,9 +4,9 @@
 
 #include <webp/decode.h>
 
+#include "core/base/library.h"
 #include "core/base/os_thread.h"
 #include "core/image/decoder.h"
-#include "core/image/library.h"
 
 static struct {
     int (*version)(void);

@@ -1,4 +1,4 @@
-#include "core/image/library.h"
+#include "core/base/library.h"
 
 #include <string.h>
 

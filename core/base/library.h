@@ -1,6 +1,6 @@
 /* library.h: shared libraries that are opened when they are first needed. */
-#ifndef CORE_IMAGE_LIBRARY_H
-#define CORE_IMAGE_LIBRARY_H
+#ifndef CORE_BASE_LIBRARY_H
+#define CORE_BASE_LIBRARY_H
 
 #include <stdbool.h>
 #include <stddef.h>
