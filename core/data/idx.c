@@ -7,6 +7,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "core/base/bytes.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 
@@ -42,8 +43,7 @@ static enum vgg_status read_idx(uint8_t **out, size_t extent[MAX_IDX_RANK], int 
                        rank == 1 ? "" : "s"));
     CHECK(read_exactly(file, header + 4, 4 * (size_t)rank, path));
     for (int i = 0; i < rank; i++) {
-        const uint8_t *at = header + 4 + 4 * i;
-        extent[i] = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
+        extent[i] = (size_t)vgg_bytes_big(header + 4 + 4 * i, 4);
         size = vgg_mem_mul(size, extent[i]);
     }
     if (size == 0) CHECK(vgg_fail(VGG_ERR_FORMAT, "%s: holds nothing", path));

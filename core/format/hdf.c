@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
@@ -29,13 +30,13 @@ static bool read_superblock(struct vgg_hdf *hdf)
     if (!at || memcmp(at, signature, sizeof signature) != 0) return false;
     int version = at[8];
     if (version >= 2) { /* 9: sizes; 12: base; 20: extension; 28: end of file; 36: root */
-        hdf->root = vgg_hdf_number(at + 36, 8);
-        return version <= 3 && at[9] == 8 && at[10] == 8 && vgg_hdf_number(at + 12, 8) == 0;
+        hdf->root = vgg_bytes_little(at + 36, 8);
+        return version <= 3 && at[9] == 8 && at[10] == 8 && vgg_bytes_little(at + 12, 8) == 0;
     }
     size_t base = version == 1 ? 28 : 24; /* then base, free space, end of file, driver, root's symbol table entry */
     at = vgg_hdf_at(hdf, 0, base + 72);
-    if (!at || at[13] != 8 || at[14] != 8 || vgg_hdf_number(at + base, 8) != 0) return false;
-    hdf->root = vgg_hdf_number(at + base + 40, 8);
+    if (!at || at[13] != 8 || at[14] != 8 || vgg_bytes_little(at + base, 8) != 0) return false;
+    hdf->root = vgg_bytes_little(at + base + 40, 8);
     return true;
 }
 
@@ -76,7 +77,7 @@ bool vgg_hdf_is_dense(const struct vgg_hdf *hdf, uint64_t object)
         if (!vgg_hdf_message(&message, hdf, object, types[i], 0) || message.size < 2) continue;
         /* version, flags, highest creation index where tracked (8 bytes of links, 2 of attributes), heap */
         size_t at = 2 + (message.data[1] & 1 ? (i == 0 ? 8u : 2u) : 0u);
-        if (message.size >= at + 8 && vgg_hdf_number(message.data + at, 8) != UINT64_MAX) return true;
+        if (message.size >= at + 8 && vgg_bytes_little(message.data + at, 8) != UINT64_MAX) return true;
     }
     return false;
 }
@@ -105,15 +106,15 @@ static bool list_symbols(struct listing *listing, uint64_t address)
 {
     const unsigned char *at = vgg_hdf_at(listing->hdf, address, 8);
     if (!at || memcmp(at, "SNOD", 4) != 0) return false;
-    uint64_t count = vgg_hdf_number(at + 6, 2);
+    uint64_t count = vgg_bytes_little(at + 6, 2);
     at = vgg_hdf_at(listing->hdf, address + 8, count * 40);
     for (uint64_t i = 0; at && i < count; i++, at += 40) {
-        uint64_t name = vgg_hdf_number(at, 8), object = vgg_hdf_number(at + 8, 8);
+        uint64_t name = vgg_bytes_little(at, 8), object = vgg_bytes_little(at + 8, 8);
         if (name >= listing->names_size || !memchr(listing->names + name, '\0', (size_t)(listing->names_size - name)) ||
             listing->links++ == MOST_LINKS) {
             return false;
         }
-        if (vgg_hdf_number(at + 16, 4) == 2) continue;
+        if (vgg_bytes_little(at + 16, 4) == 2) continue;
         if (!listing->fn(listing->user, (const char *)listing->names + name, object)) return false;
     }
     return at;
@@ -126,10 +127,10 @@ static bool list_tree(struct listing *listing, uint64_t address, int level)
     if (!at || memcmp(at, "TREE", 4) != 0 || at[4] != 0 || listing->nodes++ == MOST_NODES) return false;
     if (at[5] > DEEPEST_TREE || (level >= 0 && at[5] != level)) return false;
     level = at[5];
-    uint64_t count = vgg_hdf_number(at + 6, 2);
+    uint64_t count = vgg_bytes_little(at + 6, 2);
     at = vgg_hdf_at(listing->hdf, address + 24, count * 16 + 8);
     for (uint64_t i = 0; at && i < count; i++) {
-        uint64_t child = vgg_hdf_number(at + i * 16 + 8, 8);
+        uint64_t child = vgg_bytes_little(at + i * 16 + 8, 8);
         if (!(level ? list_tree(listing, child, level - 1) : list_symbols(listing, child))) return false;
     }
     return at;
@@ -148,12 +149,12 @@ static bool list_link(struct listing *listing, const struct vgg_hdf_message *mes
     if (flags & 16) at++;
     if (type != 0) return true;
     if (end - at < wide) return false;
-    uint64_t length = vgg_hdf_number(at, wide);
+    uint64_t length = vgg_bytes_little(at, wide);
     at += wide;
     if (length >= sizeof name || (uint64_t)(end - at) < length + 8 || listing->links++ == MOST_LINKS) return false;
     memcpy(name, at, (size_t)length);
     name[length] = '\0';
-    return listing->fn(listing->user, name, vgg_hdf_number(at + length, 8));
+    return listing->fn(listing->user, name, vgg_bytes_little(at + length, 8));
 }
 
 bool vgg_hdf_list(const struct vgg_hdf *hdf, uint64_t group, vgg_hdf_link_fn *fn, void *user)
@@ -162,11 +163,11 @@ bool vgg_hdf_list(const struct vgg_hdf *hdf, uint64_t group, vgg_hdf_link_fn *fn
     struct vgg_hdf_message message;
     if (vgg_hdf_message(&message, hdf, group, VGG_HDF_SYMBOL_TABLE, 0)) {
         if (message.size < 16) return false;
-        const unsigned char *heap = vgg_hdf_at(hdf, vgg_hdf_number(message.data + 8, 8), 32);
+        const unsigned char *heap = vgg_hdf_at(hdf, vgg_bytes_little(message.data + 8, 8), 32);
         if (!heap || memcmp(heap, "HEAP", 4) != 0) return false;
-        listing.names_size = vgg_hdf_number(heap + 8, 8);
-        listing.names = vgg_hdf_at(hdf, vgg_hdf_number(heap + 24, 8), listing.names_size);
-        return listing.names && list_tree(&listing, vgg_hdf_number(message.data, 8), -1);
+        listing.names_size = vgg_bytes_little(heap + 8, 8);
+        listing.names = vgg_hdf_at(hdf, vgg_bytes_little(heap + 24, 8), listing.names_size);
+        return listing.names && list_tree(&listing, vgg_bytes_little(message.data, 8), -1);
     }
     struct vgg_hdf_walk walk;
     if (!vgg_hdf_walk_begin(&walk, hdf, group)) return false;
@@ -226,7 +227,7 @@ static bool take_apart(struct attribute *attribute, const struct vgg_hdf_message
     if (version > 1 && at[1] & 3) return false; /* type or space kept elsewhere */
     size_t size[3], head = version == 3 ? 9 : 8;
     for (int i = 0; i < 3; i++) {
-        size[i] = (size_t)vgg_hdf_number(at + 2 + 2 * i, 2);
+        size[i] = (size_t)vgg_bytes_little(at + 2 + 2 * i, 2);
         if (version == 1) size[i] = (size[i] + 7) & ~(size_t)7;
     }
     if (message->size < head + size[0] + size[1] + size[2]) return false;
@@ -282,16 +283,16 @@ bool vgg_hdf_attribute(const struct vgg_hdf *hdf, uint64_t object, int index, ch
  */
 static const unsigned char *heap_string(const struct vgg_hdf *hdf, const unsigned char *at, size_t *length)
 {
-    uint64_t collection = vgg_hdf_number(at + 4, 8), index = vgg_hdf_number(at + 12, 4);
-    *length = (size_t)vgg_hdf_number(at, 4);
+    uint64_t collection = vgg_bytes_little(at + 4, 8), index = vgg_bytes_little(at + 12, 4);
+    *length = (size_t)vgg_bytes_little(at, 4);
     const unsigned char *head = vgg_hdf_at(hdf, collection, 16);
     if (*length == 0) return at;
     if (!head || memcmp(head, "GCOL", 4) != 0) return NULL;
-    uint64_t size = vgg_hdf_number(head + 8, 8);
+    uint64_t size = vgg_bytes_little(head + 8, 8);
     if (!vgg_hdf_at(hdf, collection, size)) return NULL;
     for (uint64_t offset = 16; size >= 16 && offset <= size - 16;) {
         const unsigned char *object = head + offset;
-        uint64_t number = vgg_hdf_number(object, 2), bytes = vgg_hdf_number(object + 8, 8);
+        uint64_t number = vgg_bytes_little(object, 2), bytes = vgg_bytes_little(object + 8, 8);
         if (bytes > size - offset - 16) return NULL;
         if (number == index && number != 0) return bytes >= *length ? object + 16 : NULL;
         if (number == 0) return NULL; /* the free space at the end */
@@ -311,7 +312,7 @@ static bool append_strings(char ***out, size_t *count, const struct vgg_hdf *hdf
     if (n == 0) return true;
     if (attribute->type_size < 8 || n > MOST_STRINGS || *count + n > MOST_STRINGS) return false;
     int class = attribute->type[0] & 15;
-    size_t element = (size_t)vgg_hdf_number(attribute->type + 4, 4);
+    size_t element = (size_t)vgg_bytes_little(attribute->type + 4, 4);
     bool variable = class == VARIABLE && (attribute->type[1] & 15) == 1 && element == 16;
     if ((class != STRING && !variable) || element == 0 || vgg_mem_mul(n, element) > attribute->values_size)
         return false;

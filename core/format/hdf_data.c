@@ -4,6 +4,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "core/base/bytes.h"
 #include "core/base/mem.h"
 
 enum {
@@ -33,10 +34,10 @@ static bool read_type(struct vgg_hdf_data *data, const struct vgg_hdf_message *m
     if (message->shared || message->size < 20 || (at[0] & 15) != 1 || at[1] & 0x40) return false;
     data->big_endian = at[1] & 1;
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-        if (vgg_hdf_number(at + 4, 4) == formats[i].size && vgg_hdf_number(at + 8, 2) == 0 &&
-            vgg_hdf_number(at + 10, 2) == 8 * formats[i].size && at[12] == formats[i].exponent_at &&
+        if (vgg_bytes_little(at + 4, 4) == formats[i].size && vgg_bytes_little(at + 8, 2) == 0 &&
+            vgg_bytes_little(at + 10, 2) == 8 * formats[i].size && at[12] == formats[i].exponent_at &&
             at[13] == formats[i].exponent_bits && at[14] == 0 && at[15] == formats[i].fraction_bits &&
-            vgg_hdf_number(at + 16, 4) == formats[i].bias) {
+            vgg_bytes_little(at + 16, 4) == formats[i].bias) {
             data->dtype = formats[i].dtype;
             return true;
         }
@@ -54,11 +55,11 @@ static bool read_filters(struct vgg_hdf_data *data, const struct vgg_hdf_message
     at += version == 1 ? 8 : 2;
     for (int i = 0; i < data->filters; i++) {
         if (end - at < (version == 1 ? 8 : 6)) return false;
-        data->filter[i] = (int)vgg_hdf_number(at, 2);
+        data->filter[i] = (int)vgg_bytes_little(at, 2);
         if (data->filter[i] != DEFLATE && data->filter[i] != SHUFFLE && data->filter[i] != FLETCHER32) return false;
-        size_t name = version == 1 ? (size_t)vgg_hdf_number(at + 2, 2) : 0; /* version 2 names only others' filters */
+        size_t name = version == 1 ? (size_t)vgg_bytes_little(at + 2, 2) : 0; /* version 2 names only others' filters */
         at += version == 1 ? 4 : 2;
-        size_t values = (size_t)vgg_hdf_number(at + 2, 2);
+        size_t values = (size_t)vgg_bytes_little(at + 2, 2);
         at += 4;
         size_t skip = ((name + 7) & ~(size_t)7) + 4 * (values + (version == 1 && values % 2));
         if ((size_t)(end - at) < skip) return false;
@@ -73,10 +74,10 @@ static bool read_chunking(struct vgg_hdf_data *data, const struct vgg_hdf *hdf, 
     size_t element = vgg_dtype_size(data->dtype);
     *why = "has damaged chunks";
     if (size < 9 || at[0] != data->rank + 1 || data->rank == 0 || size < 9 + 4 * ((size_t)data->rank + 1)) return false;
-    data->tree = vgg_hdf_number(at + 1, 8);
+    data->tree = vgg_bytes_little(at + 1, 8);
     data->chunk_count = 1;
     for (int i = 0; i < data->rank; i++) {
-        data->chunk[i] = (uint32_t)vgg_hdf_number(at + 9 + 4 * i, 4);
+        data->chunk[i] = (uint32_t)vgg_bytes_little(at + 9 + 4 * i, 4);
         if (data->chunk[i] == 0) return false;
         data->chunk_count = vgg_mem_mul(data->chunk_count, data->chunk[i]);
     }
@@ -100,11 +101,11 @@ static bool read_layout(struct vgg_hdf_data *data, const struct vgg_hdf *hdf, co
     if (message->shared || message->size < 4 || (at[0] != 3 && (at[0] != 4 || at[1] == CHUNKED))) return false;
     if (at[1] == CHUNKED) return read_chunking(data, hdf, at + 2, message->size - 2, why);
     if (at[1] == COMPACT) {
-        size_t stored = (size_t)vgg_hdf_number(at + 2, 2);
+        size_t stored = (size_t)vgg_bytes_little(at + 2, 2);
         if (stored <= message->size - 4 && size <= stored) data->values = at + 4;
     } else if (at[1] == CONTIGUOUS && message->size >= 18) {
-        uint64_t stored = vgg_hdf_number(at + 10, 8);
-        if (size <= stored) data->values = vgg_hdf_at(hdf, vgg_hdf_number(at + 2, 8), stored);
+        uint64_t stored = vgg_bytes_little(at + 10, 8);
+        if (size <= stored) data->values = vgg_hdf_at(hdf, vgg_bytes_little(at + 2, 8), stored);
     } else {
         return false;
     }
@@ -206,13 +207,13 @@ static void place_chunk(const struct reading *reading, const unsigned char *chun
 static bool read_chunk(struct reading *reading, const unsigned char *key, uint64_t address)
 {
     const struct vgg_hdf_data *data = reading->data;
-    uint64_t start[VGG_MAX_RANK], mask = vgg_hdf_number(key + 4, 4);
-    size_t size = (size_t)vgg_hdf_number(key, 4);
+    uint64_t start[VGG_MAX_RANK], mask = vgg_bytes_little(key + 4, 4);
+    size_t size = (size_t)vgg_bytes_little(key, 4);
     const unsigned char *bytes = vgg_hdf_at(reading->hdf, address, size);
     if (!bytes || reading->left == 0) return false;
     reading->left--;
     for (int i = 0; i < data->rank; i++) {
-        start[i] = vgg_hdf_number(key + 8 + 8 * (size_t)i, 8);
+        start[i] = vgg_bytes_little(key + 8 + 8 * (size_t)i, 8);
         if (start[i] >= data->shape[i]) return false;
     }
     for (int i = data->filters - 1; i >= 0; i--) {
@@ -240,11 +241,11 @@ static bool read_tree(struct reading *reading, uint64_t address, int level, int 
     if (!at || memcmp(at, "TREE", 4) != 0 || at[4] != 1 || --*nodes < 0) return false;
     if (at[5] > DEEPEST_TREE || (level >= 0 && at[5] != level)) return false;
     level = at[5];
-    uint64_t count = vgg_hdf_number(at + 6, 2);
+    uint64_t count = vgg_bytes_little(at + 6, 2);
     at = vgg_hdf_at(reading->hdf, address + 24, count * (key + 8) + key);
     for (uint64_t i = 0; at && i < count; i++) {
         const unsigned char *entry = at + i * (key + 8);
-        uint64_t child = vgg_hdf_number(entry + key, 8);
+        uint64_t child = vgg_bytes_little(entry + key, 8);
         if (!(level ? read_tree(reading, child, level - 1, nodes) : read_chunk(reading, entry, child))) return false;
     }
     return at;

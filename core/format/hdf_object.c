@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/base/mem.h"
 
 enum { MOST_MESSAGES = 1 << 14 }; /* of one object header; files of Keras stay far below */
@@ -9,14 +10,6 @@ enum { MOST_MESSAGES = 1 << 14 }; /* of one object header; files of Keras stay f
 const unsigned char *vgg_hdf_at(const struct vgg_hdf *hdf, uint64_t address, uint64_t size)
 {
     return address <= hdf->size && size <= hdf->size - address ? hdf->map + address : NULL;
-}
-
-uint64_t vgg_hdf_number(const unsigned char *at, int bytes)
-{
-    uint64_t value = 0;
-    for (int i = bytes - 1; i >= 0; i--)
-        value = value << 8 | at[i];
-    return value;
 }
 
 /* ---- object headers ---- */
@@ -34,13 +27,13 @@ bool vgg_hdf_walk_begin(struct vgg_hdf_walk *walk, const struct vgg_hdf *hdf, ui
         walk->version = 2;
         walk->message_head = flags & 4 ? 6 : 4;
         walk->block[0].address = object + head + (uint64_t)wide;
-        walk->block[0].size = vgg_hdf_number(at, wide);
+        walk->block[0].size = vgg_bytes_little(at, wide);
         return true;
     }
     walk->version = 1;
     walk->message_head = 8;
     walk->block[0].address = object + 16;
-    walk->block[0].size = vgg_hdf_number(at + 8, 4);
+    walk->block[0].size = vgg_bytes_little(at + 8, 4);
     return at[0] == 1;
 }
 
@@ -48,7 +41,7 @@ bool vgg_hdf_walk_begin(struct vgg_hdf_walk *walk, const struct vgg_hdf *hdf, ui
 static bool walk_continue(struct vgg_hdf_walk *walk, const struct vgg_hdf_message *message)
 {
     if (message->size < 16 || walk->blocks == VGG_HDF_BLOCKS) return false;
-    uint64_t address = vgg_hdf_number(message->data, 8), size = vgg_hdf_number(message->data + 8, 8);
+    uint64_t address = vgg_bytes_little(message->data, 8), size = vgg_bytes_little(message->data + 8, 8);
     if (!vgg_hdf_at(walk->hdf, address, size)) return false;
     if (walk->version == 2) {
         if (size < 8) return false;
@@ -71,8 +64,8 @@ bool vgg_hdf_walk_next(struct vgg_hdf_walk *walk, struct vgg_hdf_message *messag
         }
         if (!at) return false;
         int flags = walk->version == 1 ? at[4] : at[3];
-        message->type = walk->version == 1 ? (int)vgg_hdf_number(at, 2) : at[0];
-        message->size = (size_t)vgg_hdf_number(at + (walk->version == 1 ? 2 : 1), 2);
+        message->type = walk->version == 1 ? (int)vgg_bytes_little(at, 2) : at[0];
+        message->size = (size_t)vgg_bytes_little(at + (walk->version == 1 ? 2 : 1), 2);
         message->shared = flags & 2;
         walk->offset += (uint64_t)walk->message_head;
         message->data = vgg_hdf_at(walk->hdf, start + walk->offset, message->size);
@@ -103,7 +96,7 @@ bool vgg_hdf_space(const unsigned char *at, size_t size, int *rank, uint64_t sha
     *count = at[0] == 2 && at[3] == EMPTY ? 0 : 1;
     if (size < head + 8 * (size_t)*rank) return false;
     for (int i = 0; i < *rank; i++) {
-        shape[i] = vgg_hdf_number(at + head + 8 * (size_t)i, 8);
+        shape[i] = vgg_bytes_little(at + head + 8 * (size_t)i, 8);
         if (shape[i] > SIZE_MAX / 16) return false;
         *count = vgg_mem_mul(*count, (size_t)shape[i]);
     }

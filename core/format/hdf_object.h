@@ -14,8 +14,6 @@ struct vgg_hdf {
 
 /* `size` bytes at an address, or NULL when they are not all in the file. */
 const unsigned char *vgg_hdf_at(const struct vgg_hdf *hdf, uint64_t address, uint64_t size);
-/* Little-endian number of 1 to 8 bytes. */
-uint64_t vgg_hdf_number(const unsigned char *at, int bytes);
 
 /* A message of an object header, its data inside the mapping. */
 struct vgg_hdf_message {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 
@@ -108,9 +109,7 @@ static bool take_number(struct machine *m, int bytes, uint64_t *value)
 {
     const unsigned char *at;
     if (!take(m, (size_t)bytes, &at)) return false;
-    *value = 0;
-    for (int i = bytes - 1; i >= 0; i--)
-        *value = *value << 8 | at[i];
+    *value = vgg_bytes_little(at, bytes);
     return true;
 }
 

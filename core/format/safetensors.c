@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
@@ -156,10 +157,8 @@ static enum vgg_status check_meta(const cJSON *meta, const char *path)
 static enum vgg_status read_header(struct vgg_st *st)
 {
     const unsigned char *map = st->map;
-    uint64_t length = 0;
     if (st->map_size < 8) return vgg_fail(VGG_ERR_FORMAT, "%s: too short for a safetensors file", st->path);
-    for (int i = 7; i >= 0; i--)
-        length = length << 8 | map[i];
+    uint64_t length = vgg_bytes_little(map, 8);
     if (length > HEADER_LIMIT || length > st->map_size - 8) {
         return vgg_fail(VGG_ERR_FORMAT,
                         "%s: not a safetensors file, or truncated: a header of %" PRIu64 " bytes in a file of %zu",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
@@ -367,9 +368,7 @@ static enum vgg_status place_storages(struct reader *r, const struct vgg_pickle 
         if (key->kind == VGG_PICKLE_TEXT)
             found = bsearch(&wanted, r->storage, r->storages, sizeof wanted, compare_keys);
         if (!found) return vgg_fail(VGG_ERR_FORMAT, "%s: lists a storage that no tensor has", path);
-        uint64_t count = 0;
-        for (int k = 7; k >= 0 && end - at >= 8; k--)
-            count = count << 8 | at[k];
+        uint64_t count = end - at < 8 ? 0 : vgg_bytes_little(at, 8);
         size_t size = vgg_mem_mul((size_t)count, found->element);
         if (end - at < 8 || size > (size_t)(end - at - 8)) {
             return vgg_fail(VGG_ERR_FORMAT, "%s: ends inside the values of its tensors: is it truncated?", path);

@@ -3,14 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
+
 enum { FILE_HEADER = 14, CORE_HEADER = 12, INFO_HEADER = 40, RLE8 = 1, RLE4 = 2, COLOURS = 256 };
 
 static uint32_t number(const uint8_t *at, int bytes)
 {
-    uint32_t value = 0;
-    for (int i = bytes; i-- > 0;)
-        value = value << 8 | at[i];
-    return value;
+    return (uint32_t)vgg_bytes_little(at, bytes);
 }
 
 bool vgg_bmp_extents(int64_t *height, int64_t *width, const uint8_t *file, size_t size)

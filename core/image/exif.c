@@ -3,14 +3,13 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
+
 enum { TAG_ORIENTATION = 0x0112, TYPE_SHORT = 3, TYPE_LONG = 4, ENTRY = 12 };
 
 static uint32_t number(const uint8_t *at, int bytes, bool big)
 {
-    uint32_t value = 0;
-    for (int i = 0; i < bytes; i++)
-        value = value << 8 | at[big ? i : bytes - 1 - i];
-    return value;
+    return (uint32_t)(big ? vgg_bytes_big(at, bytes) : vgg_bytes_little(at, bytes));
 }
 
 /* The orientation in a TIFF structure. */

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/base/bytes.h"
+
 /* .jfif, .jpe and .jfi are JPEG by other names. */
 const char vgg_image_suffixes[] = ".jpg .jpeg .jfif .jpe .jfi .png .bmp .gif .webp .tif .tiff";
 
@@ -30,7 +32,7 @@ static enum vgg_format of_brands(const uint8_t *head, size_t size)
         { "heix", VGG_FORMAT_HEIC }, { "hevc", VGG_FORMAT_HEIC }, { "heim", VGG_FORMAT_HEIC },
         { "heis", VGG_FORMAT_HEIC },
     };
-    size_t box = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+    size_t box = (size_t)vgg_bytes_big(head, 4);
     for (size_t at = 8; at + 4 <= size && at + 4 <= box; at += at == 8 ? 8 : 4) {
         for (size_t i = 0; i < sizeof brands / sizeof *brands; i++)
             if (memcmp(head + at, brands[i].brand, 4) == 0) return brands[i].format;

@@ -20,7 +20,6 @@ enum vgg_format {
     VGG_FORMAT_PNM,
     VGG_FORMAT_ICO,
 };
-enum { VGG_FORMAT_HEAD = 64 }; /* bytes of a file that tell */
 
 /* By what the file begins with; its name does not count. */
 enum vgg_format vgg_format_of(const uint8_t *head, size_t size);

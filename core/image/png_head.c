@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "core/base/bytes.h"
+
 static uint32_t number(const uint8_t *at)
 {
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    return (uint32_t)vgg_bytes_big(at, 4);
 }
 
 void vgg_png_head(struct vgg_png_head *head, const uint8_t *file, size_t size)

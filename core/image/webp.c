@@ -4,6 +4,7 @@
 
 #include <webp/decode.h>
 
+#include "core/base/bytes.h"
 #include "core/base/library.h"
 #include "core/base/os_thread.h"
 #include "core/image/decoder.h"
@@ -46,19 +47,11 @@ static enum vgg_status refuse(VP8StatusCode code, const struct vgg_image_file *f
                                                                   : "its data is damaged");
 }
 
-static size_t number(const uint8_t *at, int bytes)
-{
-    size_t value = 0;
-    for (int i = bytes; i-- > 0;)
-        value = value << 8 | at[i];
-    return value;
-}
-
 /* The data of the first frame of an animation: what follows the 16 bytes of an ANMF chunk's own. */
 static bool find_frame(const uint8_t **frame, size_t *size, const struct vgg_image_file *file)
 {
     for (size_t at = 12; at + 8 <= file->size;) {
-        size_t length = number(file->bytes + at + 4, 4);
+        size_t length = (size_t)vgg_bytes_little(file->bytes + at + 4, 4);
         if (length > file->size - at - 8) return false;
         if (length >= 16 && memcmp(file->bytes + at, "ANMF", 4) == 0) {
             *frame = file->bytes + at + 8, *size = length;
@@ -99,7 +92,7 @@ enum vgg_status vgg_webp_decode(struct vgg_image *image, const struct vgg_image_
     const uint8_t *frame;
     size_t size;
     if (!find_frame(&frame, &size, file)) return refuse(VP8_STATUS_NOT_ENOUGH_DATA, file, why);
-    size_t left = number(frame, 3) * 2, top = number(frame + 3, 3) * 2;
+    size_t left = (size_t)vgg_bytes_little(frame, 3) * 2, top = (size_t)vgg_bytes_little(frame + 3, 3) * 2;
     if (left >= (size_t)image->width || top >= (size_t)image->height)
         return refuse(VP8_STATUS_BITSTREAM_ERROR, file, why);
     memset(image->rgb, 0, (size_t)image->height * (size_t)image->width * 3); /* the canvas around the frame */
