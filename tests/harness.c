@@ -14,12 +14,14 @@ enum { POISON = 0xFF }; /* four of them are a NaN */
 /* conv: of the CPU; else "auto", which says nothing. */
 static void target_init(struct harness_target *target, const struct vgg_variant *variant, const char *conv)
 {
-    *target = (struct harness_target) { .scalar = variant->plain, .winograd = strcmp(conv, "auto") == 0 };
+    *target =
+        (struct harness_target) { .scalar = vgg_variant_is_plain(variant), .winograd = strcmp(conv, "auto") == 0 };
     snprintf(target->backend, sizeof target->backend, "%s", variant->device->backend);
     snprintf(target->device, sizeof target->device, "%d", variant->own);
-    snprintf(target->isa, sizeof target->isa, "%s", variant->plain ? "scalar" : "auto");
+    snprintf(target->isa, sizeof target->isa, "%s", vgg_variant_is_plain(variant) ? "scalar" : "auto");
     snprintf(target->conv, sizeof target->conv, "%s", conv);
-    snprintf(target->name, sizeof target->name, "%s (%s)", variant->device->name, variant->plain ? "scalar" : conv);
+    snprintf(target->name, sizeof target->name, "%s (%s)", variant->device->name,
+             vgg_variant_is_plain(variant) ? "scalar" : conv);
 }
 
 size_t harness_targets(struct harness_target target[HARNESS_MAX_TARGETS])
@@ -31,7 +33,7 @@ size_t harness_targets(struct harness_target target[HARNESS_MAX_TARGETS])
     for (size_t i = 0; i < variants.count; i++) {
         const struct vgg_variant *variant = &variants.item[i];
         cr_assert_leq(count + 3, (size_t)HARNESS_MAX_TARGETS);
-        if (variant->plain) target_init(&target[count++], variant, "direct");
+        if (vgg_variant_is_plain(variant)) target_init(&target[count++], variant, "direct");
         if (!variant->best) continue;
         const struct vgg_variant best = { .device = variant->device, .own = variant->own };
         if (variant->isa[0]) target_init(&target[count++], &best, "direct");

@@ -154,9 +154,9 @@ Test(device, variants)
     cr_assert_geq(all.count, 1u);
     for (size_t i = 0; i < all.count; i++) {
         const struct vgg_variant *variant = &all.item[i];
-        cr_expect_eq(variant->plain, i == 0);
+        cr_expect_eq(vgg_variant_is_plain(variant), i == 0);
         cr_expect_eq(variant->best, i + 1 == all.count);
-        cr_expect_eq(variant->plain, strcmp(variant->isa, "scalar") == 0);
+        cr_expect_eq(vgg_variant_is_plain(variant), strcmp(variant->isa, "scalar") == 0);
         char device[32];
         snprintf(device, sizeof device, "cpu:%s", variant->isa);
         cr_assert_eq(vgg_variants_init(&some, &(struct vgg_engine_options) { .device = device }), VGG_OK);
@@ -173,7 +173,7 @@ Test(device, variants)
     vgg_variants_finish(&all);
     cr_assert_eq(vgg_variants_init(&some, &(struct vgg_engine_options) { .backend = "cpu", .isa = "mmx" }), VGG_OK);
     cr_assert_eq(some.count, 1u);
-    cr_expect(some.item[0].best && !some.item[0].plain);
+    cr_expect(some.item[0].best && !vgg_variant_is_plain(&some.item[0]));
     struct vgg_backend *backend;
     EXPECT_FAILURE(vgg_variant_open(&backend, some.item, &(struct vgg_engine_options) { 0 }), VGG_ERR_ARGUMENT,
                    "isa mmx: is not known");

@@ -58,8 +58,8 @@ static enum vgg_status leave_out(struct opening *o, const struct vgg_variant *va
 static bool is_idle(const struct opening *o, const struct vgg_variant *variant, const char *conv)
 {
     const char *precision = o->engine->precision;
-    bool plain = strcmp(variant->isa, "scalar") == 0;
-    return strncmp(conv, "winograd", 8) == 0 && (plain || (precision && strcmp(precision, "bf16") == 0));
+    return strncmp(conv, "winograd", 8) == 0 &&
+           (vgg_variant_is_plain(variant) || (precision && strcmp(precision, "bf16") == 0));
 }
 
 /* Opens one variant, unless it is there already under the same name. conv: of the CPU; NULL: as for all. */
@@ -107,7 +107,7 @@ static enum vgg_status add_cpu(struct opening *o, const char *isa, const char *c
             if (!variant.best) continue;
             if (strcmp(isa, "auto") != 0) snprintf(variant.isa, sizeof variant.isa, "%s", isa);
             status = add(o, &variant, conv);
-        } else if (!variant.plain || plain || variant.best) {
+        } else if (!vgg_variant_is_plain(&variant) || plain || variant.best) {
             status = add(o, &variant, NULL);
         } else if (note) {
             status = leave_out(o, &variant, "plain C is slow; name it, or all");

@@ -28,14 +28,12 @@ static enum vgg_status add_levels(struct vgg_variants *variants, struct vgg_vari
     bool reached = false;
     for (char *isa; !reached && (isa = strtok_r(rest, " ", &rest));) {
         snprintf(variant.isa, sizeof variant.isa, "%s", isa);
-        variant.plain = strcmp(isa, "scalar") == 0;
         CHECK(add(variants, variant));
         reached = highest && strcmp(isa, highest) == 0;
     }
     if (highest && !reached) {
         variants->count = before;
         snprintf(variant.isa, sizeof variant.isa, "%s", highest);
-        variant.plain = false;
         CHECK(add(variants, variant));
     }
     variants->item[variants->count - 1].best = true;
@@ -76,6 +74,11 @@ void vgg_variants_finish(struct vgg_variants *variants)
     free(variants->item);
     free(variants->device);
     *variants = (struct vgg_variants) { 0 };
+}
+
+bool vgg_variant_is_plain(const struct vgg_variant *variant)
+{
+    return strcmp(variant->isa, "scalar") == 0;
 }
 
 enum vgg_status vgg_variant_open(struct vgg_backend **out, const struct vgg_variant *variant,

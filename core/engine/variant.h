@@ -8,7 +8,6 @@ struct vgg_variant {
     const struct vgg_device_info *device;
     char isa[16]; /* CPU: the level; else "" */
     int own;      /* number among the devices of its backend */
-    bool plain;   /* plain C: the reference, and slow */
     bool best;    /* of its device */
 };
 
@@ -26,6 +25,8 @@ struct vgg_variants {
 enum vgg_status vgg_variants_init(struct vgg_variants *variants, const struct vgg_engine_options *options);
 void vgg_variants_finish(struct vgg_variants *variants);
 
+/* Is it plain C: the reference, and slow? */
+bool vgg_variant_is_plain(const struct vgg_variant *variant);
 /* Opens one with conv, threads and precision of `options`. */
 enum vgg_status vgg_variant_open(struct vgg_backend **out, const struct vgg_variant *variant,
                                  const struct vgg_engine_options *options);

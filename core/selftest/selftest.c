@@ -53,7 +53,7 @@ static enum vgg_status subjects_open(struct subjects *subjects, const struct vgg
     enum vgg_status status = vgg_variants_init(&variants, options);
     for (size_t i = 0; i < variants.count && status == VGG_OK; i++) {
         const struct vgg_variant *variant = &variants.item[i];
-        if (variant->best || (fp32 && !variant->plain)) status = subject_add(subjects, variant, &how);
+        if (variant->best || (fp32 && !vgg_variant_is_plain(variant))) status = subject_add(subjects, variant, &how);
     }
     vgg_variants_finish(&variants);
     return status;
