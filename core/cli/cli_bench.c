@@ -263,15 +263,13 @@ const struct cli_command cli_bench = {
     .purpose = "Measures backends, devices and instruction set levels side by side",
     .details =
         "Every device runs the same random network in turns, after all of them gave the same results: forward is "
-        "upload, "
-        "pass and download; backward the gradients alone; step a whole training step. Peaks of multiply-adds and of "
-        "memory are measured first; shares are of those. A convolution's operations are counted as the formula has "
-        "them, so that Winograd's may exceed the peak. Results that the machine disturbed are marked with !. An "
-        "interrupted "
-        "run shows what it has. --backend, --device and --isa narrow what is measured without --on.\nJSON: schema "
-        "vgg16-bench, version 1, in benchmarks/README.md: schema, schema_version, version, date, machine, network, "
-        "interrupted, peak_resident, devices: [{name, ...}], results: [{device, pass, batch, height, width, seconds: "
-        "{min, q1, median, q3, max}, ..., layers}], skipped, comparison",
+        "upload, pass and download; backward the gradients alone; step a whole training step. Peaks of multiply-adds "
+        "and of memory are measured first; shares are of those. A convolution's operations are counted as the formula "
+        "has them, so that Winograd's may exceed the peak. Results that the machine disturbed are marked with !. An "
+        "interrupted run shows what it has. --backend, --device and --isa narrow what is measured without --on.\nJSON: "
+        "schema vgg16-bench, version 1, in benchmarks/README.md: schema, schema_version, version, date, machine, "
+        "network, interrupted, peak_resident, devices: [{name, ...}], results: [{device, pass, batch, height, width, "
+        "seconds: {min, q1, median, q3, max}, ..., layers}], skipped, comparison",
     .groups = groups,
     .size = sizeof(struct bench),
     .run = run,

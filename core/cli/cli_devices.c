@@ -61,9 +61,8 @@ const struct cli_command cli_devices = {
     .details =
         "The device marked * is the one that --backend auto takes. Threads and memory are those that this process may "
         "use: in a container (cgroup v1 or v2) its quota, rounded up, and what its limit leaves.\nJSON: devices: "
-        "[{index, backend, name, "
-        "type, driver, uuid, memory (bytes), allocation (bytes), threads, limits, chosen, reason}], images (what "
-        "decodes them)",
+        "[{index, backend, name, type, driver, uuid, memory (bytes), allocation (bytes), threads, limits, chosen, "
+        "reason}], images (what decodes them)",
     .groups = groups,
     .run = run,
 };

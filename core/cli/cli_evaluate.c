@@ -207,13 +207,11 @@ const struct cli_command cli_evaluate = {
     .purpose = "Loss, accuracy, precision, recall and ROC AUC per class, confusion matrix",
     .data = true,
     .details =
-        "Features that `vgg16 extract` wrote are refused unless they were made with the model's own weights, "
-        "size and preprocessing. auc is the area under the ROC curve of a class against the rest, the mean that of all "
-        "classes. The confusion matrix is printed for up to 20 classes; JSON always holds it. A "
-        "value that is not "
-        "defined is shown as -, in JSON as null.\nJSON: images, skipped, loss, accuracy, auc, top and top_accuracy "
-        "(with "
-        "--top), classes: [{name, precision, recall, f1, auc, images}], confusion: [[row per true class]]",
+        "Features that `vgg16 extract` wrote are refused unless they were made with the model's own weights, size and "
+        "preprocessing. auc is the area under the ROC curve of a class against the rest, the mean that of all classes. "
+        "The confusion matrix is printed for up to 20 classes; JSON always holds it. A value that is not defined is "
+        "shown as -, in JSON as null.\nJSON: images, skipped, loss, accuracy, auc, top and top_accuracy (with --top), "
+        "classes: [{name, precision, recall, f1, auc, images}], confusion: [[row per true class]]",
     .needs = "DATA",
     .groups = groups,
     .min = 1,

@@ -216,11 +216,9 @@ const struct cli_command cli_extract = {
         "A .safetensors file of features is DATA for `vgg16 train`, which then trains a head on it. How the features "
         "were made is recorded with them: digest and name of the weights, arch, layer, pooling, height, width, "
         "preprocess, resize, crop, decode, decoder, precision, version; as metadata of .safetensors, as attributes of "
-        ".h5, and "
-        "beside F.npy and F.csv in F.npy.json and F.csv.json. An interrupted run leaves no file. In the picture each "
-        "map runs from 0 to its own largest value; its channels "
-        "are listed in order.\nJSON: output, layer, pooling, images, shape [h, w, c]; picture, strongest: a list an "
-        "image",
+        ".h5, and beside F.npy and F.csv in F.npy.json and F.csv.json. An interrupted run leaves no file. In the "
+        "picture each map runs from 0 to its own largest value; its channels are listed in order.\nJSON: output, "
+        "layer, pooling, images, shape [h, w, c]; picture, strongest: a list an image",
     .needs = "DATA",
     .groups = groups,
     .min = 1,

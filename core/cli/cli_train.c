@@ -361,18 +361,14 @@ const struct cli_command cli_train = {
     .details =
         "When the base is frozen and nothing is augmented, its features are computed once. DATA may also be a "
         ".safetensors file that `vgg16 extract` wrote: it records --weights, --arch, --size, --layer, --preprocess, "
-        "--resize and --crop, which are the defaults then, and anything that contradicts them, validation data "
-        "too, is refused; the default head begins with gap for --pooling avg, with gmp for max. The model holds "
-        "the base too, so that it takes images afterwards. Features without such a record need --weights, "
-        "--size and --layer.\nOne line an epoch "
-        "is printed: loss and accuracy, with those of the validation data (val) behind each, and time. After Ctrl-C "
-        "the model is written as "
-        "far as it was trained, or, with --keep best, that of the best epoch so far. On a terminal the curves follow "
-        "in the end. When the loss is no longer finite, "
-        "no model is written.\nJSON: output, "
-        "interrupted, kept (with --keep best: the epoch), epochs: [{epoch, loss, accuracy, val_loss, val_accuracy, "
-        "learning_rate, images, seconds, "
-        "seconds_load, seconds_train, seconds_validate}]",
+        "--resize and --crop, which are the defaults then, and anything that contradicts them, validation data too, is "
+        "refused; the default head begins with gap for --pooling avg, with gmp for max. The model holds the base too, "
+        "so that it takes images afterwards. Features without such a record need --weights, --size and --layer.\nOne "
+        "line an epoch is printed: loss and accuracy, with those of the validation data (val) behind each, and time. "
+        "After Ctrl-C the model is written as far as it was trained, or, with --keep best, that of the best epoch so "
+        "far. On a terminal the curves follow in the end. When the loss is no longer finite, no model is "
+        "written.\nJSON: output, interrupted, kept (with --keep best: the epoch), epochs: [{epoch, loss, accuracy, "
+        "val_loss, val_accuracy, learning_rate, images, seconds, seconds_load, seconds_train, seconds_validate}]",
     .needs = "DATA",
     .groups = cli_train_groups,
     .min = 1,

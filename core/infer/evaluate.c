@@ -60,7 +60,7 @@ static enum vgg_status gather(void *sink, const struct vgg_batch *batch, const f
         if (label < 0) continue;
         g->loss += (double)loss[i];
         g->correct += predicted == label;
-        g->among += rank_of(p, r->classes, label) < g->options->top;
+        if (g->options->top) g->among += rank_of(p, r->classes, label) < g->options->top;
         r->confusion[(size_t)label * (size_t)r->classes + (size_t)predicted]++;
     }
     return VGG_OK;
