@@ -22,7 +22,6 @@ struct cpu {
     struct vgg_backend base;
     enum cpu_isa isa;
     enum cpu_conv_choice conv;
-    bool bf16; /* forward convolutions and dense layers round their operands to bf16 */
     int threads;
     size_t l1; /* bytes of a core's first-level data cache */
     struct cpu_kernels kernels;

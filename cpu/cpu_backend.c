@@ -113,7 +113,7 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     enum cpu_conv_choice conv;
     if (status == VGG_OK) status = conv_parse(&conv, options->conv);
     if (status != VGG_OK) return status;
-    if (options->bf16) status = bf16_check(isa);
+    if (options->precision == VGG_PRECISION_BF16) status = bf16_check(isa);
     if (status != VGG_OK) return status;
     if (options->device > 0) return vgg_fail(VGG_ERR_MISSING, "cpu device %d: there is only device 0", options->device);
     if (options->threads < 0 || options->threads > MAX_THREADS)
@@ -125,7 +125,6 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     device_fill(&cpu->base.device);
     cpu->isa = isa;
     cpu->conv = conv;
-    cpu->bf16 = options->bf16;
     cpu->l1 = cache_first();
     cpu->threads = options->threads ? options->threads : cpu->base.device.threads;
     cpu->base.device.threads = cpu->threads;

@@ -71,11 +71,12 @@ static void touch(struct cpu *cpu, const struct vgg_list *list, const struct vgg
 static enum vgg_status run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a,
                            const struct vgg_step *step)
 {
+    bool bf16 = cpu->base.precision == VGG_PRECISION_BF16;
     switch (op->kind) {
-    case VGG_OP_CONV: return (cpu->bf16 ? cpu->kernels.conv_bf16 : cpu->kernels.conv)(cpu, op, a);
+    case VGG_OP_CONV: return (bf16 ? cpu->kernels.conv_bf16 : cpu->kernels.conv)(cpu, op, a);
     case VGG_OP_CONV_BWD_DATA: return cpu->kernels.conv_bwd_data(cpu, op, a);
     case VGG_OP_CONV_BWD_WEIGHT: return cpu->kernels.conv_bwd_weight(cpu, op, a);
-    case VGG_OP_DENSE: return (cpu->bf16 ? cpu->kernels.dense_bf16 : cpu->kernels.dense)(cpu, op, a);
+    case VGG_OP_DENSE: return (bf16 ? cpu->kernels.dense_bf16 : cpu->kernels.dense)(cpu, op, a);
     case VGG_OP_DENSE_BWD_DATA: return cpu->kernels.dense_bwd_data(cpu, op, a);
     case VGG_OP_DENSE_BWD_WEIGHT: return cpu->kernels.dense_bwd_weight(cpu, op, a);
     case VGG_OP_CLIP: return cpu_clip_run(cpu, op, a);

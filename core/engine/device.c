@@ -167,19 +167,31 @@ fail:
     return status;
 }
 
-static enum vgg_status parse_precision(bool *bf16, const char *text)
+/* The one backend that computes in a precision, NULL: all do. */
+static const char *const computes[] = { [VGG_PRECISION_BF16] = "cpu" };
+
+static enum vgg_status parse_precision(enum vgg_precision *out, const char *text)
 {
-    int precision = 0;
+    int precision = VGG_PRECISION_FP32;
     bool known = !text || vgg_names_find(&precision, VGG_NAMES_PRECISION, text);
-    *bf16 = known && precision == 1;
+    *out = (enum vgg_precision)precision;
     if (known) return VGG_OK;
-    return vgg_fail(VGG_ERR_ARGUMENT, "precision \"%s\" is unknown; take fp32 or bf16", text);
+    return vgg_fail(VGG_ERR_ARGUMENT, "precision \"%s\" is unknown; take one of %s", text,
+                    vgg_names_list(VGG_NAMES_PRECISION).text);
+}
+
+static enum vgg_status check_precision(enum vgg_precision precision, const char *backend)
+{
+    const char *only = computes[precision];
+    if (!only || strcmp(only, backend) == 0) return VGG_OK;
+    return vgg_fail(VGG_ERR_UNSUPPORTED, "precision %s: backend %s does not compute in it; take --backend %s",
+                    vgg_name(VGG_NAMES_PRECISION, (int)precision), backend, only);
 }
 
 /* Opens one of the devices listed. */
 static enum vgg_status open_device(struct vgg_backend **out, const struct vgg_device_info *devices,
                                    const struct vgg_device_info *device, const struct vgg_engine_options *options,
-                                   const char *isa, bool bf16)
+                                   const char *isa, enum vgg_precision precision)
 {
     const struct vgg_backend_vtable *const *backend = registry;
     while (strcmp((*backend)->name, device->backend) != 0)
@@ -188,10 +200,10 @@ static enum vgg_status open_device(struct vgg_backend **out, const struct vgg_de
                                        .isa = isa,
                                        .conv = options->conv,
                                        .threads = options->threads,
-                                       .bf16 = bf16 };
+                                       .precision = precision };
     enum vgg_status status = (*backend)->open(out, &own);
     if (status != VGG_OK) return status;
-    (*out)->inference = bf16;
+    (*out)->precision = precision;
     (*out)->device.index = device->index;
     return VGG_OK;
 }
@@ -203,9 +215,10 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
     const struct vgg_device_info *device;
     size_t count;
     struct wish wish;
-    bool bf16, asked, *passed = NULL;
+    enum vgg_precision precision;
+    bool asked, *passed = NULL;
     *out = NULL;
-    CHECK(parse_precision(&bf16, options->precision));
+    CHECK(parse_precision(&precision, options->precision));
     CHECK(wish_read(&wish, options));
     asked = wish.backend || wish.name.which;
     CHECK(vgg_backend_devices(&devices, &count, wish.backend));
@@ -214,12 +227,9 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
     for (;;) { /* a GPU that cannot be opened leaves the work to the next device, down to the CPU */
         CHECK(pick(&device, &wish, devices, count, passed));
         bool last = asked || preference(device) <= 1;
-        if (bf16 && strcmp(device->backend, "cpu") != 0) {
-            CHECK(vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: backend %s computes in fp32 only; take --backend cpu",
-                           device->backend));
-        }
+        CHECK(check_precision(precision, device->backend));
         vgg_log_failures(last ? VGG_LOG_ERROR : VGG_LOG_WARNING);
-        status = open_device(out, devices, device, options, wish.isa, bf16);
+        status = open_device(out, devices, device, options, wish.isa, precision);
         vgg_log_failures(VGG_LOG_ERROR);
         if (status == VGG_OK) break;
         if (last) goto fail;

@@ -20,7 +20,7 @@ struct vgg_features {
     struct vgg_net *net;
     int layer; /* index of the last that runs */
     enum vgg_pooling pooling;
-    bool bf16;
+    enum vgg_precision precision;
     int batch;
     int h, w, c; /* of one output */
 };
@@ -44,7 +44,7 @@ enum vgg_status vgg_features_create(struct vgg_features **out, struct vgg_engine
     features->model = model;
     features->layer = layer;
     features->pooling = options->pooling;
-    features->bf16 = engine->backend->inference;
+    features->precision = engine->backend->precision;
     features->batch = options->batch ? options->batch : DEFAULT_BATCH;
     vgg_arch_shape(arch, layer, &features->h, &features->w, &features->c);
     if (options->pooling != VGG_POOLING_NONE) features->h = features->w = 1;
@@ -123,7 +123,7 @@ enum vgg_status vgg_features_extract(struct vgg_features *features, const char *
     }
     CHECK(vgg_origin_make(&origin, digest, features->model, features->layer, features->pooling, &pass.images));
     origin.decoder = vgg_data_decoder(data);
-    origin.precision = vgg_name(VGG_NAMES_PRECISION, features->bf16);
+    origin.precision = vgg_name(VGG_NAMES_PRECISION, (int)features->precision);
     CHECK(vgg_sink_create(&sink, output, data, features->h, features->w, features->c, &origin));
     CHECK(vgg_pass_run(&pass, append, sink));
     return vgg_sink_commit(sink);

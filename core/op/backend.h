@@ -6,12 +6,15 @@
 
 struct vgg_backend_vtable;
 
+/* Of the operands of forward convolutions and dense layers, as VGG_NAMES_PRECISION counts them. */
+enum vgg_precision { VGG_PRECISION_FP32, VGG_PRECISION_BF16 };
+
 /* First member of every backend's own struct. */
 struct vgg_backend {
     const struct vgg_backend_vtable *vtable;
     struct vgg_device_info device; /* filled by open */
     uint64_t key;                  /* last key given to a list */
-    bool inference;                /* opened with reduced precision: not for training */
+    enum vgg_precision precision;  /* as opened */
 };
 
 /* First member of every backend's own buffer. */
@@ -30,11 +33,11 @@ struct vgg_list {
 };
 
 struct vgg_backend_options {
-    int device;       /* index in this backend's own list; -1: its first choice */
-    const char *isa;  /* CPU: highest level allowed; NULL or "auto": all */
-    const char *conv; /* as in struct vgg_engine_options */
-    int threads;      /* CPU: 0 = every processor this process may use */
-    bool bf16;        /* CPU: forward operands in bf16, as in struct vgg_engine_options; no other backend is asked */
+    int device;                   /* index in this backend's own list; -1: its first choice */
+    const char *isa;              /* CPU: highest level allowed; NULL or "auto": all */
+    const char *conv;             /* as in struct vgg_engine_options */
+    int threads;                  /* CPU: 0 = every processor this process may use */
+    enum vgg_precision precision; /* one that the dispatcher knows this backend for */
 };
 
 /* A submit may return before the work is done and gives a ticket (0 = already done). upload has copied its source when

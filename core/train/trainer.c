@@ -259,9 +259,9 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     enum vgg_status status = VGG_OK;
     vgg_trainer_defaults(&t->o);
     CHECK(check_options(&t->o, validation != NULL));
-    if (t->engine->backend->inference)
-        CHECK(
-            vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: training needs fp32; bf16 serves features and predictions"));
+    if (t->engine->backend->precision != VGG_PRECISION_FP32)
+        CHECK(vgg_fail(VGG_ERR_UNSUPPORTED, "precision %s: training needs fp32; it serves features and predictions",
+                       vgg_name(VGG_NAMES_PRECISION, (int)t->engine->backend->precision)));
     struct vgg_model *model = t->model;
     const struct vgg_arch *arch = &model->arch;
     int classes = vgg_arch_classes(arch);
