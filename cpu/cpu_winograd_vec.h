@@ -29,14 +29,14 @@ static inline __attribute__((always_inline)) void input_1d(vec *o, const vec *d,
         o[2] = sub(d[2], d[1]);
         o[3] = sub(d[1], d[3]);
     } else if (m == 4) {
-        vec even = fma_(-4, d[2], d[4]), odd = fma_(-4, d[1], d[3]);
-        vec even2 = sub(d[4], d[2]), odd2 = times(2, sub(d[3], d[1]));
-        o[0] = fma_(4, d[0], fma_(-5, d[2], d[4]));
-        o[1] = add(even, odd);
-        o[2] = sub(even, odd);
-        o[3] = add(even2, odd2);
-        o[4] = sub(even2, odd2);
-        o[5] = fma_(4, d[1], fma_(-5, d[3], d[5]));
+        vec even = fma_(-9.0f / 4, d[2], d[4]), odd = fma_(-9.0f / 4, d[1], d[3]);
+        vec even2 = fma_(-25.0f / 64, d[2], d[4]), odd2 = fma_(-25.0f / 64, d[1], d[3]);
+        o[0] = fma_(225.0f / 256, d[0], fma_(-169.0f / 64, d[2], d[4]));
+        o[1] = fma_(5.0f / 8, odd, even);
+        o[2] = fma_(-5.0f / 8, odd, even);
+        o[3] = fma_(3.0f / 2, odd2, even2);
+        o[4] = fma_(-3.0f / 2, odd2, even2);
+        o[5] = fma_(225.0f / 256, d[1], fma_(-169.0f / 64, d[3], d[5]));
     } else {
         o[0] = fma_(5.25f, sub(d[4], d[2]), sub(d[0], d[6]));
         o[7] = fma_(5.25f, sub(d[3], d[5]), sub(d[7], d[1]));
@@ -64,9 +64,9 @@ static inline __attribute__((always_inline)) void output_1d(vec *o, const vec *d
     } else if (m == 4) {
         vec even2 = add(d[3], d[4]), odd2 = sub(d[3], d[4]);
         o[0] = add(add(d[0], even), even2);
-        o[1] = fma_(2, odd2, odd);
-        o[2] = fma_(4, even2, even);
-        o[3] = add(fma_(8, odd2, odd), d[5]);
+        o[1] = fma_(3.0f / 2, odd2, times(5.0f / 8, odd));
+        o[2] = fma_(9.0f / 4, even2, times(25.0f / 64, even));
+        o[3] = fma_(27.0f / 8, odd2, fma_(125.0f / 512, odd, d[5]));
     } else {
         vec even2 = add(d[3], d[4]), odd2 = sub(d[3], d[4]), even3 = add(d[5], d[6]), odd3 = sub(d[5], d[6]);
         o[0] = add(add(d[0], even), add(even2, even3));
@@ -87,12 +87,12 @@ static inline __attribute__((always_inline)) void delta_1d(vec *o, const vec *d,
         o[2] = sub(d[0], d[1]);
         o[3] = sub(zero(), d[1]);
     } else if (m == 4) {
-        vec even = add(d[0], d[2]), odd = add(d[1], d[3]);
-        o[1] = add(even, odd);
-        o[2] = sub(even, odd);
-        even = fma_(4, d[2], d[0]), odd = times(2, fma_(4, d[3], d[1]));
-        o[3] = add(even, odd);
-        o[4] = sub(even, odd);
+        vec even = fma_(25.0f / 64, d[2], d[0]), odd = fma_(25.0f / 64, d[3], d[1]);
+        o[1] = fma_(5.0f / 8, odd, even);
+        o[2] = fma_(-5.0f / 8, odd, even);
+        even = fma_(9.0f / 4, d[2], d[0]), odd = fma_(9.0f / 4, d[3], d[1]);
+        o[3] = fma_(3.0f / 2, odd, even);
+        o[4] = fma_(-3.0f / 2, odd, even);
         o[5] = d[3];
     } else {
         vec even = add(add(d[0], d[2]), d[4]), odd = add(add(d[1], d[3]), d[5]);
@@ -119,12 +119,13 @@ static inline __attribute__((always_inline)) void filter_1d(vec *o, const vec *d
         o[2] = times(0.5f, sub(ends, d[1]));
         o[3] = d[2];
     } else if (m == 4) {
-        o[0] = times(0.25f, d[0]);
-        o[1] = times(-1.0f / 6, add(ends, d[1]));
-        o[2] = times(-1.0f / 6, sub(ends, d[1]));
-        vec even = fma_(4, d[2], d[0]), odd = times(2, d[1]);
-        o[3] = times(1.0f / 24, add(even, odd));
-        o[4] = times(1.0f / 24, sub(even, odd));
+        o[0] = times(256.0f / 225, d[0]);
+        vec even = fma_(25.0f / 64, d[2], d[0]);
+        o[1] = times(-2048.0f / 2975, fma_(5.0f / 8, d[1], even));
+        o[2] = times(-2048.0f / 2975, fma_(-5.0f / 8, d[1], even));
+        even = fma_(9.0f / 4, d[2], d[0]);
+        o[3] = times(128.0f / 1071, fma_(3.0f / 2, d[1], even));
+        o[4] = times(128.0f / 1071, fma_(-3.0f / 2, d[1], even));
         o[5] = d[2];
     } else {
         o[1] = times(-2.0f / 9, add(ends, d[1]));
@@ -149,9 +150,9 @@ static inline __attribute__((always_inline)) void adjoint_1d(vec *o, const vec *
         o[2] = fma_(0.5f, even, d[3]);
     } else if (m == 4) {
         vec even2 = add(d[3], d[4]), odd2 = sub(d[3], d[4]);
-        o[0] = fma_(0.25f, d[0], fma_(-1.0f / 6, even, times(1.0f / 24, even2)));
-        o[1] = fma_(-1.0f / 6, odd, times(1.0f / 12, odd2));
-        o[2] = fma_(-1.0f / 6, even, fma_(1.0f / 6, even2, d[5]));
+        o[0] = fma_(256.0f / 225, d[0], fma_(-2048.0f / 2975, even, times(128.0f / 1071, even2)));
+        o[1] = fma_(-256.0f / 595, odd, times(64.0f / 357, odd2));
+        o[2] = fma_(32.0f / 119, sub(even2, even), d[5]);
     } else {
         vec even2 = add(d[3], d[4]), odd2 = sub(d[3], d[4]), even3 = add(d[5], d[6]), odd3 = sub(d[5], d[6]);
         o[0] = add(d[0], fma_(-2.0f / 9, even, fma_(1.0f / 90, even2, times(32.0f / 45, even3))));
@@ -199,17 +200,26 @@ static inline __attribute__((always_inline)) void delta_2d(float *v, size_t plan
     int t = m + 2;
     for (int c = 0; c < channels; c += CPU_NR) {
         vec mid[PARTS][CPU_WINOGRAD_MAX_T][CPU_WINOGRAD_MAX_M], d[CPU_WINOGRAD_MAX_M], o[CPU_WINOGRAD_MAX_T];
+        vec sum[PARTS];
+#pragma GCC unroll 4
+        for (int part = 0; part < PARTS; part++)
+            sum[part] = zero();
         for (int j = 0; j < m; j++)
 #pragma GCC unroll 4
             for (int part = 0; part < PARTS; part++) {
 #pragma GCC unroll 8
-                for (int i = 0; i < m; i++)
+                for (int i = 0; i < m; i++) {
                     d[i] = load(pixel[i * m + j] + c + LANES * part);
+                    sum[part] = add(sum[part], d[i]);
+                }
                 delta_1d(o, d, m);
 #pragma GCC unroll 8
                 for (int i = 0; i < t; i++)
                     mid[part][i][j] = o[i];
             }
+#pragma GCC unroll 4
+        for (int part = 0; part < PARTS; part++)
+            store(v + (size_t)(t * t) * plane + c + LANES * part, sum[part]);
         for (int i = 0; i < t; i++)
 #pragma GCC unroll 4
             for (int part = 0; part < PARTS; part++) {

@@ -14,7 +14,7 @@ enum {
     MAX_POINTS = CPU_WINOGRAD_MAX_T * CPU_WINOGRAD_MAX_T
 };
 
-/* One gradient. v: transformed x, d: transformed dy; [point][tile][channels]. */
+/* One gradient. v: transformed x, d: transformed dy and sums; [point][tile][channels]. */
 struct job {
     const struct cpu_gemm *gemm;
     const struct cpu_winograd_kernels *kernels;
@@ -46,10 +46,10 @@ static void tile_transform(const struct job *job, int64_t index, int at)
     job->kernels->delta(job->d + (size_t)at * job->d_row, job->d_plane, pixel, job->cout);
 }
 
-/* db of 16 channels: the point 1 x 1 of the transformed dy is the sum of a tile. */
+/* db of 16 channels, from the sums of the tiles behind the points. */
 static void bias_add(const struct job *job, int col, int tiles)
 {
-    const float *d = job->d + (size_t)(job->kernels->m + 3) * job->d_plane + col;
+    const float *d = job->d + (size_t)job->points * job->d_plane + col;
     float *db = job->db + col;
     for (int i = 0; i < tiles; i++)
         for (int j = 0; j < CPU_NR; j++)
@@ -113,7 +113,7 @@ enum vgg_status cpu_winograd_bwd_weight_run(struct cpu *cpu, const struct vgg_op
     job.v_row = (size_t)job.cin + LANE, job.d_row = (size_t)job.cout + LANE;
     job.v_plane = ((size_t)job.block * job.v_row + 1023) / 1024 * 1024 + LANE;
     job.d_plane = ((size_t)job.block * job.d_row + 1023) / 1024 * 1024 + LANE;
-    size_t v_count = job.v_plane * (size_t)job.points, d_count = job.d_plane * (size_t)job.points;
+    size_t v_count = job.v_plane * (size_t)job.points, d_count = job.d_plane * (size_t)(job.points + 1);
     size_t zeros = (size_t)(job.cin > job.cout ? job.cin : job.cout);
     void *scratch;
     enum vgg_status status = cpu_scratch(cpu, &scratch, (v_count + d_count + zeros) * sizeof(float));

@@ -150,7 +150,7 @@ Test(trajectory, momentum)
 
 Test(trajectory, nesterov)
 {
-    both("nesterov", VGG_OPTIMIZER_SGD, true, (struct vgg_hyper) { .momentum = 0.9f }, 0.01f);
+    both("nesterov", VGG_OPTIMIZER_SGD, true, (struct vgg_hyper) { .momentum = 0.9f }, 0.005f);
 }
 
 Test(trajectory, rmsprop)

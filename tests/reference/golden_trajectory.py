@@ -22,7 +22,7 @@ def optimizers():
     plain = {
         "sgd": (torch.optim.SGD, dict(lr=0.01)),
         "momentum": (torch.optim.SGD, dict(lr=0.01, momentum=0.9)),
-        "nesterov": (torch.optim.SGD, dict(lr=0.01, momentum=0.9, nesterov=True)),
+        "nesterov": (torch.optim.SGD, dict(lr=0.005, momentum=0.9, nesterov=True)),
         "rmsprop": (torch.optim.RMSprop, dict(lr=1e-3, alpha=0.9, eps=1e-7)),
         "adam": (torch.optim.Adam, dict(lr=1e-3, betas=(0.9, 0.999), eps=1e-7)),
         "adamw": (torch.optim.AdamW, dict(lr=1e-3, betas=(0.9, 0.999), eps=1e-7)),
