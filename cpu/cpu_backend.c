@@ -71,9 +71,12 @@ static enum vgg_status isa_parse(enum cpu_isa *isa, const char *text)
     return vgg_fail(VGG_ERR_ARGUMENT, "isa %s: is not known; use auto, scalar, avx2, avx512 or neon", text);
 }
 
-/* Plain C computes with bf16 operands on every processor; other levels only where they are faster than fp32. */
+/* Plain C computes with bf16 operands on every processor, others by their dot products: as fast as those of fp32, whose
+ * Winograd's algorithms have a quarter of the products, they lose; a matrix unit wins. */
 static enum vgg_status bf16_check(enum cpu_isa isa)
 {
+    if (cpu_isa_bf16(isa) && !cpu_isa_matrix(isa))
+        vgg_log(VGG_LOG_WARNING, "precision bf16: without a matrix unit (AMX) this processor is faster in fp32");
     if (isa == CPU_ISA_SCALAR || cpu_isa_bf16(isa)) return VGG_OK;
     if (cpu_isa_bf16(CPU_ISA_AVX512))
         return vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: isa %s has no bf16 dot products; use isa avx512",

@@ -13,6 +13,7 @@ enum cpu_pack_form {
     CPU_PACK_CONV_TURNED,
     CPU_PACK_CONV_BF16,
     CPU_PACK_DENSE_BF16,
+    CPU_PACK_CONV_MATRIX,
     CPU_PACK_WINOGRAD = 10 /* + m */,
     CPU_PACK_WINOGRAD_TURNED = 20
 };

@@ -1,4 +1,9 @@
+#include "core/base/os.h"
 #include "cpu/cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 const char *cpu_isa_name(enum cpu_isa isa)
 {
@@ -44,6 +49,23 @@ bool cpu_isa_bf16(enum cpu_isa isa)
 #elif defined(__x86_64__)
     return __builtin_cpu_supports("avx512bf16");
 #else
+    return false;
+#endif
+}
+
+/* Source: Intel, Architectures Software Developer's Manual, volume 1, chapter 18: AMX-TILE and AMX-BF16 are bits 24 and
+ * 22 of EDX of leaf 7; Linux saves a process's tiles once it has asked for that. */
+bool cpu_isa_matrix(enum cpu_isa isa)
+{
+#if defined(VGG16_EMULATE_AVX512)
+    return cpu_isa_bf16(isa);
+#elif defined(__x86_64__)
+    unsigned eax, ebx, ecx, edx;
+    const unsigned needed = 1u << 24 | 1u << 22;
+    if (!cpu_isa_bf16(isa) || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
+    return (edx & needed) == needed && vgg_os_allow_tiles();
+#else
+    (void)isa;
     return false;
 #endif
 }

@@ -56,5 +56,6 @@ void cpu_kernels_fill(struct cpu_kernels *kernels, enum cpu_isa isa)
         if (table[level]) override(kernels, table[level]);
 #if defined(__x86_64__)
     if (cpu_isa_bf16(isa)) override(kernels, &cpu_kernels_avx512bf16);
+    if (cpu_isa_matrix(isa)) override(kernels, &cpu_kernels_amx);
 #endif
 }

@@ -120,8 +120,9 @@ cpu_op_fn cpu_conv_tiled, cpu_conv_bwd_data_tiled, cpu_conv_bwd_weight_tiled;
 cpu_op_fn cpu_dense_tiled, cpu_dense_bwd_data_tiled, cpu_dense_bwd_weight_tiled;
 cpu_op_fn cpu_conv_tiled_bf16, cpu_dense_tiled_bf16;
 
-/* What each level does better, NULL elsewhere; that of bf16 goes with AVX-512. In cpu/x86 and cpu/arm. */
-extern const struct cpu_kernels cpu_kernels_avx2, cpu_kernels_avx512, cpu_kernels_avx512bf16, cpu_kernels_neon;
+/* What each level does better, NULL elsewhere; those of bf16 and of AMX go with AVX-512. In cpu/x86 and cpu/arm. */
+extern const struct cpu_kernels cpu_kernels_avx2, cpu_kernels_avx512, cpu_kernels_avx512bf16, cpu_kernels_amx,
+    cpu_kernels_neon;
 
 /* Levels in the order in which they override each other. */
 enum cpu_isa { CPU_ISA_SCALAR, CPU_ISA_AVX2, CPU_ISA_AVX512, CPU_ISA_NEON, CPU_ISA_COUNT };
@@ -132,6 +133,8 @@ const char *cpu_isa_name(enum cpu_isa isa);
 bool cpu_isa_found(enum cpu_isa isa);
 /* Does it have dot products of bf16 values at that level? */
 bool cpu_isa_bf16(enum cpu_isa isa);
+/* May its matrix unit be used at that level, for bf16 values? */
+bool cpu_isa_matrix(enum cpu_isa isa);
 /* The best level found. */
 enum cpu_isa cpu_isa_best(void);
 /* Fills the table for a level that was found. */

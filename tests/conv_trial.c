@@ -8,6 +8,7 @@
 
 #include "core/base/rng.h"
 #include "core/engine/device.h"
+#include "cpu/cpu_bf16.h"
 #include "cpu/cpu_kernels.h"
 #include "emulated.h"
 
@@ -52,10 +53,18 @@ static void fill(struct trial *t, const struct vgg_view *view, enum trial_data d
     }
 }
 
+static void halve(struct trial *t, const struct vgg_view *view)
+{
+    float *at = trial_at(t, view);
+    for (size_t i = 0; at && i < vgg_view_count(view); i++)
+        at[i] = cpu_bf16_value(cpu_bf16(at[i]));
+}
+
 /* Runs t with `threads` threads; out: new arenas after the run. */
 static void trial_run(struct trial *out, const struct trial *t, const char *isa, const char *conv, int threads)
 {
-    struct vgg_engine_options options = { .backend = "cpu", .isa = isa, .conv = conv, .threads = threads };
+    struct vgg_engine_options options = { .backend = "cpu", .isa = isa, .threads = threads };
+    *(strcmp(conv, "bf16") == 0 ? &options.precision : &options.conv) = conv;
     struct vgg_backend *backend;
     cr_assert_eq(vgg_backend_open(&backend, &options), VGG_OK);
     struct vgg_list list = { .op = &t->op, .count = 1 };
@@ -309,6 +318,10 @@ void trial_check(enum vgg_op_kind kind, unsigned flags, bool arg, struct trial_s
     const struct vgg_view *inputs[] = { &op->x, &op->w, &op->b, &op->dy, &op->dw, &op->db };
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
         fill(&t, inputs[i], data);
+    if (strcmp(conv, "bf16") == 0) {
+        halve(&t, &op->x);
+        halve(&t, &op->w);
+    }
     if (bound) bound(&t);
     char what[128];
     snprintf(what, sizeof what, "%s %s %s flags %u data %d, %dx%dx%dx%d to %d", isa, conv, vgg_op_name(kind), flags,

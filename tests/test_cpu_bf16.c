@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conv_trial.h"
 #include "core/base/log.h"
 #include "core/engine/device.h"
 #include "core/selftest/op_case.h"
@@ -129,6 +130,25 @@ Test(cpu_bf16, operations)
     vgg_backend_close(plain);
     vgg_backend_close(fp32);
     vgg_backend_close(fast);
+}
+
+/* Convolutions by the matrix unit: one to three channels in one step and more in several, last steps and panels that
+ * are not full, rows shorter and longer than tiles, images that are cut into strips and strips of several images. */
+Test(cpu_bf16, matrix)
+{
+    if (!cpu_isa_matrix(CPU_ISA_AVX512)) cr_skip_test("this processor has no matrix unit for bf16");
+    static const struct trial_shape shapes[] = {
+        { 1, 1, 1, 1, 1 },     { 2, 5, 7, 3, 20 },    { 1, 19, 33, 2, 16 },  { 1, 2, 70, 3, 33 },
+        { 3, 7, 7, 64, 48 },   { 1, 12, 14, 40, 50 }, { 2, 15, 17, 33, 5 },  { 1, 16, 34, 96, 17 },
+        { 2, 90, 150, 64, 3 }, { 7, 14, 14, 256, 2 }, { 1, 67, 1030, 3, 2 },
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        trial_check(VGG_OP_CONV, VGG_OP_RELU, false, shapes[i], TRIAL_REALS, "avx512", "bf16", NULL);
+        trial_check(VGG_OP_CONV, 0, false, shapes[i], i % 2 ? TRIAL_EXTREMES : TRIAL_WHOLE, "avx512", "bf16", NULL);
+        if (shapes[i].h < 2 || shapes[i].w < 2) continue;
+        trial_check(VGG_OP_CONV, VGG_OP_POOL, true, shapes[i], TRIAL_WHOLE, "avx512", "bf16", NULL);
+        trial_check(VGG_OP_CONV, VGG_OP_RELU | VGG_OP_POOL, false, shapes[i], TRIAL_REALS, "avx512", "bf16", NULL);
+    }
 }
 
 static char last[512];

@@ -230,9 +230,10 @@ def intrinsics_by_level(house):
     avx2 = [p for p in cpu if re.search(r"_avx2\.[ch]$", p)]
     shared = [p for p in cpu if re.fullmatch(r"cpu/cpu_(\w+_)?vec\.h", p)]
     others = shared + [p for p in cpu
-                       if p.startswith("cpu/x86/") and not re.search(r"_(avx2|avx512[a-z0-9]*)\.[ch]$", p)]
+                       if p.startswith("cpu/x86/") and not re.search(r"_(avx2|avx512[a-z0-9]*|amx)\.[ch]$", p)]
     arm = shared + [p for p in cpu if p.startswith("cpu/arm/") and not re.search(r"_neon\.[ch]$", p)]
     yield from house.having(avx2, r"_mm512|__m512|_mm(256)?_maskz?_|__mmask")
+    yield from house.having([p for p in cpu if not p.endswith("_amx.c")], r"\b_tile_")
     yield from house.having(others, r"_mm(256|512)?_|__m(128|256|512)")
     yield from house.having(arm, r"float32x4|vld1q|vfmaq")
 
@@ -378,6 +379,7 @@ FAULTS = (
     (intrinsics_by_level, "cpu/cpu_vec.h", "__m512 wide;\n"),
     (intrinsics_by_level, "cpu/cpu_pool_vec.h", "float32x4_t wide;\n"),
     (intrinsics_by_level, "cpu/x86/cpu_other.h", "__m256 wide;\n"),
+    (intrinsics_by_level, "cpu/x86/cpu_other_avx512.c", "_tile_zero(0);\n"),
     (intrinsics_by_level, "cpu/arm/cpu_other.h", "float32x4_t wide;\n"),
     (no_native, "CMakeLists.txt", "add_compile_options(-march=" + "native)\n"),
     (sizes, "core/base/long.c", "\n" * 801),

@@ -153,6 +153,8 @@ int vgg_os_affinity(void);
 void vgg_os_processor_name(char *name, size_t size);
 /* Bytes of a processor's first cache for data; 0: unknown. */
 size_t vgg_os_first_cache(void);
+/* Lets this process use the tile registers of AMX, on a processor that has them. False: they are not to be had. */
+bool vgg_os_allow_tiles(void);
 /* Bytes of memory; 0: unknown. */
 uint64_t vgg_os_memory(void);
 /* Seconds of all processors since the machine started: at work, and taken by others beside it (stolen). False: unknown.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/os.h"
@@ -44,6 +45,17 @@ void vgg_os_processor_name(char *name, size_t size)
         snprintf(name, size, "%s", text);
     }
     fclose(file);
+}
+
+/* Source: Linux, Documentation/arch/x86/xstate.rst: ARCH_REQ_XCOMP_PERM for the feature XTILEDATA. */
+bool vgg_os_allow_tiles(void)
+{
+#if defined(__x86_64__) && defined(SYS_arch_prctl)
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+    return false;
+#endif
 }
 
 /* The first line of a file about one cache of the first processor, or an empty string. */

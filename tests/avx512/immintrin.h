@@ -76,6 +76,22 @@ static inline __m256 emulated_cvtpd_ps(__m512d v)
     return _mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(lane + 4)), _mm256_cvtpd_ps(_mm256_loadu_pd(lane)));
 }
 
+/* To the nearest, ties to even; a NaN stays one. */
+static inline __m512bh emulated_cvtne2ps_pbh(__m512 upper, __m512 lower)
+{
+    uint32_t bits[32];
+    uint16_t half[32];
+    __m512bh out;
+    _mm512_storeu_si512(bits, _mm512_castps_si512(lower));
+    _mm512_storeu_si512(bits + 16, _mm512_castps_si512(upper));
+    for (int i = 0; i < 32; i++) {
+        uint32_t nearest = bits[i] + 0x7FFF + (bits[i] >> 16 & 1);
+        half[i] = (uint16_t)((bits[i] & 0x7FFFFFFF) > 0x7F800000 ? bits[i] >> 16 | 0x40 : nearest >> 16);
+    }
+    memcpy(&out, half, sizeof out);
+    return out;
+}
+
 #define _mm512_maskz_loadu_ps emulated_maskz_loadu_ps
 #define _mm512_mask_storeu_ps emulated_mask_storeu_ps
 #define _mm512_cvtepu8_epi32 emulated_cvtepu8_epi32
@@ -83,5 +99,8 @@ static inline __m256 emulated_cvtpd_ps(__m512d v)
 #define _mm512_cvtepi32_epi16 emulated_cvtepi32_epi16
 #define _mm512_cvtps_pd emulated_cvtps_pd
 #define _mm512_cvtpd_ps emulated_cvtpd_ps
+#define _mm512_cvtne2ps_pbh emulated_cvtne2ps_pbh
+
+#include "amx.h"
 
 #endif
