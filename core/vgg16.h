@@ -183,6 +183,8 @@ enum vgg_names {
     VGG_NAMES_ARCH,
     VGG_NAMES_TOP,
     VGG_NAMES_DECODE,
+    VGG_NAMES_SCHEDULE,
+    VGG_NAMES_CONV,
 };
 /* The word for a value, as options and files have it: "caffe" for (VGG_NAMES_PREPROCESS, VGG_PREPROCESS_CAFFE),
  * "default" for the DEFAULTs and for no network; NULL beyond the last value. */
@@ -193,11 +195,15 @@ struct vgg_nearest {
     const char *text; /* what was typed; set by the caller */
     const char *name; /* the nearest so far; NULL at first, and while none is near */
     size_t distance;  /* letters inserted, deleted, replaced, or swapped with their neighbour */
+    char hint[80];    /* what vgg_nearest_hint returns */
 };
 /* Looks at one more word, which must outlive `nearest`. One that differs in more than a third of the letters (in more
  * than one of a short text) is no slip of the fingers. Source: optimal string alignment distance, L. Boytsov,
  * "Indexing methods for approximate dictionary searching", ACM JEA 16, 2011, 2.2. */
 VGG_API void vgg_nearest_try(struct vgg_nearest *nearest, const char *candidate);
+/* "; did you mean NAME?", to end a message; "" where no word is near. `before` stands before the name: "--" for
+ * options. Valid as long as `nearest`. */
+VGG_API const char *vgg_nearest_hint(struct vgg_nearest *nearest, const char *before);
 
 /* Random changes of training images, one affine map an image, nearest pixel at the border (Keras fill_mode "nearest").
  * Source of the ranges' meaning: keras.preprocessing.image.ImageDataGenerator. */

@@ -167,11 +167,13 @@ static bool read_item(struct item *item, const char *text, size_t length)
     return true;
 }
 
+static const char *const activations[] = { "linear", "relu", "softmax", "sigmoid" }; /* as enum vgg_activation */
+enum { ACTIVATIONS = sizeof activations / sizeof *activations };
+
 static bool read_activation(enum vgg_activation *activation, const char *word)
 {
-    static const char *const words[] = { "linear", "relu", "softmax", "sigmoid" };
-    for (int i = 0; i < 4; i++) {
-        if (strcmp(words[i], word) == 0) {
+    for (int i = 0; i < ACTIVATIONS; i++) {
+        if (strcmp(activations[i], word) == 0) {
             *activation = (enum vgg_activation)i;
             return true;
         }
@@ -239,6 +241,20 @@ static const char *add_item(struct vgg_arch *arch, const struct item *item, int 
     return "is unknown; take flatten, gap, gmp, dense:N:ACTIVATION, dropout:RATE";
 }
 
+/* What a refused item was meant for: its layer, or that layer's activation. */
+static void near_item(struct vgg_nearest *nearest, const struct item *item)
+{
+    static const char *const kinds[] = { "flatten", "gap", "gmp", "dense", "dropout" };
+    *nearest = (struct vgg_nearest) { .text = item->word[0] };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        vgg_nearest_try(nearest, kinds[i]);
+    if (!nearest->name || nearest->distance) return;
+    *nearest = (struct vgg_nearest) { .text = item->word[2] };
+    for (int i = 0; i < ACTIVATIONS; i++)
+        vgg_nearest_try(nearest, activations[i]);
+    if (!nearest->distance) nearest->name = NULL; /* it is no word that is wrong */
+}
+
 enum vgg_status vgg_arch_head(struct vgg_arch *arch, const char *head)
 {
     if (strcmp(head, "top") == 0) {
@@ -262,7 +278,12 @@ enum vgg_status vgg_arch_head(struct vgg_arch *arch, const char *head)
         size_t length = strcspn(at, ",");
         struct item item;
         const char *wrong = read_item(&item, at, length) ? add_item(arch, &item, &dense, &dropout) : "is malformed";
-        if (wrong) return vgg_fail(VGG_ERR_ARGUMENT, "head \"%s\": %.*s %s", head, (int)length, at, wrong);
+        if (wrong) {
+            struct vgg_nearest nearest;
+            near_item(&nearest, &item);
+            return vgg_fail(VGG_ERR_ARGUMENT, "head \"%s\": %.*s %s%s", head, (int)length, at, wrong,
+                            vgg_nearest_hint(&nearest, ""));
+        }
         at += length;
         if (!*at) return VGG_OK;
     }
@@ -278,11 +299,12 @@ int vgg_arch_find(const struct vgg_arch *arch, const char *name)
 
 struct vgg_arch_hint vgg_arch_hint(const struct vgg_arch *arch, const char *name)
 {
-    struct vgg_arch_hint hint = { "; `vgg16 summary` lists them" };
+    struct vgg_arch_hint hint;
     struct vgg_nearest nearest = { .text = name };
     for (int i = 0; i < arch->count; i++)
         vgg_nearest_try(&nearest, arch->layer[i].name);
-    if (nearest.name) snprintf(hint.text, sizeof hint.text, "; did you mean %s?", nearest.name);
+    snprintf(hint.text, sizeof hint.text, "%s",
+             nearest.name ? vgg_nearest_hint(&nearest, "") : "; `vgg16 summary` lists them");
     return hint;
 }
 

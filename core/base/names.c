@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST = 5 };
+enum { MOST = 6 };
 
 static const char unset[] = "default";
 
@@ -18,6 +18,8 @@ static const char *const words[][MOST + 1] = {
     [VGG_NAMES_COLOURS] = { "viridis", "inferno", "jet", "grey" },
     [VGG_NAMES_ARCH] = { unset, "vgg11", "vgg13", "vgg16", "vgg19" },
     [VGG_NAMES_TOP] = { "fc1", "fc2", "predictions" },
+    [VGG_NAMES_SCHEDULE] = { "constant", "cosine", "step", "plateau" },
+    [VGG_NAMES_CONV] = { "auto", "direct", "winograd", "winograd2", "winograd4", "winograd6" },
 };
 
 const char *vgg_name(enum vgg_names names, int value)

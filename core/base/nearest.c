@@ -1,4 +1,5 @@
 /* What a mistyped word was meant for. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/vgg16.h"
@@ -37,4 +38,11 @@ void vgg_nearest_try(struct vgg_nearest *nearest, const char *candidate)
     if (d > limit || (nearest->name && d >= nearest->distance)) return;
     nearest->name = candidate;
     nearest->distance = d;
+}
+
+const char *vgg_nearest_hint(struct vgg_nearest *nearest, const char *before)
+{
+    nearest->hint[0] = '\0';
+    if (nearest->name) snprintf(nearest->hint, sizeof nearest->hint, "; did you mean %s%s?", before, nearest->name);
+    return nearest->hint;
 }

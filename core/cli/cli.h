@@ -15,6 +15,10 @@ struct cli_option;
  */
 typedef const char *cli_read_fn(const struct cli_option *option, const char *text, void *target);
 
+/* The i-th of the words that an option's value is made of beside numbers and marks, as flip in --augment; NULL beyond
+ * the last. */
+typedef const char *cli_part_fn(int i);
+
 /* One option: a row of the table that parser and help both read. */
 struct cli_option {
     const char *name;  /* without the dashes */
@@ -27,6 +31,7 @@ struct cli_option {
     enum vgg_names names;       /* ... for these, but "default" */
     double min, max;            /* numbers: both allowed */
     const char *range;          /* numbers: the rule in words; NULL: from min to max */
+    cli_part_fn *part;          /* words that the value is made of; NULL: none beside those above */
 };
 
 /* Options that stand together in the help; `offset` is where their structure stands in the command's. */

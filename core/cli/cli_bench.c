@@ -89,6 +89,11 @@ static const char *read_sizes(const struct cli_option *option, const char *text,
     return *text || !list->count ? option->range : NULL;
 }
 
+static const char *pass_part(int i)
+{
+    return i <= VGG_BENCH_STEP ? vgg_bench_pass_name((enum vgg_bench_pass)i) : NULL;
+}
+
 static const char *read_passes(const struct cli_option *option, const char *text, void *target)
 {
     unsigned passes = 0;
@@ -117,6 +122,7 @@ static const struct cli_option bench_options[] = {
       .value = "LIST",
       .help = "forward, backward, step (default: all three)",
       .read = read_passes,
+      .part = pass_part,
       .range = "a list of forward, backward and step, separated by commas, each once",
       .offset = offsetof(struct bench, passes) },
     { .name = "batch",

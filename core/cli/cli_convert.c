@@ -116,7 +116,12 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     size_t kind = 0, most = sizeof kinds / sizeof *kinds;
     while (kind < most && !cli_output_extension(out, kinds[kind].extension))
         kind++;
-    if (kind == most) return cli_usage(cli, "%s: the extension must be .safetensors, .h5, .pth, .pt or .onnx", out);
+    if (kind == most) {
+        struct vgg_nearest nearest;
+        cli_output_near(&nearest, out, (const char *const[]) { ".safetensors", ".h5", ".pth", ".pt", ".onnx", NULL });
+        return cli_usage(cli, "%s: the extension must be .safetensors, .h5, .pth, .pt or .onnx%s", out,
+                         vgg_nearest_hint(&nearest, ""));
+    }
     enum vgg_weights_layout layout = kinds[kind].layout;
     bool model = o->head || o->classes;
     if (kind == 0 && (model || o->layout == LAYOUT_KERAS)) layout = VGG_WEIGHTS_KERAS_SAFETENSORS;

@@ -127,8 +127,14 @@ static enum vgg_status find_class(struct cli *cli, int *label, const struct vgg_
     int last = vgg_model_class_count(model) - 1;
     *label = vgg_model_class_find(model, class);
     if (*label >= 0) return VGG_OK;
-    return cli_usage(cli, "--class %s: the model has no such class; they are 0 (%s) to %d (%s)", class,
-                     cli_class_name(model, 0).text, last, cli_class_name(model, last).text);
+    struct vgg_nearest nearest = { .text = class };
+    for (int k = 0; k <= last; k++) {
+        const char *name = vgg_model_class_name(model, k);
+        if (name) vgg_nearest_try(&nearest, name);
+    }
+    return cli_usage(cli, "--class %s: the model has no such class; they are 0 (%s) to %d (%s)%s", class,
+                     cli_class_name(model, 0).text, last, cli_class_name(model, last).text,
+                     vgg_nearest_hint(&nearest, ""));
 }
 
 static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)

@@ -64,10 +64,6 @@ enum vgg_status cli_model_open(struct cli *cli, struct vgg_model **out, const ch
     *out = NULL;
     if (strcmp(path, "starter") == 0) return vgg_model_load(out, path);
     if (!is_keyword(path)) {
-        if (!cli_os_readable(path)) {
-            return cli_fail(cli, VGG_ERR_IO, "%s: cannot be opened: no readable file of that name; check the path",
-                            path);
-        }
         unsigned errors = cli->progress.errors;
         cli->progress.held =
             true; /* what is no model may still be a weight file: that attempt will say what is wrong */
@@ -119,8 +115,7 @@ enum vgg_status cli_model_trainable(struct cli *cli, const struct vgg_model *mod
         struct vgg_layer_info layer;
         if (vgg_model_layer(model, i, &layer) == VGG_OK) vgg_nearest_try(&nearest, layer.name);
     }
-    if (!nearest.name) return cli_usage(cli, "--trainable %s: no such layer or block", what);
-    return cli_usage(cli, "--trainable %s: no such layer or block; did you mean %s?", what, nearest.name);
+    return cli_usage(cli, "--trainable %s: no such layer or block%s", what, vgg_nearest_hint(&nearest, ""));
 }
 
 enum vgg_status cli_work_status(enum vgg_status status)

@@ -100,13 +100,6 @@ const char *cli_read_bytes(const struct cli_option *option, const char *text, vo
     return NULL;
 }
 
-const char *cli_option_word(const struct cli_option *option, int i)
-{
-    if (option->read != cli_read_choice && option->read != cli_read_word) return NULL;
-    const char *word = option->choices ? option->choices[i] : vgg_name(option->names, i);
-    return word && strcmp(word, "default") == 0 ? "" : word;
-}
-
 const char *cli_read_choice(const struct cli_option *option, const char *text, void *target)
 {
     static char rule[128];
@@ -217,6 +210,15 @@ static const struct change changes[] = {
     { "saturation", offsetof(struct vgg_augment_options, saturation), 0, 1.0f, 0 },
 };
 
+static const char *const mirrors[] = { "flip", "vflip" };
+
+static const char *augment_part(int i)
+{
+    const int mirrored = sizeof mirrors / sizeof *mirrors, changed = sizeof changes / sizeof *changes;
+    if (i < mirrored) return mirrors[i];
+    return i - mirrored < changed ? changes[i - mirrored].name : NULL;
+}
+
 static unsigned field(size_t offset)
 {
     return 1u << offset / sizeof(float);
@@ -256,9 +258,9 @@ static const char *read_augment(const struct cli_option *option, const char *tex
         if (n == 0 || n >= sizeof word) return rule;
         memcpy(word, text, n);
         word[n] = '\0';
-        if (strcmp(word, "flip") == 0 && !augment.flip) {
+        if (strcmp(word, mirrors[0]) == 0 && !augment.flip) {
             augment.flip = true;
-        } else if (strcmp(word, "vflip") == 0 && !augment.vflip) {
+        } else if (strcmp(word, mirrors[1]) == 0 && !augment.vflip) {
             augment.vflip = true;
         } else if (!read_change(word, (char *)&augment, &set)) {
             return rule;
@@ -277,13 +279,13 @@ const struct cli_option cli_augment_options[] = {
           "fractions of height and width, degrees, fraction, left-right; vflip: upside down; crop=0.08: a part of at "
           "least that area, stretched to the input; brightness=0.2,contrast=0.2,saturation=0.2: colours times "
           "0.8 to 1.2, last of all (default: none)",
-      .read = read_augment },
+      .read = read_augment,
+      .part = augment_part },
     { 0 },
 };
 
 static const char *const backend_names[] = { "auto", "cpu", "vulkan", NULL };
 static const char *const isa_names[] = { "auto", "scalar", "avx2", "avx512", "neon", NULL };
-static const char *const conv_names[] = { "auto", "direct", "winograd", "winograd2", "winograd4", "winograd6", NULL };
 
 const struct cli_option cli_common_options[] = {
     { .name = "backend",
@@ -310,7 +312,7 @@ const struct cli_option cli_common_options[] = {
           "3x3 convolutions: direct; winograd, or winograd2, winograd4, winograd6 by the side of its tiles; or auto, "
           "the faster one for each layer (default auto)",
       .read = cli_read_word,
-      .choices = conv_names,
+      .names = VGG_NAMES_CONV,
       .offset = offsetof(struct cli_common, engine.conv) },
     { .name = "precision",
       .value = "TYPE",

@@ -19,6 +19,9 @@ cli_read_fn cli_read_size;   /* int[2] {height, width} from 150 or HxW */
 /* The i-th of the words that an option takes, "" for one that is not typed; NULL beyond the last, and for options that
  * take no words. */
 const char *cli_option_word(const struct cli_option *option, int i);
+/* Looks for what was meant where `text` was refused: the first part of it, cut at , : and =, that is none of the
+ * option's words or parts but near one. vgg_nearest_hint has it then. */
+void cli_option_near(struct vgg_nearest *nearest, const struct cli_option *option, const char *text);
 
 /* The whole text as a finite number. */
 bool cli_number(const char *text, double *value);

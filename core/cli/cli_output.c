@@ -32,6 +32,22 @@ bool cli_output_extension(const char *path, const char *extension)
     return n > m && strcasecmp(path + n - m, extension) == 0;
 }
 
+bool cli_output_ends(const char *path, const char *const *extensions)
+{
+    for (; *extensions; extensions++) {
+        if (cli_output_extension(path, *extensions)) return true;
+    }
+    return false;
+}
+
+void cli_output_near(struct vgg_nearest *nearest, const char *path, const char *const *extensions)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    *nearest = (struct vgg_nearest) { .text = dot ? dot : "" };
+    for (; dot && !strpbrk(dot, "0123456789") && *extensions; extensions++)
+        vgg_nearest_try(nearest, *extensions);
+}
+
 enum vgg_status cli_json_print(struct cli *cli, cJSON *json)
 {
     char *text = cJSON_Print(json);

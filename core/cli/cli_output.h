@@ -13,6 +13,10 @@ enum vgg_status cli_output_check(struct cli *cli, const char *path, bool streams
 
 /* Does `path` end in `extension` (".h5"), whatever the case? */
 bool cli_output_extension(const char *path, const char *extension);
+/* In one of them, ended by NULL? */
+bool cli_output_ends(const char *path, const char *const *extensions);
+/* Looks for the one that `path` was meant to end in; where that has digits, nobody slipped. */
+void cli_output_near(struct vgg_nearest *nearest, const char *path, const char *const *extensions);
 
 /* Prints `json` and a newline to stdout and deletes it. */
 enum vgg_status cli_json_print(struct cli *cli, cJSON *json);

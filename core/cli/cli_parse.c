@@ -55,8 +55,7 @@ static enum vgg_status unknown_option(struct cli *cli, const char *name, size_t 
     for (const struct cli_option *o = cli_common_options; o->name; o++) {
         if (cli_option_acts(cli->command, o)) vgg_nearest_try(&nearest, o->name);
     }
-    if (nearest.name) return cli_usage(cli, "--%s: unknown option; did you mean --%s?", text, nearest.name);
-    return cli_usage(cli, "--%s: unknown option", text);
+    return cli_usage(cli, "--%s: unknown option%s", text, vgg_nearest_hint(&nearest, "--"));
 }
 
 static enum vgg_status unknown_command(struct cli *cli, const char *name)
@@ -64,8 +63,7 @@ static enum vgg_status unknown_command(struct cli *cli, const char *name)
     struct vgg_nearest nearest = { .text = name };
     for (size_t i = 0; cli_commands[i]; i++)
         vgg_nearest_try(&nearest, cli_commands[i]->name);
-    if (nearest.name) return cli_usage(cli, "%s: unknown command; did you mean %s?", name, nearest.name);
-    return cli_usage(cli, "%s: unknown command", name);
+    return cli_usage(cli, "%s: unknown command%s", name, vgg_nearest_hint(&nearest, ""));
 }
 
 /* Does an option that stands before the command take the next word? The commands that know it decide; where they do not
@@ -107,7 +105,12 @@ static enum vgg_status store(struct cli *cli, const struct cli_found *found, con
 {
     char *target = found->common ? (char *)&cli->common : options + found->offset;
     const char *rule = found->option->read(found->option, text, target + found->option->offset);
-    if (rule) return cli_usage(cli, "--%s %s: must be %s", found->option->name, text ? text : "", rule);
+    if (rule) {
+        struct vgg_nearest nearest;
+        cli_option_near(&nearest, found->option, text ? text : "");
+        return cli_usage(cli, "--%s %s: must be %s%s", found->option->name, text ? text : "", rule,
+                         vgg_nearest_hint(&nearest, ""));
+    }
     cli_given_add(cli, found->option->name, text);
     return VGG_OK;
 }
@@ -168,7 +171,11 @@ static enum vgg_status read_environment(struct cli *cli)
         if (!text || !*text) continue;
         const struct cli_option *option = cli_option_find(NULL, name, strlen(name), 0).option;
         const char *rule = option->read(option, text, (char *)&cli->common + option->offset);
-        if (rule) return cli_usage(cli, "%s=%s: must be %s", variables[i][0], text, rule);
+        if (rule) {
+            struct vgg_nearest nearest;
+            cli_option_near(&nearest, option, text);
+            return cli_usage(cli, "%s=%s: must be %s%s", variables[i][0], text, rule, vgg_nearest_hint(&nearest, ""));
+        }
     }
     return VGG_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/cli/cli_output.h"
+#include "core/cli/cli_train.h"
 
 /* ---- what options say ---- */
 
@@ -30,34 +31,6 @@ static long number(const struct cli_facts *facts, const char *option, long other
 {
     const char *text = given(facts, option);
     return text ? strtol(text, NULL, 10) : otherwise;
-}
-
-static bool ends(const char *path, const char *const *extensions)
-{
-    for (; path && *extensions; extensions++) {
-        if (cli_output_extension(path, *extensions)) return true;
-    }
-    return false;
-}
-
-/* Does the typed path end in one of `extensions`? True where none was typed. */
-static bool named(const struct cli_facts *facts, const char *option, const char *const *extensions)
-{
-    const char *path = given(facts, option);
-    return !path || ends(path, extensions);
-}
-
-/* No extension, one that nobody knows, or one of `mine`: not that of some other kind of file. */
-static bool not_foreign(const struct cli_facts *facts, const char *option, const char *const *mine)
-{
-    static const char *const known[] = {
-        ".safetensors", ".h5",   ".hdf5",   ".hdf",  ".keras", ".pth",   ".pt",  ".ckpt", ".bin",
-        ".onnx",        ".pb",   ".tflite", ".npy",  ".npz",   ".mat",   ".pkl", ".csv",  ".tsv",
-        ".json",        ".txt",  ".xlsx",   ".html", ".htm",   ".jsonl", ".pdf", ".svg",  ".png",
-        ".jpg",         ".jpeg", ".bmp",    ".gif",  ".webp",  ".zip",   ".gz",  NULL,
-    };
-    const char *path = given(facts, option);
-    return !path || ends(path, mine) || !ends(path, known);
 }
 
 /* ---- conditions ---- */
@@ -189,24 +162,26 @@ static bool with_checkpoint(const struct cli_facts *facts)
 
 enum { EPOCHS = 30 }; /* without --epochs */
 
-static bool schedule_is(const struct cli_facts *facts, const char *kind)
+/* What --schedule says; constant where it was not typed. */
+static struct cli_schedule schedule_of(const struct cli_facts *facts)
 {
+    struct cli_schedule schedule = { .kind = VGG_SCHEDULE_CONSTANT };
     const char *text = given(facts, "schedule");
-    return text && strncmp(text, kind, strlen(kind)) == 0;
+    if (text) cli_schedule_parse(&schedule, text);
+    return schedule;
 }
 
 /* Does it come to a step? */
 static bool schedule_acts(const struct cli_facts *facts)
 {
-    const char *text = given(facts, "schedule"), *comma = text ? strchr(text, ',') : NULL;
-    long epochs = number(facts, "epochs", EPOCHS);
-    if (schedule_is(facts, "step:")) return strtol(text + strlen("step:"), NULL, 10) < epochs;
-    return !schedule_is(facts, "plateau:") || !comma || strtol(comma + 1, NULL, 10) < epochs;
+    struct cli_schedule schedule = schedule_of(facts);
+    bool waits = schedule.kind == VGG_SCHEDULE_STEP || schedule.kind == VGG_SCHEDULE_PLATEAU;
+    return !waits || schedule.every < number(facts, "epochs", EPOCHS);
 }
 
 static bool plateau_is_seen(const struct cli_facts *facts)
 {
-    return !schedule_is(facts, "plateau:") || validates(facts);
+    return schedule_of(facts).kind != VGG_SCHEDULE_PLATEAU || validates(facts);
 }
 
 static bool warmup_ends(const struct cli_facts *facts)
@@ -222,43 +197,13 @@ static bool base_trains(const struct cli_facts *facts)
 
 static bool monitors(const struct cli_facts *facts)
 {
-    return validates(facts) &&
-           (says(facts, "keep", "best") || given(facts, "early-stop") || schedule_is(facts, "plateau:"));
+    return validates(facts) && (says(facts, "keep", "best") || given(facts, "early-stop") ||
+                                schedule_of(facts).kind == VGG_SCHEDULE_PLATEAU);
 }
 
 static bool may_stop_early(const struct cli_facts *facts)
 {
     return number(facts, "early-stop", 1) < number(facts, "epochs", EPOCHS);
-}
-
-static bool output_is_model(const struct cli_facts *facts)
-{
-    return not_foreign(facts, "output", (const char *const[]) { ".safetensors", NULL });
-}
-
-static bool output_is_table(const struct cli_facts *facts)
-{
-    return not_foreign(facts, "output", (const char *const[]) { ".csv", ".txt", NULL });
-}
-
-static bool log_is_history(const struct cli_facts *facts)
-{
-    return not_foreign(facts, "log", (const char *const[]) { ".csv", ".jsonl", ".txt", NULL });
-}
-
-static bool report_is_page(const struct cli_facts *facts)
-{
-    return not_foreign(facts, "report", (const char *const[]) { ".html", ".htm", NULL });
-}
-
-static bool output_is_features(const struct cli_facts *facts)
-{
-    return named(facts, "output", (const char *const[]) { ".npy", ".h5", ".safetensors", ".csv", NULL });
-}
-
-static bool picture_is_png(const struct cli_facts *facts)
-{
-    return named(facts, "picture", (const char *const[]) { ".png", NULL });
 }
 
 static bool with_output(const struct cli_facts *facts)
@@ -282,24 +227,21 @@ static bool weights_are_random(const struct cli_facts *facts)
     return says(facts, "weights", "random");
 }
 
-static bool output_is_explanation(const struct cli_facts *facts)
+/* True where no output was typed. */
+static bool output_ends(const struct cli_facts *facts, const char *const *suffixes)
 {
-    return named(facts, "output", (const char *const[]) { ".png", ".html", ".npy", NULL });
+    const char *path = given(facts, "output");
+    return !path || cli_output_ends(path, suffixes);
 }
 
 static bool output_has_colours(const struct cli_facts *facts)
 {
-    return named(facts, "output", (const char *const[]) { ".png", ".html", NULL });
+    return output_ends(facts, (const char *const[]) { ".png", ".html", NULL });
 }
 
 static bool output_is_page(const struct cli_facts *facts)
 {
-    return named(facts, "output", (const char *const[]) { ".html", NULL });
-}
-
-static bool map_is_npy(const struct cli_facts *facts)
-{
-    return named(facts, "map", (const char *const[]) { ".npy", NULL });
+    return output_ends(facts, (const char *const[]) { ".html", NULL });
 }
 
 static bool out_is_safetensors(const struct cli_facts *facts)
@@ -309,12 +251,12 @@ static bool out_is_safetensors(const struct cli_facts *facts)
 
 static bool out_is_tensors(const struct cli_facts *facts)
 {
-    return ends(facts->cli->args[1], (const char *const[]) { ".safetensors", ".pth", ".pt", NULL });
+    return cli_output_ends(facts->cli->args[1], (const char *const[]) { ".safetensors", ".pth", ".pt", NULL });
 }
 
 static bool out_is_not_torch(const struct cli_facts *facts)
 {
-    return !ends(facts->cli->args[1], (const char *const[]) { ".pth", ".pt", ".onnx", NULL });
+    return !cli_output_ends(facts->cli->args[1], (const char *const[]) { ".pth", ".pt", ".onnx", NULL });
 }
 
 static bool makes_model(const struct cli_facts *facts)
@@ -371,11 +313,12 @@ const struct cli_rule cli_rules[] = {
     { "*", "isa threads", .holds = on_cpu, .words = "only on the CPU" },
     { "train", "on-device-lost", .holds = on_gpu, .words = "only on a GPU" },
 
-    { "train", "output", .value = "", .holds = output_is_model,
+    { "train", "output", .value = "", .suffixes = (const char *const[]) { ".safetensors", NULL }, .or_unknown = true,
       .words = "the model is written as safetensors; name it X.safetensors, then `vgg16 convert` makes .h5" },
-    { "train evaluate bench", "report", .value = "", .holds = report_is_page,
-      .words = "the report is a page; name it X.html" },
-    { "train", "log", .value = "", .holds = log_is_history, .words = "the history is .csv or .jsonl" },
+    { "train evaluate bench", "report", .value = "", .suffixes = (const char *const[]) { ".html", ".htm", NULL },
+      .or_unknown = true, .words = "the report is a page; name it X.html" },
+    { "train", "log", .value = "", .suffixes = (const char *const[]) { ".csv", ".jsonl", ".txt", NULL },
+      .or_unknown = true, .words = "the history is .csv or .jsonl" },
     { "train",
       "trainable optimizer lr weight-decay schedule warmup lr-decay clip-norm label-smoothing steps-per-epoch shard "
       "class-weight keep no-shuffle checkpoint "
@@ -402,19 +345,23 @@ const struct cli_rule cli_rules[] = {
       .words = "only with validation data and --keep best, --early-stop or --schedule plateau" },
     { "train", "augment", .holds = data_is_images, .words = "only on images; DATA holds features" },
 
-    { "extract", "output", .value = "", .holds = output_is_features,
+    { "extract", "output", .value = "",
+      .suffixes = (const char *const[]) { ".npy", ".h5", ".safetensors", ".csv", NULL },
       .words = "the extension must be .npy, .h5, .safetensors or .csv" },
-    { "extract", "picture", .value = "", .holds = picture_is_png, .words = "the extension must be .png" },
+    { "extract", "picture", .value = "", .suffixes = (const char *const[]) { ".png", NULL },
+      .words = "the extension must be .png" },
     { "extract", "pooling batch", .holds = with_output, .words = "only with --output FILE" },
     { "extract", "pooling", .holds = layer_has_maps, .words = "only of a --layer of the base; others are vectors" },
     { "extract", "channels colours", .holds = with_picture, .words = "only with --picture F.png" },
     { "extract", "seed", .holds = weights_are_random, .words = "only with --weights random" },
 
-    { "evaluate", "output", .value = "", .holds = output_is_table, .words = "the table is CSV; name it X.csv" },
+    { "evaluate", "output", .value = "", .suffixes = (const char *const[]) { ".csv", ".txt", NULL }, .or_unknown = true,
+      .words = "the table is CSV; name it X.csv" },
 
-    { "explain", "output", .value = "", .holds = output_is_explanation,
+    { "explain", "output", .value = "", .suffixes = (const char *const[]) { ".png", ".html", ".npy", NULL },
       .words = "the extension must be .png, .html or .npy" },
-    { "explain", "map", .value = "", .holds = map_is_npy, .words = "the extension must be .npy" },
+    { "explain", "map", .value = "", .suffixes = (const char *const[]) { ".npy", NULL },
+      .words = "the extension must be .npy" },
     { "explain", "map", .holds = output_has_colours,
       .words = "only with an --output in .png or .html; .npy has the maps already" },
     { "explain", "colours alpha", .holds = output_has_colours, .words = "only with an --output in .png or .html" },

@@ -24,9 +24,11 @@ struct cli_rule {
     const char *commands, *options; /* names separated by spaces; commands "*": all that have the option */
     /* Judges this value alone (ending in *: what begins so); "": any, and the message names it; NULL: any. */
     const char *value;
-    const char *without;  /* the option must not stand beside this one; `holds` is NULL then */
-    cli_condition *holds; /* NULL without `without`: never */
-    const char *words;    /* what is wanted, to follow "--OPTION: " */
+    const char *without;         /* the option must not stand beside this one; `holds` is NULL then */
+    cli_condition *holds;        /* NULL without `without` and `suffixes`: never */
+    const char *const *suffixes; /* the value must end in one of these, ended by NULL; NULL: it is no file's name */
+    bool or_unknown;             /* it may also end in what is no suffix of a kind of file, nor a slip of one */
+    const char *words;           /* what is wanted, to follow "--OPTION: " */
 };
 
 extern const struct cli_rule cli_rules[]; /* ended by a row without commands */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/cli/cli_options.h"
+#include "core/cli/cli_output.h"
 #include "core/cli/cli_rules.h"
 
 /* Is `word` one of the words of `list`? */
@@ -40,12 +41,27 @@ static bool concerns(const struct cli_rule *rule, const struct cli_command *comm
 /* A row whose options never act in its commands, whatever their values. */
 static bool is_never(const struct cli_rule *rule)
 {
-    return !rule->value && !rule->without && !rule->holds;
+    return !rule->value && !rule->without && !rule->holds && !rule->suffixes;
 }
 
-static bool holds(const struct cli_rule *rule, const struct cli_facts *facts)
+/* No suffix, or one that nobody knows and that is no slip of the rule's. */
+static bool is_unknown(const char *path, const struct cli_rule *rule)
+{
+    static const char *const known[] = {
+        ".safetensors", ".h5",   ".hdf5",   ".hdf",  ".keras", ".pth",   ".pt",  ".ckpt", ".bin",
+        ".onnx",        ".pb",   ".tflite", ".npy",  ".npz",   ".mat",   ".pkl", ".csv",  ".tsv",
+        ".json",        ".txt",  ".xlsx",   ".html", ".htm",   ".jsonl", ".pdf", ".svg",  ".png",
+        ".jpg",         ".jpeg", ".bmp",    ".gif",  ".webp",  ".zip",   ".gz",  NULL,
+    };
+    struct vgg_nearest nearest;
+    cli_output_near(&nearest, path, rule->suffixes);
+    return !cli_output_ends(path, known) && !nearest.name;
+}
+
+static bool holds(const struct cli_rule *rule, const struct cli_facts *facts, const char *text)
 {
     if (rule->without) return !cli_given(facts->cli, rule->without);
+    if (rule->suffixes) return cli_output_ends(text, rule->suffixes) || (rule->or_unknown && is_unknown(text, rule));
     return rule->holds && rule->holds(facts);
 }
 
@@ -63,7 +79,10 @@ static enum vgg_status refuse(struct cli *cli, const struct cli_rule *rule, cons
         return cli_usage(cli, "--%s: cannot act in %s: %s", option, cli->command->name, rule->words);
     }
     if (rule->without) return cli_usage(cli, "--%s and --%s: %s", rule->without, option, rule->words);
-    return cli_usage(cli, "--%s%s%s: %s", option, rule->value ? " " : "", rule->value ? text : "", rule->words);
+    struct vgg_nearest nearest = { .text = text };
+    if (rule->suffixes) cli_output_near(&nearest, text, rule->suffixes);
+    return cli_usage(cli, "--%s%s%s: %s%s", option, rule->value ? " " : "", rule->value ? text : "", rule->words,
+                     vgg_nearest_hint(&nearest, ""));
 }
 
 enum vgg_status cli_rules_check(struct cli *cli, const struct cli_facts *facts)
@@ -75,7 +94,7 @@ enum vgg_status cli_rules_check(struct cli *cli, const struct cli_facts *facts)
         while (next_word(option, &list)) {
             const char *text = cli_given(cli, option);
             bool judged = text && (!rule->value || !*rule->value || is_value(text, rule->value));
-            if (judged && !holds(rule, facts)) return refuse(cli, rule, option);
+            if (judged && !holds(rule, facts, text)) return refuse(cli, rule, option);
         }
     }
     return VGG_OK;

@@ -11,6 +11,11 @@ struct cli_schedule {
     float factor;
 };
 
+/* The option's words, its value taken apart, and its reader. cli_schedule_parse: false where it is none. */
+cli_part_fn cli_schedule_word;
+bool cli_schedule_parse(struct cli_schedule *schedule, const char *text);
+cli_read_fn cli_schedule_read;
+
 struct cli_train {
     struct cli_network network;
     struct vgg_image_options images;

@@ -9,39 +9,6 @@ static const char *const keep_names[] = { "last", "best", NULL };
 static const char *const monitor_names[] = { "", "val_loss", "val_accuracy", NULL };
 static const char *const on_device_lost_names[] = { "stop", "cpu", NULL };
 
-/* constant, cosine, step:EVERY:FACTOR or plateau:FACTOR,PATIENCE. */
-static const char *read_schedule(const struct cli_option *option, const char *text, void *target)
-{
-    static const char rule[] = "constant, cosine, step:EVERY:FACTOR with EVERY epochs from 1 and 0 < FACTOR <= 1, or "
-                               "plateau:FACTOR,PATIENCE with 0 < FACTOR < 1 and PATIENCE epochs from 1";
-    (void)option;
-    struct cli_schedule schedule = { 0 };
-    if (strcmp(text, "cosine") == 0) {
-        schedule.kind = VGG_SCHEDULE_COSINE;
-    } else if (strncmp(text, "step:", 5) == 0) {
-        char *end;
-        long every = strtol(text + 5, &end, 10);
-        double factor;
-        if (text[5] < '0' || text[5] > '9' || *end != ':' || every < 1 || every > 1000000) return rule;
-        if (!cli_number(end + 1, &factor) || !(factor > 0) || factor > 1) return rule;
-        schedule = (struct cli_schedule) { VGG_SCHEDULE_STEP, (int)every, (float)factor };
-    } else if (strncmp(text, "plateau:", 8) == 0) {
-        const char *comma = strchr(text, ',');
-        char factor_text[32], *end;
-        double factor;
-        if (!comma || (size_t)(comma - text - 8) >= sizeof factor_text || comma[1] < '0' || comma[1] > '9') return rule;
-        snprintf(factor_text, sizeof factor_text, "%.*s", (int)(comma - text - 8), text + 8);
-        long patience = strtol(comma + 1, &end, 10);
-        if (*end || patience < 1 || patience > 1000000) return rule;
-        if (!cli_number(factor_text, &factor) || !((float)factor > 0) || (float)factor >= 1) return rule;
-        schedule = (struct cli_schedule) { VGG_SCHEDULE_PLATEAU, (int)patience, (float)factor };
-    } else if (strcmp(text, "constant") != 0) {
-        return rule;
-    }
-    *(struct cli_schedule *)target = schedule;
-    return NULL;
-}
-
 static const struct cli_option main_options[] = {
     { .name = "output",
       .letter = 'o',
@@ -128,7 +95,8 @@ static const struct cli_option step_options[] = {
           "of the learning rate: constant, cosine (down to 0), step:EVERY:FACTOR, which multiplies by FACTOR every so "
           "many epochs, fewer than --epochs, or plateau:FACTOR,PATIENCE, which does so after PATIENCE epochs without a "
           "figure by --monitor that is better by more than 1e-4 (default constant)",
-      .read = read_schedule,
+      .read = cli_schedule_read,
+      .part = cli_schedule_word,
       .offset = offsetof(struct cli_train, schedule) },
     { .name = "warmup",
       .value = "EPOCHS",

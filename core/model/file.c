@@ -197,8 +197,12 @@ enum vgg_status vgg_model_load(struct vgg_model **out, const char *path)
 {
     char *starter;
     *out = NULL;
-    if (strcmp(path, "starter") != 0) return load(out, path);
-    enum vgg_status status = vgg_weights_need_starter(&starter);
+    enum vgg_status status;
+    if (strcmp(path, "starter") != 0) {
+        status = vgg_model_check_name(path, false);
+        return status == VGG_OK ? load(out, path) : status;
+    }
+    status = vgg_weights_need_starter(&starter);
     if (status == VGG_OK) status = load(out, starter);
     free(starter);
     return status;

@@ -1,5 +1,6 @@
 #include "core/model/model.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/names.h"
+#include "core/base/os.h"
 #include "core/data/data.h"
 #include "core/image/image.h"
 #include "core/model/init.h"
@@ -128,6 +130,16 @@ static enum vgg_status shape_model(struct vgg_model *model, const char *arch, in
     return model->params ? VGG_OK : vgg_fail_memory("the parameters", model->arch.param_size);
 }
 
+enum vgg_status vgg_model_check_name(const char *path, bool weights)
+{
+    struct vgg_nearest nearest = { .text = path };
+    vgg_nearest_try(&nearest, "starter");
+    if (weights) vgg_nearest_try(&nearest, "imagenet");
+    if (weights) vgg_nearest_try(&nearest, "random");
+    if (!nearest.name || vgg_os_readable(path)) return VGG_OK;
+    return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s%s", path, strerror(errno), vgg_nearest_hint(&nearest, ""));
+}
+
 /* Turns "imagenet", "starter" and NULL into a file's name, or `random`. *name: what NULL stands for. */
 static enum vgg_status find_weights(char **path, const char **name, bool *random, const char *wanted, bool top)
 {
@@ -137,6 +149,8 @@ static enum vgg_status find_weights(char **path, const char **name, bool *random
     if (*random) return VGG_OK;
     if (wanted && strcmp(wanted, "starter") == 0) return vgg_weights_need_starter(path);
     if (wanted && strcmp(wanted, "imagenet") != 0) {
+        enum vgg_status status = vgg_model_check_name(wanted, true);
+        if (status != VGG_OK) return status;
         *path = vgg_mem_strdup(wanted);
         return *path ? VGG_OK : vgg_fail_memory("a path", strlen(wanted));
     }

@@ -22,6 +22,10 @@ struct vgg_model {
     char **class_names; /* vgg_arch_classes(&arch) of them, or NULL: unnamed */
 };
 
+/* Fails where there is no file of that name but "starter" is near, or, with `weights`, another word that stands for
+ * weights. What else is wrong is told by who opens it. */
+enum vgg_status vgg_model_check_name(const char *path, bool weights);
+
 struct vgg_weights;
 /* vgg_model_create with the head's weights from the file, too. `weights`: the file, if it is open already, else NULL.
  */

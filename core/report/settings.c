@@ -84,7 +84,7 @@ static void add_optimizer(struct settings *s, const struct vgg_train_options *o)
         more(s, "beta %g and %g", (double)o->beta1, (double)o->beta2);
     if (o->weight_decay > 0.0f) more(s, "weight decay %g", (double)o->weight_decay);
     add(s, "Learning rate", "%g", (double)o->learning_rate);
-    if (o->schedule == VGG_SCHEDULE_CONSTANT) more(s, "constant");
+    if (o->schedule == VGG_SCHEDULE_CONSTANT) more(s, "%s", vgg_name(VGG_NAMES_SCHEDULE, VGG_SCHEDULE_CONSTANT));
     if (o->schedule == VGG_SCHEDULE_COSINE) more(s, "down to 0 along a cosine");
     if (o->schedule == VGG_SCHEDULE_STEP)
         more(s, "times %g every %d epochs", (double)o->schedule_factor, o->schedule_every);

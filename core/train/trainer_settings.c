@@ -39,23 +39,14 @@ static void add_optimizer(struct vgg_settings *s, const struct vgg_trainer *t)
     const struct vgg_train_options *o = &t->o;
     vgg_settings_add(s, "optimizer", "%s", vgg_name(VGG_NAMES_OPTIMIZER, (int)o->optimizer));
     vgg_settings_add_number(s, "learning rate", o->learning_rate);
-    switch (o->schedule) {
-    case VGG_SCHEDULE_CONSTANT: vgg_settings_add(s, "schedule", "constant"); break;
-    case VGG_SCHEDULE_COSINE:
-        vgg_settings_add(s, "schedule", "cosine");
-        vgg_settings_add(s, "epochs of the cosine", "%d", o->epochs);
-        break;
-    case VGG_SCHEDULE_STEP:
-        vgg_settings_add(s, "schedule", "step");
-        vgg_settings_add(s, "schedule's epochs a step", "%d", o->schedule_every);
+    const char *schedule = vgg_name(VGG_NAMES_SCHEDULE, (int)o->schedule);
+    bool plateau = o->schedule == VGG_SCHEDULE_PLATEAU;
+    vgg_settings_add(s, "schedule", "%s%s%s", schedule, plateau ? " of " : "", plateau ? monitored(t) : "");
+    if (o->schedule == VGG_SCHEDULE_COSINE) vgg_settings_add(s, "epochs of the cosine", "%d", o->epochs);
+    if (o->schedule == VGG_SCHEDULE_STEP) vgg_settings_add(s, "schedule's epochs a step", "%d", o->schedule_every);
+    if (plateau) vgg_settings_add(s, "schedule's patience", "%d", o->schedule_every);
+    if (plateau || o->schedule == VGG_SCHEDULE_STEP)
         vgg_settings_add_number(s, "schedule's factor", o->schedule_factor);
-        break;
-    case VGG_SCHEDULE_PLATEAU:
-        vgg_settings_add(s, "schedule", "plateau of %s", monitored(t));
-        vgg_settings_add(s, "schedule's patience", "%d", o->schedule_every);
-        vgg_settings_add_number(s, "schedule's factor", o->schedule_factor);
-        break;
-    }
     add_unless_zero(s, "warm-up epochs", o->warmup);
     add_unless_zero(s, "learning rate's decay from block to block", o->lr_decay);
     add_unless_zero(s, "gradients' largest norm", o->clip_norm);
