@@ -90,7 +90,9 @@ static void program_help(void)
         wrap(cli_commands[i]->purpose, 13, 13);
     }
     group_lines("Common options, before or after the command's name:", cli_common_options, NULL);
-    puts("\n`vgg16 COMMAND --help` shows the command's own options, and the common ones it uses.");
+    putchar('\n');
+    wrap("`vgg16 COMMAND --help` or `vgg16 help COMMAND` shows the command's own options, and the common ones it uses.",
+         0, 0);
     wrap(cli_program_help, 0, 0);
 }
 

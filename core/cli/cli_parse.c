@@ -63,6 +63,7 @@ static enum vgg_status unknown_command(struct cli *cli, const char *name)
     struct vgg_nearest nearest = { .text = name };
     for (size_t i = 0; cli_commands[i]; i++)
         vgg_nearest_try(&nearest, cli_commands[i]->name);
+    vgg_nearest_try(&nearest, "help");
     return cli_usage(cli, "%s: unknown command%s", name, vgg_nearest_hint(&nearest, ""));
 }
 
@@ -82,7 +83,8 @@ static bool takes_next(const char *arg, const char *next)
     return any && (all || !next || !cli_command_find(next));
 }
 
-/* Finds the command: the first word that is neither an option nor an option's value. *index is 0 without one. */
+/* Finds the command: the first word that is neither an option nor an option's value. *index is 0 without one. "help"
+ * before it, or alone, is as --help. */
 static enum vgg_status find_command(struct cli *cli, int argc, char **argv, int *index)
 {
     *index = 0;
@@ -91,6 +93,10 @@ static enum vgg_status find_command(struct cli *cli, int argc, char **argv, int 
         if (strcmp(arg, "--") == 0) break;
         if (arg[0] == '-' && arg[1]) {
             i += takes_next(arg, argv[i + 1]);
+            continue;
+        }
+        if (strcmp(arg, "help") == 0) {
+            cli->common.help = true;
             continue;
         }
         cli->command = cli_command_find(arg);

@@ -96,7 +96,7 @@ void pages_bash(FILE *out)
     for (const struct cli_option *option = cli_common_options; option->name; option++) {
         if (option->value) value_line(out, "", option, pages_option_value(option));
     }
-    fprintf(out, "    :) words='%s' ;;\n", commands.words);
+    fprintf(out, "    : | help:) words='%s help' file=0 folder=0 ;;\n", commands.words);
     fputs(middle, out);
     for (size_t i = 0; cli_commands[i]; i++) {
         fprintf(out, "    %s) echo", cli_commands[i]->name);

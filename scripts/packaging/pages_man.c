@@ -135,7 +135,8 @@ void pages_man(FILE *out)
 {
     fprintf(out, ".TH VGG16 1 \"\" \"vgg16 %s\" \"User Commands\"\n", vgg_version());
     fputs(".SH NAME\nvgg16 \\- image features, training and fine\\-tuning with VGG networks\n"
-          ".SH SYNOPSIS\n\\fBvgg16\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]\n.SH DESCRIPTION\n",
+          ".SH SYNOPSIS\n\\fBvgg16\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]\n.br\n\\fBvgg16 help\\fR "
+          "[\\fICOMMAND\\fR]\n.SH DESCRIPTION\n",
           out);
     paragraph(out,
               "VGG networks on the CPU or on a GPU through Vulkan: features of images, training on top of them, and "

@@ -85,7 +85,8 @@ void pages_zsh(FILE *out)
         short_help(out, cli_commands[i]->purpose);
         fputs("'\n", out);
     }
-    fputs("  )\n"
+    fputs("    'help:Shows the options of a command'\n"
+          "  )\n"
           "  _arguments -C -s \"$common[@]\" '1:command:->command' '*::argument:->argument' && ret=0\n"
           "  case $state in\n"
           "  command) _describe -t commands command commands && ret=0 ;;\n"
@@ -106,5 +107,7 @@ void pages_zsh(FILE *out)
         }
         fputs("      )\n      _arguments -s \"$own[@]\" && ret=0\n      ;;\n", out);
     }
-    fputs("    esac\n    ;;\n  esac\n  return ret\n}\n\n_vgg16 \"$@\"\n", out);
+    fputs("    help) _describe -t commands command commands && ret=0 ;;\n"
+          "    esac\n    ;;\n  esac\n  return ret\n}\n\n_vgg16 \"$@\"\n",
+          out);
 }

@@ -76,7 +76,8 @@ class Bash(Pages):
         self.assertEqual(told, "complete -F _vgg16 vgg16\n")
 
     def test_commands(self):
-        self.assertEqual(self.complete(""), sorted(COMMANDS))
+        self.assertEqual(self.complete(""), sorted(COMMANDS + ["help"]))
+        self.assertEqual(self.complete("help", "ev"), ["evaluate"])
         self.assertEqual(self.complete("ev"), ["evaluate"])
         self.assertEqual(self.complete("--backend", "cpu", "-q", "--seed", "=", "3", "ev"), ["evaluate"])
 
@@ -134,6 +135,7 @@ class Zsh(Pages):
     def test_completes(self):
         for begun, whole in (
             ("vgg16 ev", "vgg16 evaluate"),
+            ("vgg16 help ev", "vgg16 help evaluate"),
             ("vgg16 train --optimizer=rm", "vgg16 train --optimizer=rmsprop"),
             ("vgg16 -q --backend cpu train --early", "vgg16 -q --backend cpu train --early-stop"),
             ("vgg16 pull vgg16-", "vgg16 pull vgg16-notop"),

@@ -49,6 +49,11 @@ class Help(Program):
         for command in COMMANDS:
             self.assertRegex(text, rf"(?m)^  {command} ")
         self.assertEqual(self.succeed("-h"), text)
+        self.assertEqual(self.succeed("help"), text)
+        self.assertEqual(self.succeed("help", "help"), text)
+        self.usage(r"trian: unknown command; did you mean train\?", "help", "trian")
+        self.usage(r"hepl: unknown command; did you mean help\?", "hepl", "train")
+        self.fail_with(1, "^vgg16: help: cannot be opened as a data set", "train", "help", "-o", "m")  # may be a folder
         for name in f"{ENGINE} seed {ALWAYS}".split():
             self.assertRegex(text, rf"(?m)^  (-., |    )--{name}\b")
 
@@ -61,6 +66,8 @@ class Help(Program):
             listed = re.findall(r"(?m)^  (?:-., |    )--([a-z-]+)", text)
             self.assertEqual(sorted(listed), sorted((OPTIONS[command] + " " + COMMON[command]).split()))
             self.assertEqual(self.succeed("--help", command), text)
+            self.assertEqual(self.succeed("help", command), text)
+            self.assertEqual(self.succeed("-q", "help", command, "--json"), text)
 
     def test_defaults_are_told(self):
         silent = set("from skip-bad nesterov no-shuffle resume overwrite top json quiet verbose help version".split())
