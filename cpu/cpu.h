@@ -5,23 +5,12 @@
 #include "core/op/backend.h"
 #include "cpu/cpu_kernels.h"
 
-/* Which algorithm convolutions use: the expected fastest, the direct one, Winograd's with the best tile or with a given
- * one; where an algorithm does not apply, the direct one serves. */
-enum cpu_conv_choice {
-    CPU_CONV_AUTO,
-    CPU_CONV_DIRECT,
-    CPU_CONV_WINOGRAD,
-    CPU_CONV_WINOGRAD2,
-    CPU_CONV_WINOGRAD4,
-    CPU_CONV_WINOGRAD6
-};
-
 /* Parallel loops: `#pragma omp parallel for num_threads(cpu->threads) schedule(static)` over pieces that depend on the
  * shape only, never on the number of threads. */
 struct cpu {
     struct vgg_backend base;
     enum cpu_isa isa;
-    enum cpu_conv_choice conv;
+    enum vgg_conv conv;
     int threads;
     size_t l1; /* bytes of a core's first-level data cache */
     struct cpu_kernels kernels;

@@ -84,20 +84,6 @@ static enum vgg_status bf16_check(enum cpu_isa isa)
     return vgg_fail(VGG_ERR_UNSUPPORTED, "precision bf16: this CPU has no bf16 dot products (AVX512_BF16); use fp32");
 }
 
-static enum vgg_status conv_parse(enum cpu_conv_choice *choice, const char *text)
-{
-    static const char *const name[] = { "auto", "direct", "winograd", "winograd2", "winograd4", "winograd6" };
-    *choice = CPU_CONV_AUTO;
-    for (size_t i = 0; text && i < sizeof name / sizeof *name; i++) {
-        if (strcmp(text, name[i]) != 0) continue;
-        *choice = (enum cpu_conv_choice)i;
-        return VGG_OK;
-    }
-    return text ? vgg_fail(VGG_ERR_ARGUMENT, "conv %s: is not known; use auto, direct, winograd, or winograd2, 4 or 6",
-                           text)
-                : VGG_OK;
-}
-
 static void cpu_close(struct vgg_backend *backend)
 {
     struct cpu *cpu = (struct cpu *)backend;
@@ -113,8 +99,6 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     *out = NULL;
     enum cpu_isa isa;
     enum vgg_status status = isa_parse(&isa, options->isa);
-    enum cpu_conv_choice conv;
-    if (status == VGG_OK) status = conv_parse(&conv, options->conv);
     if (status != VGG_OK) return status;
     if (options->precision == VGG_PRECISION_BF16) status = bf16_check(isa);
     if (status != VGG_OK) return status;
@@ -127,7 +111,7 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     cpu->base.vtable = &cpu_backend_vtable;
     device_fill(&cpu->base.device);
     cpu->isa = isa;
-    cpu->conv = conv;
+    cpu->conv = options->conv;
     cpu->l1 = cache_first();
     cpu->threads = options->threads ? options->threads : cpu->base.device.threads;
     cpu->base.device.threads = cpu->threads;

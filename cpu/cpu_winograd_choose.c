@@ -25,15 +25,15 @@ int cpu_winograd_choose(const struct cpu *cpu, const struct vgg_op *op)
     int cols = op->kind == VGG_OP_CONV ? op->w.c : op->kind == VGG_OP_CONV_BWD_DATA ? op->dx.c : op->dy.c;
     if (in->c % CPU_NR || cols % CPU_NR || (op->kind == VGG_OP_CONV && (op->y.h == 0 || op->y.w == 0))) return 0;
     switch (cpu->conv) {
-    case CPU_CONV_DIRECT: return 0;
-    case CPU_CONV_WINOGRAD2: return 2;
-    case CPU_CONV_WINOGRAD4: return 4;
-    case CPU_CONV_WINOGRAD6: return 6;
-    case CPU_CONV_AUTO:
-    case CPU_CONV_WINOGRAD: break;
+    case VGG_CONV_DIRECT: return 0;
+    case VGG_CONV_WINOGRAD2: return 2;
+    case VGG_CONV_WINOGRAD4: return 4;
+    case VGG_CONV_WINOGRAD6: return 6;
+    case VGG_CONV_AUTO:
+    case VGG_CONV_WINOGRAD: break;
     }
     int best = 0;
-    double least = cpu->conv == CPU_CONV_AUTO ? 18.0 * in->h * in->w * in->c * cols : INFINITY;
+    double least = cpu->conv == VGG_CONV_AUTO ? 18.0 * in->h * in->w * in->c * cols : INFINITY;
     for (int m = 2; m <= CPU_WINOGRAD_MAX_M; m += 2) {
         double cost = winograd_cost(m, in->h, in->w, in->c, cols);
         if (cost < MARGIN * least) least = cost, best = m;

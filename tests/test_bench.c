@@ -220,7 +220,7 @@ Test(bench, wrong_wishes_are_refused)
     expect_refused("gpu", VGG_ERR_MISSING, "no device \"gpu\"; there ");
     expect_refused("cpu,,cpu", VGG_ERR_ARGUMENT, "device \"\": must be");
     expect_refused("cpu:mmx", VGG_ERR_ARGUMENT, "isa mmx: is not known");
-    expect_refused("cpu:auto:fft", VGG_ERR_ARGUMENT, "conv fft: is not known");
+    expect_refused("cpu:auto:fft", VGG_ERR_ARGUMENT, "conv \"fft\" is unknown; take one of auto, direct");
     expect_refused("vulkan:99", VGG_ERR_MISSING, "no device \"vulkan:99\"");
     struct vgg_bench_options options = small(1u << VGG_BENCH_UPDATE);
     struct vgg_bench *bench;

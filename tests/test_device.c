@@ -141,6 +141,11 @@ Test(device, names_open_what_they_say)
     open_fails((struct vgg_engine_options) { .device = "cpu:scalar:direct" }, VGG_ERR_ARGUMENT, "asked for by conv");
     open_fails((struct vgg_engine_options) { .device = "cpu", .backend = "gpu" }, VGG_ERR_ARGUMENT,
                "backend \"gpu\" is unknown");
+    static const char *const backends[] = { "cpu", "vulkan" }; /* whether it finds a device or none */
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
+        open_fails(
+            (struct vgg_engine_options) { .backend = backends[i], .conv = "winograd8" }, VGG_ERR_ARGUMENT,
+            "conv \"winograd8\" is unknown; take one of auto, direct, winograd, winograd2, winograd4, winograd6");
     open_fails((struct vgg_engine_options) { .device = "" }, VGG_ERR_ARGUMENT, "must be a number");
     open_fails((struct vgg_engine_options) { .device = "nosuch" }, VGG_ERR_MISSING, "no device \"nosuch\"; there ");
 }

@@ -45,7 +45,7 @@ static enum vgg_status backend_open(struct vgg_backend **out, const struct vgg_b
     enum vgg_status status = vk_device_open(&vk, options->device);
     if (status != VGG_OK) return status;
     vk->base.vtable = &vk_backend_vtable;
-    vk->direct = options->conv && strcmp(options->conv, "direct") == 0;
+    vk->direct = options->conv == VGG_CONV_DIRECT;
     *out = &vk->base;
     return VGG_OK;
 }

@@ -188,18 +188,28 @@ static enum vgg_status check_precision(enum vgg_precision precision, const char 
                     vgg_name(VGG_NAMES_PRECISION, (int)precision), backend, only);
 }
 
+static enum vgg_status parse_conv(enum vgg_conv *out, const char *text)
+{
+    int conv = VGG_CONV_AUTO;
+    bool known = !text || vgg_names_find(&conv, VGG_NAMES_CONV, text);
+    *out = (enum vgg_conv)conv;
+    if (known) return VGG_OK;
+    return vgg_fail(VGG_ERR_ARGUMENT, "conv \"%s\" is unknown; take one of %s", text,
+                    vgg_names_list(VGG_NAMES_CONV).text);
+}
+
 /* Opens one of the devices listed. */
 static enum vgg_status open_device(struct vgg_backend **out, const struct vgg_device_info *devices,
-                                   const struct vgg_device_info *device, const struct vgg_engine_options *options,
-                                   const char *isa, enum vgg_precision precision)
+                                   const struct vgg_device_info *device, int threads, const char *isa,
+                                   enum vgg_conv conv, enum vgg_precision precision)
 {
     const struct vgg_backend_vtable *const *backend = registry;
     while (strcmp((*backend)->name, device->backend) != 0)
         backend++;
     struct vgg_backend_options own = { .device = vgg_device_own_index(devices, device),
                                        .isa = isa,
-                                       .conv = options->conv,
-                                       .threads = options->threads,
+                                       .conv = conv,
+                                       .threads = threads,
                                        .precision = precision };
     enum vgg_status status = (*backend)->open(out, &own);
     if (status != VGG_OK) return status;
@@ -216,9 +226,11 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
     size_t count;
     struct wish wish;
     enum vgg_precision precision;
+    enum vgg_conv conv;
     bool asked, *passed = NULL;
     *out = NULL;
     CHECK(parse_precision(&precision, options->precision));
+    CHECK(parse_conv(&conv, options->conv));
     CHECK(wish_read(&wish, options));
     asked = wish.backend || wish.name.which;
     CHECK(vgg_backend_devices(&devices, &count, wish.backend));
@@ -229,7 +241,7 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
         bool last = asked || preference(device) <= 1;
         CHECK(check_precision(precision, device->backend));
         vgg_log_failures(last ? VGG_LOG_ERROR : VGG_LOG_WARNING);
-        status = open_device(out, devices, device, options, wish.isa, precision);
+        status = open_device(out, devices, device, options->threads, wish.isa, conv, precision);
         vgg_log_failures(VGG_LOG_ERROR);
         if (status == VGG_OK) break;
         if (last) goto fail;

@@ -6,6 +6,17 @@
 
 struct vgg_backend_vtable;
 
+/* Which algorithm 3x3 convolutions use: the expected fastest, the direct one, Winograd's with the best tile or with a
+ * given one; where an algorithm does not apply, the direct one serves. As VGG_NAMES_CONV counts them. */
+enum vgg_conv {
+    VGG_CONV_AUTO,
+    VGG_CONV_DIRECT,
+    VGG_CONV_WINOGRAD,
+    VGG_CONV_WINOGRAD2,
+    VGG_CONV_WINOGRAD4,
+    VGG_CONV_WINOGRAD6
+};
+
 /* Of the operands of forward convolutions and dense layers, as VGG_NAMES_PRECISION counts them. */
 enum vgg_precision { VGG_PRECISION_FP32, VGG_PRECISION_BF16 };
 
@@ -35,7 +46,7 @@ struct vgg_list {
 struct vgg_backend_options {
     int device;                   /* index in this backend's own list; -1: its first choice */
     const char *isa;              /* CPU: highest level allowed; NULL or "auto": all */
-    const char *conv;             /* as in struct vgg_engine_options */
+    enum vgg_conv conv;           /* Vulkan: DIRECT, or all others as AUTO */
     int threads;                  /* CPU: 0 = every processor this process may use */
     enum vgg_precision precision; /* one that the dispatcher knows this backend for */
 };
