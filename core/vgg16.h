@@ -477,6 +477,8 @@ struct vgg_history {
     uint64_t steps;                        /* done, those before a resume included; 0: the model is as it was */
     int shard;                             /* images whose gradients were one sum; 0: it did not come to that */
     int best;                              /* epoch with the best monitored figure; 0: none */
+    enum vgg_monitor monitor;              /* that figure; DEFAULT: the training loss */
+    int stopped;                           /* by early_stop, after so many epochs without a better one; 0: it was not */
     double seconds_features, seconds_save; /* of this call: computing frozen features, writing checkpoints */
 };
 /* Frees what a history holds and empties it; accepts a zeroed one. */

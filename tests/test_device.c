@@ -56,6 +56,8 @@ Test(device, names_find_one)
         { "geforce rtx 3080", NULL, 2 }, /* whole, though also part of another */
         { "0123456789ABCDEF0123456789abcdef", NULL, 1 },
         { "vulkan:123456789abcdef0123456789abcdef0", NULL, 2 },
+        { "01234567-89ab-CDEF-0123-456789abcdef", NULL, 1 },
+        { "vulkan:23456789-abcd-ef01-2345-6789abcdef01", NULL, 3 },
         { "00000000000000000000000000000002", NULL, 5 }, /* digits, but no number */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -82,6 +84,8 @@ Test(device, names_that_find_none_or_several_tell_what_there_is)
     refused("vulkan:0", NULL, 1, VGG_ERR_MISSING, "no device \"vulkan:0\": backend vulkan finds none here");
     refused("-1", NULL, COUNT, VGG_ERR_MISSING, "no device \"-1\"");
     refused("99999999", NULL, COUNT, VGG_ERR_MISSING, "no device \"99999999\"");
+    refused("01234567-89ab-cdef-0123-456789abcde", NULL, COUNT, VGG_ERR_MISSING, "no device \"0123");
+    refused("01234567-89ab-cdef-0123-456789abcdef0", NULL, COUNT, VGG_ERR_MISSING, "no device \"0123");
     refused("0123456789abcdef0123456789abcde", NULL, COUNT, VGG_ERR_MISSING, "no device \"0123");
     refused("intel", NULL, COUNT, VGG_ERR_ARGUMENT,
             "device \"intel\" could be cpu (Intel(R) Xeon(R) Processor), vulkan:2 (Radeon (Intel bridge)); take one");

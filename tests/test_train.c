@@ -487,8 +487,18 @@ Test(train, early_stopping_waits_and_stops)
     options.optimizer = VGG_OPTIMIZER_SGD;
     options.on_epoch = keep_epoch;
     struct vgg_model *model = new_model();
+    struct vgg_history history;
+    options.history = &history;
     cr_assert_eq(train_on(model, &options, 0, 0), VGG_OK);
     cr_assert_eq(last_epoch.epoch, 3);
+    cr_expect(history.stopped == 2 && history.best == 1 && history.monitor == VGG_MONITOR_VAL_LOSS);
+    vgg_history_finish(&history);
+    vgg_model_destroy(model);
+    options.epochs = 3; /* as many as it waits for: it is not early */
+    model = new_model();
+    cr_assert_eq(train_on(model, &options, 0, 0), VGG_OK);
+    cr_expect(history.stopped == 0 && history.count == 3);
+    vgg_history_finish(&history);
     vgg_model_destroy(model);
 }
 

@@ -257,6 +257,9 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (bench) {
         enum vgg_status shown = show(cli, o, &table, bench, old);
         if (shown != VGG_OK) status = shown;
+        if (status == VGG_OK && !bench->results)
+            status = cli_fail(cli, VGG_ERR_MISSING, "nothing was measured: all was left out%s",
+                              cli->common.engine.memory ? "; take a larger --memory" : "");
     }
     vgg_bench_destroy(bench);
     vgg_bench_destroy(old);

@@ -48,7 +48,9 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     struct run run = { .progress = &cli->progress, .results = json ? cJSON_AddArrayToObject(json, "results") : NULL };
     status = vgg_selftest(&cli->common.engine, on_result, &run);
     cli_progress_clear(&cli->progress);
-    if (json) {
+    if (!run.count) { /* the cause has been told */
+        cJSON_Delete(json);
+    } else if (json) {
         cJSON_AddNumberToObject(json, "count", (double)run.count);
         cJSON_AddNumberToObject(json, "failed", (double)run.failed);
         enum vgg_status printed = cli_json_print(cli, json);

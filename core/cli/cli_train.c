@@ -231,6 +231,31 @@ static bool on_progress(void *user, const struct vgg_progress *report)
     return cli_progress_report(&s->cli->progress, report);
 }
 
+/* What --monitor is called, the training loss where there is no validation data. */
+static const char *monitored(const struct vgg_history *history)
+{
+    static const char *const names[] = { "loss", "val_loss", "val_accuracy" };
+    return names[history->monitor];
+}
+
+/* That --early-stop ended it, and why. */
+static void print_stopped(FILE *stream, const struct vgg_history *h)
+{
+    if (!h->stopped) return;
+    fprintf(stream, "stopped after epoch %zu: no better %s for %d epoch%s\n", h->count, monitored(h), h->stopped,
+            h->stopped == 1 ? "" : "s");
+}
+
+static cJSON *stopped_json(const struct vgg_history *h)
+{
+    if (!h->stopped) return cJSON_CreateNull();
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddNumberToObject(object, "epoch", (double)h->count);
+    cJSON_AddStringToObject(object, "monitor", monitored(h));
+    cJSON_AddNumberToObject(object, "waited", h->stopped);
+    return object;
+}
+
 static enum vgg_status print_json(struct session *s, bool interrupted)
 {
     cJSON *json = cJSON_CreateObject();
@@ -238,6 +263,7 @@ static enum vgg_status print_json(struct session *s, bool interrupted)
     cJSON_AddBoolToObject(json, "interrupted", interrupted);
     bool best = s->options->keep == VGG_KEEP_BEST && s->history.best;
     if (best) cJSON_AddNumberToObject(json, "kept", s->history.best);
+    cJSON_AddItemToObject(json, "stopped", stopped_json(&s->history));
     cJSON_AddItemToObject(json, "epochs", s->epochs);
     s->epochs = NULL;
     return cli_json_print(s->cli, json);
@@ -315,6 +341,7 @@ static enum vgg_status train(struct session *s)
         cli_note(s->cli, "%s: not written, since no step was done", s->options->output);
         return trained;
     }
+    if (!s->epochs || !s->cli->common.quiet) print_stopped(s->epochs ? stderr : stdout, &s->history);
     enum vgg_status status = vgg_model_save(s->model, s->options->output);
     if (status != VGG_OK) return status;
     if (s->options->report) {
@@ -364,10 +391,13 @@ const struct cli_command cli_train = {
         "--resize and --crop, which are the defaults then, and anything that contradicts them, validation data too, is "
         "refused; the default head begins with gap for --pooling avg, with gmp for max. The model holds the base too, "
         "so that it takes images afterwards. Features without such a record need --weights, --size and --layer.\nOne "
-        "line an epoch is printed: loss and accuracy, with those of the validation data (val) behind each, and time. "
+        "line an epoch is printed: loss and accuracy, with those of the validation data (val) behind each, and time; "
+        "in "
+        "the end, where --early-stop came first, which epoch was the last and why. "
         "After Ctrl-C the model is written as far as it was trained, or, with --keep best, that of the best epoch so "
         "far. On a terminal the curves follow in the end. When the loss is no longer finite, no model is "
-        "written.\nJSON: output, interrupted, kept (with --keep best: the epoch), epochs: [{epoch, loss, accuracy, "
+        "written.\nJSON: output, interrupted, kept (with --keep best: the epoch), stopped (by --early-stop: {epoch, "
+        "monitor, waited (epochs)}, else null), epochs: [{epoch, loss, accuracy, "
         "val_loss, val_accuracy, learning_rate, images, seconds, seconds_load, seconds_train, seconds_validate}]",
     .needs = "DATA",
     .groups = cli_train_groups,

@@ -1,5 +1,6 @@
 #include "core/engine/device_name.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,17 @@ int vgg_device_own_index(const struct vgg_device_info *devices, const struct vgg
 /* How well a device fits a name. */
 enum fit { NOT, PART, WHOLE };
 
+/* Are these the same hex digits, wherever dashes stand? */
+static bool same_uuid(const char *a, const char *b)
+{
+    if (!*a) return false;
+    for (;; a++, b++) {
+        a += strspn(a, "-"), b += strspn(b, "-");
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b)) return false;
+        if (!*a) return true;
+    }
+}
+
 static enum fit fit_of(const struct vgg_device_name *name, const struct vgg_device_info *devices,
                        const struct vgg_device_info *device)
 {
@@ -75,7 +87,7 @@ static enum fit fit_of(const struct vgg_device_name *name, const struct vgg_devi
         int own = name->backend[0] ? vgg_device_own_index(devices, device) : device->index;
         return strtol(which, NULL, 10) == own ? WHOLE : NOT;
     }
-    if (strcasecmp(device->uuid, which) == 0 || strcasecmp(device->name, which) == 0) return WHOLE;
+    if (same_uuid(device->uuid, which) || strcasecmp(device->name, which) == 0) return WHOLE;
     return vgg_text_contains(device->name, which) ? PART : NOT;
 }
 

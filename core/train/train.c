@@ -218,7 +218,8 @@ enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, co
         if (status == VGG_INTERRUPTED) vgg_trainer_choose(&t);
         if (status != VGG_OK) goto fail;
     }
-    if (has_to_stop(&t)) {
+    if (t.state.epoch < t.o.epochs) {
+        t.stopped = t.watch.waited;
         vgg_log(VGG_LOG_INFO, "stopped after epoch %d: no better %s for %d epochs", t.state.epoch,
                 t.watch.monitor == VGG_MONITOR_VAL_ACCURACY ? "accuracy" : "loss", t.watch.waited);
     }

@@ -362,10 +362,15 @@ void vgg_trainer_finish(struct vgg_trainer *t)
     vgg_checkpoint_folder_release(&t->folder);
     vgg_settings_finish(&t->settings);
     if (t->o.history) {
-        *t->o.history = (struct vgg_history) {
-            t->state.history, (size_t)t->state.epoch, t->state.step,   t->shard,
-            t->watch.epoch,   t->seconds_features,    t->seconds_save,
-        };
+        *t->o.history = (struct vgg_history) { .epochs = t->state.history,
+                                               .count = (size_t)t->state.epoch,
+                                               .steps = t->state.step,
+                                               .shard = t->shard,
+                                               .best = t->watch.epoch,
+                                               .monitor = t->watch.monitor,
+                                               .stopped = t->stopped,
+                                               .seconds_features = t->seconds_features,
+                                               .seconds_save = t->seconds_save };
     } else {
         free(t->state.history);
     }

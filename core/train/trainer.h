@@ -31,6 +31,7 @@ struct vgg_trainer {
     float *class_weight, *t, *w, *y, *loss;
     struct vgg_tensorboard *tensorboard;   /* NULL: none */
     double seconds_features, seconds_save; /* as in struct vgg_history */
+    int stopped;                           /* likewise */
     struct vgg_checkpoint_folder folder;   /* held when checkpoints are wanted */
     struct vgg_checkpoint resumed;         /* what it goes on from, while that is being read */
     struct vgg_settings settings;          /* that a checkpoint must have been written with; only with a folder */

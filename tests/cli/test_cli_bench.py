@@ -77,6 +77,14 @@ class Bench(Program):
             self.check_times(layer)
             self.assertAlmostEqual(layer["intensity"] * layer["bytes"] / layer["flops"], 1, places=9)
 
+    def test_nothing_measured(self):
+        """What is left out is a result; that nothing is left is a failure."""
+        args = [*SMALL, "--on", "cpu:scalar", "-q"]
+        done = self.fail_with(1, "^vgg16: nothing was measured: all was left out; take a larger --memory$", *args, "--memory", "1M")
+        self.assertRegex(done.stdout, "(?m)^Left out: cpu:scalar, forward, batch 1 at 32x32: needs .* the limit is 1 MiB$")
+        done = self.fail_with(1, "^vgg16: nothing was measured", *args, "--memory", "1M", "--json")
+        self.assertEqual(json.loads(done.stdout)["results"], [])
+
     def test_table_and_report(self):
         text = self.succeed(*SMALL, "--on", "cpu", "--layers", "--report", "bench.html", "-q")
         self.assertRegex(text, r"(?m)^Device +Name +Threads +Peak GFLOP/s +GB/s$")

@@ -150,7 +150,17 @@ class Train(Program):
         for got, wanted in zip((e["learning_rate"] for e in epochs), (0.01, 0.01, 0.005, 0.005)):
             self.assertAlmostEqual(got, wanted, places=7)
         options = "--epochs 9 --early-stop 2 --optimizer sgd --lr 1e-30 --json --no-shuffle".split()
-        self.assertLess(len(json.loads(self.train("data", "m.safetensors", *options))["epochs"]), 9)
+        done = json.loads(self.train("data", "m.safetensors", *options))
+        self.assertEqual(done["stopped"], {"epoch": len(done["epochs"]), "monitor": "loss", "waited": 2})
+        self.assertLess(len(done["epochs"]), 9)
+        options.remove("--json")
+        last = rf"\nstopped after epoch {len(done['epochs'])}: no better loss for 2 epochs\n$"
+        self.assertRegex(self.train("data", "m.safetensors", *options), last)
+        options[1:4] = ["3", "--early-stop", "1"]
+        told = self.train("data", "m.safetensors", *options, "--validation", "data", "--monitor", "val_accuracy")
+        self.assertRegex(told, r"\nstopped after epoch 2: no better val_accuracy for 1 epoch\n$")
+        done = json.loads(self.train("data", "m.safetensors", "--epochs", "2", "--early-stop", "1", "--json", "--lr", "0.01"))
+        self.assertIsNone(done["stopped"])
 
     def test_quiet_and_verbose(self):
         args = ["train", "data", *TINY, *GAP, "-o", "m.safetensors", "--epochs", "1", "--json"]

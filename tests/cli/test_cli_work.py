@@ -346,6 +346,8 @@ class Pull(Program):
 
 class Selftest(Program):
     def test_json(self):
+        for more in ([], ["--json"]):  # without a result there is nothing to count
+            self.assertEqual(self.fail_with(1, "no device .nope.", "selftest", "--device", "nope", *more).stdout, "")
         result = self.json("selftest", "--backend", "cpu", timeout=300)
         self.assertEqual(result["failed"], 0)
         self.assertEqual(result["count"], len(result["results"]))
