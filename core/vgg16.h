@@ -315,8 +315,12 @@ struct vgg_model;
 VGG_API enum vgg_status vgg_model_create(struct vgg_model **out, const struct vgg_model_options *options);
 /* Reads what vgg_model_save wrote; "starter" is the starter weights with their head of ten classes. */
 VGG_API enum vgg_status vgg_model_load(struct vgg_model **out, const char *path);
+/* What options->weights names: a model, as vgg_model_load reads it, whatever else the options say; or weights, as
+ * vgg_model_create takes them. */
+VGG_API enum vgg_status vgg_model_open(struct vgg_model **out, const struct vgg_model_options *options);
 /* Writes a safetensors file: tensors with Keras names and layouts, metadata with architecture, head, class names, input
- * size, preprocessing and, after a training, how its images were resized and cropped. Written aside, synced, renamed.
+ * size, preprocessing, name of the weights' file without its folder and, after a training, vgg_model_digest of the base
+ * that it began with and how its images were resized, cropped and, where fast, decoded. Written aside, synced, renamed.
  */
 VGG_API enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path);
 /* A classifier that another program trained, as a model: `options->weights` is its file; the dense layers in it become

@@ -94,7 +94,7 @@ static enum vgg_status open_model(struct cli *cli, struct vgg_model **out, const
         .seed = cli->common.seed,
     };
     if (base || in_top(o->layer) || !o->network.weights) return vgg_model_create(out, &network);
-    enum vgg_status status = cli_model_open(cli, out, o->network.weights, &network);
+    enum vgg_status status = vgg_model_open(out, &network);
     if (status != VGG_OK) return status;
     return cli_model_fits(cli, *out, network.weights, network.arch, network.height, network.width);
 }

@@ -52,35 +52,11 @@ void cli_model_tell(struct cli *cli, const struct cli_network *network, const st
     if (!network->weights) cli_note(cli, "weights: %s", vgg_model_weights(model));
 }
 
-/* Words that name no model. */
-static bool is_keyword(const char *weights)
-{
-    return strcmp(weights, "imagenet") == 0 || strcmp(weights, "random") == 0;
-}
-
-enum vgg_status cli_model_open(struct cli *cli, struct vgg_model **out, const char *path,
-                               const struct vgg_model_options *options)
-{
-    *out = NULL;
-    if (strcmp(path, "starter") == 0) return vgg_model_load(out, path);
-    if (!is_keyword(path)) {
-        unsigned errors = cli->progress.errors;
-        cli->progress.held =
-            true; /* what is no model may still be a weight file: that attempt will say what is wrong */
-        enum vgg_status status = vgg_model_load(out, path);
-        cli->progress.held = false;
-        if (status == VGG_OK || status == VGG_ERR_MEMORY) return status;
-        cli->progress.errors = errors;
-    }
-    return vgg_model_create(out, options);
-}
-
 enum vgg_status cli_model_classifier(struct cli *cli, struct vgg_model **out, const char *path)
 {
     *out = NULL;
     if (!path) return cli_usage(cli, "--model is missing");
-    enum vgg_status status =
-        cli_model_open(cli, out, path, &(struct vgg_model_options) { .weights = path, .head = "top" });
+    enum vgg_status status = vgg_model_open(out, &(struct vgg_model_options) { .weights = path, .head = "top" });
     if (status == VGG_OK && vgg_model_class_count(*out) == 0) {
         vgg_model_destroy(*out);
         *out = NULL;

@@ -18,9 +18,6 @@ const char *cli_arch_name(int arch);
 
 /* Says where the weights come from when the user has not named them. */
 void cli_model_tell(struct cli *cli, const struct cli_network *network, const struct vgg_model *model);
-/* `path` as a model that `train` wrote, or else as a weight file whatever `options` make of it. One error line. */
-enum vgg_status cli_model_open(struct cli *cli, struct vgg_model **out, const char *path,
-                               const struct vgg_model_options *options);
 /* A model has its own architecture and input size; options may only say the same. arch: NULL for not given; height 0
  * likewise. */
 enum vgg_status cli_model_fits(struct cli *cli, const struct vgg_model *model, const char *path, const char *arch,

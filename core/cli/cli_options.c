@@ -178,7 +178,8 @@ const struct cli_option cli_image_options[] = {
       .value = "HOW",
       .help =
           "exact gives all pixels of a JPEG; fast decodes it at 1/2, 1/4 or 1/8 of its size, as long as that is not "
-          "below what it is resized to (default: exact, or as the features were made)",
+          "below what it is resized to (default: what the model was trained with or the features were made with, else "
+          "exact)",
       .read = cli_read_choice,
       .names = VGG_NAMES_DECODE,
       .offset = offsetof(struct vgg_image_options, decode) },

@@ -32,7 +32,6 @@ enum cli_os_kind { CLI_OS_MISSING, CLI_OS_FILE, CLI_OS_FOLDER, CLI_OS_OTHER };
 
 /* What a path leads to. */
 enum cli_os_kind cli_os_kind(const char *path);
-bool cli_os_readable(const char *path);
 /* Can names be added to a folder? False: errno says why. */
 bool cli_os_writable(const char *folder);
 

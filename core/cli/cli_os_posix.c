@@ -91,11 +91,6 @@ enum cli_os_kind cli_os_kind(const char *path)
     return S_ISREG(info.st_mode) ? CLI_OS_FILE : S_ISDIR(info.st_mode) ? CLI_OS_FOLDER : CLI_OS_OTHER;
 }
 
-bool cli_os_readable(const char *path)
-{
-    return access(path, R_OK) == 0;
-}
-
 bool cli_os_writable(const char *folder)
 {
     return access(folder, W_OK | X_OK) == 0;

@@ -195,7 +195,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (o->top || o->arch || o->layer || !path) {
         status = vgg_model_create(&model, &network);
     } else {
-        status = cli_model_open(cli, &model, path, &network);
+        status = vgg_model_open(&model, &network);
         if (status == VGG_OK) status = resize(cli, &model, path, &network);
     }
     if (status == VGG_OK) {

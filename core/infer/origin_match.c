@@ -2,34 +2,11 @@
 
 #include <string.h>
 
-#include "core/base/digest.h"
 #include "core/base/log.h"
 #include "core/data/data.h"
 #include "core/image/image.h"
 
 /* ---- images ---- */
-
-static struct vgg_digest_piece piece_of(const struct vgg_model *model, const struct vgg_view *view)
-{
-    return (struct vgg_digest_piece) { model->params + view->offset / sizeof(float), vgg_view_size(view) };
-}
-
-enum vgg_status vgg_model_digest(const struct vgg_model *model, int index, char digest[65])
-{
-    struct vgg_digest_piece piece[2 * VGG_MAX_LAYERS];
-    size_t pieces = 0;
-    digest[0] = '\0';
-    if (index < 0 || index >= model->arch.count) {
-        return vgg_fail(VGG_ERR_ARGUMENT, "layer %d: the network has layers 0 to %d", index, model->arch.count - 1);
-    }
-    for (int i = 0; i <= index; i++) {
-        const struct vgg_layer *layer = &model->arch.layer[i];
-        if (layer->kernel.n == 0) continue;
-        piece[pieces++] = piece_of(model, &layer->kernel);
-        piece[pieces++] = piece_of(model, &layer->bias);
-    }
-    return vgg_digest_sha256(digest, piece, pieces);
-}
 
 enum vgg_status vgg_origin_make(struct vgg_origin *origin, char digest[65], const struct vgg_model *model, int layer,
                                 enum vgg_pooling pooling, const struct vgg_image_options *images)
@@ -62,7 +39,8 @@ enum vgg_status vgg_origin_images(struct vgg_image_options *images, const struct
     if (origin && images->resize == VGG_RESIZE_DEFAULT && model->resize == VGG_RESIZE_DEFAULT)
         images->resize = origin->resize;
     if (origin && images->crop == VGG_CROP_DEFAULT && model->crop == VGG_CROP_DEFAULT) images->crop = origin->crop;
-    if (origin && images->decode == VGG_DECODE_DEFAULT) images->decode = origin->decode;
+    if (origin && images->decode == VGG_DECODE_DEFAULT && model->decode == VGG_DECODE_DEFAULT)
+        images->decode = origin->decode;
     vgg_model_images(model, images);
     if (!origin) return VGG_OK;
     const char *file = vgg_data_file(data);

@@ -20,10 +20,20 @@
 #define META_PREPROCESS "preprocess"
 #define META_RESIZE "resize"
 #define META_CROP "crop"
+#define META_DECODE "decode"
 #define META_CLASSES "classes"
 #define META_SOURCE "weights"
+#define META_DIGEST "weights_digest"
 #define META_SHARD "shard"
 #define META_EPOCH "epoch"
+
+/* Another pair for the metadata, whose rest is NULL; none where there is no value. */
+static void add(const char **meta, const char *key, const char *value)
+{
+    while (*meta)
+        meta += 2;
+    if (value) meta[0] = key, meta[1] = value;
+}
 
 enum vgg_status vgg_model_export(const struct vgg_model *model, const char *path, enum vgg_weights_layout layout,
                                  enum vgg_weights_precision precision)
@@ -52,52 +62,26 @@ enum vgg_status vgg_model_export(const struct vgg_model *model, const char *path
     size_t named = model->class_names ? (size_t)vgg_arch_classes(arch) : 0;
     char *classes = vgg_json_print_texts((const char *const *)model->class_names, named);
     if (!classes) return vgg_fail_memory("class names", 0);
-    const char *meta[] = {
-        META_FORMAT,
-        VGG_MODEL_FORMAT,
-        META_ARCH,
-        arch->name,
-        META_LAST,
-        arch->layer[arch->base - 1].name,
-        META_HEAD,
-        model->head ? model->head : "",
-        META_HEIGHT,
-        height,
-        META_WIDTH,
-        width,
-        META_PREPROCESS,
-        vgg_name(VGG_NAMES_PREPROCESS, (int)model->preprocess),
-        META_CLASSES,
-        classes,
-        META_SOURCE,
-        model->source,
-        NULL, /* from here on what only a trained model knows */
-        NULL,
-        NULL,
-        NULL,
-        NULL,
-        NULL,
-        NULL,
-        NULL,
-        NULL,
+    const char *slash = strrchr(model->source, '/'); /* the folder is of one machine, and nobody's business */
+    const char *meta[32] = {
+        META_FORMAT,     VGG_MODEL_FORMAT,
+        META_ARCH,       arch->name,
+        META_LAST,       arch->layer[arch->base - 1].name,
+        META_HEAD,       model->head ? model->head : "",
+        META_HEIGHT,     height,
+        META_WIDTH,      width,
+        META_PREPROCESS, vgg_name(VGG_NAMES_PREPROCESS, (int)model->preprocess),
+        META_CLASSES,    classes,
+        META_SOURCE,     slash ? slash + 1 : model->source,
     };
-    size_t pairs = sizeof meta / sizeof *meta - 9;
-    if (model->shard) {
-        meta[pairs++] = META_SHARD;
-        meta[pairs++] = shard;
-    }
-    if (model->epoch) {
-        meta[pairs++] = META_EPOCH;
-        meta[pairs++] = epoch;
-    }
-    if (model->resize != VGG_RESIZE_DEFAULT) {
-        meta[pairs++] = META_RESIZE;
-        meta[pairs++] = vgg_name(VGG_NAMES_RESIZE, (int)model->resize);
-    }
-    if (model->crop != VGG_CROP_DEFAULT) {
-        meta[pairs++] = META_CROP;
-        meta[pairs++] = vgg_name(VGG_NAMES_CROP, (int)model->crop);
-    }
+    /* What only a trained model knows. */
+    add(meta, META_DIGEST, model->digest[0] ? model->digest : NULL);
+    add(meta, META_SHARD, model->shard ? shard : NULL);
+    add(meta, META_EPOCH, model->epoch ? epoch : NULL);
+    add(meta, META_RESIZE, model->resize ? vgg_name(VGG_NAMES_RESIZE, (int)model->resize) : NULL);
+    add(meta, META_CROP, model->crop ? vgg_name(VGG_NAMES_CROP, (int)model->crop) : NULL);
+    /* Exact is what a model without it means. */
+    add(meta, META_DECODE, model->decode == VGG_DECODE_FAST ? vgg_name(VGG_NAMES_DECODE, VGG_DECODE_FAST) : NULL);
     int h, w;
     vgg_model_flattened(model, &h, &w);
     enum vgg_status status;
@@ -173,10 +157,11 @@ static enum vgg_status load(struct vgg_model **out, const char *path)
         .width = atoi(width),
         .last = vgg_weights_meta(weights, META_LAST),
     };
-    int preprocess, resize, crop;
+    int preprocess, resize, crop, decode;
     CHECK(read_name(&preprocess, VGG_NAMES_PREPROCESS, weights, META_PREPROCESS, false, path));
     CHECK(read_name(&resize, VGG_NAMES_RESIZE, weights, META_RESIZE, true, path));
     CHECK(read_name(&crop, VGG_NAMES_CROP, weights, META_CROP, true, path));
+    CHECK(read_name(&decode, VGG_NAMES_DECODE, weights, META_DECODE, true, path));
     options.preprocess = (enum vgg_preprocess)preprocess;
     CHECK(vgg_model_create_whole(out, &options, weights));
     CHECK(read_classes(*out, vgg_weights_meta(weights, META_CLASSES), path));
@@ -206,4 +191,20 @@ enum vgg_status vgg_model_load(struct vgg_model **out, const char *path)
     if (status == VGG_OK) status = load(out, starter);
     free(starter);
     return status;
+}
+
+enum vgg_status vgg_model_open(struct vgg_model **out, const struct vgg_model_options *options)
+{
+    const char *path = options->weights;
+    struct vgg_weights *weights;
+    *out = NULL;
+    if (!path || strcmp(path, "imagenet") == 0 || strcmp(path, "random") == 0) return vgg_model_create(out, options);
+    if (strcmp(path, "starter") == 0) return vgg_model_load(out, path);
+    enum vgg_status status = vgg_model_check_name(path, true);
+    if (status == VGG_OK) status = vgg_weights_open(&weights, path);
+    if (status != VGG_OK) return status;
+    const char *format = vgg_weights_meta(weights, META_FORMAT);
+    bool model = format && strcmp(format, VGG_MODEL_FORMAT) == 0;
+    vgg_weights_close(weights);
+    return model ? vgg_model_load(out, path) : vgg_model_create(out, options);
 }

@@ -190,6 +190,8 @@ static void read_fitting(struct vgg_model *model, const struct vgg_weights *weig
     if (vgg_names_find(&value, VGG_NAMES_RESIZE, vgg_weights_meta(weights, "resize")))
         model->resize = (enum vgg_resize)value;
     if (vgg_names_find(&value, VGG_NAMES_CROP, vgg_weights_meta(weights, "crop"))) model->crop = (enum vgg_crop)value;
+    if (vgg_names_find(&value, VGG_NAMES_DECODE, vgg_weights_meta(weights, "decode")))
+        model->decode = (enum vgg_decode)value;
 }
 
 /* A new head leaves the file's own one out. Whoever names ImageNet's, the starter weights or a model knows that. */
@@ -287,6 +289,7 @@ void vgg_model_images(const struct vgg_model *model, struct vgg_image_options *i
     if (images->preprocess == VGG_PREPROCESS_DEFAULT) images->preprocess = model->preprocess;
     if (images->resize == VGG_RESIZE_DEFAULT) images->resize = model->resize;
     if (images->crop == VGG_CROP_DEFAULT) images->crop = model->crop;
+    if (images->decode == VGG_DECODE_DEFAULT) images->decode = model->decode;
     vgg_image_resolve(images);
 }
 

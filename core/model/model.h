@@ -14,11 +14,13 @@ struct vgg_model {
     char *head;                     /* as given to vgg_arch_head; NULL: none */
     char *weights;                  /* as they were named: a file, "imagenet", "starter", "random" */
     char *source;                   /* where the weights came from */
+    char digest[65];                /* of its base as it came from there, by vgg_model_note_digest; "": not noted */
     int shard;                      /* images whose gradients were one sum in its last training; 0: none, or unknown */
     /* of its last training that its parameters were chosen as the best of; 0: the last one, or unknown */
     int epoch;
     enum vgg_resize resize; /* how the images were fitted that it was trained with; DEFAULT: not known */
     enum vgg_crop crop;
+    enum vgg_decode decode;
     char **class_names; /* vgg_arch_classes(&arch) of them, or NULL: unnamed */
 };
 
@@ -31,6 +33,9 @@ struct vgg_weights;
  */
 enum vgg_status vgg_model_create_whole(struct vgg_model **out, const struct vgg_model_options *options,
                                        struct vgg_weights *weights);
+
+/* Notes the digest of the base, as vgg_model_digest counts, before it changes; once, and not of random weights. */
+enum vgg_status vgg_model_note_digest(struct vgg_model *model);
 
 /* The feature map that the head flattens; 1 x 1 where it flattens none. The inputs of the first dense layer stand in
  * another order in PyTorch's files then. */

@@ -208,6 +208,7 @@ enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, co
     struct vgg_trainer t = { .engine = engine, .model = model, .o = *options };
     if (options->history) *options->history = (struct vgg_history) { 0 };
     CHECK(vgg_trainer_match(&t, data, validation));
+    CHECK(vgg_model_note_digest(model));
     if (options->epochs == 0) return VGG_OK;
     for (int i = 0; i < 2 && !t.o.images.skip_bad; i++)
         if (i == 0 || validation) CHECK(vgg_data_check(i ? validation : data, t.o.progress, t.o.user));

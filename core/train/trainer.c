@@ -250,6 +250,7 @@ enum vgg_status vgg_trainer_match(struct vgg_trainer *t, const struct vgg_data *
     if (validation) CHECK(vgg_origin_images(&t->o.images, t->model, validation));
     t->model->resize = t->o.images.resize;
     t->model->crop = t->o.images.crop;
+    t->model->decode = t->o.images.decode;
 fail:
     return status;
 }

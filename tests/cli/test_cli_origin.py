@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import struct
+import subprocess
 
-from cli_support import Program, write_features, write_folder, write_png
+from cli_support import GAP, TINY, Program, write_features, write_folder, write_png
 
 RECORD = {
     "format": "vgg16-features-1",
@@ -149,6 +150,77 @@ class Origin(Program):
             # On images read otherwise the numbers are others.
             other = self.json("evaluate", "held", "-m", "m.safetensors", "--crop", "none")["loss"]
             self.assertGreater(abs(other - losses[0]), 1e-4)
+
+    def meta(self, model):
+        return read_safetensors(self.path(model))[0]["__metadata__"]
+
+    def test_model_tells_its_weights_by_name_and_digest(self):
+        """No folder of this machine: the same training elsewhere gives the same bytes."""
+        args = ["train", "f.safetensors", "--epochs", "1", "-o", "m.safetensors", "--weights"]
+        self.succeed(*args, self.path("w.safetensors"))
+        meta = self.meta("m.safetensors")
+        self.assertEqual([meta["weights"], meta["weights_digest"]], ["w.safetensors", self.record["digest"]])
+        with open(self.path("m.safetensors"), "rb") as f:
+            model = f.read()
+        self.assertNotIn(self.folder.encode(), model)
+        os.mkdir(self.path("there"))
+        os.rename(self.path("w.safetensors"), self.path("there/w.safetensors"))
+        self.succeed(*args, "there/w.safetensors")
+        with open(self.path("m.safetensors"), "rb") as f:
+            self.assertEqual(f.read(), model)
+        # Of the base as it was before it was trained; what began at random has none.
+        self.succeed("train", "data", "--from", "m.safetensors", "-o", "n.safetensors", "--trainable", "all", "--epochs", "1")
+        self.succeed("train", "data", "--from", "n.safetensors", "-o", "o.safetensors", "--epochs", "1")
+        self.assertEqual(self.meta("n.safetensors")["weights_digest"], self.record["digest"])
+        self.assertNotEqual(self.meta("o.safetensors")["weights_digest"], self.record["digest"])
+        self.assertNotIn("weights_digest", self.meta("there/w.safetensors"))
+
+    def test_model_passes_its_decoding_on(self):
+        if "libjpeg-turbo" not in self.succeed("--version"):
+            self.skipTest("no libjpeg-turbo")
+        made = subprocess.run(["/usr/bin/python3", "-c", """
+import os, sys, numpy, PIL.Image
+r = numpy.random.default_rng(7)
+for name, low in (("cat", 0), ("dog", 90)):
+    os.makedirs(f"{sys.argv[1]}/{name}")
+    for i in range(3):
+        PIL.Image.fromarray(r.integers(low, low + 150, (190, 210, 3), dtype=numpy.uint8)).save(f"{sys.argv[1]}/{name}/{i}.jpg")
+""", self.path("photos")], stderr=subprocess.DEVNULL)
+        if made.returncode:
+            self.skipTest("python3-pil and python3-numpy are not installed")
+        for how in ("fast", "exact"):
+            self.succeed("train", "photos", *TINY, *GAP, "--epochs", "1", "--decode", how, "-o", f"{how}.safetensors")
+        self.succeed("train", "photos", *TINY, *GAP, "--epochs", "1", "-o", "plain.safetensors")
+        self.assertEqual(self.meta("fast.safetensors")["decode"], "fast")
+        self.assertNotIn("decode", self.meta("exact.safetensors"))
+        with open(self.path("exact.safetensors"), "rb") as a, open(self.path("plain.safetensors"), "rb") as b:
+            self.assertEqual(a.read(), b.read())
+
+        def loss(model, *more):
+            return self.json("evaluate", "photos", "-m", f"{model}.safetensors", *more)["loss"]
+
+        for model, other in (("fast", "exact"), ("exact", "fast")):
+            self.assertEqual(loss(model), loss(model, "--decode", model))
+            self.assertNotEqual(loss(model), loss(model, "--decode", other))
+        for command in ("predict", "explain"):
+            more = ["-o", "e.npy"] if command == "explain" else []
+            told = [self.json(command, "photos/cat/1.jpg", "-m", "fast.safetensors", *more, *how)
+                    for how in ([], ["--decode", "fast"], ["--decode", "exact"])]
+            self.assertEqual(told[0], told[1])
+            self.assertNotEqual(told[0], told[2])
+        # As the base of features, and of another training, whose own option comes first.
+        self.succeed("extract", "photos", "--weights", "fast.safetensors", "--layer", "block1_pool", "-o", "p.safetensors")
+        self.assertEqual(self.meta("p.safetensors")["decode"], "fast")
+        for more, recorded in (([], "fast"), (["--decode", "exact"], None)):
+            self.succeed("train", "photos", "--from", "fast.safetensors", "--epochs", "1", "-o", "n.safetensors", *more)
+            self.assertEqual(self.meta("n.safetensors").get("decode"), recorded)
+        # What the model knows, features must not contradict.
+        self.succeed("extract", "photos", "--weights", "fast.safetensors", "--layer", "block1_pool", "-o", "q.safetensors",
+                     "--decode", "exact")
+        self.fail_with(1, "decode exact, .* wants fast", "evaluate", "q.safetensors", "-m", "fast.safetensors")
+        change_metadata(self.path("fast.safetensors"), self.path("bad.safetensors"), "decode", "slow")
+        self.fail_with(1, 'bad.safetensors: metadata decode "slow" is none of exact, fast', "predict", "photos", "-m",
+                       "bad.safetensors")
 
     def test_model_passes_its_fitting_on(self):
         """To predict, explain, extract and to training that goes on from it; what is typed comes first."""
