@@ -2,10 +2,10 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "core/cli/cli_model.h"
+#include "core/cli/cli_opened.h"
 #include "core/cli/cli_options.h"
-#include "core/cli/cli_origin.h"
 #include "core/cli/cli_output.h"
-#include "core/cli/cli_rules.h"
 
 enum { WIDEST_MATRIX = 20 }; /* classes of a confusion matrix in text */
 
@@ -144,11 +144,8 @@ static enum vgg_status check_model(struct cli *cli, const struct evaluate *o, co
 
 static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
 {
-    (void)count;
     const struct evaluate *o = options;
-    struct vgg_data *data = NULL;
-    struct vgg_engine *engine = NULL;
-    struct vgg_model *model = NULL;
+    struct cli_opened opened = { 0 };
     struct vgg_evaluation *evaluation = NULL;
     struct vgg_evaluate_options wanted = {
         .images = o->images,
@@ -161,43 +158,40 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (!o->model) return cli_usage(cli, "--model is missing");
     enum vgg_status status = o->output ? cli_output_check(cli, o->output, true) : VGG_OK;
     if (status == VGG_OK && o->report) status = cli_output_check(cli, o->report, false);
-    if (status == VGG_OK) status = vgg_data_open(&data, args[0]);
-    if (status == VGG_OK && vgg_data_class_count(data) == 0) {
+    if (status == VGG_OK) status = cli_opened_data(&opened, args, count);
+    if (status == VGG_OK && vgg_data_class_count(opened.data) == 0) {
         status =
             cli_fail(cli, VGG_ERR_MISSING,
                      "%s: has no labels; give a folder with one subfolder per class, or use vgg16 predict", args[0]);
     }
-    if (status == VGG_OK) status = cli_origin_images(cli, args[0], data, &o->images);
-    if (status == VGG_OK) status = cli_rules_engine(cli, &engine, data, NULL);
-    if (status == VGG_OK) status = cli_model_classifier(cli, &model, o->model);
-    if (status == VGG_OK) status = check_model(cli, o, model);
+    if (status == VGG_OK) status = cli_opened_classifier(cli, &opened, args[0], o->model, &o->images);
+    if (status == VGG_OK) status = check_model(cli, o, opened.model);
     cli_signals_catch();
-    if (status == VGG_OK) status = cli_work_status(vgg_evaluate(&evaluation, engine, model, data, &wanted));
+    if (status == VGG_OK)
+        status = cli_work_status(vgg_evaluate(&evaluation, opened.engine, opened.model, opened.data, &wanted));
     cli_progress_clear(&cli->progress);
-    if (status == VGG_OK && o->output) status = vgg_evaluation_write(evaluation, o->output, model, data);
+    if (status == VGG_OK && o->output) status = vgg_evaluation_write(evaluation, o->output, opened.model, opened.data);
     if (status == VGG_OK && o->report) {
         status = vgg_report_write(o->report, &(struct vgg_report) {
                                                  .command = cli->typed,
                                                  .data = args[0],
-                                                 .engine = engine,
-                                                 .model = model,
+                                                 .engine = opened.engine,
+                                                 .model = opened.model,
                                                  .evaluation = evaluation,
-                                                 .evaluated = data,
+                                                 .evaluated = opened.data,
                                                  .images = &o->images,
                                              });
     }
     if (status == VGG_OK) {
-        size_t skipped = vgg_data_count(data) - evaluation->count;
+        size_t skipped = vgg_data_count(opened.data) - evaluation->count;
         if (cli->common.json) {
-            status = print_json(cli, model, evaluation, skipped, o->top);
+            status = print_json(cli, opened.model, evaluation, skipped, o->top);
         } else {
-            print_text(model, evaluation, skipped, o->top);
+            print_text(opened.model, evaluation, skipped, o->top);
         }
     }
     vgg_evaluation_destroy(evaluation);
-    vgg_model_destroy(model);
-    vgg_engine_destroy(engine);
-    vgg_data_destroy(data);
+    cli_opened_finish(&opened);
     return status;
 }
 

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 
 #include "core/cli/cli_model.h"
+#include "core/cli/cli_opened.h"
 #include "core/cli/cli_options.h"
 #include "core/cli/cli_output.h"
-#include "core/cli/cli_rules.h"
 
 struct explain {
     const char *model, *output, *map, *class, *layer;
@@ -140,9 +140,7 @@ static enum vgg_status find_class(struct cli *cli, int *label, const struct vgg_
 static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
 {
     const struct explain *o = options;
-    struct vgg_data *data = NULL;
-    struct vgg_engine *engine = NULL;
-    struct vgg_model *model = NULL;
+    struct cli_opened opened = { 0 };
     struct vgg_explain *explain = NULL;
     struct listing listing = { .cli = cli };
     struct vgg_explain_options wanted = {
@@ -159,21 +157,19 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     };
     enum vgg_status status = check(cli, o);
     if (status != VGG_OK) return status;
-    status = count == 1 ? vgg_data_open(&data, args[0])
-                        : vgg_data_open_images(&data, (const char *const *)args, (size_t)count);
-    if (status == VGG_OK && cli_output_extension(o->output, ".png") && vgg_data_count(data) != 1) {
+    status = cli_opened_data(&opened, args, count);
+    if (status == VGG_OK && cli_output_extension(o->output, ".png") && vgg_data_count(opened.data) != 1) {
         status = cli_usage(cli, "--output %s: a picture is of one image and there are %zu; name an .html file",
-                           o->output, vgg_data_count(data));
+                           o->output, vgg_data_count(opened.data));
     }
-    if (status == VGG_OK) status = cli_rules_engine(cli, &engine, data, NULL);
-    if (status == VGG_OK) status = cli_model_classifier(cli, &model, o->model);
-    if (status == VGG_OK && o->class) status = find_class(cli, &wanted.label, model, o->class);
-    if (status == VGG_OK) status = vgg_explain_create(&explain, engine, model, o->layer);
+    if (status == VGG_OK) status = cli_opened_classifier(cli, &opened, args[0], o->model, &o->images);
+    if (status == VGG_OK && o->class) status = find_class(cli, &wanted.label, opened.model, o->class);
+    if (status == VGG_OK) status = vgg_explain_create(&explain, opened.engine, opened.model, o->layer);
     cli_signals_catch();
     if (status == VGG_OK) {
-        listing.model = model, listing.data = data;
+        listing.model = opened.model, listing.data = opened.data;
         if (cli->common.json) listing.images = cJSON_CreateArray();
-        status = cli_work_status(vgg_explain_files(explain, data, &wanted));
+        status = cli_work_status(vgg_explain_files(explain, opened.data, &wanted));
     }
     cli_progress_clear(&cli->progress);
     if (status == VGG_OK && listing.images) {
@@ -182,9 +178,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         cJSON_Delete(listing.images);
     }
     vgg_explain_destroy(explain);
-    vgg_model_destroy(model);
-    vgg_engine_destroy(engine);
-    vgg_data_destroy(data);
+    cli_opened_finish(&opened);
     return status;
 }
 

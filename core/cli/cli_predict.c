@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cli/cli_model.h"
+#include "core/cli/cli_opened.h"
 #include "core/cli/cli_options.h"
-#include "core/cli/cli_origin.h"
 #include "core/cli/cli_output.h"
-#include "core/cli/cli_rules.h"
 
 struct predict {
     const char *model;
@@ -99,9 +99,7 @@ static enum vgg_status print(struct cli *cli, const struct vgg_model *model, con
 static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
 {
     const struct predict *o = options;
-    struct vgg_data *data = NULL;
-    struct vgg_engine *engine = NULL;
-    struct vgg_model *model = NULL;
+    struct cli_opened opened = { 0 };
     struct vgg_evaluation *evaluation = NULL;
     struct vgg_evaluate_options wanted = {
         .images = o->images,
@@ -110,19 +108,15 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         .user = &cli->progress,
     };
     if (!o->model) return cli_usage(cli, "--model is missing");
-    enum vgg_status status = count == 1 ? vgg_data_open(&data, args[0])
-                                        : vgg_data_open_images(&data, (const char *const *)args, (size_t)count);
-    if (status == VGG_OK) status = cli_origin_images(cli, args[0], data, &o->images);
-    if (status == VGG_OK) status = cli_rules_engine(cli, &engine, data, NULL);
-    if (status == VGG_OK) status = cli_model_classifier(cli, &model, o->model);
+    enum vgg_status status = cli_opened_data(&opened, args, count);
+    if (status == VGG_OK) status = cli_opened_classifier(cli, &opened, args[0], o->model, &o->images);
     cli_signals_catch();
-    if (status == VGG_OK) status = cli_work_status(vgg_evaluate(&evaluation, engine, model, data, &wanted));
+    if (status == VGG_OK)
+        status = cli_work_status(vgg_evaluate(&evaluation, opened.engine, opened.model, opened.data, &wanted));
     cli_progress_clear(&cli->progress);
-    if (status == VGG_OK) status = print(cli, model, data, evaluation, o->top);
+    if (status == VGG_OK) status = print(cli, opened.model, opened.data, evaluation, o->top);
     vgg_evaluation_destroy(evaluation);
-    vgg_model_destroy(model);
-    vgg_engine_destroy(engine);
-    vgg_data_destroy(data);
+    cli_opened_finish(&opened);
     return status;
 }
 

@@ -1,0 +1,26 @@
+#include "core/cli/cli_opened.h"
+
+#include "core/cli/cli_model.h"
+#include "core/cli/cli_origin.h"
+#include "core/cli/cli_rules.h"
+
+enum vgg_status cli_opened_data(struct cli_opened *opened, char **args, int count)
+{
+    if (count == 1) return vgg_data_open(&opened->data, args[0]);
+    return vgg_data_open_images(&opened->data, (const char *const *)args, (size_t)count);
+}
+
+enum vgg_status cli_opened_classifier(struct cli *cli, struct cli_opened *opened, const char *file, const char *model,
+                                      const struct vgg_image_options *images)
+{
+    enum vgg_status status = cli_origin_images(cli, file, opened->data, images);
+    if (status == VGG_OK) status = cli_rules_engine(cli, &opened->engine, opened->data, NULL);
+    return status == VGG_OK ? cli_model_classifier(cli, &opened->model, model) : status;
+}
+
+void cli_opened_finish(struct cli_opened *opened)
+{
+    vgg_model_destroy(opened->model);
+    vgg_engine_destroy(opened->engine);
+    vgg_data_destroy(opened->data);
+}

@@ -1,0 +1,21 @@
+/* cli_opened.h: what evaluate, predict and explain begin with: data, an engine, a classifier. */
+#ifndef CORE_CLI_CLI_OPENED_H
+#define CORE_CLI_CLI_OPENED_H
+
+#include "core/cli/cli.h"
+
+struct cli_opened {
+    struct vgg_data *data;
+    struct vgg_engine *engine;
+    struct vgg_model *model;
+};
+
+/* The one argument as DATA, or several as images. */
+enum vgg_status cli_opened_data(struct cli_opened *opened, char **args, int count);
+/* After it the engine, which options are judged by once more, and the model, against the record that `file`, the data,
+ * may have. */
+enum vgg_status cli_opened_classifier(struct cli *cli, struct cli_opened *opened, const char *file, const char *model,
+                                      const struct vgg_image_options *images);
+void cli_opened_finish(struct cli_opened *opened); /* also what was opened in part */
+
+#endif
