@@ -229,7 +229,7 @@ Test(arch, last_layer)
     cr_assert_eq(vgg_arch_base(&arch, "vgg19", 150, 150, "block3_conv2"), VGG_OK);
     cr_expect_str_eq(arch.layer[arch.count - 1].name, "block3_conv2");
     quiet();
-    cr_expect_eq(vgg_arch_base(&arch, "vgg16", 150, 150, "block3_conv4"), VGG_ERR_MISSING);
+    cr_expect_eq(vgg_arch_base(&arch, "vgg16", 150, 150, "block3_conv4"), VGG_ERR_ARGUMENT);
     cr_expect_eq(log_lines, 1);
 }
 

@@ -121,7 +121,7 @@ Test(data, refuses_folders)
     write_file(folder, "list.txt", "\n\n", 2);
     expect_open_failure("%s/list.txt", folder, VGG_ERR_MISSING, "list.txt: lists no images");
     write_file(folder, "what.xyz", "x", 1);
-    expect_open_failure("%s/what.xyz", folder, VGG_ERR_ARGUMENT, "what.xyz: not a data set");
+    expect_open_failure("%s/what.xyz", folder, VGG_ERR_UNSUPPORTED, "what.xyz: not a data set");
     EXPECT_FAILURE(vgg_data_open_images(&(struct vgg_data *) { NULL }, NULL, 0), VGG_ERR_ARGUMENT, "no images");
     remove_folder(folder);
 }

@@ -127,7 +127,7 @@ Test(explain, failures)
     cr_assert_eq(vgg_model_create(&model, &options), VGG_OK);
     EXPECT_FAILURE(vgg_explain_create(&explain, engine, bare, NULL), VGG_ERR_ARGUMENT, "no classifier");
     cr_assert_null(explain);
-    EXPECT_FAILURE(vgg_explain_create(&explain, engine, model, "block7"), VGG_ERR_MISSING, "no layer block7");
+    EXPECT_FAILURE(vgg_explain_create(&explain, engine, model, "block7"), VGG_ERR_ARGUMENT, "no layer block7");
     EXPECT_FAILURE(vgg_explain_create(&explain, engine, model, "dense_1"), VGG_ERR_ARGUMENT, "dense_1: has no map");
     cr_assert_eq(vgg_explain_create(&explain, engine, model, "block2_pool"), VGG_OK);
     EXPECT_FAILURE(vgg_explain_run(explain, map, NULL, &label, x), VGG_ERR_ARGUMENT, "class 5");

@@ -6,7 +6,7 @@
 
 #include "core/train/watch.h"
 
-enum { MOST = 10 };
+enum { MOST = 11 };
 
 /* Epochs by their figure; after each what the watch must say. */
 struct course {
@@ -23,11 +23,11 @@ static const struct course courses[] = {
     { .monitor = VGG_MONITOR_VAL_LOSS,
       .validation = true,
       .patience = 2,
-      .count = 10,
-      .figure = { 0.7001, 0.70004, 0.9, 0.70003, 0.6, 0.61, 0.5, 0.5, 0.55, 0.55 },
-      .best = { 1, 2, 2, 4, 5, 5, 7, 7, 7, 7 },
-      .waited = { 0, 0, 1, 0, 0, 1, 0, 1, 2, 3 },
-      .plateaus = { 0, 0, 1, 1, 1, 1, 1, 1, 2, 2 } },
+      .count = 11,
+      .figure = { 0.7001, 0.70004, 0.9, 0.70003, 0.6, 0.61, 0.5, 0.5, 0.55, 0.55, 0.52 },
+      .best = { 1, 2, 2, 4, 5, 5, 7, 7, 7, 7, 7 },
+      .waited = { 0, 0, 1, 0, 0, 1, 0, 1, 2, 3, 4 },
+      .plateaus = { 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 3 } },
     /* From 0, exactly 1e-4 more is not more than 1e-4. */
     { .monitor = VGG_MONITOR_VAL_ACCURACY,
       .validation = true,

@@ -137,7 +137,7 @@ enum vgg_status vgg_arch_base(struct vgg_arch *arch, const char *name, int h, in
         found = last && strcmp(label, last) == 0;
     }
     if (last && !found) {
-        return vgg_fail(VGG_ERR_MISSING, "%s has no layer %s below its head%s", name, last,
+        return vgg_fail(VGG_ERR_ARGUMENT, "%s has no layer %s below its head%s", name, last,
                         vgg_arch_hint(arch, last).text);
     }
     arch->base = arch->count;

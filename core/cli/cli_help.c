@@ -67,8 +67,12 @@ static void rule_lines(const struct cli_command *command)
 }
 
 const char cli_program_help[] =
-    "Results go to stdout, everything else to stderr. Exit status: 0 success, 1 the work failed, 2 wrong usage, 130 "
-    "interrupted: the first Ctrl-C stops after the current step and saves what was to be saved, the second ends at "
+    "Results go to stdout, everything else to stderr. Exit status: 0 success; 1 the work failed: a file, a device or "
+    "memory "
+    "is not there, or not what it should be; 2 wrong usage: what was typed is unknown, contradicts itself, or does not "
+    "fit "
+    "the data, the model or the device, and nothing was done; 130 interrupted: the first Ctrl-C stops after the "
+    "current step and saves what was to be saved, the second ends at "
     "once.";
 
 const char cli_data_help[] =

@@ -34,7 +34,7 @@ static enum vgg_status read_source(struct vgg_data *data, const char *path)
     if (vgg_file_has_extension(path, ".txt")) return vgg_data_read_list(data, path);
     if (vgg_file_has_extension(path, ".safetensors")) return vgg_data_read_array(data, path);
     if (vgg_image_is_name(path)) return vgg_data_read_paths(data, &path, 1);
-    return vgg_fail(VGG_ERR_ARGUMENT,
+    return vgg_fail(VGG_ERR_UNSUPPORTED,
                     "%s: not a data set; give a folder, an image (%s), a .txt list of images, a .safetensors file or "
                     "idx:IMAGES[,LABELS]",
                     path, vgg_image_suffixes);

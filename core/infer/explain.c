@@ -27,7 +27,7 @@ static enum vgg_status find_layer(int *layer, const struct vgg_arch *arch, const
                                           "by `vgg16 train`, or use weights with their own top");
     }
     if (*layer < 0) {
-        return vgg_fail(VGG_ERR_MISSING, "the model has no layer %s%s", name ? name : "that is a convolution",
+        return vgg_fail(VGG_ERR_ARGUMENT, "the model has no layer %s%s", name ? name : "that is a convolution",
                         name ? vgg_arch_hint(arch, name).text : "");
     }
     if (*layer >= arch->base) {

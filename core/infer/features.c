@@ -38,7 +38,7 @@ enum vgg_status vgg_features_create(struct vgg_features **out, struct vgg_engine
     *out = NULL;
     if (!features) return vgg_fail_memory("features", sizeof *features);
     if (layer < 0) {
-        CHECK(vgg_fail(VGG_ERR_MISSING, "the model has no layer %s%s", name, vgg_arch_hint(arch, name).text));
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "the model has no layer %s%s", name, vgg_arch_hint(arch, name).text));
     }
     if (options->batch < 0) CHECK(vgg_fail(VGG_ERR_ARGUMENT, "batch %d: must be at least 1", options->batch));
     features->model = model;

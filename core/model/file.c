@@ -175,7 +175,8 @@ fail:
     vgg_weights_close(weights);
     vgg_model_destroy(*out);
     *out = NULL;
-    return status;
+    return status == VGG_ERR_ARGUMENT ? VGG_ERR_FORMAT
+                                      : status; /* the file asks for what is not there, not the caller */
 }
 
 enum vgg_status vgg_model_load(struct vgg_model **out, const char *path)

@@ -66,7 +66,7 @@ static enum vgg_status refuse(const struct vgg_weights *weights, const int (*sha
         snprintf(wanted + used, sizeof wanted - used, "%s%dx%d", i ? ", " : "", shape[i][0], shape[i][1]);
     }
     vgg_weights_dense(&own, weights);
-    return vgg_fail(VGG_ERR_MISSING,
+    return vgg_fail(VGG_ERR_ARGUMENT,
                     "%s: the head needs dense layers %s; the file's are %s; --head and --size must fit", weights->path,
                     wanted, own.count ? own.list : "none");
 }

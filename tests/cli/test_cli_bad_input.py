@@ -308,11 +308,11 @@ class Training(Program):
         self.usage("--trainable block9: no such layer or block", *train, "--trainable", "block9")
         for typed, meant in ("blok1", "block1"), ("haed", "head"), ("block1_conv11", "block1_conv1"):
             self.usage(rf"--trainable {typed}: no such layer or block; did you mean {meant}\?", *train, "--trainable", typed)
-        self.fail_with(1, r"has no layer blok3_pol; did you mean block3_pool\?$", "extract", "data",
+        self.fail_with(2, r"has no layer blok3_pol; did you mean block3_pool\?$", "extract", "data",
                        "--weights", "random", "--layer", "blok3_pol", "-o", "f.npy")
-        self.fail_with(1, "block9_pool", "train", "data", "--weights", "random", "--layer", "block9_pool", "-o", "m.st")
+        self.fail_with(2, "block9_pool", "train", "data", "--weights", "random", "--layer", "block9_pool", "-o", "m.st")
         self.fail_with(
-            1, "block9_pool", "extract", "data", "--weights", "random", "--layer", "block9_pool", "-o", "f.npy"
+            2, "block9_pool", "extract", "data", "--weights", "random", "--layer", "block9_pool", "-o", "f.npy"
         )
 
     def test_devices(self):

@@ -167,7 +167,7 @@ class Import(Models):
         network = Network(classifier(128, 3), pooled=True)
         state = network.state_dict()
         torch.save(state, self.path("w.pth"))
-        self.fail_with(1, "the head needs dense layers 128x4; the file's are classifier.0 \\(128x3\\)", "convert", "w.pth",
+        self.fail_with(2, "the head needs dense layers 128x4; the file's are classifier.0 \\(128x3\\)", "convert", "w.pth",
                        "m.safetensors", "--head", "gap,dense:4:softmax")
         self.fail_with(2, "2 class names for a head with 3 classes", "convert", "w.pth", "m.safetensors", "--classes", "a,b",
                        "--head", "gap,dense:3:softmax")

@@ -281,7 +281,7 @@ for name, low in (("cat", 0), ("dog", 90)):
                      "m.safetensors", "--epochs", "1")
         self.fail_with(1, "lies below the features", "train", "g.safetensors", "--layer", "block1_pool", "--trainable",
                        "block1", "-o", "m.safetensors", "-q")
-        self.fail_with(1, "vgg13 has no layer block9_pool", "train", "g.safetensors", "--layer", "block9_pool", "-o",
+        self.fail_with(2, "vgg13 has no layer block9_pool", "train", "g.safetensors", "--layer", "block9_pool", "-o",
                        "n.safetensors")
 
     def test_models_that_contradict(self):
