@@ -82,22 +82,24 @@ Test(option_values, schedules)
         VGG_ERR_ARGUMENT, "train d --validation v", "schedule",
         "plateau:0.1,0 plateau:0.1,+3 plateau:+.1,3 plateau:1,3 plateau:0,3 plateau:0.1 plateau:0.1,3, plateau:0.1,~3");
     expect(VGG_OK, "train d", "schedule", "constant cosine step:3:0.5 step:3:1e-1");
-    expect(VGG_ERR_ARGUMENT, "train d", "schedule",
-           "step step: step:3 step:+3:0.5 step:3:+0.5 step:3.0:0.5 step:3:0.5x step:3:0.5:1 step:0:0.5 step:3:0 "
-           "step:3:1.1 "
-           "step:~3:0.5 step:3:~0.5 Cosine cosine~");
+    expect(
+        VGG_ERR_ARGUMENT, "train d", "schedule",
+        "step step: step:3 step:+3:0.5 step:3:+0.5 step:3.0:0.5 step:3:0.5x step:3:0.5:1 step:0:0.5 step:3:0 step:3:1 "
+        "step:3:1.1 "
+        "step:~3:0.5 step:3:~0.5 Cosine cosine~");
 }
 
 Test(option_values, changes)
 {
     expect(VGG_OK, "train d", "augment",
-           "flip vflip crop=0.08 crop=1,vflip,brightness=0,contrast=1,saturation=.3 rotate=40 "
+           "flip vflip crop=0.08 crop=1,vflip,brightness=0.01,contrast=1,saturation=.3 rotate=40 "
            "rotate=40,shift=0.2,shear=0.2,zoom=0.2,flip shift-height=0.1,shift-width=0.2");
     expect(VGG_ERR_ARGUMENT, "train d", "augment",
            "rotate=1,rotate=2 rotate=1,zoom=0.1,rotate=1 flip,flip flip,rotate=1,flip shift=0.1,shift=0.1 "
            "shift=0.1,shift-height=0.2 shift-width=0.1,shift=0.2 shear=1,shear=1 zoom=0.1,flip,zoom=0.1 rotate=+1 "
            "rotate=1x "
            "crop=0 crop=0.001 crop=1.1 vflip,vflip crop=1,crop=1 brightness=1.1 contrast=-1 saturation=2 vflip=1 "
+           "rotate=0 shift=0 shift-width=0.0 shear=0 zoom=0 crop=0 contrast=0 flip,brightness=0e0 saturation=1e-50 "
            "rotate=~1 rotate=1~ rotate=0x1 rotate=-0 flip, ,flip flip,,zoom=0.1 rotate rotate= flip=1 Flip");
     struct cli_run run;
     cr_assert(parse(&run, "train d", "augment", "rotate=1,shift=0.25,shear=2,zoom=0.5") == VGG_OK);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/cli/cli_model.h"
+#include "core/cli/cli_opened.h"
 #include "core/cli/cli_options.h"
 #include "core/cli/cli_output.h"
 #include "core/cli/cli_rules.h"
@@ -151,6 +152,17 @@ static enum vgg_status check(struct cli *cli, const struct extract *o)
     return status == VGG_OK && o->picture ? cli_output_check(cli, o->picture, false) : status;
 }
 
+/* What the options ask of the model can be told when it is there. */
+static enum vgg_status check_model(struct cli *cli, const struct extract *o, const struct vgg_model *model)
+{
+    struct vgg_layer_info layer;
+    int index = vgg_model_layer_find(model, o->layer);
+    if (!o->channels || index < 0) return VGG_OK;
+    enum vgg_status status = vgg_model_layer(model, index, &layer);
+    if (status != VGG_OK || o->channels <= layer.channels) return status;
+    return cli_usage(cli, "--channels %d: %s has %d", o->channels, o->layer, layer.channels);
+}
+
 static enum vgg_status make_picture(struct cli *cli, const struct extract *o, struct vgg_engine *engine,
                                     const struct vgg_model *model, struct made *made)
 {
@@ -183,8 +195,10 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
                                            .batch = o->batch };
     enum vgg_status status = check(cli, o);
     if (status == VGG_OK) status = vgg_data_open(&data, args[0]);
+    if (status == VGG_OK) cli_opened_tell(cli, &o->images, data, NULL);
     if (status == VGG_OK) status = cli_rules_engine(cli, &engine, data, NULL);
     if (status == VGG_OK) status = open_model(cli, &model, o);
+    if (status == VGG_OK) status = check_model(cli, o, model);
     if (status == VGG_OK) {
         cli_model_tell(cli, &o->network, model);
         cli_signals_catch();

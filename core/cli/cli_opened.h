@@ -16,6 +16,9 @@ enum vgg_status cli_opened_data(struct cli_opened *opened, char **args, int coun
  * may have. */
 enum vgg_status cli_opened_classifier(struct cli *cli, struct cli_opened *opened, const char *file, const char *model,
                                       const struct vgg_image_options *images);
+/* Warns of a --decode fast that finds no JPEG, by the names in both data sets; the second may be NULL. */
+void cli_opened_tell(struct cli *cli, const struct vgg_image_options *images, const struct vgg_data *data,
+                     const struct vgg_data *also);
 void cli_opened_finish(struct cli_opened *opened); /* also what was opened in part */
 
 #endif

@@ -190,7 +190,8 @@ const struct cli_option cli_image_options[] = {
     { 0 },
 };
 
-/* One word of --augment: name, limits, and where it goes (shift goes to both axes). */
+/* One word of --augment: name, most, least (0: above 0, which would change nothing), and where it goes (shift goes to
+ * both axes). */
 struct change {
     const char *name;
     size_t offset, also;
@@ -233,8 +234,8 @@ static bool read_change(const char *word, char *target, unsigned *set)
         const struct change *change = &changes[i];
         double value;
         if (strlen(change->name) != n || strncmp(word, change->name, n) != 0 || word[n] != '=') continue;
-        if (!cli_number(word + n + 1, &value) || (float)value < change->min || value > (double)change->max)
-            return false;
+        if (!cli_number(word + n + 1, &value) || !((float)value > 0)) return false;
+        if ((float)value < change->min || value > (double)change->max) return false;
         unsigned fields = field(change->offset) | (change->also ? field(change->also) : 0);
         if (*set & fields) return false;
         *set |= fields;
@@ -249,7 +250,7 @@ static const char *read_augment(const struct cli_option *option, const char *tex
 {
     static const char rule[] = "a list of rotate=0..180, shift=0..1, shift-height=0..1, shift-width=0..1, "
                                "shear=0..89, zoom=0..0.99, crop=0.01..1, brightness=0..1, contrast=0..1, "
-                               "saturation=0..1, flip and vflip, separated by commas, each once";
+                               "saturation=0..1, each above 0, flip and vflip, separated by commas, each once";
     (void)option;
     struct vgg_augment_options augment = { 0 };
     unsigned set = 0;

@@ -52,7 +52,7 @@ bool cli_schedule_parse(struct cli_schedule *schedule, const char *text)
     case VGG_SCHEDULE_COSINE: return text[n] == '\0';
     case VGG_SCHEDULE_STEP:
         return read_epochs(&schedule->every, &rest, ':') && read_factor(&schedule->factor, &rest, '\0') &&
-               schedule->factor <= 1;
+               schedule->factor < 1;
     case VGG_SCHEDULE_PLATEAU:
         return read_factor(&schedule->factor, &rest, ',') && read_epochs(&schedule->every, &rest, '\0') &&
                schedule->factor < 1;
@@ -65,7 +65,7 @@ const char *cli_schedule_read(const struct cli_option *option, const char *text,
     struct cli_schedule schedule;
     (void)option;
     if (!cli_schedule_parse(&schedule, text))
-        return "constant, cosine, step:EVERY:FACTOR with EVERY epochs from 1 and 0 < FACTOR <= 1, or "
+        return "constant, cosine, step:EVERY:FACTOR with EVERY epochs from 1 and 0 < FACTOR < 1, or "
                "plateau:FACTOR,PATIENCE with 0 < FACTOR < 1 and PATIENCE epochs from 1";
     *(struct cli_schedule *)target = schedule;
     return NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/cli/cli_curves.h"
+#include "core/cli/cli_opened.h"
 #include "core/cli/cli_origin.h"
 #include "core/cli/cli_output.h"
 #include "core/cli/cli_rules.h"
@@ -364,6 +365,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (status == VGG_OK && o->log) status = cli_output_check(cli, o->log, false);
     if (status == VGG_OK && o->report) status = cli_output_check(cli, o->report, false);
     if (status == VGG_OK) status = open_data(&s);
+    if (status == VGG_OK) cli_opened_tell(cli, &o->images, s.all, s.separate);
     if (status == VGG_OK) status = cli_rules_engine(cli, &s.engine, s.all, s.separate);
     if (status == VGG_OK) status = o->from ? load_model(&s) : create_model(&s);
     if (status == VGG_OK) status = check_model(&s);

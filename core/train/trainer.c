@@ -299,6 +299,9 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     t->shard = t->o.shard ? t->o.shard : vgg_shard_size(arch, from, t->trainable);
     uint64_t items = vgg_data_count(t->data), batch = (uint64_t)t->o.batch;
     t->steps = t->o.steps_per_epoch ? (uint64_t)t->o.steps_per_epoch : (items + batch - 1) / batch;
+    if (t->o.warmup > 0.0f && (double)t->o.warmup * (double)t->steps <= 1.0)
+        vgg_log(VGG_LOG_WARNING, "warm-up of %g epochs: is over before the first step, since an epoch has %llu",
+                (double)t->o.warmup, (unsigned long long)t->steps);
     CHECK(open_checkpoints(t));
     double begin = vgg_clock_seconds();
     if (!random) CHECK(freeze(t, &t->data, &t->frozen, &t->first, end));

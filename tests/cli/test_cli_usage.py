@@ -245,6 +245,36 @@ class Usage(Program):
         self.usage("--on and --backend", "bench", "--on", "cpu", "--backend", "cpu")
         self.usage("--log: only with --epochs above 0", "train", "d", "-o", "m", "--epochs", "0", "--log", "h.csv")
 
+    def test_values_that_act_on_nothing(self):
+        """What is certain is refused, what only the data tell is warned of once."""
+        write_folder(self.path("data"), count=2)
+        self.usage("--augment zoom=0: must be a list of .* each above 0", "train", "data", "-o", "m", "--augment", "zoom=0")
+        self.usage("--schedule step:3:1: must be", "train", "data", "-o", "m", "--schedule", "step:3:1")
+        picture = ["extract", "data", *TINY, "--picture", "p.png", "--channels"]
+        self.usage("--channels 65: block1_pool has 64", *picture, "65")
+        self.succeed(*picture, "64")
+
+        def warnings(*args):
+            done = self.run_program(*args)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return [line for line in done.stderr.splitlines() if "warning: " in line]
+
+        train = ["train", "data", *TINY, *GAP, "-o", "m.safetensors", "--epochs", "1"]
+        for part, steps, idle in (("0.5", "2", True), ("0.5", "1", True), ("0.51", "2", False)):
+            told = warnings(*train, "--warmup", part, "--steps-per-epoch", steps)
+            wanted = f"vgg16: warning: warm-up of {part} epochs: is over before the first step, since an epoch has {steps}"
+            self.assertEqual(told, [wanted] if idle else [])
+        one = ["data/cat/0.png", "-m", "m.safetensors"]
+        lines = (train, ["evaluate", "data", *one[1:]], ["predict", *one], ["explain", *one, "-o", "e.npy"],
+                 ["extract", "data", *TINY, "-o", "f.npy"])
+        for line in lines:
+            self.assertEqual(warnings(*line), [])
+            told = warnings(*line, "--decode", "fast")
+            self.assertEqual(len(told), 1, told)
+            self.assertIn("--decode fast: acts on JPEG files alone", told[0])
+        os.rename(self.path("data/dog/1.png"), self.path("data/dog/1.JPE"))
+        self.assertEqual(warnings("evaluate", "data", *one[1:], "--decode", "fast"), [])
+
     def test_what_data_and_device_tell(self):
         """Of the environment nothing is refused."""
         write_folder(self.path("images"), ("0", "1"), count=1)
