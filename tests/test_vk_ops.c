@@ -39,6 +39,69 @@ Test(vk_ops, every_tile)
     }
 }
 
+/* A device whose dispatches have few workgroups: everything is cut by them, or threads take several turns. */
+static void check_groups(const char *class)
+{
+    enum { POOLED = VGG_OP_RELU | VGG_OP_POOL };
+    static const char *const flat[] = { "POOL", "DROPOUT", "SOFTMAX", "SIGMOID", "ADD",
+                                        "CLIP", "SGD",     "RMSPROP", "ADAM",    "FMA" };
+    static const struct vk_driver_shape odd = { 3, 45, 41, 5, 7 }, eights = { 3, 44, 42, 8, 16 },
+                                        wino = { 3, 44, 45, 64, 72 };
+    const struct {
+        const char *groups;
+        struct vgg_op_case test;
+    } more[] = {
+        { "100", vk_driver_conv_case(&odd, VGG_OP_CONV, VGG_OP_RELU, false) },
+        { "100", vk_driver_conv_case(&eights, VGG_OP_CONV, POOLED, true) },
+        { "100", vk_driver_conv_case(&eights, VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false) },
+        { "20", vk_driver_conv_case(&eights, VGG_OP_CONV_BWD_WEIGHT, 0, false) },
+        { "36", vk_driver_conv_case(&wino, VGG_OP_CONV, POOLED, true) },
+        { "36", vk_driver_conv_case(&wino, VGG_OP_CONV_BWD_WEIGHT, 0, false) },
+        { "4", vk_driver_dense_case(150, 260, 97) },
+        { "4", vk_driver_dense_case(5, 2600, 24) },
+    };
+    vk_driver_lavapipe();
+    setenv("VGG16_VK_CLASS", class, 1);
+    setenv("VGG16_VK_GROUPS", "2", 1);
+    for (size_t i = 0; i < sizeof flat / sizeof *flat; i++)
+        cr_expect_gt(vk_driver_run_cases(flat[i], 1, 0), 1u, "%s", flat[i]);
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        struct vk_driver_cases cases;
+        setenv("VGG16_VK_GROUPS", more[i].groups, 1);
+        vk_driver_cases_open(&cases);
+        vk_driver_cases_run_one(&cases, &more[i].test);
+        vk_driver_cases_close(&cases);
+    }
+}
+
+Test(vk_ops, few_groups)
+{
+    check_groups("");
+}
+
+Test(vk_ops, few_groups_on_a_gpu)
+{
+    check_groups("discrete");
+}
+
+/* More tiles than the 65535 workgroups that every device has in a dimension. */
+Test(vk_ops, more_tiles_than_groups, .timeout = 120)
+{
+    struct vk_driver_cases cases;
+    const struct vgg_op_case gpu =
+        vk_driver_conv_case(&(struct vk_driver_shape) { 64, 256, 256, 4, 8 }, VGG_OP_CONV, VGG_OP_RELU, false);
+    const struct vgg_op_case cpu =
+        vk_driver_conv_case(&(struct vk_driver_shape) { 17, 256, 256, 8, 8 }, VGG_OP_CONV_BWD_DATA, 0, false);
+    vk_driver_lavapipe();
+    vk_driver_cases_open(&cases);
+    vk_driver_cases_run_one(&cases, &cpu);
+    vk_driver_cases_close(&cases);
+    setenv("VGG16_VK_CLASS", "discrete", 1);
+    vk_driver_cases_open(&cases);
+    vk_driver_cases_run_one(&cases, &gpu);
+    vk_driver_cases_close(&cases);
+}
+
 /* Every small case, by two processes: most of the time goes into compiling. */
 Test(vk_ops, swiftshader_even_cases, .timeout = 300)
 {

@@ -13,6 +13,7 @@ struct vk_rec;
 /* Sizes that stay the same on every device, and limits that environment variables may narrow for tests:
  * VGG16_VK_RANGE (bytes in one binding), VGG16_VK_ALLOCATION (bytes given at once), VGG16_VK_SPLIT (parts of every
  * split sum), VGG16_VK_TILE (index in vk_tile.c), VGG16_VK_STAGING=1 (no direct mapping even where memory is shared),
+ * VGG16_VK_GROUPS (workgroups in each dimension of a dispatch),
  * VGG16_VK_CLASS=discrete or =integrated (a device of CPU type is one of that class in every choice: tiles, splits,
  * shaders, scratch, staging, the first guess of its rate). */
 struct vk_limits {

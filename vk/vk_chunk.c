@@ -27,6 +27,11 @@ static size_t most_rows(const struct vk *vk, const struct vk_cut *cut)
     return cut->most_rows > least ? cut->most_rows : least < rows ? least : rows;
 }
 
+void vk_chunk_most(struct vk_cut *cut, size_t rows)
+{
+    if (!cut->most_rows || rows < cut->most_rows) cut->most_rows = rows ? rows : 1;
+}
+
 bool vk_chunk_next(const struct vk *vk, const struct vk_cut *cut, struct vk_part *part)
 {
     size_t rows = most_rows(vk, cut), h = (size_t)rows_read(cut);

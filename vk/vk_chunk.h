@@ -24,6 +24,9 @@ struct vk_part {
 /* Can the smallest part be bound? */
 bool vk_chunk_possible(const struct vk *vk, const struct vk_cut *cut);
 
+/* No part has more rows than that, where it can. */
+void vk_chunk_most(struct vk_cut *cut, size_t rows);
+
 /* Steps from one part to the next; begin with a zeroed one. False after the last. */
 bool vk_chunk_next(const struct vk *vk, const struct vk_cut *cut, struct vk_part *part);
 

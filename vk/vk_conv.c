@@ -184,9 +184,9 @@ enum vgg_status vk_conv_lower(struct vk *vk, struct vk_rec *rec, const struct vg
     struct vk_cut cut = vk_conv_cut(vk, &conv);
     struct making making;
     CHECK(choose_shader(vk, &conv, &making));
+    vk_chunk_most(&cut, vk->limits.groups * making.block.bm / (size_t)conv.x->w);
     if (making.parts > 1) { /* whole images, whose parts scratch holds */
-        size_t most = vk_ops_scratch_size(vk) / (4 * making.parts * (size_t)conv.x->w * (size_t)conv.co);
-        if (most < cut.most_rows) cut.most_rows = most;
+        vk_chunk_most(&cut, vk_ops_scratch_size(vk) / (4 * making.parts * (size_t)conv.x->w * (size_t)conv.co));
     }
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         CHECK(lower_part(vk, rec, &conv, &making, &part));

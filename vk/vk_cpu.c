@@ -30,8 +30,7 @@ static const size_t CACHED = (size_t)4 << 20;
 static size_t tile_rows(const struct vk *vk, const struct vk_conv *conv)
 {
     struct vk_wino_layout row = layout_of(conv, vk_wino_tiles(1, 4, conv->x->w));
-    size_t room = vk_ops_scratch_size(vk), cached = CACHED / (row.v + row.m) + 1;
-    size_t rows = room > row.u ? (room - row.u) / (row.v + row.m) : 0;
+    size_t cached = CACHED / (row.v + row.m) + 1, rows = vk_wino_rows(vk, row, conv->x->w, 8);
     return row.u > CACHED || rows < cached ? rows : cached;
 }
 

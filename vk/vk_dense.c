@@ -70,17 +70,22 @@ static size_t round_down(size_t value, size_t multiple)
     return value / multiple * multiple;
 }
 
-/* Rows of the kernel that one binding holds, a multiple of 16 unless they all fit. */
+/* Every tile has as many columns at least, and rows where a matrix has more than the thin one's eight. */
+enum { LEAST = 32 };
+
+/* Rows of the kernel that one binding and one dispatch hold, a multiple of 16 unless they all fit. */
 static size_t kernel_rows(const struct vk *vk, const struct shape *s)
 {
-    size_t rows = vk->limits.range / (4 * s->out);
+    size_t rows = vk->limits.range / (4 * s->out), most = (size_t)vk->limits.groups * LEAST;
+    if (rows > most) rows = most;
     return rows >= s->in ? s->in : round_down(rows, 16);
 }
 
-/* Images whose rows of both sides fit. */
+/* Images whose rows of both sides fit, and whose tiles do. */
 static size_t image_rows(const struct vk *vk, const struct shape *s)
 {
-    return vk->limits.range / (4 * (s->in > s->out ? s->in : s->out));
+    size_t rows = vk->limits.range / (4 * (s->in > s->out ? s->in : s->out)), most = (size_t)vk->limits.groups * LEAST;
+    return rows < most ? rows : most;
 }
 
 static struct shape shape_of(const struct vgg_op *op)
@@ -92,8 +97,8 @@ static struct shape shape_of(const struct vgg_op *op)
 bool vk_dense_supports(const struct vk *vk, const struct vgg_op *op)
 {
     struct shape s = shape_of(op);
-    return image_rows(vk, &s) > 0 && kernel_rows(vk, &s) > 0 && s.in / 32 < vk->limits.groups &&
-           s.out / 32 < vk->limits.groups && s.out * 4 <= vk_ops_scratch_size(vk);
+    return image_rows(vk, &s) > 0 && kernel_rows(vk, &s) > 0 && s.out / LEAST < vk->limits.groups &&
+           s.out * 4 <= vk_ops_scratch_size(vk);
 }
 
 /* y = x w + b over the images [n0, n0 + n): the sum is cut where the kernel is, and further so that small layers too

@@ -9,6 +9,9 @@
 #include "vk/vk_pipe.h"
 #include "vk/vk_rec.h"
 
+/* What every device has in each dimension of a dispatch. More is not asked for: sums are cut where dispatches are. */
+enum { VK_GROUPS = 65535 };
+
 static size_t env_size(const char *name, size_t fallback)
 {
     const char *text = getenv(name);
@@ -40,7 +43,8 @@ static void read_limits(struct vk *vk)
         size_t least = l->minTexelBufferOffsetAlignment < 16 ? 16 : (size_t)l->minTexelBufferOffsetAlignment;
         if (limits->align < least) limits->align = least;
     }
-    limits->groups = 65535;
+    size_t groups = env_size("VGG16_VK_GROUPS", VK_GROUPS);
+    limits->groups = groups < VK_GROUPS ? (uint32_t)groups : VK_GROUPS;
     limits->invocations = l->maxComputeWorkGroupInvocations;
     if (limits->invocations > l->maxComputeWorkGroupSize[0]) limits->invocations = l->maxComputeWorkGroupSize[0];
     limits->shared = l->maxComputeSharedMemorySize;

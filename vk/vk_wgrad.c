@@ -87,6 +87,7 @@ static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const
     /* As many parts in one dispatch as its time allows. */
     double flops = 18.0 * (double)per_part * x->c * dy->c;
     size_t step = (size_t)(VK_DISPATCH_SECONDS * vk->rate / flops) + 1;
+    if (step > vk->limits.groups) step = vk->limits.groups;
     for (size_t z = 0; z < parts; z += step) {
         size_t now = parts - z < step ? parts - z : step;
         push.first_part = (int)z;

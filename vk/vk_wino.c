@@ -11,12 +11,11 @@ static struct vk_wino_layout layout_of(const struct vk_conv *conv, size_t tiles)
     return vk_wino_layout(ci * co, tiles * ci, tiles * co);
 }
 
-/* Rows of tiles, four pixels high, that scratch holds. */
+/* Rows of tiles, four pixels high, that are worked on at a time; no matrix tile has fewer than 32 of them. */
 static size_t tile_rows(const struct vk *vk, const struct vk_conv *conv)
 {
     struct vk_wino_layout row = layout_of(conv, vk_wino_tiles(1, 4, conv->x->w));
-    size_t room = vk_ops_scratch_size(vk);
-    return room > row.u ? (room - row.u) / (row.v + row.m) : 0;
+    return vk_wino_rows(vk, row, conv->x->w, 32);
 }
 
 bool vk_wino_possible(const struct vk *vk, const struct vk_conv *conv)
@@ -113,6 +112,7 @@ static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, const stru
                                  .ldb = (int)p.n,
                                  .ldc = (int)p.n,
                                  .part_size = (uint32_t)(p.m * p.n) };
+    if (step > vk->limits.groups) step = vk->limits.groups;
     for (size_t z = 0; z < VK_WINO_POINTS; z += step) {
         size_t now = VK_WINO_POINTS - z < step ? VK_WINO_POINTS - z : step, size = 4 * now;
         struct vk_call call = { .pipeline = product->pipeline,

@@ -14,6 +14,13 @@ struct vk_wino_layout vk_wino_layout(size_t u, size_t v, size_t m)
                                      vgg_mem_round_up(4 * VK_WINO_POINTS * m, VGG_VIEW_ALIGN) };
 }
 
+size_t vk_wino_rows(const struct vk *vk, struct vk_wino_layout row, int w, size_t bm)
+{
+    size_t room = vk_ops_scratch_size(vk), fit = room > row.u ? (room - row.u) / (row.v + row.m) : 0;
+    size_t most = vk->limits.groups * bm / vk_wino_tiles(1, 4, w);
+    return fit < most ? fit : most;
+}
+
 struct vk_bind vk_wino_scratch(const struct vk *vk, size_t offset, size_t size, bool write)
 {
     return (struct vk_bind) { vk->scratch, offset, size, write };

@@ -13,6 +13,9 @@ struct vk_wino_layout {
 struct vk_wino_layout vk_wino_layout(size_t u, size_t v, size_t m); /* from the words of a matrix of each */
 struct vk_bind vk_wino_scratch(const struct vk *vk, size_t offset, size_t size, bool write);
 size_t vk_wino_tiles(int images, int rows, int w); /* of 4x4 pixels */
+/* Rows of tiles, of maps of w pixels, of which a row takes `row` bytes of scratch and the kernels u: as many as there
+ * is room for, and workgroups for where each makes bm tiles. */
+size_t vk_wino_rows(const struct vk *vk, struct vk_wino_layout row, int w, size_t bm);
 /* Whole images when their rows of tiles are among those that `fit`, else parts that begin with a row of tiles: by the
  * shape alone. */
 struct vk_cut vk_wino_cut(const struct vk *vk, const struct vk_conv *conv, size_t fit);
