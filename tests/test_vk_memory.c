@@ -8,6 +8,7 @@
 #include "vk/vk_chunk.h"
 #include "vk/vk_device.h"
 #include "vk/vk_transfer.h"
+#include "vk/vk_wino_part.h"
 #include "vk_driver.h"
 
 /* Every row is made once, in order, and what is read lies inside of the image and of one binding. */
@@ -54,6 +55,17 @@ Test(vk_memory, parts_cover_every_row_once)
             }
         }
     }
+}
+
+Test(vk_memory, rows_of_tiles_are_those_that_scratch_and_workgroups_hold)
+{
+    struct vk vk = { .limits = { .scratch = 1 << 20, .groups = 20 } };
+    const struct vk_wino_layout row = { .u = 3 << 16, .v = 3 << 12, .m = 5 << 12 };
+    cr_expect_eq(vk_wino_rows(&vk, row, 9, 8), ((1u << 20) / 16 * 15 - row.u) / (row.v + row.m));
+    cr_expect_eq(vk_wino_rows(&vk, row, 33, 8), 160u / 9);
+    cr_expect_eq(vk_wino_rows(&vk, row, 33, 4), 80u / 9);
+    vk.limits.scratch = 3 << 16;
+    cr_expect_eq(vk_wino_rows(&vk, row, 9, 8), 0u);
 }
 
 static struct vk *open_device(void)

@@ -43,22 +43,23 @@ Test(vk_ops, every_tile)
 static void check_groups(const char *class)
 {
     enum { POOLED = VGG_OP_RELU | VGG_OP_POOL };
-    static const char *const flat[] = { "POOL", "DROPOUT", "SOFTMAX", "SIGMOID", "ADD",
-                                        "CLIP", "SGD",     "RMSPROP", "ADAM",    "FMA" };
+    static const char *const flat[] = { "POOL", "DROPOUT", "SOFTMAX", "SIGMOID", "ADD",  "CLIP",
+                                        "SGD",  "RMSPROP", "ADAM",    "FMA",     "DENSE" };
     static const struct vk_driver_shape odd = { 3, 45, 41, 5, 7 }, eights = { 3, 44, 42, 8, 16 },
-                                        wino = { 3, 44, 45, 64, 72 };
+                                        wino = { 3, 44, 45, 64, 72 }, tiles = { 1, 138, 140, 64, 64 };
     const struct {
-        const char *groups;
+        const char *groups, *tile;
         struct vgg_op_case test;
     } more[] = {
-        { "100", vk_driver_conv_case(&odd, VGG_OP_CONV, VGG_OP_RELU, false) },
-        { "100", vk_driver_conv_case(&eights, VGG_OP_CONV, POOLED, true) },
-        { "100", vk_driver_conv_case(&eights, VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false) },
-        { "20", vk_driver_conv_case(&eights, VGG_OP_CONV_BWD_WEIGHT, 0, false) },
-        { "36", vk_driver_conv_case(&wino, VGG_OP_CONV, POOLED, true) },
-        { "36", vk_driver_conv_case(&wino, VGG_OP_CONV_BWD_WEIGHT, 0, false) },
-        { "4", vk_driver_dense_case(150, 260, 97) },
-        { "4", vk_driver_dense_case(5, 2600, 24) },
+        { "100", "-1", vk_driver_conv_case(&odd, VGG_OP_CONV, VGG_OP_RELU, false) },
+        { "100", "-1", vk_driver_conv_case(&eights, VGG_OP_CONV, POOLED, true) },
+        { "100", "-1", vk_driver_conv_case(&eights, VGG_OP_CONV_BWD_DATA, VGG_OP_RELU, false) },
+        { "20", "-1", vk_driver_conv_case(&eights, VGG_OP_CONV_BWD_WEIGHT, 0, false) },
+        { "36", "-1", vk_driver_conv_case(&wino, VGG_OP_CONV, POOLED, true) },
+        { "36", "-1", vk_driver_conv_case(&wino, VGG_OP_CONV_BWD_WEIGHT, 0, false) },
+        { "36", "5", vk_driver_conv_case(&tiles, VGG_OP_CONV, VGG_OP_RELU, false) },
+        { "4", "-1", vk_driver_dense_case(300, 260, 97) },
+        { "4", "-1", vk_driver_dense_case(5, 2600, 24) },
     };
     vk_driver_lavapipe();
     setenv("VGG16_VK_CLASS", class, 1);
@@ -68,6 +69,7 @@ static void check_groups(const char *class)
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
         struct vk_driver_cases cases;
         setenv("VGG16_VK_GROUPS", more[i].groups, 1);
+        if (*class) setenv("VGG16_VK_TILE", more[i].tile, 1);
         vk_driver_cases_open(&cases);
         vk_driver_cases_run_one(&cases, &more[i].test);
         vk_driver_cases_close(&cases);
