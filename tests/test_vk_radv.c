@@ -279,12 +279,12 @@ static void check_choice(const char *family)
 
 Test(vk_radv, no_gpu_gets_the_shaders_for_cpus)
 {
-    check_choice("gfx1100");
+    check_choice("navi31");
 }
 
 Test(vk_radv, rdna3)
 {
-    check_family("gfx1100");
+    check_family("navi31");
 }
 
 Test(vk_radv, rdna2)

@@ -13,7 +13,8 @@ void vk_driver_lavapipe(void);
 void vk_driver_swiftshader(void);
 /* The least that the specification allows, executes nothing; Debian: chromium. */
 void vk_driver_mock(void);
-/* A compiler for a real GPU without one: "gfx1100", "navi21", "vega10"; only creates pipelines. */
+/* A compiler for a real GPU without one: "navi31", "navi21", "vega10"; only creates pipelines. VGG16_TEST_RADV names
+ * the file of another RADV than the installed one. */
 void vk_driver_radv(const char *family);
 
 /* What the validation layer looks for: core checks and hazards between commands; accesses outside of buffers, by code

@@ -1,6 +1,7 @@
 """Devices of Vulkan drivers that need no GPU: which are listed, and how one is chosen."""
 
 import glob
+import json
 import os
 import shutil
 import unittest
@@ -39,9 +40,14 @@ class VulkanDevices(Program):
     @unittest.skipUnless(RADV, "RADV is not installed (Debian: mesa-vulkan-drivers)")
     def test_gpu_that_cannot_be_opened(self):
         """RADV's null device: a GPU by its properties, and nothing behind it."""
-        self.env["RADV_FORCE_FAMILY"] = "gfx1100"
-        if not self.drivers(RADV):
-            self.skipTest("RADV offers no device without a GPU here")
+        self.env.update(VK_ICD_FILENAMES=RADV, XDG_RUNTIME_DIR=self.folder)
+        for family in ("navi31", "gfx1100"):  # before Mesa 23 the second; RADV aborts on names it does not know
+            self.env["RADV_FORCE_FAMILY"] = family
+            done = self.run_program("devices", "--json")
+            if done.returncode == 0 and any(d["backend"] == "vulkan" for d in json.loads(done.stdout)["devices"]):
+                break
+        else:
+            self.skipTest("RADV offers no device without a GPU here (Mesa 26 no longer does)")
         write_folder(self.path("data"), count=1)
         args = ["extract", "data", *TINY, "--layer", "block1_pool", "-o", "f.npy"]
         done = self.run_program(*args, "-v")
