@@ -52,7 +52,7 @@ void load_a(int k0, int tap, int c0)
 {
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
-        if (l >= BM * BK / 4) break;
+        if (!A_EVEN && l >= BM * BK / 4) break;
         int k = l % (BK / 4) * 4;
         vec4 v = vec4(0);
         if (A_VEC) {
@@ -64,16 +64,17 @@ void load_a(int k0, int tap, int c0)
     }
 }
 
+/* Columns past the last one are taken from there: no sum of them is stored. */
 void load_b(int k0, int tap, int c0, int n0)
 {
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
-        if (l >= BN * BK / 4) break;
+        if (!B_EVEN && l >= BN * BK / 4) break;
         vec4 v = vec4(0);
         if (TRANSPOSED) {
             int k = l % (BK / 4) * 4, n = l / (BK / 4);
             if (A_VEC) {
-                if (n0 + n < p.co) v = w4[(int(p.base[1]) + ((8 - tap) * p.co + n0 + n) * p.ci + c0 + k) / 4];
+                v = w4[(int(p.base[1]) + ((8 - tap) * p.co + min(n0 + n, p.co - 1)) * p.ci + c0 + k) / 4];
             } else {
                 [[unroll]] for (int s = 0; s < 4; s++) v[s] = b_element(k0 + k + s, n0 + n);
             }
@@ -81,8 +82,8 @@ void load_b(int k0, int tap, int c0, int n0)
         } else {
             int k = l / (BN / 4), n = l % (BN / 4) * 4;
             if (C_VEC) {
-                if (n0 + n < p.co && (A_VEC || k0 + k < 9 * p.ci)) {
-                    v = w4[(int(p.base[1]) + (k0 + k) * p.co + n0 + n) / 4];
+                if (A_VEC || k0 + k < 9 * p.ci) {
+                    v = w4[(int(p.base[1]) + (k0 + k) * p.co + min(n0 + n, p.co - 4)) / 4];
                 }
             } else {
                 [[unroll]] for (int s = 0; s < 4; s++) v[s] = b_element(k0 + k, n0 + n + s);

@@ -17,6 +17,7 @@ layout(constant_id = VK_SPEC_BIAS) const bool BIAS = false; /* binding 3 is a bi
 layout(constant_id = VK_SPEC_RELU) const bool RELU = false;
 layout(constant_id = VK_SPEC_MASK) const bool MASK = false;   /* c = 0 where binding 3 is not > 0 */
 layout(constant_id = VK_SPEC_BATCH) const bool BATCH = false; /* z counts products of matrices without gaps */
+layout(constant_id = VK_SPEC_EVEN) const bool EVEN = false;   /* every sum's terms are a multiple of BK */
 
 layout(push_constant) uniform Push { vk_push_gemm p; };
 layout(binding = 0) readonly buffer A { float a[]; };
@@ -30,23 +31,67 @@ layout(binding = 3) readonly buffer Extra4 { vec4 extra4[]; };
 
 int a_base, b_base; /* words */
 
-/* Four elements of a along its contiguous side, from (m, k) on. */
-vec4 a_at(int m, int k, int k_end)
+/* vec4 that a thread's loads are at, with A_VEC and B_VEC. What lies past the last row or column is taken from there: no
+ * sum of it is stored. */
+int a_next[A_LOADS], b_next[B_LOADS];
+
+int a_row(int l)
 {
-    int at = a_base + (A_K ? m * p.lda + k : k * p.lda + m);
-    if (A_VEC) return m < p.m && k < k_end ? a4[at / 4] : vec4(0);
+    return A_K ? l / (BK / 4) : l % (BM / 4) * 4;
+}
+
+int a_term(int l)
+{
+    return A_K ? l % (BK / 4) * 4 : l / (BM / 4);
+}
+
+int b_column(int l)
+{
+    return B_K ? l / (BK / 4) : l % (BN / 4) * 4;
+}
+
+int b_term(int l)
+{
+    return B_K ? l % (BK / 4) * 4 : l / (BN / 4);
+}
+
+void loads_init(int m0, int n0, int begin)
+{
+    [[unroll]] for (int i = 0; i < A_LOADS; i++) {
+        int l = int(gl_LocalInvocationIndex) + i * THREADS, m = m0 + a_row(l), k = begin + a_term(l);
+        a_next[i] = (a_base + (A_K ? min(m, p.m - 1) * p.lda + k : k * p.lda + min(m, p.m - 4))) / 4;
+    }
+    [[unroll]] for (int i = 0; i < B_LOADS; i++) {
+        int l = int(gl_LocalInvocationIndex) + i * THREADS, n = n0 + b_column(l), k = begin + b_term(l);
+        b_next[i] = (b_base + (B_K ? min(n, p.n - 1) * p.ldb + k : k * p.ldb + min(n, p.n - 4))) / 4;
+    }
+}
+
+/* Load i: four elements of a along its contiguous side, from (m, k) on. */
+vec4 a_load(int i, int m, int k, int k_end)
+{
     vec4 v = vec4(0);
+    if (A_VEC) {
+        if (EVEN || k < k_end) v = a4[a_next[i]];
+        a_next[i] += (A_K ? BK : BK * p.lda) / 4;
+        return v;
+    }
+    int at = a_base + (A_K ? m * p.lda + k : k * p.lda + m);
     [[unroll]] for (int s = 0; s < 4; s++) {
         if (A_K ? m < p.m && k + s < k_end : m + s < p.m && k < k_end) v[s] = a[at + s];
     }
     return v;
 }
 
-vec4 b_at(int n, int k, int k_end)
+vec4 b_load(int i, int n, int k, int k_end)
 {
-    int at = b_base + (B_K ? n * p.ldb + k : k * p.ldb + n);
-    if (B_VEC) return n < p.n && k < k_end ? b4[at / 4] : vec4(0);
     vec4 v = vec4(0);
+    if (B_VEC) {
+        if (EVEN || k < k_end) v = b4[b_next[i]];
+        b_next[i] += (B_K ? BK : BK * p.ldb) / 4;
+        return v;
+    }
+    int at = b_base + (B_K ? n * p.ldb + k : k * p.ldb + n);
     [[unroll]] for (int s = 0; s < 4; s++) {
         if (B_K ? n < p.n && k + s < k_end : n + s < p.n && k < k_end) v[s] = b[at + s];
     }
@@ -57,22 +102,22 @@ void load(int m0, int n0, int k0, int k_end)
 {
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
-        if (l >= BM * BK / 4) break;
+        if (!A_EVEN && l >= BM * BK / 4) break;
+        vec4 v = a_load(i, m0 + a_row(l), k0 + a_term(l), k_end);
         if (A_K) {
-            tile_a_put_k(l / (BK / 4), l % (BK / 4) * 4, a_at(m0 + l / (BK / 4), k0 + l % (BK / 4) * 4, k_end));
+            tile_a_put_k(a_row(l), a_term(l), v);
         } else {
-            int k = l / (BM / 4), m = l % (BM / 4);
-            tile_a[k * A_STRIDE + m] = a_at(m0 + 4 * m, k0 + k, k_end);
+            tile_a[a_term(l) * A_STRIDE + a_row(l) / 4] = v;
         }
     }
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
-        if (l >= BN * BK / 4) break;
+        if (!B_EVEN && l >= BN * BK / 4) break;
+        vec4 v = b_load(i, n0 + b_column(l), k0 + b_term(l), k_end);
         if (B_K) {
-            tile_b_put_k(l / (BK / 4), l % (BK / 4) * 4, b_at(n0 + l / (BK / 4), k0 + l % (BK / 4) * 4, k_end));
+            tile_b_put_k(b_column(l), b_term(l), v);
         } else {
-            int k = l / (BN / 4), n = l % (BN / 4);
-            tile_b[k * B_STRIDE + n] = b_at(n0 + 4 * n, k0 + k, k_end);
+            tile_b[b_term(l) * B_STRIDE + b_column(l) / 4] = v;
         }
     }
 }
@@ -110,6 +155,7 @@ void main()
     a_base = int(p.base[0]) + (BATCH ? z * p.m * p.k : 0);
     b_base = int(p.base[1]) + (BATCH ? z * p.k * p.n : 0);
     acc_clear();
+    loads_init(m0, n0, begin);
     for (int k0 = begin; k0 < end; k0 += BK) {
         load(m0, n0, k0, end);
         barrier();

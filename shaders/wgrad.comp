@@ -19,33 +19,63 @@ layout(binding = 2) writeonly buffer Part4 { vec4 part4[]; };
 
 #include "common/pixel.glsl"
 
-/* x at neighbour `tap` of a pixel, channel c; outside of the image 0. */
-bool inside(pixel at, int tap)
+const int A_LINE = BM / 4, A_STEP = THREADS / A_LINE; /* vec4 in a row of the tile; rows that all threads bring at once */
+const int B_LINE = BN / 4, B_STEP = THREADS / B_LINE;
+
+/* Where a thread's loads stand. All of them are of one tap and channel; the pixel steps by BK, its neighbour with it.
+ * With A_VEC and C_VEC; vec4. */
+int a_x[A_LOADS], a_y[A_LOADS], a_at[A_LOADS], b_at[B_LOADS];
+int a_x_end, a_y_end; /* of the neighbours of a row and of the part */
+
+void loads_init(int begin, int m0, int n0)
 {
-    return (pixel_neighbours(at) >> tap & 1) != 0;
+    int m = m0 + int(gl_LocalInvocationIndex) % A_LINE * 4, tap = m / p.ci, dx = tap % 3 - 1, dy = tap / 3 - 1;
+    int n = n0 + int(gl_LocalInvocationIndex) % B_LINE * 4;
+    a_x_end = p.w + dx;
+    a_y_end = p.y0 + p.rows + dy;
+    [[unroll]] for (int i = 0; i < A_LOADS; i++) {
+        pixel at = pixel_at(begin + int(gl_LocalInvocationIndex) / A_LINE + i * A_STEP);
+        a_x[i] = m < 9 * p.ci ? at.x + dx : -0x40000000; /* in no image */
+        a_y[i] = at.y + dy;
+        a_at[i] = (int(p.base[0]) + pixel_halo_offset(at) + pixel_step(tap) + m - tap * p.ci) / 4;
+    }
+    [[unroll]] for (int i = 0; i < B_LOADS; i++) {
+        int k = begin + int(gl_LocalInvocationIndex) / B_LINE + i * B_STEP;
+        b_at[i] = n < p.co ? (int(p.base[1]) + k * p.co + n) / 4 : -0x7FFFFFFF; /* stays below 0: in no part */
+    }
+}
+
+/* One element of the unrolled input. */
+float a_element(pixel at, int m)
+{
+    int tap = m / p.ci;
+    bool inside = m < 9 * p.ci && (pixel_neighbours(at) >> tap & 1) != 0;
+    return inside ? x[int(p.base[0]) + pixel_halo_offset(at) + pixel_step(tap) + m - tap * p.ci] : 0.0;
 }
 
 void load_a(int k0, int k_end, int m0)
 {
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
-        if (l >= BM * BK / 4) break;
-        int k = l / (BM / 4), m = m0 + l % (BM / 4) * 4;
+        if (!A_EVEN && l >= BM * BK / 4) break;
+        int k = l / A_LINE;
         vec4 v = vec4(0);
-        if (k0 + k < k_end) {
-            pixel at = pixel_at(k0 + k);
-            int origin = int(p.base[0]) + pixel_halo_offset(at);
-            if (A_VEC) {
-                int tap = m / p.ci;
-                if (m < 9 * p.ci && inside(at, tap)) v = x4[(origin + pixel_step(tap) + m - tap * p.ci) / 4];
-            } else {
-                [[unroll]] for (int s = 0; s < 4; s++) {
-                    int tap = (m + s) / p.ci;
-                    if (m + s < 9 * p.ci && inside(at, tap)) v[s] = x[origin + pixel_step(tap) + m + s - tap * p.ci];
-                }
+        if (A_VEC) {
+            if (k < k_end - k0 && uint(a_x[i]) < uint(p.w) && uint(a_y[i]) < uint(p.h)) v = x4[a_at[i]];
+            a_x[i] += BK;
+            a_at[i] += BK * p.ci / 4;
+            while (a_x[i] >= a_x_end) { /* on to the next row */
+                a_x[i] -= p.w;
+                a_y[i]++;
+                if (a_y[i] != a_y_end) continue;
+                a_y[i] -= p.rows; /* of the next image */
+                a_at[i] += (p.x_rows - p.rows) * p.w * p.ci / 4;
             }
+        } else if (k < k_end - k0) {
+            pixel at = pixel_at(k0 + k);
+            [[unroll]] for (int s = 0; s < 4; s++) v[s] = a_element(at, m0 + l % A_LINE * 4 + s);
         }
-        tile_a[k * A_STRIDE + l % (BM / 4)] = v;
+        tile_a[k * A_STRIDE + l % A_LINE] = v;
     }
 }
 
@@ -53,18 +83,17 @@ void load_b(int k0, int k_end, int n0)
 {
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
-        if (l >= BN * BK / 4) break;
-        int k = l / (BN / 4), n = n0 + l % (BN / 4) * 4;
+        if (!B_EVEN && l >= BN * BK / 4) break;
+        int k = l / B_LINE;
         vec4 v = vec4(0);
-        if (k0 + k < k_end) {
-            int at = int(p.base[1]) + (k0 + k) * p.co + n;
-            if (C_VEC) {
-                if (n < p.co) v = dy4[at / 4];
-            } else {
-                [[unroll]] for (int s = 0; s < 4; s++) if (n + s < p.co) v[s] = dy[at + s];
-            }
+        if (C_VEC) {
+            if (k < k_end - k0 && b_at[i] >= 0) v = dy4[b_at[i]];
+            b_at[i] += BK * p.co / 4;
+        } else if (k < k_end - k0) {
+            int n = n0 + l % B_LINE * 4, at = int(p.base[1]) + (k0 + k) * p.co + n;
+            [[unroll]] for (int s = 0; s < 4; s++) if (n + s < p.co) v[s] = dy[at + s];
         }
-        tile_b[k * B_STRIDE + l % (BN / 4)] = v;
+        tile_b[k * B_STRIDE + l % B_LINE] = v;
     }
 }
 
@@ -73,6 +102,7 @@ void main()
     int m0 = int(gl_WorkGroupID.x) * BM, n0 = int(gl_WorkGroupID.y) * BN, z = p.first_part + int(gl_WorkGroupID.z);
     int begin = z * p.per_part, end = min(begin + p.per_part, p.images * p.rows * p.w);
     acc_clear();
+    loads_init(begin, m0, n0);
     for (int k0 = begin; k0 < end; k0 += BK) {
         load_a(k0, end, m0);
         load_b(k0, end, n0);

@@ -1,6 +1,7 @@
 /* Every shader through the compiler of real GPUs (RADV without a GPU): no spilled register, at most 128 vector
  * registers and 32 KiB of shared memory; in the inner loops of the matrix products at least 65 % of the instructions
- * multiply and add. */
+ * multiply and add. And the whole loops over the sums, loads included, of VGG16's layers at the tiles that the program
+ * chooses for them. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "vk/vk_pipe.h"
 #include "vk/vk_shader.h"
 #include "vk/vk_tile.h"
+#include "vk/vk_wino.h"
 #include "vk_driver.h"
 
 /* A device that reports on its pipelines; the fields of struct vk that vk_pipe_init needs. */
@@ -61,9 +63,7 @@ static void close_device(void)
 
 static VkPipeline create(const struct vk_variant *variant, bool defaults)
 {
-    const struct vk_shader *shader = vk_shader_list;
-    while (strcmp(shader->name, variant->shader) != 0)
-        shader++;
+    const struct vk_shader *shader = vk_pipe_shader(variant);
     VkSpecializationMapEntry entry[VK_SPEC_COUNT];
     for (uint32_t i = 0; i < VK_SPEC_COUNT; i++)
         entry[i] = (VkSpecializationMapEntry) { i, 4 * i, 4 };
@@ -88,8 +88,70 @@ static VkPipeline create(const struct vk_variant *variant, bool defaults)
     return pipeline;
 }
 
-/* Share of multiply-adds in the basic block that holds most of them. */
-static double fma_share(VkPipeline pipeline)
+/* Instructions of a basic block, multiply-adds among them. Two that issue as one count as two. */
+struct block {
+    long all, fma;
+};
+
+enum { BLOCKS = 4096 };
+
+static bool starts(const char *line, const char *with)
+{
+    return strncmp(line, with, strlen(with)) == 0;
+}
+
+/* Counts an instruction of RADV's assembly. */
+static void count_line(struct block *block, const char *line)
+{
+    block->all += line[0] == 'v' || line[0] == 's' || line[0] == 'd' || line[0] == 'b' || line[0] == 'g';
+    block->all += starts(line, "v_dual_");
+    block->fma += starts(line, "v_fma") || starts(line, "v_mac_f32") || starts(line, "v_mad_f32");
+    for (const char *at = line; (at = strstr(at, "v_dual_fma")); at++)
+        block->fma++;
+}
+
+/* Share of multiply-adds among the instructions of the basic block that holds most of them; *loop: of the innermost
+ * loop around it, all blocks of which are taken once. */
+static double share_of(char *text, double *loop)
+{
+    static struct block blocks[BLOCKS];
+    static long number[BLOCKS], from[BLOCKS], to[BLOCKS]; /* of each block; of each jump, back from block `from` */
+    long count = 0, jumps = 0, best = 0, begin = 0, end = 0;
+    memset(blocks, 0, sizeof blocks);
+    number[0] = -1;
+    for (char *rest, *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        while (*line == ' ' || *line == '\t')
+            line++;
+        if (starts(line, "BB")) {
+            cr_assert_lt(++count, BLOCKS);
+            number[count] = strtol(line + 2, NULL, 10);
+            continue;
+        }
+        const char *target = starts(line, "s_branch") || starts(line, "s_cbranch") ? strstr(line, "BB") : NULL;
+        count_line(&blocks[count], line);
+        if (!target) continue;
+        cr_assert_lt(jumps, BLOCKS);
+        from[jumps] = count;
+        to[jumps++] = strtol(target + 2, NULL, 10);
+    }
+    for (long i = 0; i <= count; i++)
+        if (blocks[i].fma > blocks[best].fma) best = i;
+    for (long k = 0; k < jumps; k++) {
+        long first = 0;
+        while (first <= count && number[first] != to[k])
+            first++;
+        if (first > best || from[k] < best) continue;
+        if (!end || from[k] - first < end - begin) begin = first, end = from[k];
+    }
+    struct block whole = { 0 };
+    for (long i = begin; i <= end; i++)
+        whole.all += blocks[i].all, whole.fma += blocks[i].fma;
+    cr_expect(end, "no loop around the multiply-adds");
+    *loop = (double)whole.fma / (double)(whole.all ? whole.all : 1);
+    return (double)blocks[best].fma / (double)(blocks[best].all ? blocks[best].all : 1);
+}
+
+static double fma_share(VkPipeline pipeline, double *loop)
 {
     VkPipelineExecutableInfoKHR info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR,
                                          .pipeline = pipeline };
@@ -104,21 +166,11 @@ static double fma_share(VkPipeline pipeline)
         cr_assert(ir[i].pData);
     }
     get_code(device.device, &info, &count, ir);
-    char *text = ir[count - 1].pData; /* the last is the assembly */
-    long fma = 0, all = 0, best_fma = 0, best_all = 1;
-    for (char *rest, *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        while (*line == ' ' || *line == '\t')
-            line++;
-        bool block = strncmp(line, "BB", 2) == 0;
-        if (!block) all += line[0] == 'v' || line[0] == 's' || line[0] == 'd' || line[0] == 'b' || line[0] == 'g';
-        if (!strncmp(line, "v_fma", 5) || !strncmp(line, "v_mac_f32", 9) || !strncmp(line, "v_mad_f32", 9)) fma++;
-        if (fma > best_fma) best_fma = fma;
-        if (fma == best_fma && fma) best_all = all;
-        if (block) fma = all = 0;
-    }
+    if (getenv("VGG16_TEST_ASSEMBLY")) fprintf(stderr, "%s\n", (char *)ir[count - 1].pData);
+    double share = share_of(ir[count - 1].pData, loop); /* the last is the assembly */
     for (uint32_t i = 0; i < count; i++)
         free(ir[i].pData);
-    return (double)best_fma / (double)best_all;
+    return share;
 }
 
 /* What a variant is: a module with the constants that it gives itself; or with those of a use; a product's inner loop
@@ -143,14 +195,15 @@ static void check(const char *family, const struct vk_variant *variant, enum kin
         if (strstr(value[i].name, "Spilled")) spilled += value[i].value.u64;
         if (!strcmp(value[i].name, "LDS size")) shared = value[i].value.u64;
     }
-    double share = product ? fma_share(pipeline) : 1;
+    double loop = 1, share = product ? fma_share(pipeline, &loop) : 1;
     if (!product && !strncmp(variant->shader, "wino_", 5)) {
         fprintf(stderr, "%s %s: %llu registers\n", family, variant->shader, registers);
     }
     if (product) {
-        fprintf(stderr, "%s %s %ux%u %ux%u: %llu registers, %llu bytes shared, %.0f %% multiply-adds\n", family,
-                variant->shader, variant->spec[VK_SPEC_BM], variant->spec[VK_SPEC_BN], variant->spec[VK_SPEC_TM],
-                variant->spec[VK_SPEC_TN], registers, shared, 100 * share);
+        const struct vk_tile *t = &vk_tiles[variant->spec[VK_SPEC_TILE]];
+        fprintf(stderr,
+                "%s %s %dx%d %dx%d: %llu registers, %llu bytes shared, %.0f %% multiply-adds, %.0f %% of the loop\n",
+                family, variant->shader, t->bm, t->bn, t->tm, t->tn, registers, shared, 100 * share, 100 * loop);
     }
     cr_expect_gt(registers, 0u);
     cr_expect_eq(spilled, 0u, "%s %s spills", family, variant->shader);
@@ -169,6 +222,85 @@ static bool for_cpus_only(const char *shader)
 
 /* The tiles that GPUs get for VGG16's layers; the thin one is for dense layers of few rows. */
 static const int tiles[] = { 0, 1, 2, 3, 4, 5 };
+
+/* ---- VGG16's layers, at the tiles that the program chooses ---- */
+
+static double loop_share(const struct vk_variant *variant)
+{
+    double loop;
+    VkPipeline pipeline = create(variant, false);
+    fma_share(pipeline, &loop);
+    device.lib.fn.DestroyPipeline(device.device, pipeline, NULL);
+    return loop;
+}
+
+/* Least shares of multiply-adds in the whole loop over the sum. */
+static const double CONV_SHARE = 0.64, WGRAD_SHARE = 0.65, PRODUCT_SHARE = 0.60;
+
+static void check_layer(const char *family, const struct vk_driver_shape *s, enum vgg_op_kind kind)
+{
+    const struct vgg_op_case test =
+        vk_driver_conv_case(s, kind, kind == VGG_OP_CONV_BWD_WEIGHT ? 0 : VGG_OP_RELU, false);
+    const struct vgg_op *op = &test.op;
+    bool forward = kind == VGG_OP_CONV, kernel = kind == VGG_OP_CONV_BWD_WEIGHT;
+    const struct vk_conv conv = { .op = op,
+                                  .x = forward || kernel ? &op->x : &op->dy,
+                                  .out = forward  ? &op->y
+                                         : kernel ? &op->dy
+                                                  : &op->dx,
+                                  .co = forward  ? op->w.c
+                                        : kernel ? op->dy.c
+                                                 : op->dx.c,
+                                  .transposed = !forward && !kernel,
+                                  .relu = !kernel };
+    size_t pixels = (size_t)s->n * (size_t)s->h * (size_t)s->w;
+    bool wino = vk_wino_wanted(&device, &conv);
+    struct vk_plan plan = kernel ? vk_conv_wgrad_plan(&device, &conv, pixels) : vk_conv_plan(&device, &conv, s->n);
+    struct vk_variant variant = { wino     ? "gemm"
+                                  : kernel ? "wgrad"
+                                           : "conv",
+                                  { [VK_SPEC_TILE] = (uint32_t)(wino ? vk_wino_tile(&device, &conv) : plan.tile),
+                                    [VK_SPEC_A_VEC] = 1,
+                                    [VK_SPEC_B_VEC] = 1,
+                                    [VK_SPEC_C_VEC] = 1,
+                                    [VK_SPEC_BATCH] = wino,
+                                    [VK_SPEC_EVEN] = wino && !kernel,
+                                    [VK_SPEC_A_K] = wino && !kernel,
+                                    [VK_SPEC_RELU] = !wino && !kernel,
+                                    [VK_SPEC_TRANSPOSED] = conv.transposed && !wino,
+                                    [VK_SPEC_SPLIT] = !wino && !kernel && plan.parts > 1 } };
+    const struct vk_tile *t = &vk_tiles[variant.spec[VK_SPEC_TILE]];
+    double share = loop_share(&variant), least = wino ? PRODUCT_SHARE : kernel ? WGRAD_SHARE : CONV_SHARE;
+    fprintf(stderr, "%s %dx%dx%d %d->%d %s: %s %dx%d %dx%d, %zu parts: %.0f %% multiply-adds\n", family, s->n, s->h,
+            s->w, s->in, s->out,
+            forward  ? "forward"
+            : kernel ? "kernel gradient"
+                     : "input gradient",
+            wino ? "Winograd" : "direct", t->bm, t->bn, t->tm, t->tn, wino ? (size_t)1 : plan.parts, 100 * share);
+    cr_expect_geq(share, least, "%s %s: %.2f", family, test.text, share);
+}
+
+static void check_layers(const char *family)
+{
+    static const int sizes[] = { 224, 112, 112, 56, 56, 28, 28, 14 }, from[] = { 64, 64, 128, 128, 256, 256, 512, 512 },
+                     to[] = { 64, 128, 128, 256, 256, 512, 512, 512 };
+    open_device(family);
+    device.limits = (struct vk_limits) { .range = 1u << 30,
+                                         .scratch = device.gpu.class->scratch,
+                                         .groups = 65535,
+                                         .invocations = 1024,
+                                         .shared = 32768,
+                                         .tile = -1 };
+    for (int n = 1; n <= 32; n += 31) {
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            const struct vk_driver_shape shape = { n, sizes[i], sizes[i], from[i], to[i] };
+            check_layer(family, &shape, VGG_OP_CONV);
+            check_layer(family, &shape, VGG_OP_CONV_BWD_DATA);
+            check_layer(family, &shape, VGG_OP_CONV_BWD_WEIGHT);
+        }
+    }
+    close_device();
+}
 
 static void check_family(const char *family)
 {
@@ -233,7 +365,7 @@ static void check_family(const char *family)
     };
     open_device(family);
     for (const struct vk_shader *shader = vk_shader_list; shader->name; shader++) {
-        struct vk_variant plain = { shader->name, { 0 } };
+        const struct vk_variant plain = { shader->name, { 0 } };
         if (for_cpus_only(shader->name)) continue;
         check(family, &plain, PLAIN);
     }
@@ -242,7 +374,7 @@ static void check_family(const char *family)
     for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
         for (size_t t = 0; t < sizeof tiles / sizeof *tiles; t++) {
             struct vk_variant variant = products[i];
-            vk_tile_spec(&variant, vk_tile_at(tiles[t]));
+            variant.spec[VK_SPEC_TILE] = (uint32_t)tiles[t];
             check(family, &variant, PRODUCT);
         }
     }
@@ -280,6 +412,16 @@ static void check_choice(const char *family)
 Test(vk_radv, no_gpu_gets_the_shaders_for_cpus)
 {
     check_choice("navi31");
+}
+
+Test(vk_radv, layers_on_rdna3)
+{
+    check_layers("navi31");
+}
+
+Test(vk_radv, layers_on_rdna2)
+{
+    check_layers("navi21");
 }
 
 Test(vk_radv, rdna3)

@@ -39,9 +39,8 @@ enum vk_tiling {
     VK_TILING_TEXEL,  /* cpu/texel.glsl: the same with texels, channels in eights */
 };
 
-/* Tiles of common/tile.glsl (vk_tile.c), from large to small; the thin one is for matrices of few rows. */
+/* The tiles of common/params.h. */
 enum { VK_TILE_LARGEST, VK_TILE_MIDDLE, VK_TILE_NARROW, VK_TILE_SQUARE, VK_TILE_LOW, VK_TILE_SMALLEST, VK_TILE_THIN };
-enum { VK_TILE_COUNT = VK_TILE_THIN + 1 };
 
 /* A shader for a task. */
 struct vk_way {

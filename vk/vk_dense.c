@@ -24,7 +24,8 @@ static enum vgg_status choose_shader(struct vk *vk, const struct gemm *g, struct
                                     [VK_SPEC_ADD] = g->add,
                                     [VK_SPEC_BIAS] = g->bias,
                                     [VK_SPEC_RELU] = g->relu,
-                                    [VK_SPEC_MASK] = g->mask } };
+                                    [VK_SPEC_MASK] = g->mask,
+                                    [VK_SPEC_EVEN] = g->k % 16 == 0 && g->per_part % 16 == 0 } };
     const struct vk_way *way = NULL;
     while (status == VGG_ERR_UNSUPPORTED && (way = vk_tile_next(vk, VK_TASK_DENSE, channels, way))) {
         status = way->tiling == VK_TILING_SHARED

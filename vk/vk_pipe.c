@@ -1,5 +1,6 @@
 #include "vk/vk_pipe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,17 +90,19 @@ void vk_pipe_finish(struct vk *vk)
     if (vk->set_layout) vk->lib.fn.DestroyDescriptorSetLayout(vk->device, vk->set_layout, NULL);
 }
 
-static const struct vk_shader *find_shader(const char *name)
+const struct vk_shader *vk_pipe_shader(const struct vk_variant *variant)
 {
+    char tiled[64];
+    snprintf(tiled, sizeof tiled, "%s.%u", variant->shader, variant->spec[VK_SPEC_TILE]);
     const struct vk_shader *shader = vk_shader_list;
-    while (shader->name && strcmp(shader->name, name) != 0)
+    while (shader->name && strcmp(shader->name, variant->shader) != 0 && strcmp(shader->name, tiled) != 0)
         shader++;
     return shader->name ? shader : NULL;
 }
 
 static VkResult create_pipeline(struct vk *vk, const struct vk_variant *variant, VkPipeline *out)
 {
-    const struct vk_shader *shader = find_shader(variant->shader);
+    const struct vk_shader *shader = vk_pipe_shader(variant);
     VkSpecializationMapEntry entry[VK_SPEC_COUNT];
     for (uint32_t i = 0; i < VK_SPEC_COUNT; i++)
         entry[i] = (VkSpecializationMapEntry) { i, 4 * i, 4 };

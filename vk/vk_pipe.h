@@ -5,11 +5,16 @@
 #include "shaders/common/params.h"
 #include "vk/vk_base.h"
 
-/* A module and its specialisation constants, by their numbers; the module may know few of them. */
+struct vk_shader;
+
+/* A shader and its specialisation constants, by their numbers; its module may know few of them. */
 struct vk_variant {
     const char *shader;
     uint32_t spec[VK_SPEC_COUNT];
 };
+
+/* The module of a variant; NULL: there is none. */
+const struct vk_shader *vk_pipe_shader(const struct vk_variant *variant);
 
 /* Layouts and the disk cache. */
 enum vgg_status vk_pipe_init(struct vk *vk);

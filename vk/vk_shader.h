@@ -7,7 +7,8 @@
 
 /* One module as the build embeds it; the build writes the list, NULL name last. */
 struct vk_shader {
-    const char *name; /* of shaders/NAME.comp; "cpu/..." for devices of CPU type */
+    const char
+        *name; /* of shaders/NAME.comp; "cpu/..." for devices of CPU type; NAME.3: with tile 3 of common/params.h */
     const uint32_t *code;
     size_t size; /* bytes */
 };

@@ -2,18 +2,6 @@
 
 #include "core/base/log.h"
 
-/* From large to small; a thin one for matrices of few rows last. Registers: 8x8 takes about 96 to 120 of a GPU's vector
- * registers, 8x4 about 80; 16x8 spills. */
-static const struct vk_tile tiles[VK_TILE_COUNT] = {
-    { 256, 128, 128, 16, 8, 8 }, { 256, 128, 64, 16, 8, 4 }, { 128, 64, 64, 16, 8, 4 }, { 256, 64, 64, 16, 4, 4 },
-    { 128, 32, 128, 16, 4, 8 },  { 64, 32, 32, 16, 4, 4 },   { 32, 4, 128, 16, 4, 4 },
-};
-
-const struct vk_tile *vk_tile_at(int index)
-{
-    return &tiles[index];
-}
-
 static size_t shared_size(const struct vk_tile *t)
 {
     return (size_t)t->bk * (size_t)(t->bm / 4 + 1 + t->bn / 4 + 1) * 16;
@@ -21,7 +9,7 @@ static size_t shared_size(const struct vk_tile *t)
 
 bool vk_tile_fits(const struct vk *vk, int index)
 {
-    const struct vk_tile *t = &tiles[index];
+    const struct vk_tile *t = &vk_tiles[index];
     return (uint32_t)t->threads <= vk->limits.invocations && shared_size(t) <= vk->limits.shared;
 }
 
@@ -32,7 +20,7 @@ static size_t tile_count(const struct vk_tile *t, size_t m, size_t n)
 
 static bool forced(const struct vk *vk)
 {
-    return vk->limits.tile >= 0 && vk->limits.tile < VK_TILE_COUNT && vk_tile_fits(vk, vk->limits.tile);
+    return vk->limits.tile >= 0 && vk->limits.tile < VK_TILES && vk_tile_fits(vk, vk->limits.tile);
 }
 
 int vk_tile_choose(const struct vk *vk, size_t m, size_t n)
@@ -42,7 +30,7 @@ int vk_tile_choose(const struct vk *vk, size_t m, size_t n)
     if (m <= 8) return VK_TILE_THIN;
     int first = m <= 32 ? VK_TILE_LOW : vk->gpu.class->first_tile;
     for (int i = first; i < VK_TILE_SMALLEST; i++) {
-        if (vk_tile_fits(vk, i) && tile_count(&tiles[i], m, n) >= busy && n > (size_t)tiles[i].bn / 2) {
+        if (vk_tile_fits(vk, i) && tile_count(&vk_tiles[i], m, n) >= busy && n > (size_t)vk_tiles[i].bn / 2) {
             return i;
         }
     }
@@ -57,9 +45,9 @@ static double predict(const struct vk *vk, const struct vk_product *p, int index
 {
     /* Over the best tile: multiply-adds are 90, 86, 86, 80, 84 and 81 % of the instructions in conv.comp's inner loop
      * (RADV, RDNA 2), and the smaller tiles load more for each, which takes another few per cent. */
-    static const double speed[VK_TILE_COUNT] = { 1, 0.92, 0.92, 0.82, 0.9, 0.8, 0.5 };
+    static const double speed[VK_TILES] = { 1, 0.92, 0.92, 0.82, 0.9, 0.8, 0.5 };
     const struct vk_class *machine = vk->gpu.class;
-    const struct vk_tile *t = &tiles[index];
+    const struct vk_tile *t = &vk_tiles[index];
     size_t groups = tile_count(t, p->m, p->n) * p->batch * parts;
     double at_work = t->threads < 128 ? 0.5 * (double)groups : (double)groups; /* too few threads to hide latencies */
     double work = 2.0 * (double)(groups / parts) * t->bm * t->bn * (double)p->k / speed[index];
@@ -81,7 +69,7 @@ struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *p)
     if (p->parts) most = least;
     for (int i = vk->gpu.class->first_tile; i <= VK_TILE_SMALLEST; i++) {
         if (!vk_tile_fits(vk, i) || (forced(vk) && i != best.tile)) continue;
-        size_t busy = vk->gpu.class->busy, count = tile_count(&tiles[i], p->m, p->n) * p->batch;
+        size_t busy = vk->gpu.class->busy, count = tile_count(&vk_tiles[i], p->m, p->n) * p->batch;
         for (size_t parts = least; parts == least || (parts <= most && count * (parts - 1) < 2 * busy); parts++) {
             struct vk_plan plan = { i, parts, predict(vk, p, i, parts) };
             if (plan.cost < best.cost) best = plan;
@@ -99,23 +87,13 @@ const struct vk_way *vk_tile_next(const struct vk *vk, enum vk_task task, size_t
     return way;
 }
 
-void vk_tile_spec(struct vk_variant *variant, const struct vk_tile *tile)
-{
-    variant->spec[VK_SPEC_THREADS] = (uint32_t)tile->threads;
-    variant->spec[VK_SPEC_BM] = (uint32_t)tile->bm;
-    variant->spec[VK_SPEC_BN] = (uint32_t)tile->bn;
-    variant->spec[VK_SPEC_BK] = (uint32_t)tile->bk;
-    variant->spec[VK_SPEC_TM] = (uint32_t)tile->tm;
-    variant->spec[VK_SPEC_TN] = (uint32_t)tile->tn;
-}
-
 enum vgg_status vk_tile_block(struct vk *vk, struct vk_variant *variant, const struct vk_way *way, int index,
                               struct vk_block *block)
 {
     variant->shader = way->shader;
     for (int i = index;;) {
-        const struct vk_tile *t = &tiles[i];
-        vk_tile_spec(variant, t);
+        const struct vk_tile *t = &vk_tiles[i];
+        variant->spec[VK_SPEC_TILE] = (uint32_t)i;
         *block = (struct vk_block) { .way = way, .bm = (size_t)t->bm, .bn = (size_t)t->bn };
         enum vgg_status status = VGG_ERR_UNSUPPORTED;
         if (vk_tile_fits(vk, i)) status = vk_pipe_get(vk, variant, &block->pipeline);

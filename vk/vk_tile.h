@@ -4,13 +4,6 @@
 
 #include "vk/vk_pipe.h"
 
-/* Constants of shaders/common/tile.glsl. A thread makes tm x tn elements. */
-struct vk_tile {
-    int threads, bm, bn, bk, tm, tn;
-};
-
-const struct vk_tile *vk_tile_at(int index);
-
 /* Does the device have the threads and the shared memory? */
 bool vk_tile_fits(const struct vk *vk, int index);
 
@@ -46,8 +39,6 @@ struct vk_block {
     size_t bm, bn;
 };
 
-/* Sets the constants of a variant that are its tile. */
-void vk_tile_spec(struct vk_variant *variant, const struct vk_tile *tile);
 /* For ways of VK_TILING_SHARED: sets shader and tile of a variant and gets its pipeline, from tile `index` on to the
  * next smaller one whenever the driver refuses one. */
 enum vgg_status vk_tile_block(struct vk *vk, struct vk_variant *variant, const struct vk_way *way, int index,

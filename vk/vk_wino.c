@@ -88,9 +88,20 @@ static enum vgg_status get_product(struct vk *vk, const struct vk_conv *conv, si
                                     [VK_SPEC_B_VEC] = true,
                                     [VK_SPEC_C_VEC] = true,
                                     [VK_SPEC_A_K] = !wgrad,
-                                    [VK_SPEC_BATCH] = true } };
+                                    [VK_SPEC_BATCH] = true,
+                                    [VK_SPEC_EVEN] = !wgrad && product.k % 16 == 0 } };
     return vk_tile_block(vk, &variant, vk_tile_next(vk, VK_TASK_WINO_PRODUCT, 0, NULL), vk_tile_plan(vk, &product).tile,
                          &pipes->product);
+}
+
+int vk_wino_tile(const struct vk *vk, const struct vk_conv *conv)
+{
+    size_t at_once = images_at_once(vk, conv, (size_t)conv->x->n);
+    int images = at_once ? (int)at_once : 1;
+    size_t rows = at_once ? (size_t)conv->x->h : 4 * tile_rows(vk, conv);
+    struct vk_product product =
+        product_of(conv, vk_wino_tiles(images, (int)rows, conv->x->w), conv->op->kind == VGG_OP_CONV_BWD_WEIGHT);
+    return vk_tile_plan(vk, &product).tile;
 }
 
 /* The 36 products of a part, in scratch; as many in one dispatch as its time allows. */

@@ -16,4 +16,7 @@ enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk
 /* The same for the gradient of the kernel, dw +=; conv->out is dy. */
 enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv);
 
+/* The tile of the products, for all of its images in one part. */
+int vk_wino_tile(const struct vk *vk, const struct vk_conv *conv);
+
 #endif

@@ -7,6 +7,9 @@
 #ifndef VULKAN
 #include <stdint.h>
 typedef uint32_t uint;
+#define VK_TABLE static const struct
+#else
+#define VK_TABLE const
 #endif
 
 /* Storage buffers 0..3, the uniform buffer after them; on devices of CPU type as many texel buffers, which show what
@@ -21,10 +24,7 @@ typedef uint32_t uint;
 
 /* Specialisation constants: each has one number, the same in every shader that knows it; what they mean stands beside
  * their declarations. C sets all of them, to 0 what it does not name. */
-#define VK_SPEC_THREADS 0
-#define VK_SPEC_BM 1
-#define VK_SPEC_BN 2
-#define VK_SPEC_BK 3
+#define VK_SPEC_TILE 0 /* no shader knows it: which module of those with one a tile, below */
 #define VK_SPEC_TM 4
 #define VK_SPEC_TN 5
 #define VK_SPEC_A_VEC 6
@@ -52,7 +52,21 @@ typedef uint32_t uint;
 #define VK_SPEC_NESTEROV 28
 #define VK_SPEC_SMOOTH 29
 #define VK_SPEC_STAGE 30
-#define VK_SPEC_COUNT 31
+#define VK_SPEC_EVEN 31
+#define VK_SPEC_COUNT 32
+
+/* Tiles of tile.glsl, from large to small; a thin one for matrices of few rows last. `threads` threads make bm x bn
+ * elements, tm x tn each, in steps of bk terms. Registers: 8x8 takes about 96 to 120 of a GPU's vector registers, 8x4
+ * about 80; 16x8 spills. A shader has a module for each: arrays whose size is a specialisation constant, or follows
+ * from some, do not get through the translators to other shading languages (MoltenVK). */
+#define VK_TILES 7
+struct vk_tile {
+    int threads, bm, bn, bk, tm, tn;
+};
+VK_TABLE vk_tile vk_tiles[VK_TILES] = {
+    { 256, 128, 128, 16, 8, 8 }, { 256, 128, 64, 16, 8, 4 }, { 128, 64, 64, 16, 8, 4 }, { 256, 64, 64, 16, 4, 4 },
+    { 128, 32, 128, 16, 4, 8 },  { 64, 32, 32, 16, 4, 4 },   { 32, 4, 128, 16, 4, 4 },
+};
 
 /* Words from one of Winograd's 36 matrices to the next: an odd number of cache lines. Threads walk through all of them
  * at once, and powers of two would share a few places of the cache. */

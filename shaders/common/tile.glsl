@@ -1,18 +1,18 @@
 /* tile.glsl: the product of a BM x BK and a BK x BN tile in shared memory, accumulated in registers: TM x TN elements a
- * thread. What stands in the tiles is the including shader's business. */
+ * thread. TILE is the number of the module's tile. What stands in the tiles is the including shader's business. */
 
-layout(local_size_x_id = VK_SPEC_THREADS) in;
-layout(constant_id = VK_SPEC_BM) const int BM = 64;
-layout(constant_id = VK_SPEC_BN) const int BN = 64;
-layout(constant_id = VK_SPEC_BK) const int BK = 16;
-layout(constant_id = VK_SPEC_TM) const int TM = 4;
-layout(constant_id = VK_SPEC_TN) const int TN = 4;
+const int THREADS = vk_tiles[TILE].threads; /* (BM / TM) * (BN / TN) */
+const int BM = vk_tiles[TILE].bm, BN = vk_tiles[TILE].bn, BK = vk_tiles[TILE].bk;
+const int TM = vk_tiles[TILE].tm, TN = vk_tiles[TILE].tn;
+layout(local_size_x = THREADS) in;
 
-const int THREADS = (BM / TM) * (BN / TN);
 const int A_STRIDE = BM / 4 + 1; /* in vec4: one of padding against bank conflicts */
 const int B_STRIDE = BN / 4 + 1;
 const int A_LOADS = (BM * BK / 4 + THREADS - 1) / THREADS; /* vec4 a thread brings for one step */
 const int B_LOADS = (BN * BK / 4 + THREADS - 1) / THREADS;
+
+/* Does every thread bring as many as the others? No branch then. */
+const bool A_EVEN = A_LOADS * THREADS == BM * BK / 4, B_EVEN = B_LOADS * THREADS == BN * BK / 4;
 
 shared vec4 tile_a[BK * A_STRIDE]; /* [k][m] */
 shared vec4 tile_b[BK * B_STRIDE]; /* [k][n] */
