@@ -66,7 +66,7 @@ struct vk_class {
     /* Speed; times in that of one operation (half a multiply-add) where the best tile keeps every core busy. */
     double rate;     /* operations a second, before it is measured */
     bool predicted;  /* tiles and parts of sums are chosen by predicted time; else the tile by the shape alone */
-    int first_tile;  /* the largest */
+    int first_tile;  /* the largest; see vk_gpu_first_tile */
     size_t busy;     /* workgroups that keep every core busy */
     double per_byte; /* time of a byte to or from memory */
     double per_call; /* of starting a dispatch after a barrier */

@@ -110,12 +110,14 @@ static enum vgg_status lower_forward(struct vk *vk, struct vk_rec *rec, const st
     enum vgg_status status = VGG_OK;
     bool relu = op->flags & VGG_OP_RELU;
     size_t rows = kernel_rows(vk, s), tiles = (n + 31) / 32 * ((s->out + 127) / 128);
+    /* The thin tile's workgroups are of one warp: as many threads as of the others keep the memory busy. */
+    size_t groups = n <= 8 && vk->gpu.class->predicted ? 1024 : 256;
     struct vk_bind y = vk_ops_bind(rec, &op->y, 4 * n0 * s->out, 4 * n * s->out, true);
     struct vk_bind bias = vk_ops_bind(rec, &op->b, 0, 4 * s->out, false);
     for (size_t k0 = 0; k0 < s->in; k0 += rows) {
         size_t k = s->in - k0 < rows ? s->in - k0 : rows, room = vk_ops_scratch_size(vk) / (4 * n * s->out);
         bool last = k0 + k == s->in;
-        size_t parts = 256 / tiles;
+        size_t parts = groups / tiles;
         if (parts > k / 256) parts = k / 256;
         if (vk->limits.split) parts = (size_t)vk->limits.split;
         if (parts > room) parts = room;

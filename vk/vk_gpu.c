@@ -31,32 +31,41 @@ static uint64_t reserve_of(const struct vk_gpu *gpu)
     return vk_gpu_scratch(gpu) + (64 << 20);
 }
 
-/* The first queue family that computes: mostly the universal one, which every driver tests best. */
+/* The first queue family that computes and draws nothing: a desktop goes on, and its watchdog is not for us; else the
+ * first that computes. */
 static bool choose_family(const struct vk_lib *lib, struct vk_gpu *gpu)
 {
+    enum { DRAWS = VK_QUEUE_GRAPHICS_BIT, COMPUTES = VK_QUEUE_COMPUTE_BIT };
     VkQueueFamilyProperties list[32];
     uint32_t count = sizeof list / sizeof *list;
     lib->fn.GetPhysicalDeviceQueueFamilyProperties(gpu->physical, &count, list);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!(list[i].queueFlags & VK_QUEUE_COMPUTE_BIT) || !list[i].queueCount) continue;
-        gpu->family = i;
-        gpu->timestamp_bits = list[i].timestampValidBits;
-        return true;
+    for (uint32_t draws = 0; draws <= DRAWS; draws += DRAWS) {
+        for (uint32_t i = 0; i < count; i++) {
+            if ((list[i].queueFlags & (COMPUTES | DRAWS)) != (COMPUTES | draws) || !list[i].queueCount) continue;
+            gpu->family = i;
+            gpu->timestamp_bits = list[i].timestampValidBits;
+            return true;
+        }
     }
     return false;
 }
 
-static void read_extensions(const struct vk_lib *lib, struct vk_gpu *gpu, bool *budget)
+struct extensions {
+    bool budget, subgroup_sizes;
+};
+
+static void read_extensions(const struct vk_lib *lib, struct vk_gpu *gpu, struct extensions *has)
 {
     uint32_t count = 0;
-    *budget = false;
+    memset(has, 0, sizeof *has);
     if (lib->fn.EnumerateDeviceExtensionProperties(gpu->physical, NULL, &count, NULL) != VK_SUCCESS) return;
     VkExtensionProperties *list = vgg_mem_calloc(count, sizeof *list);
     if (!list) return;
     lib->fn.EnumerateDeviceExtensionProperties(gpu->physical, NULL, &count, list);
     for (uint32_t i = 0; i < count; i++) {
         if (!strcmp(list[i].extensionName, "VK_KHR_portability_subset")) gpu->portability_subset = true;
-        if (!strcmp(list[i].extensionName, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME)) *budget = true;
+        if (!strcmp(list[i].extensionName, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME)) has->budget = true;
+        if (!strcmp(list[i].extensionName, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME)) has->subgroup_sizes = true;
     }
     free(list);
 }
@@ -87,6 +96,17 @@ static void read_memory(const struct vk_lib *lib, struct vk_gpu *gpu, bool has_b
     }
     uint64_t available = gpu->class->host ? vgg_limits_available() : 0;
     if (available && available < gpu->budget) gpu->budget = available;
+}
+
+static void read_smallest_subgroup(const struct vk_lib *lib, struct vk_gpu *gpu)
+{
+    VkPhysicalDeviceSubgroupSizeControlPropertiesEXT sizes = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES_EXT
+    };
+    VkPhysicalDeviceProperties2 properties = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                               .pNext = &sizes };
+    lib->fn.GetPhysicalDeviceProperties2(gpu->physical, &properties);
+    gpu->smallest_subgroup = sizes.minSubgroupSize;
 }
 
 /* Fills *gpu; false when the device cannot run this backend. */
@@ -124,9 +144,11 @@ static bool read_gpu(const struct vk_lib *lib, struct vk_gpu *gpu, VkPhysicalDev
     gpu->class = vk_class_of(gpu->properties.deviceType, lanes);
     gpu->subgroup = subgroup.subgroupSize;
     gpu->max_allocation = maintenance.maxMemoryAllocationSize;
-    bool has_budget;
-    read_extensions(lib, gpu, &has_budget);
-    read_memory(lib, gpu, has_budget);
+    struct extensions has;
+    read_extensions(lib, gpu, &has);
+    gpu->smallest_subgroup = gpu->subgroup;
+    if (has.subgroup_sizes) read_smallest_subgroup(lib, gpu);
+    read_memory(lib, gpu, has.budget);
     return choose_family(lib, gpu) && gpu->properties.limits.maxPerStageDescriptorStorageBuffers >= 4;
 }
 
@@ -136,7 +158,21 @@ static bool same_uuid(const struct vk_gpu *a, const struct vk_gpu *b)
     return memcmp(a->uuid, zero, sizeof zero) && !memcmp(a->uuid, b->uuid, sizeof a->uuid);
 }
 
-/* Inserts in order of class; among equals the loader's order stands. */
+/* Does a come before b? By class, then more memory of its own, then by what stays the same from start to start, which
+ * the loader's order need not. */
+static bool before(const struct vk_gpu *a, const struct vk_gpu *b)
+{
+    int rank_a = vk_class_rank(a->class), rank_b = vk_class_rank(b->class);
+    uint64_t memory_a = largest_heap(a), memory_b = largest_heap(b);
+    const VkPhysicalDeviceProperties *p = &a->properties, *q = &b->properties;
+    if (rank_a != rank_b) return rank_a < rank_b;
+    if (!a->class->host && memory_a != memory_b) return memory_a > memory_b;
+    if (p->vendorID != q->vendorID) return p->vendorID < q->vendorID;
+    if (p->deviceID != q->deviceID) return p->deviceID < q->deviceID;
+    return memcmp(a->uuid, b->uuid, sizeof a->uuid) < 0;
+}
+
+/* Inserts in order. */
 static void insert(struct vk_gpu *list, size_t *count, const struct vk_gpu *gpu)
 {
     for (size_t i = 0; i < *count; i++) {
@@ -147,7 +183,7 @@ static void insert(struct vk_gpu *list, size_t *count, const struct vk_gpu *gpu)
         }
     }
     size_t at = *count;
-    while (at > 0 && vk_class_rank(list[at - 1].class) > vk_class_rank(gpu->class)) {
+    while (at > 0 && before(gpu, &list[at - 1])) {
         list[at] = list[at - 1];
         at--;
     }
@@ -182,6 +218,14 @@ enum vgg_status vk_gpu_list(const struct vk_lib *lib, struct vk_gpu **out, size_
     }
     *out = list;
     return VGG_OK;
+}
+
+int vk_gpu_first_tile(const struct vk_gpu *gpu)
+{
+    enum { INTEL = 0x8086, AMD = 0x1002 };
+    bool gcn = gpu->properties.vendorID == AMD && gpu->smallest_subgroup == 64;
+    bool narrow = !gpu->class->host && (gpu->properties.vendorID == INTEL || gcn);
+    return narrow && gpu->class->first_tile < VK_TILE_NARROW ? VK_TILE_NARROW : gpu->class->first_tile;
 }
 
 void vk_gpu_info(struct vgg_device_info *info, const struct vk_gpu *gpu)

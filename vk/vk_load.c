@@ -1,9 +1,11 @@
 #include "vk/vk_load.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/log.h"
 #include "core/base/os.h"
+#include "core/base/os_thread.h"
 
 struct entry {
     const char *name;
@@ -138,7 +140,15 @@ static bool has_portability_enumeration(const struct vk_fn *fn)
     return false;
 }
 
-void vk_lib_open(struct vk_lib *lib)
+static void destroy(struct vk_lib *lib)
+{
+    if (lib->instance && lib->fn.DestroyInstance) lib->fn.DestroyInstance(lib->instance, NULL);
+    if (lib->handle) vgg_os_library_close(lib->handle);
+    memset(lib, 0, sizeof *lib);
+}
+
+/* An instance of its own, or an empty *lib. */
+static void create(struct vk_lib *lib)
 {
     memset(lib, 0, sizeof *lib);
     lib->handle = open_library();
@@ -152,7 +162,7 @@ void vk_lib_open(struct vk_lib *lib)
     if (!symbol || !resolve(&lib->fn, NULL, global_list, sizeof global_list / sizeof *global_list) ||
         lib->fn.EnumerateInstanceVersion(&version) != VK_SUCCESS || version < VK_API_VERSION_1_2) {
         vgg_log(VGG_LOG_DEBUG, "vulkan: the installed libvulkan is older than 1.2");
-        vk_lib_close(lib);
+        destroy(lib);
         return;
     }
     const char *portability = VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME;
@@ -170,18 +180,38 @@ void vk_lib_open(struct vk_lib *lib)
     if (result != VK_SUCCESS) {
         vgg_log(VGG_LOG_DEBUG, "vulkan: no usable driver (vkCreateInstance: %d)", (int)result);
         lib->instance = NULL;
-        vk_lib_close(lib);
+        destroy(lib);
         return;
     }
     if (!resolve(&lib->fn, lib->instance, instance_list, sizeof instance_list / sizeof *instance_list)) {
         vgg_log(VGG_LOG_DEBUG, "vulkan: the instance lacks functions of Vulkan 1.2");
-        vk_lib_close(lib);
+        destroy(lib);
     }
+}
+
+/* The process's instance: making one takes some drivers seconds, and unloading them between two crashes others. */
+static struct vk_lib kept;
+static struct vgg_os_mutex kept_lock = VGG_OS_MUTEX_INIT;
+
+static void destroy_kept(void)
+{
+    destroy(&kept);
+}
+
+void vk_lib_open(struct vk_lib *lib)
+{
+    vgg_os_mutex_lock(&kept_lock);
+    if (!kept.instance) {
+        create(&kept);
+        /* Before the driver's own end, as it was loaded before. */
+        if (kept.instance && atexit(destroy_kept) != 0)
+            vgg_log(VGG_LOG_DEBUG, "vulkan: its instance is left to the end of the process");
+    }
+    *lib = kept;
+    vgg_os_mutex_unlock(&kept_lock);
 }
 
 void vk_lib_close(struct vk_lib *lib)
 {
-    if (lib->instance && lib->fn.DestroyInstance) lib->fn.DestroyInstance(lib->instance, NULL);
-    if (lib->handle) vgg_os_library_close(lib->handle);
     memset(lib, 0, sizeof *lib);
 }

@@ -77,17 +77,18 @@ struct vk_fn {
     PFN_vkGetSemaphoreCounterValue GetSemaphoreCounterValue;
 };
 
-/* The library and one instance of it. */
+/* The library and an instance of it. */
 struct vk_lib {
     void *handle;
     VkInstance instance;
     struct vk_fn fn;
 };
 
-/* Opens libvulkan and creates an instance of at least Vulkan 1.2. Without the library or such an instance *lib stays
- * empty (instance NULL), which is no error. Devices behind portability drivers are included. */
+/* The process's libvulkan and its instance of at least Vulkan 1.2, made once and kept to the end of the process.
+ * Without the library or such an instance *lib stays empty (instance NULL), which is no error; the next call tries
+ * again. Devices behind portability drivers are included. */
 void vk_lib_open(struct vk_lib *lib);
-void vk_lib_close(struct vk_lib *lib); /* copes with an empty one */
+void vk_lib_close(struct vk_lib *lib); /* empties *lib */
 
 /* Resolves the device level of fn; false when a function is missing. */
 bool vk_lib_device(struct vk_fn *fn, VkDevice device);

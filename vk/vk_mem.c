@@ -113,8 +113,8 @@ static void block_destroy(struct vk *vk, struct vk_block *block)
     free(block);
 }
 
-/* First gap of the block that holds `size` bytes; puts buf there. */
-static bool block_take(struct vk_block *block, struct vk_buf *buf, size_t size, size_t align)
+/* First gap of the block that holds `size` bytes; puts buf there. mapped: where the block is. */
+static bool block_take(struct vk_block *block, struct vk_buf *buf, size_t size, size_t align, bool mapped)
 {
     size_t at = 0;
     struct vk_buf **link = &block->bufs;
@@ -127,7 +127,7 @@ static bool block_take(struct vk_block *block, struct vk_buf *buf, size_t size, 
     buf->offset = at;
     buf->size = size;
     buf->block = block;
-    buf->map = block->map ? block->map + at : NULL;
+    buf->map = block->map && mapped ? block->map + at : NULL;
     buf->next = *link;
     *link = buf;
     return true;
@@ -141,13 +141,16 @@ static enum vgg_status place(struct vk *vk, struct vk_buf *buf, enum vk_mem_kind
     if (!choose_type(vk, need.memoryTypeBits, kind, &type)) {
         return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: no memory that the host can see", vk->gpu.properties.deviceName);
     }
+    const VkMemoryType *types = vk->gpu.memory.memoryTypes;
+    bool mapped = kind == VK_MEM_HOST || types[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
     size_t align = need.alignment < VGG_VIEW_ALIGN ? VGG_VIEW_ALIGN : (size_t)need.alignment;
     for (struct vk_block *block = vk->blocks; block && need.size < LARGE; block = block->next) {
-        if (block->type == type && block->size == BLOCK && block_take(block, buf, need.size, align)) return VGG_OK;
+        if (block->type == type && block->size == BLOCK && block_take(block, buf, need.size, align, mapped))
+            return VGG_OK;
     }
     struct vk_block *block;
     enum vgg_status status = block_create(vk, &block, need.size < LARGE ? BLOCK : (size_t)need.size, type);
-    if (status == VGG_OK) block_take(block, buf, need.size, align);
+    if (status == VGG_OK) block_take(block, buf, need.size, align, mapped);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "vk/vk_cmd.h"
@@ -136,11 +137,13 @@ static double seconds_between(const struct vk *vk, const uint64_t stamps[2])
     return (double)ticks * vk->gpu.properties.limits.timestampPeriod * 1e-9;
 }
 
+static const double LEARNED = 1e8; /* operations; less says nothing about a device's speed */
+
 /* Refines the guess of the device's speed by what the last run took. */
 static void learn_rate(struct vk *vk, struct vk_rec *rec)
 {
     uint64_t stamps[2];
-    if (!rec->queries || rec->timed || rec->flops < 1e8) return;
+    if (!rec->queries || rec->timed || rec->flops < LEARNED) return;
     VkResult result = vk->lib.fn.GetQueryPoolResults(vk->device, rec->queries, 0, 2, sizeof stamps, stamps,
                                                      sizeof *stamps, VK_QUERY_RESULT_64_BIT);
     double seconds = result == VK_SUCCESS ? seconds_between(vk, stamps) : 0;
@@ -159,14 +162,26 @@ enum vgg_status vk_rec_settle(struct vk *vk, struct vk_rec *rec, bool *stale)
     return VGG_OK;
 }
 
+/* For queues without timestamps: the first run by the clock, waited for. */
+static enum vgg_status clock_rate(struct vk *vk, struct vk_rec *rec, double begin)
+{
+    if (vk->gpu.timestamp_bits || rec->timed || rec->rate > 0 || rec->flops < LEARNED) return VGG_OK;
+    enum vgg_status status = vk_device_wait(vk, rec->ticket);
+    double seconds = vgg_clock_seconds() - begin;
+    if (status == VGG_OK && seconds > 1e-4) vk->rate = rec->rate = rec->flops / seconds;
+    return status;
+}
+
 enum vgg_status vk_rec_submit(struct vk *vk, struct vk_rec *rec, const struct vgg_step *step, uint64_t *ticket)
 {
     write_params(rec, step);
+    double begin = vgg_clock_seconds();
     enum vgg_status status = vk_cmd_submit(vk, rec->cmds, rec->cmd_count, &rec->ticket);
     for (int i = 0; i < VGG_ARENA_COUNT; i++) {
         if (rec->arena[i]) rec->arena[i]->ticket = rec->ticket;
     }
     if (vk->scratch) vk->scratch->ticket = rec->ticket;
+    if (status == VGG_OK) status = clock_rate(vk, rec, begin);
     if (status == VGG_OK) *ticket = rec->ticket;
     return status;
 }

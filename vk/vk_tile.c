@@ -28,7 +28,7 @@ int vk_tile_choose(const struct vk *vk, size_t m, size_t n)
     size_t busy = vk->gpu.class->busy;
     if (forced(vk)) return vk->limits.tile;
     if (m <= 8) return VK_TILE_THIN;
-    int first = m <= 32 ? VK_TILE_LOW : vk->gpu.class->first_tile;
+    int first = m <= 32 ? VK_TILE_LOW : vk_gpu_first_tile(&vk->gpu);
     for (int i = first; i < VK_TILE_SMALLEST; i++) {
         if (vk_tile_fits(vk, i) && tile_count(&vk_tiles[i], m, n) >= busy && n > (size_t)vk_tiles[i].bn / 2) {
             return i;
@@ -67,7 +67,7 @@ struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *p)
     best.cost = predict(vk, p, best.tile, least);
     if (!vk->gpu.class->predicted) return best;
     if (p->parts) most = least;
-    for (int i = vk->gpu.class->first_tile; i <= VK_TILE_SMALLEST; i++) {
+    for (int i = vk_gpu_first_tile(&vk->gpu); i <= VK_TILE_SMALLEST; i++) {
         if (!vk_tile_fits(vk, i) || (forced(vk) && i != best.tile)) continue;
         size_t busy = vk->gpu.class->busy, count = tile_count(&vk_tiles[i], p->m, p->n) * p->batch;
         for (size_t parts = least; parts == least || (parts <= most && count * (parts - 1) < 2 * busy); parts++) {
