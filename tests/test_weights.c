@@ -83,6 +83,7 @@ static void check_layout(const struct layout *layout)
 
 Test(weights, every_layout)
 {
+    weight_files_need_zip();
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
         check_layout(&layouts[i]);
 }
@@ -98,6 +99,7 @@ static void need_pytorch(void)
 /* What torch.save wrote, where PyTorch is there to write it. */
 Test(weights, files_of_pytorch)
 {
+    weight_files_need_zip();
     static const struct layout files[] = {
         { "torch_zip.pth", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
         { "torch_old.pth", "vgg16", 15, VGG_PREPROCESS_TORCH, false },
@@ -115,6 +117,7 @@ Test(weights, files_of_pytorch)
 
 Test(weights, network_order)
 {
+    weight_files_need_zip();
     struct vgg_weights *weights = open_file("timm.safetensors");
     cr_assert(strcmp(vgg_weights_layer(weights, 2), "block2_conv1") == 0);
     cr_assert(strcmp(vgg_weights_layer(weights, 13), "fc1") == 0);
@@ -124,6 +127,7 @@ Test(weights, network_order)
 
 Test(weights, metadata)
 {
+    weight_files_need_zip();
     struct vgg_weights *weights = open_file("keras_head.safetensors");
     const char *key, *value;
     cr_assert(strcmp(vgg_weights_meta(weights, "height"), "150") == 0);
@@ -136,6 +140,7 @@ Test(weights, metadata)
 /* What is missing is named as the file would name it. */
 Test(weights, missing_tensor)
 {
+    weight_files_need_zip();
     static const struct {
         const char *file, *layer, *name;
     } cases[] = {
@@ -166,6 +171,7 @@ Test(weights, missing_tensor)
 /* Both shapes, in the file's order. */
 Test(weights, wrong_shape)
 {
+    weight_files_need_zip();
     static const struct {
         const char *file, *layer;
         int rank, shape[4];
@@ -192,6 +198,7 @@ Test(weights, wrong_shape)
 /* Broken and foreign files: one line that names file and cause. */
 Test(weights, refused)
 {
+    weight_files_need_zip();
     static const struct {
         const char *file, *cause;
         enum vgg_status status;
@@ -235,6 +242,7 @@ Test(weights, refused)
 /* Dtypes that are not read matter only where they are asked for. */
 Test(weights, other_dtypes)
 {
+    weight_files_need_zip();
     static const char *const files[] = { "bad_dtype.safetensors", "bad_dtype.pth" };
     float kernel[4 * 27], bias[4];
     static const int shape[4] = { 3, 3, 3, 4 };
@@ -277,6 +285,7 @@ Test(weights, imagenet_classes)
 
 Test(weights, dense_layers_are_named_as_the_file_does)
 {
+    weight_files_need_zip();
     static const struct {
         const char *file, *list;
         size_t count;

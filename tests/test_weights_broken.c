@@ -120,15 +120,18 @@ static void change_words(const char *path, int fd, const unsigned char *bytes, s
 
 Test(weights_broken, changed_bytes, .timeout = 120)
 {
+    weight_files_need_zip();
     each_file(change_bytes);
 }
 
 Test(weights_broken, truncated, .timeout = 120)
 {
+    weight_files_need_zip();
     each_file(cut_off);
 }
 
 Test(weights_broken, changed_words, .timeout = 120)
 {
+    weight_files_need_zip();
     each_file(change_words);
 }

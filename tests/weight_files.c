@@ -170,3 +170,8 @@ const char *weight_files_lines(void)
 {
     return lines;
 }
+
+void weight_files_need_zip(void)
+{
+    if (strncmp(vgg_zip_library(), "none", 4) == 0) cr_skip_test("no minizip here (Debian: libminizip-dev)");
+}

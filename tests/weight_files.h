@@ -30,4 +30,7 @@ const char *weight_files_error(void);
 /* All lines, for tests of warnings. */
 const char *weight_files_lines(void);
 
+/* Ends a test of .pth or .keras files as skipped, where this build or machine has no minizip. */
+void weight_files_need_zip(void);
+
 #endif

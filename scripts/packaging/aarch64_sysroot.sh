@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # aarch64_sysroot.sh FOLDER: makes FOLDER a root of aarch64 Linux to compile, link and emulate against: the same packages
-# of the same Debian or Ubuntu as this machine's, downloaded (40 MB) and unpacked, not installed. Needs neither root nor a
+# of the same Debian or Ubuntu as this machine's, downloaded and unpacked, not installed. Needs neither root nor a
 # foreign architecture in dpkg. Does nothing when FOLDER is complete already.
 set -euo pipefail
 
 wanted=(libc6-dev libgomp1 libcriterion-dev libsleef-dev libstb-dev libcjson-dev libhdf5-dev libcurl4-openssl-dev
-    libssl-dev zlib1g-dev)
+    libssl-dev zlib1g-dev libminizip-dev libjpeg-dev libwebp-dev libtiff-dev)
 
 if [ $# != 1 ]; then
     echo "usage: aarch64_sysroot.sh FOLDER" >&2
