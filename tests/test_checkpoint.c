@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/rng.h"
 #include "core/format/safetensors.h"
 #include "core/model/model.h"
@@ -270,6 +271,30 @@ Test(checkpoint, age_is_progress_and_not_the_order_of_names)
     snprintf(command, sizeof command, "cd %s && ls checkpoint-7-7.safetensors mine.safetensors >/dev/null",
              checkpoints);
     cr_expect_eq(system(command), 0);
+    vgg_checkpoint_folder_release(&held);
+}
+
+/* Checkpoints that a killed training left half-written have names that no later one need come to. */
+Test(checkpoint, halves_of_killed_trainings_go)
+{
+    struct vgg_checkpoint_folder held = { 0 };
+    struct vgg_file *living;
+    char command[512], path[160];
+    snprintf(command, sizeof command,
+             "mkdir -p %s && cd %s && touch checkpoint-000004-00000007.safetensors.tmp.vgg16-0 "
+             "checkpoint-000005-00000000.safetensors.tmp.vgg16-1 checkpoint-5-0.safetensors.tmp.vgg16-0 "
+             "mine.safetensors.tmp.vgg16-0",
+             checkpoints, checkpoints);
+    cr_assert_eq(system(command), 0);
+    snprintf(path, sizeof path, "%s/checkpoint-000005-00000000.safetensors", checkpoints);
+    cr_assert_eq(vgg_file_create(&living, path), VGG_OK);
+    cr_assert_eq(vgg_checkpoint_folder_take(&held, checkpoints, false, false), VGG_OK);
+    snprintf(command, sizeof command,
+             "cd %s && test \"$(ls | tr '\\n' ' ')\" = 'checkpoint-000005-00000000.safetensors.tmp.vgg16-0 "
+             "checkpoint-5-0.safetensors.tmp.vgg16-0 mine.safetensors.tmp.vgg16-0 '",
+             checkpoints);
+    cr_expect_eq(system(command), 0);
+    vgg_file_abort(living);
     vgg_checkpoint_folder_release(&held);
 }
 

@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/base/file.h"
 #include "data_files.h"
@@ -63,8 +66,8 @@ Test(file, a_planted_link_is_not_followed)
     struct stat info;
     char link[512];
     write_file(folder, "victim.txt", "precious", 8);
-    for (long pid = getpid() - 3; pid < getpid() + 60; pid++) { /* the names of an earlier version */
-        snprintf(link, sizeof link, "%s/o.txt.tmp.%ld", folder, pid);
+    for (int i = 0; i < 16; i++) { /* every name that can be guessed */
+        snprintf(link, sizeof link, "%s/o.txt.tmp.vgg16-%x", folder, i);
         cr_assert_eq(symlink("victim.txt", link), 0);
     }
     cr_assert_eq(write_text("o.txt", "new"), VGG_OK);
@@ -72,6 +75,59 @@ Test(file, a_planted_link_is_not_followed)
     expect_content("victim.txt", "precious");
     cr_assert_eq(lstat(in_folder("o.txt"), &info), 0);
     cr_expect(S_ISREG(info.st_mode));
+    cr_expect_eq(entries(), 18);
+}
+
+/* Starts a process that writes to a file and waits; *ready tells when it has begun. Killed by the caller. */
+static pid_t start_writer(const char *name)
+{
+    int ready[2];
+    char byte = 0;
+    cr_assert_eq(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20); /* where the test ends before it kills */
+        struct vgg_file *file;
+        bool good = vgg_file_create(&file, in_folder(name)) == VGG_OK && vgg_file_printf(file, "half of") == VGG_OK &&
+                    vgg_file_sync(file) == VGG_OK && write(ready[1], &byte, 1) == 1;
+        while (good)
+            pause();
+        _exit(1);
+    }
+    cr_assert(child > 0 && read(ready[0], &byte, 1) == 1);
+    close(ready[0]), close(ready[1]);
+    return child;
+}
+
+Test(file, what_a_killed_writer_left_goes_and_a_living_ones_stays)
+{
+    pid_t first = start_writer("o.txt"), second = start_writer("o.txt"), other = start_writer("p.txt");
+    cr_expect_eq(entries(), 3);
+    cr_assert_eq(write_text("o.txt", "new"), VGG_OK);
+    cr_expect_eq(entries(), 4, "nothing of a living process goes");
+    expect_content("o.txt.tmp.vgg16-0", "half of");
+    expect_content("o.txt.tmp.vgg16-1", "half of");
+    cr_assert(kill(first, SIGKILL) == 0 && waitpid(first, NULL, 0) == first);
+    cr_assert(kill(other, SIGKILL) == 0 && waitpid(other, NULL, 0) == other);
+    cr_assert_eq(write_text("o.txt", "newer"), VGG_OK);
+    expect_content("o.txt", "newer");
+    expect_content("o.txt.tmp.vgg16-1", "half of");
+    cr_expect_eq(access(in_folder("o.txt.tmp.vgg16-0"), F_OK), -1);
+    expect_content("p.txt.tmp.vgg16-0", "half of");
+    cr_assert(kill(second, SIGKILL) == 0 && waitpid(second, NULL, 0) == second);
+    cr_assert_eq(write_text("p.txt", "of p"), VGG_OK);
+    cr_expect_eq(entries(), 3);
+}
+
+Test(file, only_own_names_are_taken_for_files_written_aside)
+{
+    cr_expect_eq(vgg_file_aside("o.npy.tmp.vgg16-0"), 5u);
+    cr_expect_eq(vgg_file_aside("o.npy.tmp.vgg16-8f"), 5u);
+    cr_expect_eq(vgg_file_aside("a.tmp.vgg16-0.tmp.vgg16-3"), 13u);
+    static const char *const others[] = { "o.npy", "o.npy.tmp.0", "o.npy.tmp.vgg16-", "o.npy.tmp.vgg16-0.txt",
+                                          "o.tmp.vgg16-0 (copy)" };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        cr_expect_eq(vgg_file_aside(others[i]), 0u, "%s", others[i]);
 }
 
 Test(file, two_writers_of_one_path_do_not_meet)

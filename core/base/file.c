@@ -16,29 +16,52 @@ struct vgg_file {
     char *path;
     char *temporary; /* NULL: written directly */
     FILE *stream;
+    int lock; /* of vgg_os_claim: held until the temporary file has its name, or is gone */
 };
 
 static void file_free(struct vgg_file *file)
 {
+    vgg_os_unlock(file->lock);
     free(file->path);
     free(file->temporary);
     free(file);
 }
 
-/* Opens PATH.tmp.RANDOM, which nobody has made before: a link planted under a name that could be guessed would be
- * followed. Permissions as for any new file. */
+#define ASIDE ".tmp.vgg16-"
+
+size_t vgg_file_aside(const char *name)
+{
+    const char *at = strstr(name, ASIDE), *next;
+    while (at && (next = strstr(at + 1, ASIDE)))
+        at = next;
+    const char *end = at ? at + sizeof ASIDE - 1 : "";
+    return *end && end[strspn(end, "0123456789abcdef")] == '\0' ? (size_t)(at - name) : 0;
+}
+
+/* Opens the first of PATH.tmp.vgg16-0, -1, ... that nobody has made before: a link planted there is not followed. Whose
+ * writer is gone makes room. When others write to all of them, a name that nobody else can have is the last.
+ * Permissions as for any new file. */
 static enum vgg_status open_aside(struct vgg_file *file)
 {
-    enum { TRIES = 16 };
-    size_t size = strlen(file->path) + 32;
+    enum { NAMES = 16, TRIES = 64 };
+    size_t size = strlen(file->path) + sizeof ASIDE + 16;
+    uint64_t name = 0;
     file->temporary = vgg_mem_calloc(size, 1);
     if (!file->temporary) return vgg_fail_memory(file->path, size);
-    for (int i = 0; i < TRIES && !file->stream; i++) {
-        uint64_t random;
-        if (!vgg_os_random(&random, sizeof random)) break;
-        snprintf(file->temporary, size, "%s.tmp.%016" PRIx64, file->path, random);
+    for (int i = 0; i < TRIES; i++) {
+        if (name >= NAMES && !vgg_os_random(&name, sizeof name)) break;
+        snprintf(file->temporary, size, "%s" ASIDE "%" PRIx64, file->path, name);
         file->stream = vgg_os_create(file->temporary);
-        if (!file->stream && errno != EEXIST) break;
+        if (file->stream && vgg_os_claim(&file->lock, file->stream, file->temporary)) break;
+        if (file->stream) {
+            fclose(file->stream);
+            file->stream = NULL;
+        } else if (errno != EEXIST) {
+            break;
+        } else if (!vgg_os_remove_abandoned(file->temporary)) {
+            name++;
+            errno = EEXIST;
+        }
     }
     return VGG_OK;
 }
@@ -81,6 +104,7 @@ static enum vgg_status create(struct vgg_file **out, const char *path, bool stre
     *out = NULL;
     struct vgg_file *file = vgg_mem_calloc(1, sizeof *file);
     if (!file) return vgg_fail_memory(path, sizeof *file);
+    file->lock = -1;
     file->path = follow_links(path, &circle);
     if (circle) CHECK(vgg_fail(VGG_ERR_IO, "%s: cannot be written: its links lead nowhere", path));
     if (!file->path) CHECK(vgg_fail_memory(path, strlen(path)));

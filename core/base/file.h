@@ -6,8 +6,9 @@
 
 #include "core/vgg16.h"
 
-/* A file written aside (PATH.tmp.RANDOM in the same folder). Exactly one of commit and abort ends it; both free it. A
- * link stays: what it leads to is replaced. */
+/* A file written aside (PATH.tmp.vgg16-0 in the same folder, locked meanwhile, or the next number). Exactly one of
+ * commit and abort ends it; both free it. What a writer of the same path left that was killed is removed. A link stays:
+ * what it leads to is replaced. */
 struct vgg_file;
 enum vgg_status vgg_file_create(struct vgg_file **out, const char *path);
 /* The same, but a device, a pipe or an own descriptor (/dev/stdout) is written directly instead of refused. */
@@ -31,6 +32,8 @@ const char *vgg_file_temporary(const struct vgg_file *file);
  */
 enum vgg_status vgg_file_commit(struct vgg_file *file);
 void vgg_file_abort(struct vgg_file *file); /* accepts NULL */
+/* How much of the name of a file written aside is that of the file it was to become; 0: it is no such name. */
+size_t vgg_file_aside(const char *name);
 
 /* A whole file, read-only, mapped into memory. *data stays valid until vgg_file_unmap. */
 enum vgg_status vgg_file_map(const void **data, size_t *size, const char *path);

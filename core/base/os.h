@@ -50,6 +50,12 @@ bool vgg_os_read_until(char **text, size_t *room, size_t *length, int end, FILE 
 /* A file that was not there, open for writing; permissions as for any new file. NULL: failed, EEXIST where something of
  * that name is there, be it a link that leads nowhere. */
 FILE *vgg_os_create(const char *path);
+/* Marks what vgg_os_create has made as being written, until vgg_os_unlock or the end of the process, whatever ends it;
+ * *lock: -1 where its file system has no locks. False: another took it for abandoned before that. */
+bool vgg_os_claim(int *lock, FILE *stream, const char *path);
+/* Removes a file of this user's whose writer had claimed it and is gone. False: nothing was removed, be it since a
+ * process still writes there, or since that cannot be told. Links are not followed. */
+bool vgg_os_remove_abandoned(const char *path);
 /* What `path` leads to, open for writing as it is: a device, a pipe, an own descriptor. NULL: failed. */
 FILE *vgg_os_open_stream(const char *path);
 /* Goes to byte `offset` of what has been written; to the end, and tells its offset, -1: failed. */

@@ -134,6 +134,38 @@ FILE *vgg_os_create(const char *path)
     return stream;
 }
 
+/* Is `path` itself the open file? */
+static bool is_same(const char *path, int fd)
+{
+    struct stat there, open_one;
+    return lstat(path, &there) == 0 && fstat(fd, &open_one) == 0 && there.st_dev == open_one.st_dev &&
+           there.st_ino == open_one.st_ino;
+}
+
+bool vgg_os_claim(int *lock, FILE *stream, const char *path)
+{
+    *lock = fcntl(fileno(stream), F_DUPFD_CLOEXEC, 0);
+    if (*lock < 0) return true;
+    bool held = flock(*lock, LOCK_EX | LOCK_NB) == 0, taken = !held && errno == EWOULDBLOCK;
+    if (held && is_same(path, *lock)) return true;
+    close(*lock);
+    *lock = -1;
+    return !held && !taken;
+}
+
+/* Opened for writing, without which NFS gives no lock. Who holds the lock alone may remove the name: nobody else's new
+ * file can come to stand there between the look and the removal. */
+bool vgg_os_remove_abandoned(const char *path)
+{
+    struct stat info;
+    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool ours = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid();
+    bool gone = ours && flock(fd, LOCK_EX | LOCK_NB) == 0 && is_same(path, fd) && unlink(path) == 0;
+    close(fd);
+    return gone;
+}
+
 FILE *vgg_os_open_stream(const char *path)
 {
     int own = descriptor_of(path);

@@ -29,6 +29,19 @@ void vgg_h5_leave(void)
     vgg_os_mutex_unlock(&lock);
 }
 
+hid_t vgg_h5_create(const char *temporary)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (access < 0) return -1;
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 11, 0))
+    H5Pset_file_locking(access, false, true);
+#endif
+    hid_t file = H5Fcreate(temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    H5Pclose(access);
+    return file;
+}
+
 enum vgg_status vgg_h5_reserve(const char *temporary, const char *path, size_t size)
 {
     if (vgg_os_reserve(temporary, size)) return VGG_OK;

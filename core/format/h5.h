@@ -11,6 +11,9 @@
 void vgg_h5_enter(void);
 void vgg_h5_leave(void);
 
+/* Makes the file `temporary`, over the one that is there. Closing it closes what is in it. HDF5 does not lock it: who
+ * made it has (file.h). Below 0: failed. */
+hid_t vgg_h5_create(const char *temporary);
 /* Takes `size` bytes of disk space for the file `temporary` that will be `path`, before HDF5 does: when a write fails
  * inside HDF5 1.10, it cannot close its file any more and crashes at exit. */
 enum vgg_status vgg_h5_reserve(const char *temporary, const char *path, size_t size);

@@ -53,7 +53,7 @@ static enum vgg_status h5_begin(struct vgg_sink *sink)
     if (!state) return vgg_fail_memory(sink->path, sizeof *state);
     vgg_h5_enter();
     state->features = -1;
-    state->file = H5Fcreate(vgg_file_temporary(sink->file), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    state->file = vgg_h5_create(vgg_file_temporary(sink->file));
     if (state->file >= 0) state->features = create_features(sink, state->file);
     vgg_h5_leave();
     if (state->features < 0) return h5_failed(sink);

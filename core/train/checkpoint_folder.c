@@ -107,6 +107,25 @@ char *vgg_checkpoint_path(const char *folder, const struct vgg_checkpoint_mark *
 
 /* ---- taking and leaving ---- */
 
+/* Trainings that were killed leave checkpoints half-written, under names that no later one need come to again. */
+static void remove_halves(const char *folder)
+{
+    struct vgg_checkpoint_mark mark;
+    struct vgg_os_entry entry;
+    char whole[NAME];
+    struct vgg_os_folder *directory = vgg_os_folder_open(folder);
+    while (directory && vgg_os_folder_next(directory, &entry)) {
+        size_t n = vgg_file_aside(entry.name);
+        if (n == 0 || n >= sizeof whole) continue;
+        snprintf(whole, sizeof whole, "%.*s", (int)n, entry.name);
+        char *path = read_name(&mark, whole) ? vgg_file_join(folder, entry.name) : NULL;
+        if (path && vgg_os_remove_abandoned(path))
+            vgg_log(VGG_LOG_INFO, "%s: removed; its writer was ended before it was whole", path);
+        free(path);
+    }
+    vgg_os_folder_close(directory);
+}
+
 static enum vgg_status fail_holds(const char *path, const struct vgg_checkpoint_mark *marks, size_t count)
 {
     char which[96];
@@ -131,6 +150,7 @@ enum vgg_status vgg_checkpoint_folder_take(struct vgg_checkpoint_folder *folder,
     int lock = -1;
     CHECK(vgg_file_mkdirs(path));
     CHECK(lock_folder(&lock, path));
+    remove_halves(path);
     CHECK(vgg_checkpoint_list(&marks, &count, path));
     if (count && !resume && !overwrite) CHECK(fail_holds(path, marks, count));
     *folder = (struct vgg_checkpoint_folder) { path, lock, count && overwrite };

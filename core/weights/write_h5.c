@@ -91,14 +91,11 @@ enum vgg_status vgg_weights_write_h5(const char *path, const struct vgg_weights_
     enum vgg_status status = vgg_file_create(&file, path);
     if (status != VGG_OK) return status;
     vgg_h5_enter();
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    if (access >= 0) H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
-    hid_t h5 = access >= 0 ? H5Fcreate(vgg_file_temporary(file), H5F_ACC_TRUNC, H5P_DEFAULT, access) : -1;
+    hid_t h5 = vgg_h5_create(vgg_file_temporary(file));
     uint64_t size = 0;
     if (h5 >= 0) status = vgg_h5_reserve(vgg_file_temporary(file), path, size_bound(layers, count, meta));
     bool good = h5 >= 0 && status == VGG_OK && write_all(h5, layers, count, meta) && vgg_h5_flush(h5, &size);
     if (h5 >= 0) good = H5Fclose(h5) >= 0 && good;
-    if (access >= 0) H5Pclose(access);
     vgg_h5_leave();
     if (good && vgg_os_cut(vgg_file_temporary(file), size)) return vgg_file_commit(file);
     vgg_file_abort(file);

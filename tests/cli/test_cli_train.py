@@ -327,7 +327,7 @@ class Train(Program):
 
     def test_interrupt(self):
         args = ["train", "data", *TINY, *GAP, "-o", "m.safetensors", "--epochs", "1000000", "--json"]
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with subprocess.Popen([PROGRAM, *args], cwd=self.folder, env=self.env, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True) as run:
                 run.stderr.readline()  # the first epoch is done
