@@ -9,7 +9,10 @@
  *   - Objects belong to the caller and are released by the matching *_destroy, which accepts NULL. Strings and arrays
  *     returned by an object live as long as that object.
  *   - Threads: distinct objects may be used from distinct threads; one engine, and everything made with it, is used by
- *     one thread at a time. vgg_log_set is the only process-wide state. The library never calls exit or abort.
+ *     one thread at a time. vgg_log_set is the only process-wide state. The library never calls exit or abort; OpenMP's
+ *     runtime would where a thread cannot be started, so the CPU's are when an engine is created (fewer, with a
+ * warning, where the system has no more), for the thread that creates it: that one should use it too, and no forked
+ * child.
  */
 #ifndef VGG16_H
 #define VGG16_H

@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/os.h"
+#include "core/base/threads.h"
 #include "cpu/cpu.h"
 
 enum { MAX_THREADS = 1024 };
@@ -113,7 +114,7 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     cpu->isa = isa;
     cpu->conv = options->conv;
     cpu->l1 = cache_first();
-    cpu->threads = options->threads ? options->threads : cpu->base.device.threads;
+    cpu->threads = vgg_threads_start(options->threads ? options->threads : cpu->base.device.threads);
     cpu->base.device.threads = cpu->threads;
     cpu_kernels_fill(&cpu->kernels, isa);
     size_t words = (size_t)cpu->threads;

@@ -44,7 +44,7 @@ FOREIGN = {
     r"stb_|jpeglib\.h|webp/|tiffio\.h": ("image",),
     r"(cjson/)?cJSON\.h": ("format", "cli"),  # the program sees no header of format's, and has its own door
     r"sleef\.h": ("cpu",),
-    r"omp\.h": ("cpu",),
+    r"omp\.h": ("base", "cpu"),
     r"zlib\.h": ("format", "image", "data", "train"),  # CRC and gzip, as plain as the C library
     r"minizip/": ("format",),
 }

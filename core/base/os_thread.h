@@ -44,6 +44,8 @@ void vgg_os_cond_wake_all(struct vgg_os_cond *cond);
 /* False: no thread can be started. */
 bool vgg_os_thread_start(struct vgg_os_thread *thread, void *(*run)(void *argument), void *argument);
 void vgg_os_thread_join(struct vgg_os_thread *thread);
+/* How many threads, up to `wanted`, can run at once, the calling one among them: the others are started, and ended. */
+int vgg_os_threads_possible(int wanted);
 
 /* Calls `run` the first time; who comes meanwhile waits for its end. */
 void vgg_os_once(struct vgg_os_once *once, void (*run)(void));

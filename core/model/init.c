@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/rng.h"
+#include "core/base/threads.h"
 
 static float *param(const struct vgg_model *model, const struct vgg_view *view)
 {
@@ -15,7 +16,8 @@ static float *param(const struct vgg_model *model, const struct vgg_view *view)
  * transform of Box and Muller; block i gives elements 4 i to 4 i + 3 whatever the number of threads. */
 static void fill_normal(float *kernel, size_t count, float scale, uint64_t seed, uint64_t layer)
 {
-#pragma omp parallel for schedule(static)
+    int threads = vgg_threads_start(0);
+#pragma omp parallel for num_threads(threads) schedule(static)
     for (size_t i = 0; i < count; i += 4) {
         for (size_t k = 0; k < 4 && i + k < count; k += 2) {
             double u = 1.0 - (double)vgg_rng_uniform(seed, VGG_RNG_INIT, layer, i + k);

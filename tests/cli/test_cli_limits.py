@@ -110,6 +110,24 @@ class Limits(Program):
         self.assertGreater(cpu["memory"], limit // 2)
         self.assertRegex(cpu["limits"], r"a container allows 0\.5 of \d+\.\d GiB memory")
 
+    def test_threads_that_cannot_start(self):
+        """Each thread counts as a process. OpenMP's runtime would end the program in the middle of a loop."""
+        group, _ = self.group("pids")
+        write_folder(self.path("data"), count=2)
+        extract = ["extract", "data", *TINY, "--backend", "cpu", "--threads", "16", "--output"]
+        self.assertEqual(self.inside(group, *extract, "all.npy").stderr, "")
+        for most, threads in ((12, 8), (7, 3), (4, 1), (2, 1)):
+            Path(group, "pids.max").write_text(str(most))
+            done = self.inside(group, *extract, f"{most}.npy")
+            self.assertEqual(
+                done.stderr, f"vgg16: warning: of 16 threads {most} can be started here; the CPU computes with {threads}\n"
+            )
+            self.assertEqual(Path(self.path(f"{most}.npy")).read_bytes(), Path(self.path("all.npy")).read_bytes())
+        Path(group, "pids.max").write_text("1")
+        with self.assertRaisesRegex(AssertionError, "vgg16: no thread can be started for reading images"):
+            self.inside(group, *extract, "none.npy")
+        self.assertFalse(os.path.exists(self.path("none.npy")))
+
     def test_without_a_group(self):
         def threads(output):
             return next(d["threads"] for d in json.loads(output)["devices"] if d["backend"] == "cpu")
