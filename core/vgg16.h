@@ -59,6 +59,12 @@ typedef void vgg_log_fn(void *user, enum vgg_log_level level, const char *line);
 /* Sends lines of at most `level` to fn; NULL sends them to stderr (the default, at VGG_LOG_WARNING). */
 VGG_API void vgg_log_set(vgg_log_fn *fn, void *user, enum vgg_log_level level);
 
+/* Files of weights, models and checkpoints are mapped while a call reads them. One that another process cuts short
+ * meanwhile raises SIGBUS, as any mapped file does, and this library handles no signals. A program may, and learn here
+ * which file holds the address of the fault; NULL: none. Callable in a handler of signals; the string is valid until
+ * the interrupted call goes on. Data sets are not mapped: reading one that is cut short is an ordinary failure. */
+VGG_API const char *vgg_mapped_file(const void *address);
+
 /* "MAJOR.MINOR.PATCH" of the library that runs. */
 VGG_API const char *vgg_version(void);
 /* What reads and writes zip archives (.pth, .keras): "minizip", or "none: " and why. */
@@ -487,6 +493,9 @@ struct vgg_history {
     enum vgg_monitor monitor;              /* that figure; DEFAULT: the training loss */
     int stopped;                           /* by early_stop, after so many epochs without a better one; 0: it was not */
     double seconds_features, seconds_save; /* of this call: computing frozen features, writing checkpoints */
+    /* The model is what these steps made of it (VGG_KEEP_BEST: the best so far), also when the call failed since data
+     * could not be read or a checkpoint not be written: it may be saved. */
+    bool kept;
 };
 /* Frees what a history holds and empties it; accepts a zeroed one. */
 VGG_API void vgg_history_finish(struct vgg_history *history);
@@ -551,11 +560,13 @@ struct vgg_train_options {
     bool overwrite; /* replace the checkpoints in that folder, once the first new one is written */
     /* File that holds the history after each epoch, resumed ones included. X.jsonl: a JSON object a line with the
      * members of struct vgg_epoch, null for NAN. Else as Keras' CSVLogger:
-     * epoch (from 0),accuracy,learning_rate,loss,val_accuracy,val_loss */
+     * epoch (from 0),accuracy,learning_rate,loss,val_accuracy,val_loss
+     * When it cannot be written, a warning says so once, and it is tried again after each epoch. */
     const char *log;
     /* Folder for event files as Keras' TensorBoard callback writes them: train/ with epoch_loss, epoch_accuracy,
      * epoch_learning_rate and batch_loss of each step, validation/ with epoch_loss and epoch_accuracy; epochs and steps
-     * from 0. */
+     * from 0. When they cannot be made, the call fails; when they can no longer be written, a warning says so, and they
+     * end there. */
     const char *tensorboard;
     struct vgg_history *history; /* NULL, or filled in the end, also after an interruption or a failure */
     vgg_progress_fn *progress;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -233,4 +234,47 @@ Test(file, an_own_descriptor_is_written_to_and_never_replaced)
     cr_assert_eq(lstat(in_folder("out"), &info), 0);
     cr_expect(S_ISLNK(info.st_mode));
     cr_expect_eq(entries(), 2);
+}
+
+static sigjmp_buf back;
+static char fault[600];
+
+static void on_bus_error(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)context;
+    const char *path = vgg_mapped_file(info->si_addr);
+    snprintf(fault, sizeof fault, "%s", path ? path : "none");
+    siglongjmp(back, 1);
+}
+
+Test(file, the_mapping_that_a_fault_lies_in_has_a_name)
+{
+    enum { SIZE = 5 << 14 };
+    static char bytes[SIZE];
+    const void *a, *b;
+    size_t size;
+    write_file(folder, "a.bin", bytes, SIZE), write_file(folder, "b.bin", bytes, SIZE);
+    cr_assert_eq(vgg_file_map(&a, &size, in_folder("a.bin")), VGG_OK);
+    cr_assert_eq(vgg_file_map(&b, &size, in_folder("b.bin")), VGG_OK);
+    cr_assert_eq(size, (size_t)SIZE);
+    for (int i = 0; i < 200; i++) { /* more than are told apart, but never at once */
+        const void *other;
+        cr_assert_eq(vgg_file_map(&other, &size, in_folder("a.bin")), VGG_OK);
+        vgg_file_unmap(other, size);
+        cr_expect_null(vgg_mapped_file(other));
+    }
+    cr_expect_str_eq(vgg_mapped_file(a), in_folder("a.bin"));
+    cr_expect_str_eq(vgg_mapped_file((const char *)b + SIZE - 1), in_folder("b.bin"));
+    cr_expect_null(vgg_mapped_file(bytes));
+    struct sigaction action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
+    cr_assert_eq(sigaction(SIGBUS, &action, NULL), 0);
+    cr_assert_eq(truncate(in_folder("b.bin"), 4096), 0);
+    if (sigsetjmp(back, 1) == 0) {
+        cr_expect_eq(((const volatile char *)b)[SIZE - 7], 0);
+        cr_expect_fail("nothing faulted");
+    }
+    cr_expect_str_eq(fault, in_folder("b.bin"));
+    vgg_file_unmap(b, size);
+    cr_expect_null(vgg_mapped_file(b));
+    vgg_file_unmap(a, size);
 }

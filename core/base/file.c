@@ -219,33 +219,6 @@ void vgg_file_abort(struct vgg_file *file)
     file_free(file);
 }
 
-enum vgg_status vgg_file_map(const void **data, size_t *size, const char *path)
-{
-    *data = NULL, *size = 0;
-    int file = vgg_os_open(path);
-    if (file < 0) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    struct vgg_os_info info;
-    enum vgg_status status = VGG_OK;
-    if (!vgg_os_look_open(&info, file)) {
-        status = vgg_fail(VGG_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
-    } else if (info.kind != VGG_OS_FILE) {
-        status = vgg_fail(VGG_ERR_IO, "%s: is not a regular file", path);
-    } else if (info.size == 0) {
-        status = vgg_fail(VGG_ERR_FORMAT, "%s: is empty", path);
-    } else {
-        *data = vgg_os_map(file, (size_t)info.size);
-        if (*data) *size = (size_t)info.size;
-        if (!*data) status = vgg_fail(VGG_ERR_IO, "%s: cannot be mapped: %s", path, strerror(errno));
-    }
-    vgg_os_close(file);
-    return status;
-}
-
-void vgg_file_unmap(const void *data, size_t size)
-{
-    if (data) vgg_os_unmap(data, size);
-}
-
 bool vgg_file_has_extension(const char *path, const char *extension)
 {
     size_t n = strlen(path), m = strlen(extension);

@@ -38,6 +38,8 @@ void vgg_os_close(int file);
 bool vgg_os_look_open(struct vgg_os_info *info, int file);
 /* At most `size` bytes. 0: the end; -1: failed. */
 ptrdiff_t vgg_os_read(int file, void *to, size_t size);
+/* The `size` bytes from byte `offset` on. False: failed, or there are not so many; then errno is 0. */
+bool vgg_os_read_at(int file, void *to, size_t size, uint64_t offset);
 /* The first `size` bytes, above 0, of a file, until vgg_os_unmap; the file may be closed. NULL: failed. */
 const void *vgg_os_map(int file, size_t size);
 void vgg_os_unmap(const void *data, size_t size);

@@ -98,6 +98,18 @@ ptrdiff_t vgg_os_read(int file, void *to, size_t size)
     return n;
 }
 
+bool vgg_os_read_at(int file, void *to, size_t size, uint64_t offset)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = pread(file, (char *)to + done, size - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n == 0) errno = 0;
+        if (n <= 0) return false;
+        done += (size_t)n;
+    }
+    return true;
+}
+
 const void *vgg_os_map(int file, size_t size)
 {
     void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);

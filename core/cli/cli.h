@@ -97,5 +97,10 @@ enum vgg_status cli_fail(struct cli *cli, enum vgg_status status, const char *fo
     __attribute__((format(printf, 3, 4)));
 enum vgg_status cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_note(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cli_warn(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* From hold to release the library's error lines are not printed; release tells the last one, or "", until the next
+ * hold. */
+void cli_hold(struct cli *cli);
+const char *cli_release(struct cli *cli);
 
 #endif

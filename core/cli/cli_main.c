@@ -49,6 +49,7 @@ int main(int argc, char **argv)
     void *options;
     int count;
     cli_signals_ignore();
+    cli_signals_explain();
     cli_progress_init(&cli.progress, false);
     char *typed = cli_report_command(argc, argv);
     cli.typed = typed;

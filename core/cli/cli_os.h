@@ -20,6 +20,9 @@ double cli_os_seconds(void);
 
 /* A closed pipe and a limit on files show as errors of writing instead of ending the program. */
 void cli_signals_ignore(void);
+/* When a file is cut short while the library has it mapped, one line says so and the program ends with CLI_EXIT_FAILED.
+ * By then nothing has been written but beside the outputs. */
+void cli_signals_explain(void);
 /* From here on the first SIGINT, SIGTERM or SIGHUP (unless it is ignored, as by nohup) asks to stop, and one that comes
  * later than half a second after it kills. */
 void cli_signals_catch(void);
@@ -32,6 +35,9 @@ enum cli_os_kind { CLI_OS_MISSING, CLI_OS_FILE, CLI_OS_FOLDER, CLI_OS_OTHER };
 
 /* What a path leads to. */
 enum cli_os_kind cli_os_kind(const char *path);
+/* Makes a folder that nobody else can have made, by replacing the XXXXXX at the end of `path`. */
+bool cli_os_new_folder(char *path);
+void cli_os_remove_folder(const char *path); /* an empty one */
 /* Can names be added to a folder? False: errno says why. */
 bool cli_os_writable(const char *folder);
 

@@ -1,11 +1,14 @@
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/cli/cli_os.h"
+#include "core/vgg16.h"
 
 /* ---- the terminal ---- */
 
@@ -64,6 +67,30 @@ void cli_signals_ignore(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
+/* Only what POSIX allows in a handler. The faulting instruction of others runs again, and ends the program. */
+static void on_bus_error(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    const char *path = vgg_mapped_file(info->si_addr);
+    if (!path) {
+        signal(number, SIG_DFL);
+        return;
+    }
+    const char *const words[] = { "vgg16: ", path, ": was cut short, or its disk failed, while it was read\n" };
+    for (int i = 0; i < 3; i++) {
+        ssize_t written = write(STDERR_FILENO, words[i], strlen(words[i]));
+        (void)written;
+    }
+    _exit(1);
+}
+
+void cli_signals_explain(void)
+{
+    struct sigaction action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, NULL);
+}
+
 void cli_signals_catch(void)
 {
     struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
@@ -94,4 +121,14 @@ enum cli_os_kind cli_os_kind(const char *path)
 bool cli_os_writable(const char *folder)
 {
     return access(folder, W_OK | X_OK) == 0;
+}
+
+bool cli_os_new_folder(char *path)
+{
+    return mkdtemp(path) != NULL;
+}
+
+void cli_os_remove_folder(const char *path)
+{
+    rmdir(path);
 }

@@ -4,14 +4,17 @@
 
 #include "core/vgg16.h"
 
+enum { CLI_REASON = 1024 };
+
 /* State of the line that shows progress; under the terminal's lock, for log lines may come from any thread. */
 struct cli_progress {
     bool quiet, terminal, colour;
-    bool drawn;      /* a bar stands on the last line of the terminal */
-    unsigned errors; /* lines of level error so far */
-    bool held;       /* error lines are dropped, but counted */
-    bool stopping;   /* the user has been told */
-    char phase[16];  /* of the last report, with the epoch: a change starts the clock anew */
+    bool drawn;              /* a bar stands on the last line of the terminal */
+    unsigned errors;         /* lines of level error so far */
+    bool held;               /* error lines go to `reason` instead, but are counted */
+    char reason[CLI_REASON]; /* the last of them */
+    bool stopping;           /* the user has been told */
+    char phase[16];          /* of the last report, with the epoch: a change starts the clock anew */
     int epoch;
     uint64_t first, last; /* `done` when the clock started, and in the last report */
     double start, shown;  /* seconds of the monotonic clock */

@@ -37,3 +37,25 @@ void cli_note(struct cli *cli, const char *format, ...)
     va_end(args);
     cli_progress_log(&cli->progress, VGG_LOG_INFO, line);
 }
+
+void cli_warn(struct cli *cli, const char *format, ...)
+{
+    char line[LINE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    cli_progress_log(&cli->progress, VGG_LOG_WARNING, line);
+}
+
+void cli_hold(struct cli *cli)
+{
+    cli->progress.reason[0] = '\0';
+    cli->progress.held = true;
+}
+
+const char *cli_release(struct cli *cli)
+{
+    cli->progress.held = false;
+    return cli->progress.reason;
+}

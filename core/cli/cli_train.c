@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/cli/cli_curves.h"
+#include "core/cli/cli_keep.h"
 #include "core/cli/cli_opened.h"
 #include "core/cli/cli_origin.h"
 #include "core/cli/cli_output.h"
@@ -276,8 +277,8 @@ static const struct vgg_data *validation_data(const struct session *s)
 }
 
 /* The page about this run. The validation data is evaluated once more, by image; after an interruption that would make
- * the user wait. */
-static enum vgg_status write_report(struct session *s, const struct vgg_train_options *options, bool interrupted)
+ * the user wait. The model is saved by now: a page that cannot be made is worth a warning. */
+static void write_report(struct session *s, const struct vgg_train_options *options, bool interrupted)
 {
     const struct cli_train *o = s->options;
     enum vgg_status status = VGG_OK;
@@ -288,6 +289,7 @@ static enum vgg_status write_report(struct session *s, const struct vgg_train_op
     };
     char held[64];
     snprintf(held, sizeof held, "%g of each class held out", (double)o->validation_split);
+    cli_hold(s->cli);
     if (data && !interrupted) status = vgg_evaluate(&evaluation, s->engine, s->model, data, &wanted);
     cli_progress_clear(&s->cli->progress);
     if (status == VGG_OK) {
@@ -307,9 +309,10 @@ static enum vgg_status write_report(struct session *s, const struct vgg_train_op
                                                  .interrupted = interrupted,
                                              });
     }
+    const char *reason = cli_release(s->cli);
     if (status == VGG_OK) cli_note(s->cli, "%s: the report", o->report);
+    if (status != VGG_OK) cli_warn(s->cli, "%s; there is no report", reason);
     vgg_evaluation_destroy(evaluation);
-    return cli_work_status(status);
 }
 
 /* Says which epoch's model was written, where it is not that of a whole training. */
@@ -337,22 +340,20 @@ static enum vgg_status train(struct session *s)
     cli_signals_catch();
     enum vgg_status trained = vgg_train(s->engine, s->model, s->rest ? s->rest : s->all, validation_data(s), &options);
     cli_progress_clear(&s->cli->progress);
-    if (trained != VGG_OK && trained != VGG_INTERRUPTED) return cli_work_status(trained);
+    bool whole = trained == VGG_OK;
     if (trained == VGG_INTERRUPTED && s->history.steps == 0) {
         cli_note(s->cli, "%s: not written, since no step was done", s->options->output);
         return trained;
     }
+    if (!whole && !(s->history.kept && s->history.steps)) return cli_work_status(trained);
     if (!s->epochs || !s->cli->common.quiet) print_stopped(s->epochs ? stderr : stdout, &s->history);
-    enum vgg_status status = vgg_model_save(s->model, s->options->output);
+    enum vgg_status status = cli_keep_model(s->cli, s->model, &s->history, s->options);
     if (status != VGG_OK) return status;
-    if (s->options->report) {
-        status = write_report(s, &options, trained == VGG_INTERRUPTED);
-        if (status != VGG_OK) return status;
-    }
+    if (s->options->report) write_report(s, &options, !whole);
     cli_curves_print(s->cli, &s->history);
-    tell_model(s, &options, trained == VGG_INTERRUPTED);
-    if (s->cli->common.json) status = print_json(s, trained == VGG_INTERRUPTED);
-    return status == VGG_OK ? trained : status;
+    tell_model(s, &options, !whole);
+    if (s->cli->common.json) status = print_json(s, !whole);
+    return status == VGG_OK ? cli_work_status(trained) : status;
 }
 
 static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)

@@ -1,12 +1,14 @@
 /* Data sets in a safetensors file: `x` with images or features, `y` with labels, metadata `classes`. */
 #include "core/data/array.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/format/json.h"
 
 static bool is_float(enum vgg_dtype dtype)
@@ -30,7 +32,6 @@ static enum vgg_status set_shape(struct vgg_data_store *store, const struct vgg_
                         path);
     store->count = x->shape[0];
     store->dtype = x->dtype;
-    store->values = x->data;
     if (image) {
         store->h = (int)x->shape[1], store->w = (int)x->shape[2], store->c = rank == 4 ? (int)last : 1;
         if (store->h > VGG_IMAGE_MAX_SIDE || store->w > VGG_IMAGE_MAX_SIDE ||
@@ -43,6 +44,15 @@ static enum vgg_status set_shape(struct vgg_data_store *store, const struct vgg_
     store->c = (int)last;
     store->shape = (struct vgg_data_shape) { true, store->h, store->w, store->c };
     return VGG_OK;
+}
+
+/* Opens the file once more, to read items from: another process that cuts the file short meanwhile makes reading fail,
+ * where a mapping would end the program. */
+static enum vgg_status open_items(struct vgg_data_store *store, const struct vgg_st_tensor *x, const char *path)
+{
+    store->offset = vgg_st_offset(store->file, x);
+    store->source = vgg_os_open(path);
+    return store->source >= 0 ? VGG_OK : vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
 }
 
 /* Class names from a JSON array of strings. */
@@ -104,6 +114,7 @@ enum vgg_status vgg_data_read_array(struct vgg_data *data, const char *path)
     const char *classes = vgg_st_meta(store->file, "classes");
     if (!x) CHECK(vgg_fail(VGG_ERR_MISSING, "%s: has no tensor x, so it is not a data set", path));
     CHECK(set_shape(store, x, path));
+    CHECK(open_items(store, x, path));
     store->array = vgg_mem_strdup(path);
     if (!store->array) CHECK(vgg_fail_memory(path, strlen(path)));
     if (store->shape.features) CHECK(vgg_origin_read(&store->origin, &store->recorded, store->file, path));

@@ -155,26 +155,41 @@ static enum vgg_status fit_stored(float *x, const struct vgg_data_store *store, 
     return status;
 }
 
+/* An item of an array: features as they are, an image fitted. */
+static enum vgg_status fetch_stored(const struct vgg_data *data, size_t index, const struct vgg_image_options *images,
+                                    const struct vgg_augment_options *augment, uint64_t seed, uint64_t pass, float *x,
+                                    char *why)
+{
+    const struct vgg_data_store *store = data->store;
+    const char *name = vgg_data_path(data, index);
+    const void *values;
+    void *copy;
+    enum vgg_status status = vgg_data_item(&values, &copy, store, data->pick ? data->pick[index] : index);
+    if (status == VGG_ERR_MEMORY) return vgg_image_why(why, status, "%s: out of memory for its values", name);
+    if (status != VGG_OK)
+        return vgg_image_why(why, status, "%s: cannot be read: %s", name,
+                             errno ? strerror(errno) : "the file has been cut short since it was opened");
+    if (!store->shape.features) {
+        status = fit_stored(x, store, values, name, images, augment, seed, pass, index, why);
+    } else {
+        size_t item = (size_t)store->h * (size_t)store->w * (size_t)store->c;
+        vgg_dtype_to_f32(x, values, store->dtype, item);
+        for (size_t i = 0; i < item && status == VGG_OK; i++) {
+            if (!isfinite(x[i]))
+                status =
+                    vgg_image_why(why, VGG_ERR_NUMERIC, "%s: holds what is no finite number; extract it again", name);
+        }
+    }
+    free(copy);
+    return status;
+}
+
 enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, const struct vgg_image_options *images,
                                      const struct vgg_augment_options *augment, uint64_t seed, uint64_t pass, float *x,
                                      char *why)
 {
-    const struct vgg_data_store *store = data->store;
-    size_t at = data->pick ? data->pick[index] : index;
+    if (vgg_data_is_array(data->store)) return fetch_stored(data, index, images, augment, seed, pass, x, why);
     const char *name = vgg_data_path(data, index);
-    size_t item = (size_t)store->h * (size_t)store->w * (size_t)store->c;
-    const uint8_t *values =
-        store->values ? (const uint8_t *)store->values + at * item * vgg_dtype_size(store->dtype) : NULL;
-    if (store->shape.features) {
-        vgg_dtype_to_f32(x, values, store->dtype, item);
-        for (size_t i = 0; i < item; i++) {
-            if (!isfinite(x[i]))
-                return vgg_image_why(why, VGG_ERR_NUMERIC, "%s: holds what is no finite number; extract it again",
-                                     name);
-        }
-        return VGG_OK;
-    }
-    if (values) return fit_stored(x, store, values, name, images, augment, seed, pass, index, why);
     struct vgg_image image;
     /* A crop is resized from its own pixels, which a reduced image would lack. */
     const struct vgg_image_options *fit = augment && augment->crop != 0.0f ? NULL : images;

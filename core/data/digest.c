@@ -1,9 +1,11 @@
 /* Telling one data set from another. */
 #include "core/data/digest.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
+#include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/data/store.h"
 
@@ -22,20 +24,27 @@ static uLong add_file(uLong crc, const char *path)
     return add(crc, &size, sizeof size);
 }
 
-uint32_t vgg_data_digest(const struct vgg_data *data, const int *labels)
+enum vgg_status vgg_data_digest(uint32_t *out, const struct vgg_data *data, const int *labels)
 {
     const struct vgg_data_store *store = data->store;
     const int shape[] = { store->h, store->w, store->c, (int)store->dtype };
-    size_t item = (size_t)store->h * (size_t)store->w * (size_t)store->c * vgg_dtype_size(store->dtype);
-    uLong crc = store->values ? add(0, shape, sizeof shape) : 0;
+    bool array = vgg_data_is_array(store);
+    uLong crc = array ? add(0, shape, sizeof shape) : 0;
+    *out = 0;
     for (size_t i = 0; i < data->count; i++) {
         size_t at = data->pick ? data->pick[i] : i;
-        if (store->values) {
-            crc = add(crc, (const char *)store->values + at * item, item);
+        if (array) {
+            const void *values;
+            void *copy;
+            enum vgg_status status = vgg_data_item(&values, &copy, store, at);
+            if (status != VGG_OK) return vgg_fail(status, "%s: cannot be read", vgg_data_path(data, i));
+            crc = add(crc, values, vgg_data_item_size(store));
+            free(copy);
         } else {
             crc = add_file(crc, store->paths[at]);
         }
         if (data->labels) crc = add(crc, &labels[data->labels[i]], sizeof *labels);
     }
-    return (uint32_t)crc;
+    *out = (uint32_t)crc;
+    return VGG_OK;
 }

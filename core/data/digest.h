@@ -6,6 +6,6 @@
 
 /* A checksum of which items there are, in which order, and labels[class] of each (`labels` may be NULL for data without
  * labels). Items of arrays count by their values, image files by their names without folders and their sizes. */
-uint32_t vgg_data_digest(const struct vgg_data *data, const int *labels);
+enum vgg_status vgg_data_digest(uint32_t *out, const struct vgg_data *data, const int *labels);
 
 #endif

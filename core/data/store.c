@@ -1,11 +1,13 @@
 #include "core/data/store.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 
 enum vgg_status vgg_data_create(struct vgg_data **out, const char *what)
 {
@@ -14,6 +16,7 @@ enum vgg_status vgg_data_create(struct vgg_data **out, const char *what)
     if (data) data->store = vgg_mem_calloc(1, sizeof *data->store);
     if (data && data->store) {
         data->owns_store = true;
+        data->store->source = -1;
         data->store->shape.c = 3;
         return VGG_OK;
     }
@@ -33,6 +36,7 @@ static void store_destroy(struct vgg_data_store *store)
     free(store->shown);
     free(store->names);
     free(store->array);
+    if (store->source >= 0) vgg_os_close(store->source);
     if (store->file) vgg_st_close(store->file);
     free(store->owned);
     free(store);
@@ -58,6 +62,34 @@ enum vgg_status vgg_data_name_items(struct vgg_data_store *store, const char *fi
     for (size_t i = 0; i < store->count; i++)
         snprintf(store->names + i * store->names_pitch, store->names_pitch, "%s#%zu", file, i);
     return VGG_OK;
+}
+
+bool vgg_data_is_array(const struct vgg_data_store *store)
+{
+    return store->values || store->source >= 0;
+}
+
+size_t vgg_data_item_size(const struct vgg_data_store *store)
+{
+    return (size_t)store->h * (size_t)store->w * (size_t)store->c * vgg_dtype_size(store->dtype);
+}
+
+enum vgg_status vgg_data_item(const void **values, void **copy, const struct vgg_data_store *store, size_t at)
+{
+    size_t size = vgg_data_item_size(store);
+    *copy = NULL;
+    if (store->values) {
+        *values = (const uint8_t *)store->values + at * size;
+        return VGG_OK;
+    }
+    *values = *copy = malloc(size);
+    if (!*copy) return VGG_ERR_MEMORY;
+    if (vgg_os_read_at(store->source, *copy, size, store->offset + at * size)) return VGG_OK;
+    int cause = errno;
+    free(*copy);
+    errno = cause;
+    *values = *copy = NULL;
+    return VGG_ERR_IO;
 }
 
 enum vgg_status vgg_data_reserve_classes(struct vgg_data *data, int count, const char *what)

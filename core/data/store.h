@@ -14,12 +14,14 @@ struct vgg_data_store {
     char **paths; /* of image files, owned */
     char **shown; /* the same as they are written, NULL where that is no other; NULL: nowhere. Owned */
 
-    const void *values; /* or an array of items h*w*c, borrowed from one of the owners below or the caller */
+    const void *values; /* or an array of items h*w*c, borrowed from `owned` or the caller */
+    int source;         /* or one in a file, of vgg_os_open, read item by item: -1: none */
+    uint64_t offset;    /* of its first item */
     enum vgg_dtype dtype;
     int h, w, c;              /* images: c is 1 or 3 */
     char *names;              /* "FILE#3" of each, owned */
     size_t names_pitch;       /* bytes from one to the next */
-    struct vgg_st *file;      /* owner of `values`, or NULL */
+    struct vgg_st *file;      /* that of `source`, or NULL */
     void *owned;              /* owner of `values` (malloc), or NULL */
     char *array;              /* path of `file`, owned */
     struct vgg_origin origin; /* of features; points into `file` */
@@ -43,6 +45,13 @@ enum { VGG_DATA_MAX_CLASSES = 65536 };
 enum vgg_status vgg_data_create(struct vgg_data **out, const char *what);
 /* Fills the names "FILE#0", "FILE#1", ... of a store with `count` set. */
 enum vgg_status vgg_data_name_items(struct vgg_data_store *store, const char *file);
+/* Is it an array, rather than image files? */
+bool vgg_data_is_array(const struct vgg_data_store *store);
+/* Bytes of an array's item. */
+size_t vgg_data_item_size(const struct vgg_data_store *store);
+/* The values of an array's item at position `at`: *values, which end with *copy, by malloc or NULL. Nothing is logged.
+ * VGG_ERR_IO: the file was cut short meanwhile, or errno says what. */
+enum vgg_status vgg_data_item(const void **values, void **copy, const struct vgg_data_store *store, size_t at);
 /* The path of an image file as the system has it; vgg_data_path gives it as it is written. NULL: the item is in no file
  * of its own. */
 const char *vgg_data_image(const struct vgg_data *data, size_t index);

@@ -250,6 +250,11 @@ const struct vgg_st_tensor *vgg_st_find(const struct vgg_st *st, const char *nam
     return found ? *found : NULL;
 }
 
+uint64_t vgg_st_offset(const struct vgg_st *st, const struct vgg_st_tensor *tensor)
+{
+    return (uint64_t)((const char *)tensor->data - (const char *)st->map);
+}
+
 const char *vgg_st_meta(const struct vgg_st *st, const char *key)
 {
     return cJSON_GetStringValue(

@@ -39,7 +39,9 @@ void vgg_st_close(struct vgg_st *st);
 size_t vgg_st_count(const struct vgg_st *st);
 const struct vgg_st_tensor *vgg_st_at(const struct vgg_st *st, size_t index);
 const struct vgg_st_tensor *vgg_st_find(const struct vgg_st *st, const char *name); /* NULL: none */
-const char *vgg_st_meta(const struct vgg_st *st, const char *key);                  /* NULL: none */
+/* Where a tensor's data begins in the file. */
+uint64_t vgg_st_offset(const struct vgg_st *st, const struct vgg_st_tensor *tensor);
+const char *vgg_st_meta(const struct vgg_st *st, const char *key); /* NULL: none */
 /* The dtype of the index-th tensor as the file calls it. */
 const char *vgg_st_word(const struct vgg_st *st, size_t index);
 /* The index-th pair of the metadata; false beyond the last. */

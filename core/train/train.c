@@ -42,13 +42,54 @@ static float target(const struct vgg_trainer *t, int label)
     return (float)label * (1.0f - a) + a / 2.0f;
 }
 
+/* ---- what tells of a training, and must not end it ---- */
+
+/* Ends the event files when they cannot be written any more. */
+static void check_tensorboard(struct vgg_trainer *t, enum vgg_status status)
+{
+    if (status == VGG_OK) return;
+    enum vgg_log_level level = vgg_log_failures(VGG_LOG_DEBUG);
+    vgg_tensorboard_destroy(t->tensorboard);
+    t->tensorboard = NULL;
+    vgg_log_failures(level);
+}
+
+static void tell_step(struct vgg_trainer *t, double loss)
+{
+    if (!t->tensorboard) return;
+    enum vgg_log_level level = vgg_log_failures(VGG_LOG_WARNING);
+    check_tensorboard(t, vgg_tensorboard_step(t->tensorboard, t->state.step, loss));
+    vgg_log_failures(level);
+}
+
+static void tell_epoch(struct vgg_trainer *t, const struct vgg_epoch *e)
+{
+    enum vgg_log_level level = vgg_log_failures(VGG_LOG_WARNING);
+    if (t->tensorboard) check_tensorboard(t, vgg_tensorboard_epoch(t->tensorboard, e));
+    if (t->log_failed) vgg_log_failures(VGG_LOG_DEBUG);
+    if (t->o.log && vgg_history_write(t->o.log, t->state.history, t->state.epoch, t->validation != NULL) != VGG_OK)
+        t->log_failed = true;
+    vgg_log_failures(level);
+}
+
+/* ---- steps ---- */
+
+/* Was it the data's fault? Then all that was done before stands. */
+static bool is_unread(enum vgg_status status)
+{
+    return status == VGG_ERR_IO || status == VGG_ERR_FORMAT || status == VGG_ERR_UNSUPPORTED;
+}
+
 static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
 {
     enum vgg_status status = VGG_OK;
     struct vgg_train_state *s = &t->state;
     struct vgg_batch batch;
     double begin = vgg_clock_seconds();
-    CHECK(vgg_loader_next(t->loader, &batch));
+    t->kept = false;
+    status = vgg_loader_next(t->loader, &batch);
+    t->unread = is_unread(status);
+    if (status != VGG_OK) goto fail;
     if (batch.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "no image of the training data could be read"));
     double loaded = vgg_clock_seconds();
     for (int i = 0; i < batch.count; i++) {
@@ -72,7 +113,7 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
         sum += (double)t->loss[i];
         s->correct += vgg_model_predicted(t->model, t->y + (size_t)i * outputs) == batch.labels[i];
     }
-    if (t->tensorboard) CHECK(vgg_tensorboard_step(t->tensorboard, s->step, sum / batch.count));
+    tell_step(t, sum / batch.count);
     s->loss += sum;
     s->images += (uint64_t)batch.count;
     s->epoch_step++, s->step++;
@@ -122,6 +163,7 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
         .user = t->o.user,
     };
     enum vgg_status status = vgg_pass_run(&pass, add_validation, &v);
+    t->unread = is_unread(status);
     e->val_loss = v.loss / v.images;
     e->val_accuracy = v.correct / v.images;
     e->seconds_validate = vgg_clock_seconds() - begin;
@@ -137,6 +179,7 @@ static enum vgg_status store(struct vgg_trainer *t, bool best)
     double begin = vgg_clock_seconds();
     bool fetched = t->o.cpu_on_device_lost && !t->own; /* by the last step, which a device lost by now cannot undo */
     if (!fetched) CHECK(vgg_trainer_fetch(t));
+    t->kept = true;
     if (best && arrays.best) memcpy(arrays.best, arrays.params, arrays.param_count * sizeof(float));
     if (best || !t->watch.epoch) arrays.best = NULL; /* the same, or nothing yet */
     if (t->o.checkpoint) CHECK(vgg_checkpoint_write(&t->folder, &t->state, &arrays, t->settings.text));
@@ -171,14 +214,15 @@ static enum vgg_status train_epoch(struct vgg_trainer *t)
     s->epoch_step = s->images = 0;
     s->loss = s->correct = 0.0;
     if (t->o.checkpoint || (best && t->arrays.best)) CHECK(store(t, best));
-    if (t->tensorboard) CHECK(vgg_tensorboard_epoch(t->tensorboard, &e));
-    if (t->o.log) CHECK(vgg_history_write(t->o.log, s->history, s->epoch, t->validation != NULL));
+    tell_epoch(t, &e);
     if (t->o.on_epoch) t->o.on_epoch(t->o.user, &e);
 fail:
-    /* What was done up to an interruption is kept; a step that failed is not. */
-    if (status == VGG_INTERRUPTED) {
+    /* What was done before an interruption, or before data that cannot be read, is kept; a step that failed is not. */
+    if (status == VGG_INTERRUPTED || (t->unread && s->step > 0)) {
+        enum vgg_log_level level = vgg_log_failures(t->unread ? VGG_LOG_DEBUG : VGG_LOG_ERROR);
         enum vgg_status stored = store(t, false);
-        if (stored != VGG_OK) status = stored;
+        vgg_log_failures(level);
+        if (stored != VGG_OK && status == VGG_INTERRUPTED) status = stored;
     }
     return status;
 }
@@ -216,7 +260,7 @@ enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, co
     while (t.state.epoch < t.o.epochs && !has_to_stop(&t)) {
         status = train_epoch(&t);
         if (status == VGG_ERR_DEVICE_LOST) status = device_lost(&t);
-        if (status == VGG_INTERRUPTED) vgg_trainer_choose(&t);
+        if (status != VGG_OK && t.kept) vgg_trainer_choose(&t);
         if (status != VGG_OK) goto fail;
     }
     if (t.state.epoch < t.o.epochs) {
@@ -225,6 +269,7 @@ enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, co
                 t.watch.monitor == VGG_MONITOR_VAL_ACCURACY ? "accuracy" : "loss", t.watch.waited);
     }
     CHECK(vgg_net_get_params(t.net, model->params));
+    t.kept = true;
     vgg_trainer_choose(&t);
 fail:
     vgg_trainer_finish(&t);

@@ -361,7 +361,9 @@ void vgg_trainer_finish(struct vgg_trainer *t)
     vgg_engine_destroy(t->own);
     vgg_frozen_finish(&t->frozen);
     vgg_frozen_finish(&t->frozen_validation);
+    enum vgg_log_level level = vgg_log_failures(VGG_LOG_WARNING);
     vgg_tensorboard_destroy(t->tensorboard);
+    vgg_log_failures(level);
     vgg_checkpoint_close(&t->resumed);
     vgg_checkpoint_folder_release(&t->folder);
     vgg_settings_finish(&t->settings);
@@ -374,7 +376,8 @@ void vgg_trainer_finish(struct vgg_trainer *t)
                                                .monitor = t->watch.monitor,
                                                .stopped = t->stopped,
                                                .seconds_features = t->seconds_features,
-                                               .seconds_save = t->seconds_save };
+                                               .seconds_save = t->seconds_save,
+                                               .kept = t->kept };
     } else {
         free(t->state.history);
     }

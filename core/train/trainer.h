@@ -29,7 +29,10 @@ struct vgg_trainer {
     struct vgg_train_arrays arrays;  /* params points into the model; best: with VGG_KEEP_BEST */
     int *labels, *validation_labels; /* the model's class of each class of the data */
     float *class_weight, *t, *w, *y, *loss;
-    struct vgg_tensorboard *tensorboard;   /* NULL: none */
+    struct vgg_tensorboard *tensorboard;   /* NULL: none, or none any more */
+    bool log_failed;                       /* a warning has said so */
+    bool unread;                           /* the last batch, or the validation data, could not be read */
+    bool kept;                             /* as in struct vgg_history */
     double seconds_features, seconds_save; /* as in struct vgg_history */
     int stopped;                           /* likewise */
     struct vgg_checkpoint_folder folder;   /* held when checkpoints are wanted */

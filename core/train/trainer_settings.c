@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <zlib.h>
 
+#include "core/base/log.h"
 #include "core/data/digest.h"
 #include "core/train/trainer.h"
 
@@ -81,8 +82,10 @@ static void add_images(struct vgg_settings *s, const struct vgg_image_options *o
 }
 
 /* The names are the model's: those of the data, unless it was trained before. */
-static void add_data(struct vgg_settings *s, const struct vgg_trainer *t)
+static enum vgg_status add_data(struct vgg_settings *s, const struct vgg_trainer *t)
 {
+    enum vgg_status status = VGG_OK;
+    uint32_t digest;
     for (int i = 0; i < vgg_arch_classes(&t->model->arch); i++) {
         char key[32];
         const char *name = vgg_model_class_name(t->model, i);
@@ -90,11 +93,14 @@ static void add_data(struct vgg_settings *s, const struct vgg_trainer *t)
         vgg_settings_add(s, key, "%s", name ? name : "unnamed");
     }
     vgg_settings_add(s, "training items", "%zu", vgg_data_count(t->data));
-    vgg_settings_add(s, "checksum of the training items", "%08" PRIx32, vgg_data_digest(t->data, t->labels));
-    if (!t->validation) return;
+    CHECK(vgg_data_digest(&digest, t->data, t->labels));
+    vgg_settings_add(s, "checksum of the training items", "%08" PRIx32, digest);
+    if (!t->validation) return VGG_OK;
     vgg_settings_add(s, "validation items", "%zu", vgg_data_count(t->validation));
-    vgg_settings_add(s, "checksum of the validation items", "%08" PRIx32,
-                     vgg_data_digest(t->validation, t->validation_labels));
+    CHECK(vgg_data_digest(&digest, t->validation, t->validation_labels));
+    vgg_settings_add(s, "checksum of the validation items", "%08" PRIx32, digest);
+fail:
+    return status;
 }
 
 enum vgg_status vgg_trainer_describe(struct vgg_trainer *t)
@@ -111,7 +117,8 @@ enum vgg_status vgg_trainer_describe(struct vgg_trainer *t)
     vgg_settings_add(s, "seed", "%" PRIu64, o->seed);
     vgg_settings_add(s, "shuffled", "%s", yes(!o->no_shuffle));
     add_images(s, &o->images, &o->augment);
-    add_data(s, t);
+    enum vgg_status status = add_data(s, t);
+    if (status != VGG_OK) return status;
     unsigned long frozen = crc32_z(0, (const Bytef *)t->model->params, t->offset * sizeof(float));
     vgg_settings_add(s, "checksum of the weights that stay", "%08lx", frozen);
     return vgg_settings_check(s);
