@@ -10,8 +10,10 @@
 #include "core/base/bytes.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 
-enum { TYPE_BYTE = 8, MAX_IDX_RANK = 3, CHUNK = 1 << 24 };
+/* GROWTH: the most that deflate makes of a byte; MOST_GROWTH: of an honest file above MOST_FREELY bytes. */
+enum { TYPE_BYTE = 8, MAX_IDX_RANK = 3, CHUNK = 1 << 24, GROWTH = 1032, MOST_GROWTH = 200, MOST_FREELY = 256 << 20 };
 static const size_t MAX_BYTES = (size_t)1 << 36;
 
 /* Exactly `size` bytes; gzip is recognised by zlib, anything else comes as it is. */
@@ -25,6 +27,20 @@ static enum vgg_status read_exactly(gzFile file, void *data, size_t size, const 
         if (n == 0) return vgg_fail(VGG_ERR_FORMAT, "%s: is cut short: the IDX header promises more", path);
         done += (size_t)n;
     }
+    return VGG_OK;
+}
+
+/* Can a file hold what its header promises? Asked before anything is allocated. */
+static enum vgg_status check_promise(gzFile file, size_t size, size_t header, const char *path)
+{
+    struct vgg_os_info info;
+    if (!vgg_os_look(&info, path) || info.kind != VGG_OS_FILE) return VGG_OK;
+    uint64_t most = gzdirect(file) ? info.size : vgg_mem_mul(info.size, GROWTH), wanted = size + header;
+    if (wanted > most)
+        return vgg_fail(VGG_ERR_FORMAT, "%s: is cut short: the IDX header promises %zu bytes more", path, size);
+    if (size > MOST_FREELY && !gzdirect(file) && size / MOST_GROWTH > info.size)
+        return vgg_fail(VGG_ERR_FORMAT, "%s: its header promises %zu bytes, packed into %llu: no honest file", path,
+                        size, (unsigned long long)info.size);
     return VGG_OK;
 }
 
@@ -52,6 +68,7 @@ static enum vgg_status read_idx(uint8_t **out, size_t extent[MAX_IDX_RANK], int 
     if (rank == 3 && (extent[1] > VGG_IMAGE_MAX_SIDE || extent[2] > VGG_IMAGE_MAX_SIDE))
         CHECK(vgg_fail(VGG_ERR_FORMAT, "%s: images of %zu x %zu are too large; at most %d a side", path, extent[2],
                        extent[1], VGG_IMAGE_MAX_SIDE));
+    CHECK(check_promise(file, size, 4 + 4 * (size_t)rank, path));
     *out = malloc(size);
     if (!*out) CHECK(vgg_fail_memory(path, size));
     CHECK(read_exactly(file, *out, size, path));

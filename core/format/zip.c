@@ -9,7 +9,8 @@
 #include "core/base/mem.h"
 #include "core/base/os_thread.h"
 
-enum { MOST_ENTRIES = 65536, MOST_NAME = 1024, PIECE = 1 << 24 };
+/* A part above MOST_FREELY bytes may be MOST_GROWTH times as large as it is in the file. */
+enum { MOST_ENTRIES = 65536, MOST_NAME = 1024, PIECE = 1 << 24, MOST_FREELY = 64 << 20, MOST_GROWTH = 200 };
 
 struct vgg_zip {
     char *path;
@@ -134,6 +135,10 @@ static enum vgg_status add_entry(struct vgg_zip *zip)
     entry->name = vgg_mem_strdup(name);
     if (!entry->name) return vgg_fail_memory(zip->path, sizeof name);
     zip->count++;
+    if (info.uncompressed_size > MOST_FREELY && info.uncompressed_size / MOST_GROWTH > info.compressed_size)
+        return vgg_fail(VGG_ERR_FORMAT, "%s: part %s of the archive has %llu bytes, packed into %llu: no honest file",
+                        zip->path, name, (unsigned long long)info.uncompressed_size,
+                        (unsigned long long)info.compressed_size);
     if (info.flag & ENCRYPTED)
         return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: part %s of the archive is encrypted", zip->path, name);
     if (info.compression_method != 0) return VGG_OK;

@@ -42,6 +42,17 @@ enum vgg_status vgg_image_check_extents(int64_t height, int64_t width, const cha
     return VGG_OK;
 }
 
+/* MOST_FREELY: what a file of any size may take; above, MOST_GROWTH for each of its bytes. */
+enum vgg_status vgg_image_check_memory(int64_t height, int64_t width, int64_t wanted, const struct vgg_image_file *file,
+                                       char why[VGG_IMAGE_WHY])
+{
+    enum { MOST_FREELY = 448 << 20, MOST_GROWTH = 448 };
+    if (wanted <= MOST_FREELY || (uint64_t)wanted / MOST_GROWTH <= file->size) return VGG_OK;
+    return vgg_image_why(why, VGG_ERR_UNSUPPORTED,
+                         "%s: is too large: %lld x %lld pixels in a file of %zu bytes; save it smaller", file->path,
+                         (long long)width, (long long)height, file->size);
+}
+
 enum vgg_status vgg_image_allocate(struct vgg_image *image, int64_t height, int64_t width, const char *path,
                                    char why[VGG_IMAGE_WHY])
 {

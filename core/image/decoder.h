@@ -28,7 +28,10 @@ const char *vgg_tiff_name(void);
 int vgg_image_reduction(const struct vgg_image_file *file, int height, int width);
 /* Are these extents ones that are decoded? Else the line that says why not. */
 enum vgg_status vgg_image_check_extents(int64_t height, int64_t width, const char *path, char why[VGG_IMAGE_WHY]);
-/* The check, then image->rgb for these extents. */
+/* May decoding take `wanted` bytes of memory for an image of these extents? A small file shall not ask for much. */
+enum vgg_status vgg_image_check_memory(int64_t height, int64_t width, int64_t wanted, const struct vgg_image_file *file,
+                                       char why[VGG_IMAGE_WHY]);
+/* The check of extents, then image->rgb for these extents. */
 enum vgg_status vgg_image_allocate(struct vgg_image *image, int64_t height, int64_t width, const char *path,
                                    char why[VGG_IMAGE_WHY]);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/os_thread.h"
@@ -140,30 +141,6 @@ static enum vgg_status find_decoder(decode_fn **decode, enum vgg_format format, 
                          name, absent->library);
 }
 
-enum vgg_status vgg_image_read(struct vgg_image *image, const char *path, char why[VGG_IMAGE_WHY])
-{
-    return vgg_image_read_for(image, path, NULL, why);
-}
-
-enum vgg_status vgg_image_read_for(struct vgg_image *image, const char *path, const struct vgg_image_options *options,
-                                   char why[VGG_IMAGE_WHY])
-{
-    uint8_t *bytes = NULL;
-    decode_fn *decode = NULL;
-    struct vgg_image_file file = { .path = path, .fit = options };
-    *image = (struct vgg_image) { 0 };
-    enum vgg_status status = read_file(&bytes, &file.size, MAX_FILE, NULL, path, why);
-    file.bytes = bytes;
-    if (status == VGG_OK) status = find_decoder(&decode, vgg_format_of(bytes, file.size), path, why);
-    if (status == VGG_OK) file.orientation = vgg_exif_orientation(bytes, file.size);
-    if (status == VGG_OK) status = decode(image, &file, why);
-    if (status == VGG_OK && turn_upright(image, file.orientation) != VGG_OK)
-        status = vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", path);
-    free(bytes);
-    if (status != VGG_OK) vgg_image_finish(image);
-    return status;
-}
-
 /* The extents that the beginning of a file states. False: it does not. */
 static bool find_extents(int64_t *height, int64_t *width, enum vgg_format format, const uint8_t *bytes, size_t size)
 {
@@ -179,8 +156,59 @@ static bool find_extents(int64_t *height, int64_t *width, enum vgg_format format
         *height = png.height, *width = png.width;
         return png.headed;
     case VGG_FORMAT_BMP: return vgg_bmp_extents(height, width, bytes, size);
+    case VGG_FORMAT_GIF:
+        if (size < 10) return false;
+        *width = (int64_t)vgg_bytes_little(bytes + 6, 2), *height = (int64_t)vgg_bytes_little(bytes + 8, 2);
+        return true;
     default: return false;
     }
+}
+
+/* Bytes that decoding takes for a pixel, at most. */
+static int64_t cost(const struct vgg_image_file *file, enum vgg_format format)
+{
+    bool narrow = file->size > 24 && memcmp(file->bytes + 12, "IHDR", 4) == 0 && file->bytes[24] <= 8;
+    switch (format) {
+    case VGG_FORMAT_PNG: return narrow ? 12 : 22;
+    case VGG_FORMAT_JPEG:
+    case VGG_FORMAT_GIF: return 9;
+    default: return 4;
+    }
+}
+
+/* vgg_image_check_memory, for what the beginning of the file states; else its decoder asks. */
+static enum vgg_status check_memory(const struct vgg_image_file *file, enum vgg_format format, char *why)
+{
+    int64_t height, width;
+    if (!find_extents(&height, &width, format, file->bytes, file->size)) return VGG_OK;
+    if (vgg_image_check_extents(height, width, file->path, why) != VGG_OK) return VGG_OK; /* its decoder says it */
+    return vgg_image_check_memory(height, width, height * width * cost(file, format), file, why);
+}
+
+enum vgg_status vgg_image_read(struct vgg_image *image, const char *path, char why[VGG_IMAGE_WHY])
+{
+    return vgg_image_read_for(image, path, NULL, why);
+}
+
+enum vgg_status vgg_image_read_for(struct vgg_image *image, const char *path, const struct vgg_image_options *options,
+                                   char why[VGG_IMAGE_WHY])
+{
+    uint8_t *bytes = NULL;
+    decode_fn *decode = NULL;
+    struct vgg_image_file file = { .path = path, .fit = options };
+    *image = (struct vgg_image) { 0 };
+    enum vgg_status status = read_file(&bytes, &file.size, MAX_FILE, NULL, path, why);
+    file.bytes = bytes;
+    enum vgg_format format = status == VGG_OK ? vgg_format_of(bytes, file.size) : VGG_FORMAT_NONE;
+    if (status == VGG_OK) status = find_decoder(&decode, format, path, why);
+    if (status == VGG_OK) status = check_memory(&file, format, why);
+    if (status == VGG_OK) file.orientation = vgg_exif_orientation(bytes, file.size);
+    if (status == VGG_OK) status = decode(image, &file, why);
+    if (status == VGG_OK && turn_upright(image, file.orientation) != VGG_OK)
+        status = vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", path);
+    free(bytes);
+    if (status != VGG_OK) vgg_image_finish(image);
+    return status;
 }
 
 enum vgg_status vgg_image_probe(const char *path, char why[VGG_IMAGE_WHY])

