@@ -113,7 +113,7 @@ class Failing(Program):
         lines = done.stderr.splitlines()
         self.assertEqual(len(lines), 2, lines)
         self.assertRegex(lines[0], r"^vgg16: warning: x+.csv: cannot be written: File name too long$")
-        self.assertRegex(lines[1], r"^vgg16: warning: x+.html: cannot be written: File name too long; there is no report")
+        self.assertRegex(lines[1], r"^vgg16: warning: x+.html: cannot be written: .* too long; there is no report$")
         self.succeed("summary", "m.safetensors")
 
     def test_a_model_that_cannot_be_saved_is_kept(self):
@@ -147,7 +147,7 @@ class Failing(Program):
         os.rename(self.path("ck"), self.path("elsewhere"))
         lines = self.finish(run)
         self.assertEqual(run.returncode, 1, lines)
-        self.assertRegex(lines[0], "^vgg16: ck/checkpoint-.*: (cannot be written|writing failed): No such file or directory")
+        self.assertRegex(lines[0], "^vgg16: ck/checkpoint-.*: (cannot be written|writing failed): No such file")
         self.assertEqual(lines[1:], ["vgg16: out/m.safetensors: holds the model as far as it was trained"])
         self.succeed("summary", "out/m.safetensors")
 
