@@ -39,8 +39,9 @@ static enum vgg_status check_promise(gzFile file, size_t size, size_t header, co
     if (wanted > most)
         return vgg_fail(VGG_ERR_FORMAT, "%s: is cut short: the IDX header promises %zu bytes more", path, size);
     if (size > MOST_FREELY && !gzdirect(file) && size / MOST_GROWTH > info.size)
-        return vgg_fail(VGG_ERR_FORMAT, "%s: its header promises %zu bytes, packed into %llu: no honest file", path,
-                        size, (unsigned long long)info.size);
+        return vgg_fail(VGG_ERR_FORMAT,
+                        "%s: its header promises %zu bytes, packed into %llu, more than any honest file", path, size,
+                        (unsigned long long)info.size);
     return VGG_OK;
 }
 

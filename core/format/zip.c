@@ -136,9 +136,9 @@ static enum vgg_status add_entry(struct vgg_zip *zip)
     if (!entry->name) return vgg_fail_memory(zip->path, sizeof name);
     zip->count++;
     if (info.uncompressed_size > MOST_FREELY && info.uncompressed_size / MOST_GROWTH > info.compressed_size)
-        return vgg_fail(VGG_ERR_FORMAT, "%s: part %s of the archive has %llu bytes, packed into %llu: no honest file",
-                        zip->path, name, (unsigned long long)info.uncompressed_size,
-                        (unsigned long long)info.compressed_size);
+        return vgg_fail(
+            VGG_ERR_FORMAT, "%s: part %s of the archive has %llu bytes, packed into %llu, more than any honest file",
+            zip->path, name, (unsigned long long)info.uncompressed_size, (unsigned long long)info.compressed_size);
     if (info.flag & ENCRYPTED)
         return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: part %s of the archive is encrypted", zip->path, name);
     if (info.compression_method != 0) return VGG_OK;
