@@ -171,7 +171,7 @@ static void refused(const char *backend, const char *isa, const char *precision,
 Test(cpu_bf16, refusals)
 {
     vgg_log_set(keep, NULL, VGG_LOG_ERROR);
-    refused("cpu", "scalar", "fp8", VGG_ERR_ARGUMENT, "take one of fp32, bf16");
+    refused("cpu", "scalar", "fp8", VGG_ERR_ARGUMENT, "take one of fp32, bf16, fp16, int8");
     if (!cpu_isa_bf16(CPU_ISA_AVX512))
         refused("cpu", NULL, "bf16", VGG_ERR_UNSUPPORTED, "this CPU has no bf16 dot products");
     else

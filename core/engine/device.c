@@ -168,7 +168,9 @@ fail:
 }
 
 /* The one backend that computes in a precision, NULL: all do. */
-static const char *const computes[] = { [VGG_PRECISION_BF16] = "cpu" };
+static const char *const computes[] = {
+    [VGG_PRECISION_BF16] = "cpu", [VGG_PRECISION_FP16] = "vulkan", [VGG_PRECISION_INT8] = "cpu"
+};
 
 static enum vgg_status parse_precision(enum vgg_precision *out, const char *text)
 {

@@ -18,7 +18,7 @@ enum vgg_conv {
 };
 
 /* Of the operands of forward convolutions and dense layers, as VGG_NAMES_PRECISION counts them. */
-enum vgg_precision { VGG_PRECISION_FP32, VGG_PRECISION_BF16 };
+enum vgg_precision { VGG_PRECISION_FP32, VGG_PRECISION_BF16, VGG_PRECISION_FP16, VGG_PRECISION_INT8 };
 
 /* First member of every backend's own struct. */
 struct vgg_backend {
