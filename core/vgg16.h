@@ -129,11 +129,19 @@ struct vgg_engine_options {
     /* Bytes that arenas may take together; 0: what the device has, within the container's limit. Forward passes are
      * split to stay below, which changes no bit; a training step that cannot be is VGG_ERR_MEMORY. */
     uint64_t memory;
-    /* Of the operands of forward convolutions and dense layers: "fp32", "bf16"; NULL: fp32. bf16: inputs and weights
+    /* Of the operands of convolutions and dense layers: "fp32", "bf16", "fp16"; NULL: fp32. bf16, forward alone: inputs and weights
      * are rounded to 8 significant bits (to the nearest, ties to even), sums stay fp32, convolutions are direct. A sum
      * of products changes by at most (2^-8 + 2^-16) sum |x w|, features by about 0.6 % of the largest (measured at
      * block5_pool and, with ImageNet's weights, at block3_pool). CPU only, with dot products for it (AVX512_BF16); isa
-     * "scalar" computes the same slowly on every CPU; VGG_ERR_UNSUPPORTED elsewhere and by vgg_train. */
+     * "scalar" computes the same slowly on every CPU; VGG_ERR_UNSUPPORTED elsewhere and by vgg_train.
+     *
+     * fp16, forward and backward: both factors of every product are rounded to 11 significant bits (to the nearest,
+     * ties to even; below 2^-14 to a multiple of 2^-24, above 65504 to that unless infinite), products are exact, sums
+     * fp32; convolutions are direct, memory stays fp32, bias gradients are not rounded. A sum of products changes by at
+     * most (2^-10 + 2^-22) sum |a b| + 2^-25 sum (|a| + |b|), features by less than 0.1 % of the largest (measured at
+     * block5_pool). Vulkan only: on matrix cores with fragments of fp16 and sums of fp32 (VK_KHR_cooperative_matrix),
+     * which are compared with fp32 arithmetic once for each driver; elsewhere by fp32 arithmetic on the same rounded
+     * operands, which is slower than fp32. */
     const char *precision;
 };
 

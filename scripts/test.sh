@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test.sh [PART]...: installs what the tests need and runs them; without a PART all of them, in this order:
 #   format   clang-format and shellcheck find nothing to change
-#   release  gcc, optimised, warnings are errors: every test
+#   release  gcc, optimised, warnings are errors: every test; drivers with matrix cores are fetched for it
 #   install  cmake --install into an empty prefix; what the README says of library use works against it
 #   clang    the same as release by clang
 #   asan     every test under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
@@ -125,7 +125,21 @@ run_format() {
     count format $part_passed $part_failed 0
 }
 
+# Newer drivers, which know matrix cores; without them, their tests say by name what is missing.
+fetch_drivers() {
+    local suite variable
+    for variable in VGG16_NEWER_MESA VGG16_NEWER_RADV; do
+        suite=trixie-backports
+        [ $variable = VGG16_NEWER_MESA ] || suite=bookworm-backports
+        [ -z "${!variable:-}" ] || continue
+        if scripts/newer_mesa.sh "build/drivers/$suite" "$suite"; then
+            export "$variable=$PWD/build/drivers/$suite"
+        fi
+    done
+}
+
 run_release() {
+    fetch_drivers
     build release && run_tests release
 }
 

@@ -88,7 +88,7 @@ void load_b(int k0, int tap, int c0, int n0)
             } else {
                 [[unroll]] for (int s = 0; s < 4; s++) v[s] = b_element(k0 + k, n0 + n + s);
             }
-            tile_b[k * B_STRIDE + n / 4] = v;
+            tile_b[k * B_STRIDE + n / 4] = operand(v);
         }
     }
 }

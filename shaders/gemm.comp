@@ -107,7 +107,7 @@ void load(int m0, int n0, int k0, int k_end)
         if (A_K) {
             tile_a_put_k(a_row(l), a_term(l), v);
         } else {
-            tile_a[a_term(l) * A_STRIDE + a_row(l) / 4] = v;
+            tile_a[a_term(l) * A_STRIDE + a_row(l) / 4] = operand(v);
         }
     }
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
@@ -117,7 +117,7 @@ void load(int m0, int n0, int k0, int k_end)
         if (B_K) {
             tile_b_put_k(b_column(l), b_term(l), v);
         } else {
-            tile_b[b_term(l) * B_STRIDE + b_column(l) / 4] = v;
+            tile_b[b_term(l) * B_STRIDE + b_column(l) / 4] = operand(v);
         }
     }
 }

@@ -75,7 +75,7 @@ void load_a(int k0, int k_end, int m0)
             pixel at = pixel_at(k0 + k);
             [[unroll]] for (int s = 0; s < 4; s++) v[s] = a_element(at, m0 + l % A_LINE * 4 + s);
         }
-        tile_a[k * A_STRIDE + l % A_LINE] = v;
+        tile_a[k * A_STRIDE + l % A_LINE] = operand(v);
     }
 }
 
@@ -93,7 +93,7 @@ void load_b(int k0, int k_end, int n0)
             int n = n0 + l % B_LINE * 4, at = int(p.base[1]) + (k0 + k) * p.co + n;
             [[unroll]] for (int s = 0; s < 4; s++) if (n + s < p.co) v[s] = dy[at + s];
         }
-        tile_b[k * B_STRIDE + l % B_LINE] = v;
+        tile_b[k * B_STRIDE + l % B_LINE] = operand(v);
     }
 }
 

@@ -49,6 +49,10 @@ static void check_operations(const char *class, const struct vk_driver_exception
     cr_assert_eq(row->lanes, !*class);
     cr_expect_gt(vk_driver_cases_run_all(&cases), 350u);
     run_more(&cases);
+    struct vk *vk = (struct vk *)cases.vk;
+    vk->half = vk->direct = true; /* test_vk_half.c has them all */
+    for (size_t phase = 0; phase < 2; phase++)
+        cr_expect_gt(vk_driver_cases_run(&cases, phase ? "DENSE" : "CONV", 5, phase), 5u);
     cr_expect_gt(vk_driver_expect_ways(row, except), 19);
     vk_driver_cases_close(&cases);
 }

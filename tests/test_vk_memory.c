@@ -71,7 +71,7 @@ Test(vk_memory, rows_of_tiles_are_those_that_scratch_and_workgroups_hold)
 static struct vk *open_device(void)
 {
     struct vk *vk;
-    cr_assert_eq(vk_device_open(&vk, -1), VGG_OK);
+    cr_assert_eq(vk_device_open(&vk, -1, false), VGG_OK);
     return vk;
 }
 

@@ -11,7 +11,7 @@ Test(vk_mock, tiles_fit_the_limits)
 {
     vk_driver_mock();
     struct vk *vk;
-    cr_assert_eq(vk_device_open(&vk, -1), VGG_OK);
+    cr_assert_eq(vk_device_open(&vk, -1, false), VGG_OK);
     for (size_t m = 1; m < 100000; m = m * 3 + 1) {
         for (size_t n = 1; n < 5000; n = n * 3 + 1) {
             int index = vk_tile_choose(vk, m, n);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vk/vk_matrix.h"
 #include "vk/vk_pipe.h"
 #include "vk/vk_shader.h"
 #include "vk/vk_tile.h"
@@ -29,7 +30,11 @@ static void open_device(const char *family)
     }
     device.gpu = list[0];
     free(list);
-    const char *extension = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
+    const char *extension[1 + VK_MATRIX_EXTENSIONS] = { VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME };
+    struct vk_matrix_features matrix;
+    bool matrices = device.gpu.matrix.m != 0;
+    for (int i = 0; i < VK_MATRIX_EXTENSIONS; i++)
+        extension[1 + i] = vk_matrix_extensions[i];
     float priority = 1;
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR feature = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
@@ -40,11 +45,11 @@ static void open_device(const char *family)
                                       .queueCount = 1,
                                       .pQueuePriorities = &priority };
     VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-                                .pNext = &feature,
+                                .pNext = matrices ? vk_matrix_need(&matrix, &feature) : &feature,
                                 .queueCreateInfoCount = 1,
                                 .pQueueCreateInfos = &queue,
-                                .enabledExtensionCount = 1,
-                                .ppEnabledExtensionNames = &extension };
+                                .enabledExtensionCount = matrices ? 1 + VK_MATRIX_EXTENSIONS : 1,
+                                .ppEnabledExtensionNames = extension };
     cr_assert_eq(device.lib.fn.CreateDevice(device.gpu.physical, &info, NULL, &device.device), VK_SUCCESS);
     cr_assert(vk_lib_device(&device.lib.fn, device.device));
     cr_assert_eq(vk_pipe_init(&device), VGG_OK);
@@ -82,6 +87,14 @@ static VkPipeline create(const struct vk_variant *variant, bool defaults)
                                                     .pName = "main",
                                                     .pSpecializationInfo = defaults ? NULL : &spec },
                                          .layout = device.layout };
+    VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
+        .requiredSubgroupSize = variant->spec[VK_SPEC_SUBGROUP]
+    };
+    if (size.requiredSubgroupSize) {
+        info.stage.pNext = &size;
+        info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+    }
     VkPipeline pipeline;
     cr_assert_eq(device.lib.fn.CreateComputePipelines(device.device, NULL, 1, &info, NULL, &pipeline), VK_SUCCESS);
     device.lib.fn.DestroyShaderModule(device.device, module, NULL);
@@ -173,9 +186,33 @@ static double fma_share(VkPipeline pipeline, double *loop)
     return share;
 }
 
+/* How often the machine code has an instruction. */
+static int count_code(VkPipeline pipeline, const char *instruction)
+{
+    VkPipelineExecutableInfoKHR info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR,
+                                         .pipeline = pipeline };
+    VkPipelineExecutableInternalRepresentationKHR ir[8];
+    uint32_t count = 8;
+    int found = 0;
+    memset(ir, 0, sizeof ir);
+    for (int i = 0; i < 8; i++)
+        ir[i].sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INTERNAL_REPRESENTATION_KHR;
+    get_code(device.device, &info, &count, ir);
+    for (uint32_t i = 0; i < count; i++) {
+        ir[i].pData = calloc(1, ir[i].dataSize + 1);
+        cr_assert(ir[i].pData);
+    }
+    get_code(device.device, &info, &count, ir);
+    for (const char *at = ir[count - 1].pData; (at = strstr(at, instruction)); at++)
+        found++;
+    for (uint32_t i = 0; i < count; i++)
+        free(ir[i].pData);
+    return found;
+}
+
 /* What a variant is: a module with the constants that it gives itself; or with those of a use; a product's inner loop
- * is looked at as well. */
-enum kind { PLAIN, USED, PRODUCT };
+ * is looked at as well; or one on matrix cores, whose fragments take registers of their own. */
+enum kind { PLAIN, USED, PRODUCT, MATRIX };
 
 static void check(const char *family, const struct vk_variant *variant, enum kind kind)
 {
@@ -207,7 +244,17 @@ static void check(const char *family, const struct vk_variant *variant, enum kin
     }
     cr_expect_gt(registers, 0u);
     cr_expect_eq(spilled, 0u, "%s %s spills", family, variant->shader);
-    cr_expect_leq(registers, 128u, "%s %s: %llu registers", family, variant->shader, registers);
+    unsigned long long most = kind == MATRIX ? 240 : 128; /* six subgroups a SIMD; RDNA 3 has 1536 */
+    if (kind == MATRIX) {
+        const uint32_t *spec = variant->spec;
+        uint32_t fragments =
+            spec[VK_SPEC_TM] / spec[VK_SPEC_FRAGMENT_C] * (spec[VK_SPEC_TN] / spec[VK_SPEC_FRAGMENT_N]);
+        int products = count_code(pipeline, "v_wmma_f32_16x16x16_f16");
+        fprintf(stderr, "%s %s %ux%u: %llu registers, %llu bytes shared, %d products of fragments\n", family,
+                variant->shader, spec[VK_SPEC_BM], spec[VK_SPEC_BN], registers, shared, products);
+        cr_expect_geq(products, (int)(fragments * spec[VK_SPEC_BK] / spec[VK_SPEC_FRAGMENT_B]));
+    }
+    cr_expect_leq(registers, most, "%s %s: %llu registers", family, variant->shader, registers);
     cr_expect_leq(shared, 32768u);
     cr_expect_geq(share, 0.65, "%s %s: %.2f", family, variant->shader, share);
     device.lib.fn.DestroyPipeline(device.device, pipeline, NULL);
@@ -218,6 +265,12 @@ static void check(const char *family, const struct vk_variant *variant, enum kin
 static bool for_cpus_only(const char *shader)
 {
     return strncmp(shader, "cpu/", 4) == 0;
+}
+
+/* Those of matrix cores: rdna3_matrices. */
+static bool for_matrices_only(const char *shader)
+{
+    return strncmp(shader, "matrix/", 7) == 0;
 }
 
 /* The tiles that GPUs get for VGG16's layers; the thin one is for dense layers of few rows. */
@@ -366,7 +419,7 @@ static void check_family(const char *family)
     open_device(family);
     for (const struct vk_shader *shader = vk_shader_list; shader->name; shader++) {
         const struct vk_variant plain = { shader->name, { 0 } };
-        if (for_cpus_only(shader->name)) continue;
+        if (for_cpus_only(shader->name) || for_matrices_only(shader->name)) continue;
         check(family, &plain, PLAIN);
     }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -399,11 +452,13 @@ static void check_choice(const char *family)
     cr_expect_neq((int)device.gpu.class->wino, VK_WINO_CPU);
     for (int task = 0; task < VK_TASK_COUNT; task++) {
         const struct vk_way *way = vk_class_next(device.gpu.class, (enum vk_task)task, 0, NULL);
+        if (way && way->tiling == VK_TILING_MATRIX) way = vk_class_next(device.gpu.class, (enum vk_task)task, 0, way);
         cr_expect(way && !for_cpus_only(way->shader), "task %d", task);
         cr_expect_null(vk_class_next(device.gpu.class, (enum vk_task)task, 0, way), "task %d", task);
     }
     for (const struct vk_shader *shader = vk_shader_list; shader->name; shader++) {
-        for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities && !for_cpus_only(shader->name); i++)
+        if (for_cpus_only(shader->name) || for_matrices_only(shader->name)) continue;
+        for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
             cr_expect_not(needs(shader, capabilities[i]), "%s needs %u", shader->name, capabilities[i]);
     }
     close_device();
@@ -427,6 +482,36 @@ Test(vk_radv, layers_on_rdna2)
 Test(vk_radv, rdna3)
 {
     check_family("navi31");
+}
+
+/* Every shader of matrix cores in every tile, which only a RADV newer than Debian 12's compiles for. */
+static void check_matrices(const char *family)
+{
+    static const struct vk_variant variants[] = {
+        { "matrix/conv", { [VK_SPEC_C_VEC] = 1, [VK_SPEC_RELU] = 1, [VK_SPEC_POOL] = 1, [VK_SPEC_ARG] = 1 } },
+        { "matrix/conv", { [VK_SPEC_C_VEC] = 1, [VK_SPEC_TRANSPOSED] = 1, [VK_SPEC_RELU] = 1 } },
+        { "matrix/conv", { [VK_SPEC_C_VEC] = 1, [VK_SPEC_SPLIT] = 1 } },
+        { "matrix/dense", { [VK_SPEC_A_K] = 1, [VK_SPEC_BIAS] = 1, [VK_SPEC_RELU] = 1 } },
+        { "matrix/dense", { [VK_SPEC_A_K] = 1, [VK_SPEC_B_K] = 1, [VK_SPEC_MASK] = 1 } },
+        { "matrix/dense", { [VK_SPEC_ADD] = 1 } },
+        { "matrix/wgrad", { 0 } },
+    };
+    open_device(family);
+    if (!device.gpu.matrix.m)
+        cr_skip_test("this RADV knows no matrix cores (scripts/newer_mesa.sh FOLDER bookworm-backports)");
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        for (int tile = 0; tile < VK_MATRIX_TILES; tile++) {
+            struct vk_variant variant = variants[i];
+            vk_matrix_spec(&device, &variant, tile);
+            check(family, &variant, MATRIX);
+        }
+    }
+    close_device();
+}
+
+Test(vk_radv, rdna3_matrices)
+{
+    check_matrices("navi31");
 }
 
 Test(vk_radv, rdna2)

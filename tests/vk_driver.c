@@ -55,7 +55,8 @@ static void use(const char *icd)
 
 void vk_driver_lavapipe(void)
 {
-    const char *icd = find_file("/usr/share/vulkan/icd.d/lvp_icd*.json");
+    const char *icd = getenv("VGG16_TEST_LAVAPIPE");
+    if (!icd) icd = find_file("/usr/share/vulkan/icd.d/lvp_icd*.json");
     if (!icd) cr_skip_test("lavapipe is not installed (Debian: mesa-vulkan-drivers)");
     use(icd);
 }
@@ -209,7 +210,8 @@ int vk_driver_expect_every_shader(void)
         char name[64];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(vk_shader_list[i].name, "."), vk_shader_list[i].name);
         if (join_tiles(name) != i) continue;
-        cr_expect(shaders[i].used, "no case used shader %s", name);
+        bool matrix = strncmp(name, "matrix/", 7) == 0; /* not every driver has matrices */
+        cr_expect(shaders[i].used || matrix, "no case used shader %s", name);
         count++;
     }
     return count;
@@ -259,10 +261,24 @@ int vk_driver_expect_ways(const struct vk_class *class, const struct vk_driver_e
         if (task == VK_TASK_CONV_SUM && !class->predicted) continue; /* whole sums */
         const struct vk_way *way = NULL;
         while ((way = vk_class_next(class, task, 0, way))) {
+            if (way->tiling == VK_TILING_MATRIX) continue; /* not every driver has matrices */
             expect_shader(class, way->shader, except);
             count++;
             if (!way->multiple) break; /* suits everything: the next are for drivers that refuse it */
         }
+    }
+    return count;
+}
+
+int vk_driver_expect_matrices(const struct vk_class *class)
+{
+    static const struct vk_driver_exception whole[] = { { "matrix/conv", VK_SPEC_C_VEC }, { 0 } }; /* fours alone */
+    int count = 0;
+    for (enum vk_task task = 0; task < VK_TASK_COUNT; task++) {
+        const struct vk_way *way = vk_class_next(class, task, 0, NULL);
+        if (way->tiling != VK_TILING_MATRIX) continue;
+        expect_shader(class, way->shader, whole);
+        count++;
     }
     return count;
 }
@@ -314,16 +330,31 @@ struct vgg_op_case vk_driver_dense_case(int n, int in, int out)
 
 /* ---- cases beside the CPU ---- */
 
-void vk_driver_cases_open(struct vk_driver_cases *cases)
+static void open_cases(struct vk_driver_cases *cases, const char *precision)
 {
-    const struct vgg_engine_options cpu = { .backend = "cpu", .isa = "scalar" }, vk = { .backend = "vulkan" };
+    const struct vgg_engine_options cpu = { .backend = "cpu", .isa = "scalar" };
+    const struct vgg_engine_options vk = { .backend = "vulkan", .precision = precision };
     cr_assert_eq(vgg_backend_open(&cases->cpu, &cpu), VGG_OK);
     cr_assert_eq(vgg_backend_open(&cases->vk, &vk), VGG_OK);
+    if (((struct vk *)cases->vk)->matrix) { /* now the driver's matrices are known, and no pipeline goes unseen */
+        vgg_backend_close(cases->vk);
+        cr_assert_eq(vgg_backend_open(&cases->vk, &vk), VGG_OK);
+    }
     cr_assert_eq(vgg_op_case_list_init(&cases->list), VGG_OK);
     struct vk_fn *fn = &((struct vk *)cases->vk)->lib.fn;
     real = *fn;
     fn->CreateShaderModule = note_module;
     fn->CreateComputePipelines = note_pipeline;
+}
+
+void vk_driver_cases_open(struct vk_driver_cases *cases)
+{
+    open_cases(cases, "fp32");
+}
+
+void vk_driver_cases_open_half(struct vk_driver_cases *cases)
+{
+    open_cases(cases, "fp16");
 }
 
 void vk_driver_cases_run_one(const struct vk_driver_cases *cases, const struct vgg_op_case *test)
@@ -332,7 +363,10 @@ void vk_driver_cases_run_one(const struct vk_driver_cases *cases, const struct v
     struct vgg_op_case_error error;
     cr_assert_eq(vgg_op_case_memory_init(&expected, test), VGG_OK);
     cr_assert_eq(vgg_op_case_memory_init(&got, test), VGG_OK);
-    cr_assert_eq(vgg_op_case_run(cases->cpu, test, &expected, NULL), VGG_OK);
+    bool half = ((struct vk *)cases->vk)->half;
+    cr_assert_eq(half ? vgg_op_case_run_half(cases->cpu, test, &expected)
+                      : vgg_op_case_run(cases->cpu, test, &expected, NULL),
+                 VGG_OK);
     cr_assert_eq(vgg_op_case_run(cases->vk, test, &got, NULL), VGG_OK, "%s", test->text);
     cr_expect(vgg_op_case_check(test, &expected, &got, &error), "%s: %s differs by %g, allowed %g", test->text,
               error.what, error.error, error.bound);

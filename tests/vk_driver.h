@@ -7,7 +7,7 @@
 #include "core/selftest/op_case.h"
 #include "vk/vk_class.h"
 
-/* Runs everything; Debian: mesa-vulkan-drivers. */
+/* Runs everything; Debian: mesa-vulkan-drivers, or the driver file that VGG16_TEST_LAVAPIPE names. */
 void vk_driver_lavapipe(void);
 /* A second opinion, slow; Debian: chromium. */
 void vk_driver_swiftshader(void);
@@ -31,6 +31,8 @@ struct vk_driver_cases {
     struct vgg_op_case_list list;
 };
 void vk_driver_cases_open(struct vk_driver_cases *cases);
+/* In precision fp16: what runs is compared with plain C on operands rounded to fp16. */
+void vk_driver_cases_open_half(struct vk_driver_cases *cases);
 /* Runs the small cases whose text contains `part` and whose number is `phase` modulo `stride` and compares them with
  * the CPU; fails the test for each that differs. Returns how many ran. */
 size_t vk_driver_cases_run(struct vk_driver_cases *cases, const char *part, size_t stride, size_t phase);
@@ -60,5 +62,7 @@ struct vk_driver_exception {
     int constant;
 };
 int vk_driver_expect_ways(const struct vk_class *class, const struct vk_driver_exception *except);
+/* The same for the shaders of matrix cores. */
+int vk_driver_expect_matrices(const struct vk_class *class);
 
 #endif

@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "vk/vk_device.h"
 #include "vk/vk_lower.h"
+#include "vk/vk_matrix_check.h"
 #include "vk/vk_rec.h"
 #include "vk/vk_transfer.h"
 
@@ -42,10 +43,22 @@ static enum vgg_status backend_open(struct vgg_backend **out, const struct vgg_b
 {
     struct vk *vk;
     *out = NULL;
-    enum vgg_status status = vk_device_open(&vk, options->device);
+    enum vgg_status status = vk_device_open(&vk, options->device, options->precision == VGG_PRECISION_FP16);
     if (status != VGG_OK) return status;
     vk->base.vtable = &vk_backend_vtable;
-    vk->direct = options->conv == VGG_CONV_DIRECT;
+    if (options->conv == VGG_CONV_DIRECT) vk->direct = true;
+    if (vk->matrix) status = vk_matrix_check(vk);
+    if (status != VGG_OK) {
+        vk_device_close(vk);
+        return status;
+    }
+    if (vk->half && vk->matrix) {
+        vgg_log(VGG_LOG_INFO, "%s: fp16 on matrix cores", vk->gpu.properties.deviceName);
+    } else if (vk->half) {
+        vgg_log(VGG_LOG_INFO,
+                "%s: fp16 without matrix cores: operands are rounded, arithmetic is fp32, slower than fp32",
+                vk->gpu.properties.deviceName);
+    }
     *out = &vk->base;
     return VGG_OK;
 }

@@ -37,7 +37,10 @@ struct vk {
     VkQueue queue;
     VkCommandPool pool;
     bool lost;
-    bool direct; /* no convolution by Winograd's algorithm */
+    bool direct;      /* no convolution by Winograd's algorithm */
+    bool half;        /* the operands of convolutions and dense layers are rounded to fp16; sums stay fp32 */
+    bool matrix;      /* and matrix cores take them, where a shader of shaders/matrix suits */
+    bool matrix_bits; /* they are rounded by the bits there: the driver's own conversion does otherwise */
 
     /* One timeline counts submissions: ticket t is done when the semaphore has reached t. */
     VkSemaphore timeline;

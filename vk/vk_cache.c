@@ -54,26 +54,26 @@ static void describe(struct header *header, const struct vk *vk, const void *dat
     header->digest = digest(0xcbf29ce484222325u, data, size);
 }
 
-/* The file of this device, its folder created; false without a place for it. */
-static bool cache_path(char *path, size_t size, const struct vk *vk)
+/* The file of this device, `what` ends its name, its folder created; false without a place for it. */
+static bool cache_path(char *path, size_t size, const struct vk *vk, const char *what)
 {
     char folder[3072];
     if (!vgg_os_cache_folder(folder, sizeof folder - sizeof "/vgg16") || !vgg_os_make_folder(folder)) return false;
     memcpy(folder + strlen(folder), "/vgg16", sizeof "/vgg16");
     if (!vgg_os_make_folder(folder)) return false;
     const VkPhysicalDeviceProperties *p = &vk->gpu.properties;
-    int length =
-        snprintf(path, size, "%s/vulkan-%08x-%08x-%d.bin", folder, p->vendorID, p->deviceID, (int)vk->gpu.driver_id);
+    int length = snprintf(path, size, "%s/vulkan-%08x-%08x-%d%s.bin", folder, p->vendorID, p->deviceID,
+                          (int)vk->gpu.driver_id, what);
     return length > 0 && (size_t)length < size;
 }
 
-void vk_cache_load(const struct vk *vk, void **data, size_t *size)
+static void load(const struct vk *vk, const char *what, void **data, size_t *size)
 {
     char path[4096];
     struct header header, expected;
     *data = NULL;
     *size = 0;
-    if (!cache_path(path, sizeof path, vk)) return;
+    if (!cache_path(path, sizeof path, vk, what)) return;
     FILE *file = fopen(path, "rb");
     if (!file) return;
     void *content = NULL;
@@ -94,13 +94,13 @@ void vk_cache_load(const struct vk *vk, void **data, size_t *size)
     *size = (size_t)header.size;
 }
 
-void vk_cache_save(const struct vk *vk, const void *data, size_t size)
+static void save(const struct vk *vk, const char *what, const void *data, size_t size)
 {
     char path[4096];
     struct header header;
     struct vgg_file *file = NULL;
     enum vgg_status status;
-    if (size > CACHE_MAX || !cache_path(path, sizeof path, vk)) return;
+    if (size > CACHE_MAX || !cache_path(path, sizeof path, vk, what)) return;
     describe(&header, vk, data, size);
     enum vgg_log_level before = vgg_log_failures(VGG_LOG_DEBUG); /* without the file all works as well */
     CHECK(vgg_file_create(&file, path));
@@ -112,5 +112,31 @@ fail:
     vgg_file_abort(file);
     vgg_log_failures(before);
     if (status != VGG_OK)
-        vgg_log(VGG_LOG_DEBUG, "%s: cannot be written; shaders are compiled again at the next start", path);
+        vgg_log(VGG_LOG_DEBUG, "%s: cannot be written; its work is done again at the next start", path);
+}
+
+void vk_cache_load(const struct vk *vk, void **data, size_t *size)
+{
+    load(vk, "", data, size);
+}
+
+void vk_cache_save(const struct vk *vk, const void *data, size_t size)
+{
+    save(vk, "", data, size);
+}
+
+char vk_cache_verdict(const struct vk *vk)
+{
+    void *data;
+    size_t size;
+    load(vk, "-matrix", &data, &size);
+    char verdict = 0;
+    if (size == 1) memcpy(&verdict, data, 1);
+    free(data);
+    return verdict;
+}
+
+void vk_cache_keep_verdict(const struct vk *vk, char verdict)
+{
+    save(vk, "-matrix", &verdict, 1);
 }

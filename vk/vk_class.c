@@ -1,17 +1,21 @@
 #include "vk/vk_class.h"
 
-enum { WAYS = 3 };
+enum { WAYS = 4 };
 
-/* Those of shaders/cpu go to classes with lanes alone; the first that suits and that the driver takes. */
+/* Those of shaders/cpu go to classes with lanes alone, those of shaders/matrix to devices that compute in fp16 on
+ * matrix cores (vk_tile_next); the first that suits and that the driver takes. */
 static const struct vk_way ways[VK_TASK_COUNT][WAYS] = {
-    [VK_TASK_CONV] = { { .shader = "cpu/conv_texel", .tiling = VK_TILING_TEXEL, .texels = true, .multiple = 8 },
+    [VK_TASK_CONV] = { { .shader = "matrix/conv", .tiling = VK_TILING_MATRIX, .multiple = 32 },
+                       { .shader = "cpu/conv_texel", .tiling = VK_TILING_TEXEL, .texels = true, .multiple = 8 },
                        { .shader = "cpu/conv_lane", .tiling = VK_TILING_LANE },
                        { .shader = "conv", .tiling = VK_TILING_SHARED } },
     [VK_TASK_CONV_SUM] = { { .shader = "conv_sum" } },
-    [VK_TASK_WGRAD] = { { .shader = "cpu/wgrad_texel", .tiling = VK_TILING_TEXEL, .texels = true, .multiple = 8 },
+    [VK_TASK_WGRAD] = { { .shader = "matrix/wgrad", .tiling = VK_TILING_MATRIX, .multiple = 4 },
+                        { .shader = "cpu/wgrad_texel", .tiling = VK_TILING_TEXEL, .texels = true, .multiple = 8 },
                         { .shader = "cpu/wgrad_lane", .tiling = VK_TILING_LANE },
                         { .shader = "wgrad", .tiling = VK_TILING_SHARED } },
-    [VK_TASK_DENSE] = { { .shader = "cpu/dense_texel", .tiling = VK_TILING_TEXEL, .texels = true, .multiple = 8 },
+    [VK_TASK_DENSE] = { { .shader = "matrix/dense", .tiling = VK_TILING_MATRIX, .multiple = 4 },
+                        { .shader = "cpu/dense_texel", .tiling = VK_TILING_TEXEL, .texels = true, .multiple = 8 },
                         { .shader = "gemm", .tiling = VK_TILING_SHARED } },
     [VK_TASK_WINO_WEIGHT] = { { .shader = "cpu/wino_weight_texel", .texels = true }, { .shader = "wino_weight" } },
     [VK_TASK_WINO_INPUT] = { { .shader = "cpu/wino_input_texel", .texels = true }, { .shader = "wino_input" } },

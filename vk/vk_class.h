@@ -35,6 +35,7 @@ enum vk_task {
 enum vk_tiling {
     VK_TILING_FLAT,   /* common/flat.glsl, row.glsl: each takes items, or a workgroup a row */
     VK_TILING_SHARED, /* common/tile.glsl: a workgroup a tile of those below, in shared memory */
+    VK_TILING_MATRIX, /* common/matrix.glsl: the same on matrix cores (vk_matrix.c) */
     VK_TILING_LANE,   /* cpu/lane.glsl: a subgroup a tile, any number of channels */
     VK_TILING_TEXEL,  /* cpu/texel.glsl: the same with texels, channels in eights */
 };

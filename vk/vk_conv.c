@@ -123,8 +123,9 @@ static enum vgg_status choose_shader(struct vk *vk, const struct vk_conv *conv, 
     const struct vk_way *way = NULL;
     while (status == VGG_ERR_UNSUPPORTED && (way = vk_tile_next(vk, VK_TASK_CONV, (size_t)conv->x->c | co, way))) {
         *making = (struct making) { .parts = 1 };
-        status = way->tiling == VK_TILING_SHARED ? choose_tile(vk, conv, way, variant, making)
-                                                 : vk_cpu_block(vk, &variant, way, pixels, co, &making->block);
+        bool tile = way->tiling == VK_TILING_SHARED || way->tiling == VK_TILING_MATRIX;
+        status = tile ? choose_tile(vk, conv, way, variant, making)
+                      : vk_cpu_block(vk, &variant, way, pixels, co, &making->block);
     }
     return status;
 }
@@ -142,7 +143,8 @@ static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struc
     struct vk_push_conv push = vk_conv_push(conv, part);
     int divide = conv->pool ? 2 : 1;
     size_t rows = vk_conv_rows(conv, part->images, part->rows), co = (size_t)conv->co, k = 9 * (size_t)x->c;
-    size_t per_part = ((k + making->parts - 1) / making->parts + 15) / 16 * 16;
+    size_t step = block->bk ? block->bk : 16, per_part = (k + making->parts - 1) / making->parts;
+    per_part = (per_part + step - 1) / step * step;
     push.per_part = (int)per_part;
     push.parts = (int)((k + per_part - 1) / per_part);
     push.part_size = (uint32_t)(rows * co);

@@ -28,11 +28,11 @@ static enum vgg_status choose_shader(struct vk *vk, const struct gemm *g, struct
                                     [VK_SPEC_EVEN] = g->k % 16 == 0 && g->per_part % 16 == 0 } };
     const struct vk_way *way = NULL;
     while (status == VGG_ERR_UNSUPPORTED && (way = vk_tile_next(vk, VK_TASK_DENSE, channels, way))) {
-        status = way->tiling == VK_TILING_SHARED
-                     ? vk_tile_block(vk, &variant, way, vk_tile_choose(vk, g->m, g->n), block)
-                     : vk_cpu_block(vk, &variant, way, g->m, g->n, block);
+        bool tile = way->tiling == VK_TILING_SHARED || way->tiling == VK_TILING_MATRIX;
+        status = tile ? vk_tile_block(vk, &variant, way, vk_tile_choose(vk, g->m, g->n), block)
+                      : vk_cpu_block(vk, &variant, way, g->m, g->n, block);
         bool fits = g->m <= block->bm * vk->limits.groups;
-        if (!fits && way->tiling != VK_TILING_SHARED) status = VGG_ERR_UNSUPPORTED;
+        if (!fits && !tile) status = VGG_ERR_UNSUPPORTED;
     }
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "vk/vk_matrix.h"
 #include "vk/vk_mem.h"
 #include "vk/vk_pipe.h"
 #include "vk/vk_rec.h"
@@ -66,13 +67,17 @@ static enum vgg_status create_device(struct vk *vk)
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES, .timelineSemaphore = VK_TRUE
     };
     const VkPhysicalDeviceFeatures features = { .shaderInt64 = vk->gpu.class->lanes };
-    const char *portability = "VK_KHR_portability_subset";
+    struct vk_matrix_features matrix;
+    const char *extension[1 + VK_MATRIX_EXTENSIONS] = { "VK_KHR_portability_subset" };
+    uint32_t extensions = vk->gpu.portability_subset ? 1 : 0;
+    for (int i = 0; i < VK_MATRIX_EXTENSIONS && vk->matrix; i++)
+        extension[extensions++] = vk_matrix_extensions[i];
     VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-                                .pNext = &timeline,
+                                .pNext = vk->matrix ? vk_matrix_need(&matrix, &timeline) : &timeline,
                                 .queueCreateInfoCount = 1,
                                 .pQueueCreateInfos = &queue,
-                                .enabledExtensionCount = vk->gpu.portability_subset ? 1 : 0,
-                                .ppEnabledExtensionNames = &portability,
+                                .enabledExtensionCount = extensions,
+                                .ppEnabledExtensionNames = extension,
                                 .pEnabledFeatures = &features };
     VkResult result = vk->lib.fn.CreateDevice(vk->gpu.physical, &info, NULL, &vk->device);
     if (result != VK_SUCCESS) {
@@ -113,7 +118,7 @@ static enum vgg_status choose_gpu(struct vk *vk, int index)
     return status;
 }
 
-enum vgg_status vk_device_open(struct vk **out, int index)
+enum vgg_status vk_device_open(struct vk **out, int index, bool half)
 {
     enum vgg_status status;
     *out = NULL;
@@ -121,6 +126,8 @@ enum vgg_status vk_device_open(struct vk **out, int index)
     if (!vk) return vgg_fail_memory("the Vulkan device", sizeof *vk);
     vk_lib_open(&vk->lib);
     CHECK(choose_gpu(vk, index));
+    vk->half = vk->direct = half; /* Winograd's products are others than those of the rounded operands */
+    vk->matrix = half && vk->gpu.matrix.m;
     read_limits(vk);
     CHECK(create_device(vk));
     CHECK(create_objects(vk));

@@ -4,7 +4,7 @@
 
 #include "vk/vk_base.h"
 
-enum vgg_status vk_device_open(struct vk **out, int index);
+enum vgg_status vk_device_open(struct vk **out, int index, bool half);
 void vk_device_close(struct vk *vk); /* waits for work under way */
 
 #endif

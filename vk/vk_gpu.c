@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/op/op.h"
+#include "vk/vk_matrix.h"
 
 static uint64_t largest_heap(const struct vk_gpu *gpu)
 {
@@ -149,6 +150,7 @@ static bool read_gpu(const struct vk_lib *lib, struct vk_gpu *gpu, VkPhysicalDev
     gpu->smallest_subgroup = gpu->subgroup;
     if (has.subgroup_sizes) read_smallest_subgroup(lib, gpu);
     read_memory(lib, gpu, has.budget);
+    vk_matrix_read(lib, gpu);
     return choose_family(lib, gpu) && gpu->properties.limits.maxPerStageDescriptorStorageBuffers >= 4;
 }
 
@@ -242,6 +244,10 @@ void vk_gpu_info(struct vgg_device_info *info, const struct vk_gpu *gpu)
              "%llu MiB an allocation, %u MiB a binding, %u KiB shared memory, %u threads a workgroup, subgroups of %u",
              (unsigned long long)(gpu->max_allocation >> 20), limits->maxStorageBufferRange >> 20,
              limits->maxComputeSharedMemorySize >> 10, limits->maxComputeWorkGroupInvocations, gpu->subgroup);
+    size_t used = strlen(info->limits);
+    const struct vk_matrix_shape *f = &gpu->matrix;
+    if (f->m)
+        snprintf(info->limits + used, sizeof info->limits - used, ", fp16 matrices of %dx%dx%d", f->m, f->n, f->k);
     info->allocation = gpu->max_allocation;
     uint64_t reserve = reserve_of(gpu);
     info->memory = gpu->budget > 2 * reserve ? gpu->budget - reserve : gpu->budget / 2;

@@ -4,6 +4,12 @@
 
 #include "vk/vk_class.h"
 
+/* Fragments m x k and k x n of fp16, sums m x n of fp32, in subgroups of so many threads; 0: no matrix cores. */
+struct vk_matrix_shape {
+    int m, n, k;
+    uint32_t subgroup;
+};
+
 struct vk_gpu {
     VkPhysicalDevice physical;
     const struct vk_class *class;
@@ -19,6 +25,7 @@ struct vk_gpu {
     uint32_t family;            /* of the queue that computes */
     uint32_t timestamp_bits;    /* 0: that queue has no timestamps */
     bool portability_subset;    /* must then be enabled */
+    struct vk_matrix_shape matrix;
 };
 
 /* Lists the devices that can run this backend (Vulkan 1.2, a compute queue, four storage buffers): discrete first, then

@@ -114,6 +114,11 @@ static VkResult create_pipeline(struct vk *vk, const struct vk_variant *variant,
     *out = NULL;
     VkResult result = vk->lib.fn.CreateShaderModule(vk->device, &code, NULL, &module);
     if (result != VK_SUCCESS) return result;
+    uint32_t subgroup = variant->spec[VK_SPEC_SUBGROUP]; /* that a shader counts on */
+    VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
+        .requiredSubgroupSize = subgroup
+    };
     VkComputePipelineCreateInfo info = { .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
                                          .stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
                                                     .stage = VK_SHADER_STAGE_COMPUTE_BIT,
@@ -121,6 +126,10 @@ static VkResult create_pipeline(struct vk *vk, const struct vk_variant *variant,
                                                     .pName = "main",
                                                     .pSpecializationInfo = &spec },
                                          .layout = vk->layout };
+    if (subgroup) {
+        info.stage.pNext = &size;
+        info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+    }
     result = vk->lib.fn.CreateComputePipelines(vk->device, vk->cache, 1, &info, NULL, out);
     if (result != VK_SUCCESS) *out = NULL;
     vk->lib.fn.DestroyShaderModule(vk->device, module, NULL);

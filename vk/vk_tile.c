@@ -1,6 +1,7 @@
 #include "vk/vk_tile.h"
 
 #include "core/base/log.h"
+#include "vk/vk_matrix.h"
 
 static size_t shared_size(const struct vk_tile *t)
 {
@@ -78,22 +79,31 @@ struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *p)
     return best;
 }
 
+static bool takes(const struct vk *vk, enum vk_tiling tiling)
+{
+    bool lanes = tiling == VK_TILING_LANE || tiling == VK_TILING_TEXEL;
+    if (tiling == VK_TILING_MATRIX) return vk->matrix;
+    return !lanes || (vk->limits.tile < 0 && !vk->half);
+}
+
 const struct vk_way *vk_tile_next(const struct vk *vk, enum vk_task task, size_t channels, const struct vk_way *last)
 {
     const struct vk_way *way = last;
     do {
         way = vk_class_next(vk->gpu.class, task, channels, way);
-    } while (way && vk->limits.tile >= 0 && (way->tiling == VK_TILING_LANE || way->tiling == VK_TILING_TEXEL));
+    } while (way && !takes(vk, way->tiling));
     return way;
 }
 
 enum vgg_status vk_tile_block(struct vk *vk, struct vk_variant *variant, const struct vk_way *way, int index,
                               struct vk_block *block)
 {
+    if (way->tiling == VK_TILING_MATRIX) return vk_matrix_block(vk, variant, way, index, block);
     variant->shader = way->shader;
     for (int i = index;;) {
         const struct vk_tile *t = &vk_tiles[i];
         variant->spec[VK_SPEC_TILE] = (uint32_t)i;
+        variant->spec[VK_SPEC_HALF] = vk->half;
         *block = (struct vk_block) { .way = way, .bm = (size_t)t->bm, .bn = (size_t)t->bn };
         enum vgg_status status = VGG_ERR_UNSUPPORTED;
         if (vk_tile_fits(vk, i)) status = vk_pipe_get(vk, variant, &block->pipeline);

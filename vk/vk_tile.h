@@ -29,7 +29,8 @@ struct vk_product {
  * only, so that sums do not change from run to run. */
 struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *product);
 
-/* The way of a task to try after `last`: vk_class_next, without shaders/cpu's tilings where a tile is forced. */
+/* The way of a task to try after `last`: vk_class_next, without shaders/cpu's tilings where a tile is forced or
+ * operands are rounded to fp16, and without matrix cores where they are not used. */
 const struct vk_way *vk_tile_next(const struct vk *vk, enum vk_task task, size_t channels, const struct vk_way *last);
 
 /* What a workgroup of a shader makes: bm rows of bn columns. */
@@ -37,10 +38,11 @@ struct vk_block {
     const struct vk_way *way;
     VkPipeline pipeline;
     size_t bm, bn;
+    size_t bk; /* parts of a sum are multiples of it; 0: of 16 */
 };
 
-/* For ways of VK_TILING_SHARED: sets shader and tile of a variant and gets its pipeline, from tile `index` on to the
- * next smaller one whenever the driver refuses one. */
+/* For ways of VK_TILING_SHARED and _MATRIX: sets shader and tile of a variant and gets its pipeline, from tile `index`
+ * on to the next smaller one whenever the driver refuses one. */
 enum vgg_status vk_tile_block(struct vk *vk, struct vk_variant *variant, const struct vk_way *way, int index,
                               struct vk_block *block);
 

@@ -34,8 +34,8 @@ static enum vgg_status choose_shader(struct vk *vk, const struct vgg_op *op, int
     struct vk_variant variant = { NULL, { [VK_SPEC_A_VEC] = op->x.c % 4 == 0, [VK_SPEC_C_VEC] = op->dy.c % 4 == 0 } };
     const struct vk_way *way = NULL;
     while (status == VGG_ERR_UNSUPPORTED && (way = vk_tile_next(vk, VK_TASK_WGRAD, channels, way))) {
-        status = way->tiling == VK_TILING_SHARED ? vk_tile_block(vk, &variant, way, tile, block)
-                                                 : choose_cpu(vk, op, way, false, block);
+        bool tiles = way->tiling == VK_TILING_SHARED || way->tiling == VK_TILING_MATRIX;
+        status = tiles ? vk_tile_block(vk, &variant, way, tile, block) : choose_cpu(vk, op, way, false, block);
     }
     return status;
 }

@@ -40,6 +40,12 @@ void vgg_op_case_memory_finish(struct vgg_op_case_memory *memory);
 enum vgg_status vgg_op_case_run(struct vgg_backend *backend, const struct vgg_op_case *test,
                                 struct vgg_op_case_memory *memory, double *seconds);
 
+/* The same as precision fp16 has it: the factors of convolutions and dense layers, forward and backward, are rounded
+ * to fp16 before `backend` (of fp32) gets them: to nearest even, clamped to +-65504 where finite. In `memory` they stay
+ * as they were. */
+enum vgg_status vgg_op_case_run_half(struct vgg_backend *backend, const struct vgg_op_case *test,
+                                     struct vgg_op_case_memory *memory);
+
 struct vgg_op_case_error {
     const char *what; /* the view that is worst, or "bytes outside of the outputs" */
     /* error: |got - expected| over the larger of |expected| and a share of the view's largest |expected| that the kind

@@ -113,15 +113,18 @@ enum vgg_status vgg_selftest(const struct vgg_engine_options *options, vgg_selft
     struct vgg_backend *reference = NULL;
     struct tally tally = { 0 };
     if (!options) options = &any;
+    bool half = options->precision && strcmp(options->precision, "fp16") == 0; /* which plain C does not compute in */
     CHECK(subjects_open(&subjects, options));
-    CHECK(vgg_backend_open(&reference, &(struct vgg_engine_options) {
-                                           .backend = "cpu", .isa = "scalar", .precision = options->precision }));
+    CHECK(vgg_backend_open(&reference,
+                           &(struct vgg_engine_options) {
+                               .backend = "cpu", .isa = "scalar", .precision = half ? "fp32" : options->precision }));
     CHECK(vgg_op_case_list_init(&list));
     tally.total = list.count * subjects.count;
     for (size_t i = 0; i < list.count; i++) {
         const struct vgg_op_case *test = &list.item[i];
         CHECK(vgg_op_case_memory_init(&expected, test));
-        CHECK(vgg_op_case_run(reference, test, &expected, NULL));
+        CHECK(half ? vgg_op_case_run_half(reference, test, &expected)
+                   : vgg_op_case_run(reference, test, &expected, NULL));
         for (size_t j = 0; j < subjects.count; j++)
             CHECK(try(&subjects.item[j], test, &expected, fn, user, &tally));
         vgg_op_case_memory_finish(&expected);

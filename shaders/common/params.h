@@ -53,7 +53,17 @@ typedef uint32_t uint;
 #define VK_SPEC_SMOOTH 29
 #define VK_SPEC_STAGE 30
 #define VK_SPEC_EVEN 31
-#define VK_SPEC_COUNT 32
+#define VK_SPEC_HALF 32
+#define VK_SPEC_SUBGROUP 33
+#define VK_SPEC_FRAGMENT_A 34
+#define VK_SPEC_FRAGMENT_B 35
+#define VK_SPEC_FRAGMENT_C 36
+#define VK_SPEC_FRAGMENT_N 37
+#define VK_SPEC_THREADS 38
+#define VK_SPEC_BM 39
+#define VK_SPEC_BN 40
+#define VK_SPEC_BK 41
+#define VK_SPEC_COUNT 42
 
 /* Tiles of tile.glsl, from large to small; a thin one for matrices of few rows last. `threads` threads make bm x bn
  * elements, tm x tn each, in steps of bk terms. Registers: 8x8 takes about 96 to 120 of a GPU's vector registers, 8x4

@@ -1,5 +1,9 @@
 /* tile.glsl: the product of a BM x BK and a BK x BN tile in shared memory, accumulated in registers: TM x TN elements a
- * thread. TILE is the number of the module's tile. What stands in the tiles is the including shader's business. */
+ * thread. TILE is the number of the module's tile. What stands in the tiles is the including shader's business, which passes
+ * it through operand(). */
+#include "common/half.glsl"
+
+layout(constant_id = VK_SPEC_HALF) const bool HALF = false; /* operands are rounded to fp16 */
 
 const int THREADS = vk_tiles[TILE].threads; /* (BM / TM) * (BN / TN) */
 const int BM = vk_tiles[TILE].bm, BN = vk_tiles[TILE].bn, BK = vk_tiles[TILE].bk;
@@ -48,13 +52,21 @@ void tile_multiply()
     }
 }
 
+/* As the product takes it. */
+vec4 operand(vec4 v)
+{
+    return HALF ? half_round(v) : v;
+}
+
 /* Puts four elements along k of row (or column) `at` into a tile. */
 void tile_a_put_k(int at, int k, vec4 v)
 {
+    v = operand(v);
     [[unroll]] for (int s = 0; s < 4; s++) tile_a[(k + s) * A_STRIDE + at / 4][at % 4] = v[s];
 }
 
 void tile_b_put_k(int at, int k, vec4 v)
 {
+    v = operand(v);
     [[unroll]] for (int s = 0; s < 4; s++) tile_b[(k + s) * B_STRIDE + at / 4][at % 4] = v[s];
 }

@@ -177,7 +177,7 @@ class Usage(Program):
             ("arch", "vgg12", "one of vgg11, vgg13, vgg16, vgg19"),
             ("backend", "cuda", "one of auto, cpu, vulkan"),
             ("isa", "sse2", "one of auto, scalar, avx2, avx512, neon"),
-            ("precision", "fp16", "one of fp32, bf16"),
+            ("precision", "fp8", "one of fp32, bf16, fp16"),
         ):
             for value in wrong.split():
                 self.usage(re.escape(f"--{name} {value}: must be {rule}"), "train", "d", f"--{name}={value}")
