@@ -88,7 +88,7 @@ cpu_loop_fn cpu_pool2_run, cpu_pool2_bwd_run, cpu_avgpool_run, cpu_avgpool_bwd_r
     cpu_gmaxpool_bwd_run;
 cpu_loop_fn cpu_zero_run, cpu_add_run, cpu_dropout_run, cpu_dropout_bwd_run, cpu_softmax_run, cpu_sigmoid_run,
     cpu_softmax_xent_run, cpu_sigmoid_xent_run;
-cpu_loop_fn cpu_update_run, cpu_fma_run;
+cpu_loop_fn cpu_unscale_run, cpu_update_run, cpu_fma_run;
 /* Sums of squares in double, piece by piece: one fixed order for any number of threads. Fails for want of memory. */
 cpu_op_fn cpu_clip_run;
 

@@ -17,6 +17,7 @@ static cpu_loop_fn *const loops[VGG_OP_KIND_COUNT] = {
     [VGG_OP_SOFTMAX_XENT] = cpu_softmax_xent_run,
     [VGG_OP_SIGMOID_XENT] = cpu_sigmoid_xent_run,
     [VGG_OP_FMA] = cpu_fma_run,
+    [VGG_OP_UNSCALE] = cpu_unscale_run,
     [VGG_OP_SGD] = cpu_update_run,
     [VGG_OP_RMSPROP] = cpu_update_run,
     [VGG_OP_ADAM] = cpu_update_run,

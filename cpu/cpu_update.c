@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "cpu/cpu.h"
 
@@ -7,7 +8,7 @@ enum { PIECE = 16384 };
 static struct cpu_update constants_of(const struct vgg_op *op, const struct vgg_step *step)
 {
     const struct vgg_hyper *h = &op->hyper;
-    double t = (double)step->step + 1;
+    double t = (double)(step->step - step->skipped) + 1;
     return (struct cpu_update) { .learning_rate = h->rate != 0.0f ? step->learning_rate * h->rate : step->learning_rate,
                                  .momentum = h->momentum,
                                  .rho = h->rho,
@@ -54,6 +55,30 @@ enum vgg_status cpu_clip_run(struct cpu *cpu, const struct vgg_op *op, const str
     for (size_t i = 0; i < count; i++)
         a->dw[i] *= factor;
     return VGG_OK;
+}
+
+/* Multiplies n values; was any of them not finite? By its bits: the compiler takes many at once. */
+static uint32_t unscale(float *g, size_t n, float factor)
+{
+    const uint32_t exponent = 0x7F800000u;
+    uint32_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &g[i], sizeof bits);
+        found |= (bits & exponent) == exponent;
+        g[i] *= factor;
+    }
+    return found;
+}
+
+void cpu_unscale_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a, const struct vgg_step *step)
+{
+    size_t count = vgg_view_count(&op->dw);
+    uint32_t found = 0;
+#pragma omp parallel for num_threads(cpu->threads) schedule(static) reduction(| : found)
+    for (size_t i = 0; i < count; i += PIECE)
+        found |= unscale(a->dw + i, count - i < PIECE ? count - i : PIECE, step->unscale);
+    *a->y = found ? 1.0f : 0.0f;
 }
 
 void cpu_update_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a, const struct vgg_step *step)

@@ -33,6 +33,7 @@ static const struct vk_way ways[VK_TASK_COUNT][WAYS] = {
                          { .shader = "colsum", .items = 1 } },
     [VK_TASK_DROPOUT] = { { .shader = "dropout" } },
     [VK_TASK_CLIP] = { { .shader = "clip" } },
+    [VK_TASK_UNSCALE] = { { .shader = "unscale" } },
     [VK_TASK_UPDATE] = { { .shader = "cpu/update_texel", .texels = true, .multiple = 8, .items = 8 },
                          { .shader = "update", .items = 4 } },
     [VK_TASK_FMA] = { { .shader = "peak" } },

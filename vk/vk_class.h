@@ -24,6 +24,7 @@ enum vk_task {
     VK_TASK_COLSUM,
     VK_TASK_DROPOUT,
     VK_TASK_CLIP,
+    VK_TASK_UNSCALE,
     VK_TASK_UPDATE,
     VK_TASK_FMA,
     VK_TASK_SOFTMAX,

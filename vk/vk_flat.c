@@ -119,6 +119,26 @@ fail:
     return status;
 }
 
+/* The answer is 0 until a thread finds what makes it 1. */
+static enum vgg_status lower_unscale(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
+{
+    struct vk_variant variant = { 0 };
+    enum vgg_status status;
+    size_t count = vgg_view_count(&op->dw), part = flat_part(vk);
+    vk_ops_way(vk, VK_TASK_UNSCALE, 0, &variant);
+    CHECK(lower_zero(vk, rec, op));
+    for (size_t at = 0; at < count; at += part) {
+        size_t now = count - at < part ? count - at : part;
+        struct vk_push_unscale push = { .count = (uint32_t)now };
+        struct vk_call call = { .bind = { vk_ops_bind(rec, &op->dw, 4 * at, 4 * now, true),
+                                          vk_ops_bind(rec, &op->y, 0, 4, true) },
+                                .flops = 2.0 * (double)now };
+        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, now));
+    }
+fail:
+    return status;
+}
+
 static enum vgg_status lower_update(struct vk *vk, struct vk_rec *rec, const struct vgg_op *op)
 {
     const struct vgg_hyper *hyper = &op->hyper;
@@ -167,6 +187,7 @@ enum vgg_status vk_flat_lower(struct vk *vk, struct vk_rec *rec, const struct vg
     case VGG_OP_DROPOUT_BWD: return lower_dropout(vk, rec, op);
     case VGG_OP_FMA: return lower_fma(vk, rec, op);
     case VGG_OP_CLIP: return lower_clip(vk, rec, op);
+    case VGG_OP_UNSCALE: return lower_unscale(vk, rec, op);
     default: return lower_update(vk, rec, op);
     }
 }

@@ -37,6 +37,7 @@ enum vgg_status vk_ops_lower(struct vk *vk, struct vk_rec *rec, const struct vgg
     case VGG_OP_DROPOUT_BWD:
     case VGG_OP_FMA:
     case VGG_OP_CLIP:
+    case VGG_OP_UNSCALE:
     case VGG_OP_SGD:
     case VGG_OP_RMSPROP:
     case VGG_OP_ADAM:

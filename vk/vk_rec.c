@@ -119,8 +119,9 @@ static void write_params(struct vk_rec *rec, const struct vgg_step *step)
                               .step_high = (uint32_t)(step->step >> 32),
                               .first = step->first,
                               .loss_scale = step->loss_scale,
-                              .learning_rate = step->learning_rate };
-    double t = (double)step->step + 1;
+                              .learning_rate = step->learning_rate,
+                              .unscale = step->unscale };
+    double t = (double)(step->step - step->skipped) + 1;
     for (uint32_t i = 0; i < rec->slots; i++) {
         params.adam[i][0] = (float)(1 / (1 - pow(rec->beta[i][0], t)));
         params.adam[i][1] = (float)(1 / (1 - pow(rec->beta[i][1], t)));

@@ -112,10 +112,18 @@ static void bind(struct vgg_net *net, struct vgg_net_bound *bound)
     bound->update.op += plan->forward + plan->backward;
     bound->update.count = plan->update;
     bound->whole.count += plan->backward + plan->update;
-    bound->whole.key = vgg_backend_key(net->backend);
-    bound->update.key = vgg_backend_key(net->backend);
-    bound->fore.key = vgg_backend_key(net->backend);
-    bound->back.key = vgg_backend_key(net->backend);
+    if (net->spec.scaled && bound->training) {
+        bound->judge = bound->judged = bound->clear = list;
+        bound->update.op++, bound->update.count--;
+        bound->judge.op = bound->update.op - 1;
+        bound->judged.count += plan->backward + 1;
+        bound->clear.op = bound->update.op + bound->update.count - 1;
+        bound->judge.count = bound->clear.count = 1;
+    }
+    struct vgg_list *lists[] = { &bound->whole, &bound->update, &bound->fore, &bound->back,
+                                 &bound->judge, &bound->judged, &bound->clear };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        lists[i]->key = vgg_backend_key(net->backend);
     if (!net->spec.gradient) list.count += plan->backward;
     for (int k = 0; k < (bound->training ? net->sums : 1); k++) {
         bound->pass[k] = list;
@@ -172,6 +180,13 @@ static enum vgg_status download(struct vgg_net *net, const struct vgg_view *view
                            : VGG_OK;
 }
 
+/* What gradients are multiplied by; a step that makes none has no unscale. */
+static float loss_scale(const struct vgg_net *net, const struct vgg_step *step, int images)
+{
+    bool scaled = net->spec.scaled && step->unscale > 0;
+    return (scaled ? 1.0f / step->unscale : 1.0f) * (1.0f / (float)images);
+}
+
 /* Where `io` goes when its images at .. at + n - 1 are run. */
 struct part {
     struct vgg_net_bound *bound;
@@ -187,7 +202,7 @@ static enum vgg_status part_begin(struct part *part, struct vgg_net *net, const 
     part->n = io->n - at < most ? io->n - at : most;
     part->step = *step;
     part->step.first = (uint32_t)at;
-    part->step.loss_scale = 1.0f / (float)io->n;
+    part->step.loss_scale = loss_scale(net, step, io->n);
     CHECK(bound_for(&part->bound, net, part->n, training));
     const struct vgg_plan *plan = part->bound->plan;
     size_t input = vgg_view_count(&plan->input) / (size_t)part->n;
@@ -237,6 +252,17 @@ static enum vgg_status join(struct vgg_net *net, int *held, const struct vgg_ste
     return run_apart(net, &net->join[*held - 1], step);
 }
 
+/* The update of a scaled network whose gradients were judged. */
+static enum vgg_status decide(struct vgg_net *net, const struct vgg_net_bound *bound, const struct vgg_net_io *io,
+                              const struct vgg_step *step)
+{
+    float found = 0;
+    enum vgg_status status = download(net, &bound->plan->found, &found);
+    if (status != VGG_OK) return status;
+    if (io->skipped) *io->skipped = found != 0;
+    return run_apart(net, found != 0 ? &bound->clear : &bound->update, step);
+}
+
 /* The shards' gradients are the leaves of a balanced binary tree in their order: a sum waits in the lowest free place
  * until as many shards as are in it have been added up beside it. */
 enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step)
@@ -250,16 +276,22 @@ enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, 
     for (int at = 0; at < io->n; at += part.n) {
         CHECK(part_begin(&part, net, io, step, at, net->shard, true));
         bool alone = part.n == io->n;
-        CHECK(vgg_net_times_run(&part.bound->times, alone ? &part.bound->whole : &part.bound->pass[held], &part.step));
+        const struct vgg_list *all = net->spec.scaled ? &part.bound->judged : &part.bound->whole;
+        CHECK(vgg_net_times_run(&part.bound->times, alone ? all : &part.bound->pass[held], &part.step));
         CHECK(part_end(&part, net, io));
-        if (alone) return VGG_OK;
+        if (alone) return net->spec.scaled ? decide(net, part.bound, io, step) : VGG_OK;
         held++, shards++;
         for (int added = shards; added % 2 == 0; added /= 2)
             CHECK(join(net, &held, step));
     }
     while (held > 1)
         CHECK(join(net, &held, step));
-    CHECK(run_apart(net, &part.bound->update, step));
+    if (net->spec.scaled) {
+        CHECK(run_apart(net, &part.bound->judge, step));
+        CHECK(decide(net, part.bound, io, step));
+    } else {
+        CHECK(run_apart(net, &part.bound->update, step));
+    }
     if (++net->batches == 2) /* the first met cold caches */
         vgg_log(VGG_LOG_INFO, "%d shards of %d images: adding their gradients and the update took %.2f ms", shards,
                 net->shard, 1e3 * net->seconds_apart);
@@ -296,7 +328,7 @@ enum vgg_status vgg_net_run(struct vgg_net *net, enum vgg_net_stretch stretch, c
     struct vgg_step scaled = *step;
     uint64_t ticket;
     scaled.first = 0;
-    scaled.loss_scale = 1.0f / (float)net->spec.batch;
+    scaled.loss_scale = loss_scale(net, step, net->spec.batch);
     CHECK(bound_whole(&bound, net));
     const struct vgg_list *list[] = { &bound->fore, &bound->back, &bound->pass[0], &bound->whole };
     CHECK(vgg_backend_submit(net->backend, list[stretch], &scaled, seconds, &ticket));

@@ -36,12 +36,14 @@ struct vgg_net_io {
     const float *w; /* n weights; NULL: ones */
     float *y;       /* n outputs; may be NULL when loss is wanted only */
     float *loss;    /* n losses; NULL without loss */
+    bool *skipped;  /* NULL, or set where spec.scaled: were gradients not finite, so that nothing was updated? */
 };
 
 /* Forward, nothing random, nothing changed. */
 enum vgg_status vgg_net_forward(struct vgg_net *net, const struct vgg_net_io *io);
-/* Forward, backward, update with step->step, seed and learning_rate (first and loss_scale are set here); at most as
- * many images as the network was made for. */
+/* Forward, backward, update with step->step, skipped, seed and learning_rate, with spec.scaled also unscale (first and
+ * loss_scale are set here); at most as many images as the network was made for. With spec.scaled the host reads what
+ * VGG_OP_UNSCALE found and then submits the update, or clears the gradients alone. */
 enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step);
 
 /* ---- for those who measure: parts of a batch of spec->batch images, run at once, whatever the shard ---- */

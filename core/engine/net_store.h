@@ -14,12 +14,13 @@ enum { VGG_NET_SUMS = 18 };
 
 /* A plan for n images and its lists: `pass` without the update, one for each place that its gradients may go to;
  * `whole` with the update, `update` alone, `fore` and `back` the two stretches of a pass; where spec.gradient asks for
- * one, pass[0] is the forward stretch. */
+ * one, pass[0] is the forward stretch. With spec.scaled `judge` is VGG_OP_UNSCALE, `judged` a pass and that, `update`
+ * what comes after it, and `clear` its end, which clears the gradients. */
 struct vgg_net_bound {
     int n;
     bool training;
     struct vgg_plan *plan;
-    struct vgg_list pass[VGG_NET_SUMS], whole, update, fore, back;
+    struct vgg_list pass[VGG_NET_SUMS], whole, update, fore, back, judge, judged, clear;
     struct vgg_net_times times;
 };
 

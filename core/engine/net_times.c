@@ -61,7 +61,9 @@ static void tell(const struct vgg_net_times *times)
             times->runs == 1 ? "the first" : "a", input->n, input->h, input->w, input->c);
     for (int i = 0; i < times->arch->count; i++)
         if (total(&layer[i]) > 0) tell_layer(times->arch->layer[i].name, &layer[i]);
-    if (all.seconds[UPDATE] > 0) vgg_log(VGG_LOG_INFO, "  %-24s %9.2f ms", "update", 1e3 * all.seconds[UPDATE]);
+    bool whole = times->count == plan->forward + plan->backward + plan->update;
+    if (all.seconds[UPDATE] > 0)
+        vgg_log(VGG_LOG_INFO, "  %-24s %9.2f ms", whole ? "update" : "unscaling", 1e3 * all.seconds[UPDATE]);
 }
 
 void vgg_net_times_init(struct vgg_net_times *times, struct vgg_backend *backend, const struct vgg_arch *arch,

@@ -205,6 +205,12 @@ static const char *check_clip(const struct vgg_op *op)
     return is(&op->dw, 1, 1, 1, op->dw.c) ? NULL : "dw must be flat";
 }
 
+static const char *check_unscale(const struct vgg_op *op)
+{
+    if (!is(&op->y, 1, 1, 1, 1)) return "y must be one value";
+    return is(&op->dw, 1, 1, 1, op->dw.c) ? NULL : "dw must be flat";
+}
+
 static const char *check_fma(const struct vgg_op *op)
 {
     return op->rounds < 1 ? "rounds must be 1 or more" : check_map(op);
@@ -309,6 +315,7 @@ static const struct row rows[] = {
                               .optional = SW | DX, .flops = { 1, Y, 0 } },
     [VGG_OP_FMA] = { "FMA", check_fma, .reads = X, .writes = Y, .flops = { 2, X, 0 } },
     [VGG_OP_CLIP] = { "CLIP", check_clip, .updates = DW, .flops = { 3, DW, 0 } },
+    [VGG_OP_UNSCALE] = { "UNSCALE", check_unscale, .writes = Y, .updates = DW, .flops = { 2, DW, 0 } },
     [VGG_OP_SGD] = { "SGD", check_update, .reads = DW, .updates = W | M, .optional = M, .flops = { 8, W, 0 } },
     [VGG_OP_RMSPROP] = { "RMSPROP", check_update, .reads = DW, .updates = W | V, .flops = { 8, W, 0 } },
     [VGG_OP_ADAM] = { "ADAM", check_update, .reads = DW, .updates = W | M | V, .flops = { 8, W, 0 } },

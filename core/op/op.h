@@ -65,6 +65,9 @@ enum vgg_op_kind {
     /* dw *= min(1, limit / (norm + 1e-6)), norm the root of the sum of the squares of dw, a flat range; NaN everywhere
      * when the norm is not finite. Source: torch.nn.utils.clip_grad_norm_ (PyTorch 1.13) */
     VGG_OP_CLIP,
+    /* dw *= step.unscale, a flat range; y (1 1 1 1) = 1 where any value of dw was not finite, else 0. Source:
+     * torch.cuda.amp.GradScaler.unscale_ (PyTorch 1.13, AmpKernels.cu) */
+    VGG_OP_UNSCALE,
     VGG_OP_SGD, /* the four updates: w, dw flat ranges of one count; m, v: moments where needed, flat, same count */
     VGG_OP_RMSPROP,
     VGG_OP_ADAM,
@@ -74,7 +77,7 @@ enum vgg_op_kind {
 
 enum vgg_op_flag { VGG_OP_RELU = 1, VGG_OP_POOL = 2, VGG_OP_NESTEROV = 4 };
 
-/* Constants of an update. t = step.step + 1, lr = step.learning_rate times rate.
+/* Constants of an update. t = step.step - step.skipped + 1, lr = step.learning_rate times rate.
  *   sgd      g = dw + wd w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m)   (m absent: momentum is 0)
  *   rmsprop  g = dw + wd w; v = rho v + (1 - rho) g^2; w -= lr g / (sqrt(v) + eps)
  *   adam     g = dw + wd w; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= lr m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps)
@@ -118,9 +121,11 @@ enum vgg_op_role { VGG_OP_ABSENT, VGG_OP_READS, VGG_OP_WRITES, VGG_OP_UPDATES };
 
 /* What changes from submission to submission while the list stays. */
 struct vgg_step {
-    uint64_t seed, step; /* of dropout; step also counts the updates done before this one */
+    uint64_t seed, step; /* of dropout; step also counts the steps done before this one, */
+    uint64_t skipped;    /* and this those of them that updated nothing */
     uint32_t first;      /* position of this list's first image in the whole batch */
-    float loss_scale;    /* 1 / images in the whole batch */
+    float loss_scale; /* S / images in the whole batch, S: what the loss is multiplied by, 1 without VGG_OP_UNSCALE */
+    float unscale;    /* 1 / S */
     float learning_rate;
 };
 

@@ -295,6 +295,11 @@ static void add_update(struct builder *b)
         moment.offset += size;
     }
     plan->arena_size[VGG_ARENA_MOMENT] = moment.offset;
+    if (spec->scaled) {
+        plan->found = new_view(b, VGG_F32, 1, 1, 1, 1);
+        add(b, (struct vgg_op) { VGG_OP_UNSCALE, 0, b->low, .y = plan->found, .dw = plan->grads });
+        touch(b, &plan->found, AFTER);
+    }
     if (spec->clip != 0.0f) add(b, (struct vgg_op) { VGG_OP_CLIP, 0, b->low, .dw = plan->grads, .limit = spec->clip });
     add_rates(b, update);
     add(b, (struct vgg_op) { VGG_OP_ZERO, 0, b->low, .y = plan->grads });
@@ -408,8 +413,8 @@ static void resolve_all(struct builder *b)
         for (int k = 0; k < VGG_OP_VIEW_COUNT; k++)
             resolve(b, (struct vgg_view *)vgg_op_view(&b->op[i], (enum vgg_op_view)k));
     }
-    struct vgg_view *ends[] = { &plan->input, &plan->output, &plan->targets, &plan->weights,
-                                &plan->loss,  &plan->seed,   &plan->kept,    &plan->slope };
+    struct vgg_view *ends[] = { &plan->input, &plan->output, &plan->targets, &plan->weights, &plan->loss,
+                                &plan->seed,  &plan->kept,   &plan->slope,   &plan->found };
     for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
         resolve(b, ends[k]);
     for (int i = 0; i < b->arch->count; i++) {

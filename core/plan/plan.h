@@ -20,6 +20,7 @@ struct vgg_plan_spec {
     bool nesterov;
     struct vgg_hyper hyper;
     float smoothing; /* of the labels of a softmax while it trains: VGG_OP_SOFTMAX_XENT */
+    bool scaled;     /* the gradients are of a loss times S: an update begins with VGG_OP_UNSCALE */
     float clip;      /* largest norm of all gradients together, 0: none: VGG_OP_CLIP */
     /* 0: none; else layers of the base in block b have the learning rate times lr_decay^(B - b), B the base's last
      * block; the head's is the whole one */
@@ -37,6 +38,7 @@ struct vgg_plan {
     struct vgg_view seed;
     struct vgg_view kept, slope;   /* gradient: the output of layer k - 1 (after its ReLU) and its gradient */
     struct vgg_view params, grads; /* the trainable range of the parameters and its gradients: flat, one count */
+    struct vgg_view found;         /* scaled: what VGG_OP_UNSCALE found, one value */
     struct vgg_view m, v;          /* moments, absent where the optimiser has none */
     struct vgg_view activation[VGG_MAX_LAYERS]; /* keep_all: output of each layer that ran */
     /* keep_all: gradient with respect to that layer's output (before its ReLU) */

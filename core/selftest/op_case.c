@@ -31,7 +31,7 @@ static struct vgg_view flat(struct vgg_op_case *test, enum vgg_arena arena, int 
     return place(test, arena, VGG_F32, 1, 1, 1, count);
 }
 
-static const struct vgg_step first_step = { .seed = 1, .loss_scale = 0.25f, .learning_rate = 0.01f };
+static const struct vgg_step first_step = { .seed = 1, .loss_scale = 0.25f, .unscale = 0.7f, .learning_rate = 0.01f };
 
 static enum vgg_status add(struct vgg_op_case_list *list, struct vgg_op_case *test, const char *note)
 {
@@ -329,6 +329,18 @@ static enum vgg_status add_clip(struct vgg_op_case_list *list, int count, float 
     return add(list, &test, note);
 }
 
+/* infinite: the number of a value, from 1, that is; 0: all are finite. */
+static enum vgg_status add_unscale(struct vgg_op_case_list *list, int count, int infinite)
+{
+    struct vgg_op_case test = { .op = { .kind = VGG_OP_UNSCALE }, .large = count > 50000 };
+    test.op.y = act(&test, 1, 1, 1, 1);
+    test.op.dw = flat(&test, VGG_ARENA_GRAD, count);
+    test.infinite = (size_t)infinite;
+    char note[48] = "all finite";
+    if (infinite) snprintf(note, sizeof note, "value %d of %d infinite", infinite, count);
+    return add(list, &test, note);
+}
+
 static enum vgg_status add_zero(struct vgg_op_case_list *list, enum vgg_arena arena, int count)
 {
     struct vgg_op_case test = { .op = { .kind = VGG_OP_ZERO }, .large = count > 50000 };
@@ -389,6 +401,9 @@ enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list)
         CHECK(add_add(list, counts[i]));
         CHECK(add_clip(list, counts[i], 0.3f));
         CHECK(add_clip(list, counts[i], 1e4f));
+        CHECK(add_unscale(list, counts[i], 0));
+        CHECK(add_unscale(list, counts[i], counts[i] / 3 + 1));
+        CHECK(add_unscale(list, counts[i], counts[i]));
         CHECK(add_fma(list, counts[i], 1 + (int)i));
     }
     return VGG_OK;

@@ -69,6 +69,7 @@ static const struct trial trials[VGG_OP_KIND_COUNT] = {
     [VGG_OP_SIGMOID_XENT] = { logits, .scale = 6, .bound = 1e-5, .floor = 1 },
     [VGG_OP_FMA] = { sums, .bound = 1e-6, .floor = 1 },
     [VGG_OP_CLIP] = { gradients, .bound = 1e-5, .floor = 1e-2 },
+    [VGG_OP_UNSCALE] = { gradients, .bound = 2e-7 },
     [VGG_OP_SGD] = { gradients, .bound = 1e-5, .floor = 1e-2 },
     [VGG_OP_RMSPROP] = { gradients, .bound = 1e-5, .floor = 1e-2 },
     [VGG_OP_ADAM] = { gradients, .bound = 1e-5, .floor = 1e-2 },
@@ -142,6 +143,11 @@ enum vgg_status vgg_op_case_memory_init(struct vgg_op_case_memory *memory, const
             if (role == VGG_OP_ABSENT || (role == VGG_OP_WRITES) != (pass == 0)) continue;
             fill_view(memory->arena[view[name]->arena], &test->op, view[name], (enum vgg_op_view)name, role);
         }
+    }
+    if (test->infinite) {
+        const float value = test->infinite % 2 ? INFINITY : -INFINITY;
+        size_t at = test->op.dw.offset + (test->infinite - 1) * sizeof value;
+        memcpy(memory->arena[test->op.dw.arena] + at, &value, sizeof value);
     }
     return VGG_OK;
 }

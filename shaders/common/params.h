@@ -86,8 +86,7 @@ VK_TABLE vk_tile vk_tiles[VK_TILES] = {
 struct vk_step {
     uint seed_low, seed_high, step_low, step_high;
     uint first;
-    float loss_scale, learning_rate;
-    uint unused;
+    float loss_scale, learning_rate, unscale;
     /* adam[4 slot] = 1 / (1 - beta1^t), [4 slot + 1] = 1 / (1 - beta2^t); in GLSL an array of vec4 */
 #ifdef VULKAN
     vec4 adam[VK_ADAM_SLOTS];
@@ -191,6 +190,11 @@ struct vk_push_clip {
     uint base[4];
     uint count, per_part, first;
     float limit;
+};
+
+struct vk_push_unscale {
+    uint base[4];
+    uint count;
 };
 
 #endif
