@@ -129,11 +129,12 @@ struct vgg_engine_options {
     /* Bytes that arenas may take together; 0: what the device has, within the container's limit. Forward passes are
      * split to stay below, which changes no bit; a training step that cannot be is VGG_ERR_MEMORY. */
     uint64_t memory;
-    /* Of the operands of convolutions and dense layers: "fp32", "bf16", "fp16"; NULL: fp32. bf16, forward alone: inputs and weights
-     * are rounded to 8 significant bits (to the nearest, ties to even), sums stay fp32, convolutions are direct. A sum
-     * of products changes by at most (2^-8 + 2^-16) sum |x w|, features by about 0.6 % of the largest (measured at
-     * block5_pool and, with ImageNet's weights, at block3_pool). CPU only, with dot products for it (AVX512_BF16); isa
-     * "scalar" computes the same slowly on every CPU; VGG_ERR_UNSUPPORTED elsewhere and by vgg_train.
+    /* Of the operands of convolutions and dense layers: "fp32", "bf16", "fp16"; NULL: fp32. bf16, forward alone: inputs
+     * and weights are rounded to 8 significant bits (to the nearest, ties to even), sums stay fp32, convolutions are
+     * direct. A sum of products changes by at most (2^-8 + 2^-16) sum |x w|, features by about 0.6 % of the largest
+     * (measured at block5_pool and, with ImageNet's weights, at block3_pool). CPU only, with dot products for it
+     * (AVX512_BF16); isa "scalar" computes the same slowly on every CPU; VGG_ERR_UNSUPPORTED elsewhere and by
+     * vgg_train.
      *
      * fp16, forward and backward: both factors of every product are rounded to 11 significant bits (to the nearest,
      * ties to even; below 2^-14 to a multiple of 2^-24, above 65504 to that unless infinite), products are exact, sums
@@ -504,6 +505,8 @@ struct vgg_history {
     /* The model is what these steps made of it (VGG_KEEP_BEST: the best so far), also when the call failed since data
      * could not be read or a checkpoint not be written: it may be saved. */
     bool kept;
+    double scale;     /* in fp16: S in the end; else 0 */
+    uint64_t skipped; /* of the steps: those that updated nothing */
 };
 /* Frees what a history holds and empties it; accepts a zeroed one. */
 VGG_API void vgg_history_finish(struct vgg_history *history);
@@ -587,7 +590,15 @@ struct vgg_train_options {
  * leave open, and are the output of the layer recorded; those that the options, the model or each other contradict are
  * VGG_ERR_ARGUMENT, with both values. Features without one go where their shape fits. Layers below the first trainable
  * one are computed once and their output reused whenever nothing random stands before them. On VGG_ERR_NUMERIC the last
- * checkpoint stays valid. */
+ * checkpoint stays valid.
+ *
+ * An engine of precision fp16 trains in mixed precision: parameters, moments and updates are fp32, and the gradients g
+ * are those of S times the loss, so that small ones do not vanish; what is reported is not scaled. Before clipping and
+ * decay g = g / S. If any g is infinite or NaN, nothing is updated and S = S / 2; after 2000 updates in a row S = 2 S.
+ * S = 2^16 at first, at most 2^24 and at least 1, with which such a g is VGG_ERR_NUMERIC. A step that updates nothing
+ * counts for order, dropout and schedule, not for the t of Adam; its images count in the epoch's figures unless a loss
+ * among them is not finite. Source: torch.cuda.amp.GradScaler with its defaults (PyTorch 1.13), which has no bounds;
+ * Micikevicius et al., "Mixed precision training", 2018. */
 VGG_API enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, const struct vgg_data *data,
                                   const struct vgg_data *validation, const struct vgg_train_options *options);
 

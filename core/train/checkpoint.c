@@ -19,6 +19,8 @@ enum { LINE = 320 };
 #define STATE_SCAN                                                                      \
     "epoch=%d epoch_step=%" SCNu64 " step=%" SCNu64 " pass=%" SCNu64 " number=%" SCNu64 \
     " loss=%la correct=%la images=%" SCNu64
+#define SCALE_FORMAT "factor=%a good=%" PRIu64 " skipped=%" PRIu64
+#define SCALE_SCAN "factor=%a good=%" SCNu64 " skipped=%" SCNu64
 /* One epoch a line; hexadecimal floats keep every bit. */
 #define EPOCH_FORMAT "%d %la %la %la %la %la %la %" PRIu64 " %la %la %la\n"
 #define EPOCH_SCAN "%d %la %la %la %la %la %la %" SCNu64 " %la %la %la\n"
@@ -48,7 +50,7 @@ enum vgg_status vgg_checkpoint_write(struct vgg_checkpoint_folder *folder, const
 {
     enum vgg_status status = VGG_OK;
     struct vgg_checkpoint_mark mark = { (unsigned long)state->epoch, (unsigned long)state->epoch_step };
-    char text[512], *path = vgg_checkpoint_path(folder->path, &mark);
+    char text[512], scale[128], *path = vgg_checkpoint_path(folder->path, &mark);
     char *history = history_text(state);
     snprintf(text, sizeof text, STATE_FORMAT, state->epoch, state->epoch_step, state->step, state->pass, state->number,
              state->loss, state->correct, state->images);
@@ -58,8 +60,11 @@ enum vgg_status vgg_checkpoint_write(struct vgg_checkpoint_folder *folder, const
     tensors[count++] = flat("params", arrays->params, arrays->param_count);
     if (arrays->moment_count) tensors[count++] = flat("moments", arrays->moments, arrays->moment_count);
     if (arrays->best) tensors[count++] = flat("best", arrays->best, arrays->param_count);
-    struct vgg_st_meta meta[] = { { "settings", settings }, { "state", text }, { "history", history } };
-    CHECK(vgg_st_write(path, tensors, count, meta, 3));
+    snprintf(scale, sizeof scale, SCALE_FORMAT, (double)state->scale.factor, state->scale.good, state->scale.skipped);
+    struct vgg_st_meta meta[] = {
+        { "settings", settings }, { "state", text }, { "history", history }, { "scale", scale }
+    };
+    CHECK(vgg_st_write(path, tensors, count, meta, state->scale.factor != 0 ? 4 : 3));
     vgg_checkpoint_folder_tidy(folder, &mark);
 fail:
     free(path);
@@ -91,6 +96,14 @@ static enum vgg_status read_history(struct vgg_train_state *state, const char *t
         text = end + 1;
     }
     return VGG_OK;
+}
+
+/* Without `text` nothing was scaled. */
+static enum vgg_status read_scale(struct vgg_scale *scale, const char *text, const char *path)
+{
+    if (!text) return VGG_OK;
+    bool whole = sscanf(text, SCALE_SCAN, &scale->factor, &scale->good, &scale->skipped) == 3;
+    return whole && vgg_scale_valid(scale) ? VGG_OK : damaged(path);
 }
 
 /* The first version's settings were no lines, cut at 1023 bytes, and without the learning rate and the data. */
@@ -126,6 +139,7 @@ static enum vgg_status open_one(struct vgg_checkpoint *checkpoint, struct vgg_tr
         state->epoch < 0 || state->epoch > 1 << 20) {
         CHECK(damaged(path));
     }
+    CHECK(read_scale(&state->scale, vgg_st_meta(checkpoint->file, "scale"), path));
     if (state->epoch > epochs || (state->epoch == epochs && state->epoch_step)) {
         CHECK(vgg_fail(VGG_ERR_ARGUMENT, "%s: has trained for more than %d epochs already; give more by --epochs", path,
                        epochs));

@@ -3,6 +3,7 @@
 #define CORE_TRAIN_CHECKPOINT_H
 
 #include "core/train/checkpoint_folder.h"
+#include "core/train/scale.h"
 
 /* Where training stands. */
 struct vgg_train_state {
@@ -12,6 +13,7 @@ struct vgg_train_state {
     uint64_t pass, number; /* of the next batch */
     double loss, correct;  /* sums over the images of the current epoch */
     uint64_t images;
+    struct vgg_scale scale; /* zero where nothing is scaled */
     struct vgg_epoch *history;
 };
 

@@ -80,6 +80,50 @@ static bool is_unread(enum vgg_status status)
     return status == VGG_ERR_IO || status == VGG_ERR_FORMAT || status == VGG_ERR_UNSUPPORTED;
 }
 
+static enum vgg_status diverged(const struct vgg_trainer *t, const char *what, double rate)
+{
+    const struct vgg_train_state *s = &t->state;
+    return vgg_fail(VGG_ERR_NUMERIC, "%s in epoch %d, step %llu; take a lower --lr (it is %g)%s%s", what, s->epoch + 1,
+                    (unsigned long long)s->epoch_step + 1, rate, t->scale != 0 ? " or --precision fp32" : "",
+                    t->o.checkpoint ? "; the last checkpoint is unharmed" : "");
+}
+
+/* The factor of the next step's loss. */
+static enum vgg_status adapt_scale(struct vgg_trainer *t, bool skipped, double rate)
+{
+    struct vgg_train_state *s = &t->state;
+    float before = s->scale.factor;
+    if (before == 0) return VGG_OK;
+    if (!vgg_scale_next(&s->scale, skipped))
+        return diverged(t, "the gradients are no longer numbers, though their loss is not scaled up any more,", rate);
+    if (s->scale.factor != before) {
+        vgg_log(VGG_LOG_INFO, "epoch %d, step %llu: %s; the loss times %g from here on, not %g", s->epoch + 1,
+                (unsigned long long)s->epoch_step + 1,
+                skipped ? "gradients that are no numbers, nothing updated" : "all gradients finite for long",
+                (double)s->scale.factor, (double)before);
+    }
+    return VGG_OK;
+}
+
+/* Adds what the images of a batch lost and how many were right, if all of it is finite: of a step that is not skipped
+ * it has to be. */
+static enum vgg_status add_up(struct vgg_trainer *t, const struct vgg_batch *batch, bool skipped, double rate)
+{
+    struct vgg_train_state *s = &t->state;
+    size_t outputs = vgg_net_output(t->net);
+    double sum = 0.0, correct = 0.0;
+    for (int i = 0; i < batch->count; i++) {
+        sum += (double)t->loss[i];
+        correct += vgg_model_predicted(t->model, t->y + (size_t)i * outputs) == batch->labels[i];
+    }
+    if (!isfinite(sum)) return skipped ? VGG_OK : diverged(t, "the loss is no longer a number", rate);
+    tell_step(t, sum / batch->count);
+    s->loss += sum;
+    s->correct += correct;
+    s->images += (uint64_t)batch->count;
+    return VGG_OK;
+}
+
 static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
 {
     enum vgg_status status = VGG_OK;
@@ -97,25 +141,19 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
         t->w[i] = t->class_weight[batch.labels[i]];
     }
     double rate = learning_rate(t, s->step);
-    struct vgg_net_io io = { .n = batch.count, .x = batch.x, .t = t->t, .w = t->w, .y = t->y, .loss = t->loss };
-    struct vgg_step step = { .seed = t->o.seed, .step = s->step, .learning_rate = (float)rate };
+    bool skipped = false;
+    struct vgg_net_io io = {
+        .n = batch.count, .x = batch.x, .t = t->t, .w = t->w, .y = t->y, .loss = t->loss, .skipped = &skipped
+    };
+    struct vgg_step step = { .seed = t->o.seed,
+                             .step = s->step,
+                             .skipped = s->scale.skipped,
+                             .unscale = s->scale.factor != 0 ? 1.0f / s->scale.factor : 0,
+                             .learning_rate = (float)rate };
     CHECK(vgg_net_train(t->net, &io, &step));
     if (t->o.cpu_on_device_lost && !t->own) CHECK(vgg_trainer_fetch(t));
-    size_t outputs = vgg_net_output(t->net);
-    double sum = 0.0;
-    for (int i = 0; i < batch.count; i++) {
-        if (!isfinite(t->loss[i])) {
-            CHECK(vgg_fail(VGG_ERR_NUMERIC,
-                           "the loss is no longer a number in epoch %d, step %llu; take a lower --lr (it is %g)%s",
-                           s->epoch + 1, (unsigned long long)s->epoch_step + 1, rate,
-                           t->o.checkpoint ? "; the last checkpoint is unharmed" : ""));
-        }
-        sum += (double)t->loss[i];
-        s->correct += vgg_model_predicted(t->model, t->y + (size_t)i * outputs) == batch.labels[i];
-    }
-    tell_step(t, sum / batch.count);
-    s->loss += sum;
-    s->images += (uint64_t)batch.count;
+    CHECK(add_up(t, &batch, skipped, rate));
+    CHECK(adapt_scale(t, skipped, rate));
     s->epoch_step++, s->step++;
     s->pass = batch.pass, s->number = batch.number + 1;
     if (s->number == vgg_loader_batches(t->loader)) s->pass++, s->number = 0;
@@ -240,38 +278,44 @@ static enum vgg_status device_lost(struct vgg_trainer *t)
                 ? "; the last checkpoint is whole: go on by --resume, with --backend cpu if it is lost again"
                 : "; next time give --checkpoint DIR, or --on-device-lost cpu");
     }
-    vgg_log(VGG_LOG_WARNING, "the device was lost in epoch %d after step %llu; training goes on with the CPU",
-            s->epoch + 1, (unsigned long long)s->epoch_step);
+    bool fp16 = t->engine->backend->precision == VGG_PRECISION_FP16;
+    vgg_log(VGG_LOG_WARNING, "the device was lost in epoch %d after step %llu; training goes on with the CPU%s",
+            s->epoch + 1, (unsigned long long)s->epoch_step, fp16 ? ", in fp32" : "");
     return vgg_trainer_move_to_cpu(t);
+}
+
+enum vgg_status vgg_trainer_run(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation)
+{
+    enum vgg_status status = VGG_OK;
+    if (t->o.history) *t->o.history = (struct vgg_history) { 0 };
+    CHECK(vgg_trainer_match(t, data, validation));
+    CHECK(vgg_model_note_digest(t->model));
+    if (t->o.epochs == 0) return VGG_OK;
+    for (int i = 0; i < 2 && !t->o.images.skip_bad; i++)
+        if (i == 0 || validation) CHECK(vgg_data_check(i ? validation : data, t->o.progress, t->o.user));
+    CHECK(vgg_trainer_init(t, data, validation));
+    while (t->state.epoch < t->o.epochs && !has_to_stop(t)) {
+        status = train_epoch(t);
+        if (status == VGG_ERR_DEVICE_LOST) status = device_lost(t);
+        if (status != VGG_OK && t->kept) vgg_trainer_choose(t);
+        if (status != VGG_OK) goto fail;
+    }
+    if (t->state.epoch < t->o.epochs) {
+        t->stopped = t->watch.waited;
+        vgg_log(VGG_LOG_INFO, "stopped after epoch %d: no better %s for %d epochs", t->state.epoch,
+                t->watch.monitor == VGG_MONITOR_VAL_ACCURACY ? "accuracy" : "loss", t->watch.waited);
+    }
+    CHECK(vgg_net_get_params(t->net, t->model->params));
+    t->kept = true;
+    vgg_trainer_choose(t);
+fail:
+    vgg_trainer_finish(t);
+    return status;
 }
 
 enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, const struct vgg_data *data,
                           const struct vgg_data *validation, const struct vgg_train_options *options)
 {
-    enum vgg_status status = VGG_OK;
     struct vgg_trainer t = { .engine = engine, .model = model, .o = *options };
-    if (options->history) *options->history = (struct vgg_history) { 0 };
-    CHECK(vgg_trainer_match(&t, data, validation));
-    CHECK(vgg_model_note_digest(model));
-    if (options->epochs == 0) return VGG_OK;
-    for (int i = 0; i < 2 && !t.o.images.skip_bad; i++)
-        if (i == 0 || validation) CHECK(vgg_data_check(i ? validation : data, t.o.progress, t.o.user));
-    CHECK(vgg_trainer_init(&t, data, validation));
-    while (t.state.epoch < t.o.epochs && !has_to_stop(&t)) {
-        status = train_epoch(&t);
-        if (status == VGG_ERR_DEVICE_LOST) status = device_lost(&t);
-        if (status != VGG_OK && t.kept) vgg_trainer_choose(&t);
-        if (status != VGG_OK) goto fail;
-    }
-    if (t.state.epoch < t.o.epochs) {
-        t.stopped = t.watch.waited;
-        vgg_log(VGG_LOG_INFO, "stopped after epoch %d: no better %s for %d epochs", t.state.epoch,
-                t.watch.monitor == VGG_MONITOR_VAL_ACCURACY ? "accuracy" : "loss", t.watch.waited);
-    }
-    CHECK(vgg_net_get_params(t.net, model->params));
-    t.kept = true;
-    vgg_trainer_choose(&t);
-fail:
-    vgg_trainer_finish(&t);
-    return status;
+    return vgg_trainer_run(&t, data, validation);
 }

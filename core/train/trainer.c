@@ -164,6 +164,7 @@ static enum vgg_status create_net(struct vgg_trainer *t)
         .nesterov = o->nesterov,
         .hyper = { o->momentum, o->rho, o->beta1, o->beta2, o->epsilon, o->weight_decay, 0 },
         .smoothing = o->label_smoothing,
+        .scaled = t->scale != 0,
         .clip = o->clip_norm,
         .lr_decay = o->lr_decay,
     };
@@ -211,6 +212,7 @@ fail:
 static enum vgg_status start(struct vgg_trainer *t)
 {
     enum vgg_status status = VGG_OK;
+    if (t->state.scale.factor == 0) t->state.scale.factor = t->scale;
     if (!t->resumed.file) {
         t->state.history = vgg_mem_calloc((size_t)t->o.epochs, sizeof *t->state.history);
         return t->state.history ? VGG_OK
@@ -260,9 +262,12 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     enum vgg_status status = VGG_OK;
     vgg_trainer_defaults(&t->o);
     CHECK(check_options(&t->o, validation != NULL));
-    if (t->engine->backend->precision != VGG_PRECISION_FP32)
-        CHECK(vgg_fail(VGG_ERR_UNSUPPORTED, "precision %s: training needs fp32; it serves features and predictions",
-                       vgg_name(VGG_NAMES_PRECISION, (int)t->engine->backend->precision)));
+    enum vgg_precision precision = t->engine->backend->precision;
+    if (precision != VGG_PRECISION_FP32 && precision != VGG_PRECISION_FP16)
+        CHECK(vgg_fail(VGG_ERR_UNSUPPORTED,
+                       "precision %s: training needs fp32 or fp16; it serves features and predictions",
+                       vgg_name(VGG_NAMES_PRECISION, (int)precision)));
+    if (precision == VGG_PRECISION_FP16 && t->scale == 0) t->scale = VGG_SCALE_FIRST;
     struct vgg_model *model = t->model;
     const struct vgg_arch *arch = &model->arch;
     int classes = vgg_arch_classes(arch);
@@ -377,7 +382,9 @@ void vgg_trainer_finish(struct vgg_trainer *t)
                                                .stopped = t->stopped,
                                                .seconds_features = t->seconds_features,
                                                .seconds_save = t->seconds_save,
-                                               .kept = t->kept };
+                                               .kept = t->kept,
+                                               .scale = (double)t->state.scale.factor,
+                                               .skipped = t->state.scale.skipped };
     } else {
         free(t->state.history);
     }

@@ -17,6 +17,9 @@ struct vgg_trainer {
     const struct vgg_data *data;       /* what the network is fed: the caller's, or frozen features */
     const struct vgg_data *validation; /* may be NULL */
     struct vgg_frozen frozen, frozen_validation;
+    /* What the loss is multiplied by at first; 0: it is not, but in fp16, where vgg_trainer_init sets
+     * VGG_SCALE_FIRST. */
+    float scale;
     int trainable;               /* first layer that trains */
     int first, validation_first; /* first layer that runs */
     int shard;                   /* images whose gradients are one sum */
@@ -54,6 +57,8 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
 enum vgg_status vgg_trainer_describe(struct vgg_trainer *t);
 /* Puts network and loader anew on the CPU, from the parameters in the model and the moments in t->arrays. */
 enum vgg_status vgg_trainer_move_to_cpu(struct vgg_trainer *t);
+/* vgg_train with t->engine, model, o and scale given, the rest zero; finishes t. */
+enum vgg_status vgg_trainer_run(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation);
 /* Copies parameters and moments to the host. */
 enum vgg_status vgg_trainer_fetch(struct vgg_trainer *t);
 /* With VGG_KEEP_BEST: makes the model that of the best epoch, if there is one. */

@@ -109,6 +109,9 @@ enum vgg_status vgg_trainer_describe(struct vgg_trainer *t)
     const struct vgg_train_options *o = &t->o;
     add_network(s, t);
     add_optimizer(s, t);
+    enum vgg_precision precision = t->engine->backend->precision;
+    if (precision != VGG_PRECISION_FP32)
+        vgg_settings_add(s, "precision", "%s", vgg_name(VGG_NAMES_PRECISION, (int)precision));
     vgg_settings_add(s, "batch", "%d", o->batch);
     vgg_settings_add(s, "shard", "%d", t->shard < o->batch ? t->shard : o->batch);
     vgg_settings_add(s, "steps an epoch", "%" PRIu64, t->steps);
