@@ -318,8 +318,10 @@ const struct cli_option cli_common_options[] = {
       .offset = offsetof(struct cli_common, engine.conv) },
     { .name = "precision",
       .value = "TYPE",
-      .help = "operands of forward convolutions and dense layers: fp32 or bf16; bf16 needs a CPU with AVX512_BF16, or "
-              "--isa scalar (default: VGG16_PRECISION, else fp32)",
+      .help =
+          "operands of convolutions and dense layers: fp32, bf16 or fp16; bf16 is for forward passes and needs a "
+          "CPU with AVX512_BF16, or --isa scalar; fp16 needs Vulkan and trains too, in mixed precision with a scaled "
+          "loss (default: VGG16_PRECISION, else fp32)",
       .read = cli_read_word,
       .names = VGG_NAMES_PRECISION,
       .offset = offsetof(struct cli_common, engine.precision) },

@@ -68,6 +68,15 @@ static bool on_has_cpu(const char *on, bool conv)
     return false;
 }
 
+static bool on_has_vulkan(const char *on)
+{
+    for (size_t n; *on; on += n + (on[n] != '\0')) {
+        n = strcspn(on, ",");
+        if (!is_of(on, n, "cpu")) return true; /* perhaps */
+    }
+    return false;
+}
+
 /* What --on says, with what has been found out about it; NULL: it was not typed. */
 static const char *on_said(const struct cli_facts *facts)
 {
@@ -93,6 +102,12 @@ static bool on_gpu(const struct cli_facts *facts)
     return !asks(backend_of(facts), "cpu");
 }
 
+static bool on_vulkan(const struct cli_facts *facts)
+{
+    const char *on = on_said(facts);
+    return on ? on_has_vulkan(on) : on_gpu(facts);
+}
+
 static bool on_cpu_of_any_conv(const struct cli_facts *facts)
 {
     const char *on = on_said(facts);
@@ -116,7 +131,8 @@ static bool winograd_there(const struct cli_facts *facts)
 {
     const struct vgg_engine_options *engine = &facts->cli->common.engine;
     bool scalar = asks(engine->isa, "scalar") || asks(engine->device, "cpu:scalar");
-    return !asks(engine->precision, "bf16") && (given(facts, "on") || !scalar);
+    bool fp32 = !engine->precision || asks(engine->precision, "fp32");
+    return fp32 && (given(facts, "on") || !scalar);
 }
 
 static bool trains(const struct cli_facts *facts)
@@ -307,9 +323,11 @@ const struct cli_rule cli_rules[] = {
     { "*", "conv", .value = "winograd*", .holds = on_cpu, .words = "only on the CPU; Vulkan knows auto and direct" },
     { "*", "conv", .value = "winograd*", .holds = winograd_there,
       .words = "only with --precision fp32 and an --isa above scalar" },
-    { "train", "precision", .value = "bf16", .words = "training needs fp32" },
+    { "train", "precision", .value = "bf16", .words = "training needs fp32 or fp16" },
     { "extract evaluate predict explain bench selftest", "precision", .value = "bf16", .holds = on_cpu,
-      .words = "only on the CPU; Vulkan computes in fp32" },
+      .words = "only on the CPU; Vulkan computes in fp32 or fp16" },
+    { "extract train evaluate predict explain bench selftest", "precision", .value = "fp16", .holds = on_vulkan,
+      .words = "only with Vulkan; the CPU computes in fp32 or bf16" },
     { "*", "isa threads", .holds = on_cpu, .words = "only on the CPU" },
     { "train", "on-device-lost", .holds = on_gpu, .words = "only on a GPU" },
 

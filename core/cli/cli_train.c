@@ -266,6 +266,10 @@ static enum vgg_status print_json(struct session *s, bool interrupted)
     bool best = s->options->keep == VGG_KEEP_BEST && s->history.best;
     if (best) cJSON_AddNumberToObject(json, "kept", s->history.best);
     cJSON_AddItemToObject(json, "stopped", stopped_json(&s->history));
+    if (s->history.scale > 0) {
+        cJSON_AddNumberToObject(json, "scale", s->history.scale);
+        cJSON_AddNumberToObject(json, "skipped", (double)s->history.skipped);
+    }
     cJSON_AddItemToObject(json, "epochs", s->epochs);
     s->epochs = NULL;
     return cli_json_print(s->cli, json);
@@ -351,6 +355,9 @@ static enum vgg_status train(struct session *s)
     if (status != VGG_OK) return status;
     if (s->options->report) write_report(s, &options, !whole);
     cli_curves_print(s->cli, &s->history);
+    if (s->cli->common.verbose && s->history.scale > 0)
+        cli_note(s->cli, "fp16: the loss times %g in the end; %llu of %llu steps updated nothing", s->history.scale,
+                 (unsigned long long)s->history.skipped, (unsigned long long)s->history.steps);
     tell_model(s, &options, !whole);
     if (s->cli->common.json) status = print_json(s, !whole);
     return status == VGG_OK ? cli_work_status(trained) : status;
@@ -395,13 +402,15 @@ const struct cli_command cli_train = {
         "refused; the default head begins with gap for --pooling avg, with gmp for max. The model holds the base too, "
         "so that it takes images afterwards. Features without such a record need --weights, --size and --layer.\nOne "
         "line an epoch is printed: loss and accuracy, with those of the validation data (val) behind each, and time; "
-        "in "
-        "the end, where --early-stop came first, which epoch was the last and why. "
+        "in the end, where --early-stop came first, which epoch was the last and why. "
         "After Ctrl-C the model is written as far as it was trained, or, with --keep best, that of the best epoch so "
         "far. On a terminal the curves follow in the end. When the loss is no longer finite, no model is "
-        "written.\nJSON: output, interrupted, kept (with --keep best: the epoch), stopped (by --early-stop: {epoch, "
-        "monitor, waited (epochs)}, else null), epochs: [{epoch, loss, accuracy, "
-        "val_loss, val_accuracy, learning_rate, images, seconds, seconds_load, seconds_train, seconds_validate}]",
+        "written; with --precision fp16 a step whose gradients are not finite is skipped and the loss scaled by half "
+        "as much from then on.\nJSON: output, interrupted, kept (with --keep best: the epoch), stopped (by "
+        "--early-stop: "
+        "{epoch, monitor, waited (epochs)}, else null), scale and skipped (with --precision fp16: what the loss is "
+        "multiplied by in the end, and the steps that updated nothing), epochs: [{epoch, loss, accuracy, val_loss, "
+        "val_accuracy, learning_rate, images, seconds, seconds_load, seconds_train, seconds_validate}]",
     .needs = "DATA",
     .groups = cli_train_groups,
     .min = 1,

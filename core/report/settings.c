@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/engine/engine.h"
 #include "core/image/augment.h"
 #include "core/model/model.h"
 #include "core/report/words.h"
@@ -124,6 +125,10 @@ static void add_training(struct settings *s, const struct vgg_report *report)
     add(s, "Batch", "%d", o.batch);
     if (report->history && report->history->shard)
         more(s, "gradients in shards of at most %d images", report->history->shard);
+    const struct vgg_history *history = report->history;
+    if (history && history->scale > 0)
+        add(s, "Loss", "times %g in the end, %" PRIu64 " of %" PRIu64 " steps skipped", history->scale,
+            history->skipped, history->steps);
     add(s, "Epochs", "at most %d", o.epochs);
     if (o.steps_per_epoch) more(s, "of %d steps", o.steps_per_epoch);
     const char *better = o.monitor == VGG_MONITOR_VAL_ACCURACY ? "higher accuracy" : "lower loss";
@@ -194,6 +199,8 @@ void vgg_report_settings(struct vgg_html *page, const struct vgg_report *report)
         const struct vgg_device_info *device = vgg_engine_device(report->engine);
         add(&s, "Device", "%s, %s", device->backend, device->name);
         if (device->threads) more(&s, "%d threads", device->threads);
+        enum vgg_precision precision = report->engine->backend->precision;
+        if (precision != VGG_PRECISION_FP32) more(&s, "%s", vgg_name(VGG_NAMES_PRECISION, (int)precision));
     }
     vgg_html_card_begin(page, "Settings", false);
     vgg_html_pairs(page, s.pair, s.count);

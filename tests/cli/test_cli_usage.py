@@ -389,8 +389,10 @@ class Stdout(Program):
         data = write_folder(self.path("data"), count=1)
         self.train(data)
         bf16 = ["--backend", "cpu", "--isa", "scalar", "--precision", "bf16"]
-        self.usage("--precision bf16: training needs fp32", "train", data, *TINY, *GAP, "-o", "n.safetensors", *bf16)
-        self.fail_with(1, "training needs fp32", "train", data, *TINY, *GAP, "-o", "n.safetensors", "-q", *bf16[:4],
+        self.usage("--precision fp16: only with Vulkan", "train", data, "-o", "n.safetensors", *bf16[:2], "--precision", "fp16")
+        self.usage("--precision fp16: only with Vulkan", "bench", "--on", "cpu:avx2", "--precision", "fp16")
+        self.usage("--precision bf16: training needs fp32 or fp16", "train", data, *TINY, *GAP, "-o", "n.safetensors", *bf16)
+        self.fail_with(1, "training needs fp32 or fp16", "train", data, *TINY, *GAP, "-o", "n.safetensors", "-q", *bf16[:4],
                        env={"VGG16_PRECISION": "bf16"})
         expected = self.json("predict", "-m", "m.safetensors", "data", *bf16[:4])
         rounded = self.json("predict", "-m", "m.safetensors", "data", *bf16)
