@@ -133,7 +133,7 @@ static enum vgg_status lower_unscale(struct vk *vk, struct vk_rec *rec, const st
         struct vk_call call = { .bind = { vk_ops_bind(rec, &op->dw, 4 * at, 4 * now, true),
                                           vk_ops_bind(rec, &op->y, 0, 4, true) },
                                 .flops = 2.0 * (double)now };
-        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, now));
+        CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, (now + 3) / 4));
     }
 fail:
     return status;
