@@ -260,7 +260,7 @@ escape() {
 
 # Without the paths of this machine, which may hold a name.
 anonymous() {
-    sed "s|$folder/||g; s|$(dirname "$program")/||g; s|${HOME:-/root}|~|g"
+    sed "s|$folder/||g; s|$(dirname "$program")/||g; s|${HOME:-/root}|~|g; s|, UUID [0-9a-f]*||"
 }
 
 # The look is that of the program's own pages, of which every benchmark leaves one.

@@ -43,7 +43,7 @@ class Machine(unittest.TestCase):
 
     def test_all_of_it_in_little_time(self):
         begin = time.monotonic()
-        process = self.start("0.6")
+        process = self.start("0.5")
         output, _ = process.communicate(timeout=200)
         self.assertLess(time.monotonic() - begin, 90)
         page, rows = self.page()
