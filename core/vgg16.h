@@ -316,9 +316,9 @@ struct vgg_model_options {
     /* "vgg11", "vgg13", "vgg16", "vgg19"; NULL: what the weights hold, else vgg16. Deeper than the weights' own: the
      * convolutions that they lack start as the identity. */
     const char *arch;
-    /* A file, "imagenet", "starter", "random"; NULL: imagenet if it is here, else starter. The starter weights are a
-     * small model trained on CIFAR-10 at 32x32, installed with the library; the environment variable VGG16_STARTER
-     * names another place of their file. */
+    /* A file, a folder of checkpoints, "imagenet", "starter", "random"; NULL: imagenet if it is here, else starter. The
+     * starter weights are a small model trained on CIFAR-10 at 32x32, installed with the library; the environment
+     * variable VGG16_STARTER names another place of their file. */
     const char *weights;
     /* NULL: no head; "top": fc1, fc2, predictions; or layers on top of block5_pool:
      * "flatten,dense:256:relu,dropout:0.5,dense:1:sigmoid", "gap,dense:10:softmax", "gmp,...". */
@@ -331,7 +331,8 @@ struct vgg_model_options {
 
 struct vgg_model;
 VGG_API enum vgg_status vgg_model_create(struct vgg_model **out, const struct vgg_model_options *options);
-/* Reads what vgg_model_save wrote; "starter" is the starter weights with their head of ten classes. */
+/* Reads what vgg_model_save wrote, or a checkpoint of vgg_train: as it would have been saved then. A folder of
+ * checkpoints is its newest whole one. "starter" is the starter weights with their head of ten classes. */
 VGG_API enum vgg_status vgg_model_load(struct vgg_model **out, const char *path);
 /* What options->weights names: a model, as vgg_model_load reads it, whatever else the options say; or weights, as
  * vgg_model_create takes them. */

@@ -228,11 +228,12 @@ Test(checkpoint, overwriting_removes_less_advanced_ones_too)
     cr_assert_eq(vgg_checkpoint_folder_take(&held, checkpoints, false, true), VGG_OK);
     struct vgg_train_state state = { .epoch = 0, .epoch_step = 3 };
     struct vgg_train_arrays none = { 0 };
+    const struct vgg_checkpoint_about nothing = { (const char *const[]) { NULL }, "" };
     state.epoch = 2, state.history = (struct vgg_epoch[2]) { { .epoch = 1 }, { .epoch = 2 } };
-    cr_assert_eq(vgg_checkpoint_write(&held, &state, &none, "a: b\n"), VGG_OK);
+    cr_assert_eq(vgg_checkpoint_write(&held, &state, &none, "a: b\n", &nothing), VGG_OK);
     cr_expect_str_eq(listed(), "2-3 ");
     state.epoch_step = 12;
-    cr_assert_eq(vgg_checkpoint_write(&held, &state, &none, "a: b\n"), VGG_OK);
+    cr_assert_eq(vgg_checkpoint_write(&held, &state, &none, "a: b\n", &nothing), VGG_OK);
     cr_expect_str_eq(listed(), "2-3 2-12 ");
     vgg_checkpoint_folder_release(&held);
 }

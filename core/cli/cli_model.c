@@ -8,7 +8,8 @@
 const struct cli_option cli_network_options[] = {
     { .name = "weights",
       .value = "W",
-      .help = "a file (Keras .h5 or .keras, PyTorch .pth, .safetensors, or a model), imagenet (what `vgg16 pull` "
+      .help = "a file (Keras .h5 or .keras, PyTorch .pth, .safetensors, a model or a checkpoint), imagenet (what "
+              "`vgg16 pull` "
               "finds), starter (small, comes "
               "with the program), or random (He normal, from --seed) (default: imagenet if it is on this machine, else "
               "starter)",
@@ -35,9 +36,8 @@ const struct cli_option cli_model_option[] = {
     { .name = "model",
       .letter = 'm',
       .value = "MODEL",
-      .help = "what `vgg16 train` wrote, or starter (ten kinds of animals and vehicles); or weights with their top: a "
-              "file, "
-              "or imagenet (required)",
+      .help = "what `vgg16 train` wrote, a checkpoint or a folder of them (its newest) included; starter (ten kinds of "
+              "animals and vehicles); or weights with their top: a file, or imagenet (required)",
       .read = cli_read_text },
     { 0 },
 };

@@ -18,7 +18,7 @@ static const struct cli_option main_options[] = {
       .offset = offsetof(struct cli_train, output) },
     { .name = "from",
       .value = "MODEL",
-      .help = "go on from a model that `vgg16 train` wrote, instead of --weights, --head and --layer",
+      .help = "go on from a model or checkpoint that `vgg16 train` wrote, instead of --weights, --head and --layer",
       .read = cli_read_text,
       .offset = offsetof(struct cli_train, from) },
     { .name = "head",
@@ -202,9 +202,9 @@ static const struct cli_option step_options[] = {
       .offset = offsetof(struct cli_train, no_shuffle) },
     { .name = "checkpoint",
       .value = "DIR",
-      .help =
-          "folder for a checkpoint after each epoch and on Ctrl-C; the newest two are kept. One that holds some needs "
-          "--resume or --overwrite (default: none)",
+      .help = "folder for a checkpoint after each epoch and on Ctrl-C; the newest two are kept, each also a model for "
+              "--model, "
+              "--weights and --from. One that holds some needs --resume or --overwrite (default: none)",
       .read = cli_read_text,
       .offset = offsetof(struct cli_train, checkpoint) },
     { .name = "on-device-lost",

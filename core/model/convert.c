@@ -183,7 +183,7 @@ enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_we
     CHECK(vgg_weights_open(&weights, in));
     CHECK(choose_layout(&layout, weights, out));
     if (layout == VGG_WEIGHTS_ONNX) {
-        CHECK(write_onnx(in, out, precision));
+        CHECK(write_onnx(vgg_weights_path(weights), out, precision));
         goto fail;
     }
     bool torch = layout == VGG_WEIGHTS_TORCHVISION || layout == VGG_WEIGHTS_PTH;

@@ -27,22 +27,12 @@
 #define META_SHARD "shard"
 #define META_EPOCH "epoch"
 
-/* Another pair for the metadata, whose rest is NULL; none where there is no value. */
-static void add(const char **meta, const char *key, const char *value)
-{
-    while (*meta)
-        meta += 2;
-    if (value) meta[0] = key, meta[1] = value;
-}
+/* ---- saving ---- */
 
-enum vgg_status vgg_model_export(const struct vgg_model *model, const char *path, enum vgg_weights_layout layout,
-                                 enum vgg_weights_precision precision)
+static void list_layers(struct vgg_weights_layer layers[VGG_MAX_LAYERS], const struct vgg_model *model, int count)
 {
-    const struct vgg_arch *arch = &model->arch;
-    struct vgg_weights_layer layers[VGG_MAX_LAYERS];
-    char height[16], width[16], shard[16], epoch[16];
-    for (int i = 0; i < arch->count; i++) {
-        const struct vgg_layer *layer = &arch->layer[i];
+    for (int i = 0; i < count; i++) {
+        const struct vgg_layer *layer = &model->arch.layer[i];
         const struct vgg_view *k = &layer->kernel;
         layers[i] = (struct vgg_weights_layer) { .name = layer->name };
         if (k->n == 0) continue;
@@ -55,44 +45,91 @@ enum vgg_status vgg_model_export(const struct vgg_model *model, const char *path
         layers[i].kernel = model->params + k->offset / sizeof(float);
         layers[i].bias = model->params + layer->bias.offset / sizeof(float);
     }
-    snprintf(height, sizeof height, "%d", arch->h);
-    snprintf(width, sizeof width, "%d", arch->w);
-    snprintf(shard, sizeof shard, "%d", model->shard);
-    snprintf(epoch, sizeof epoch, "%d", model->epoch);
-    size_t named = model->class_names ? (size_t)vgg_arch_classes(arch) : 0;
-    char *classes = vgg_json_print_texts((const char *const *)model->class_names, named);
-    if (!classes) return vgg_fail_memory("class names", 0);
+}
+
+static void add_pair(struct vgg_model_meta *meta, size_t *count, const char *key, const char *value)
+{
+    meta->pair[(*count)++] = key;
+    meta->pair[(*count)++] = value;
+}
+
+enum vgg_status vgg_model_meta(struct vgg_model_meta *meta, const struct vgg_model *model)
+{
+    const struct vgg_arch *arch = &model->arch;
+    size_t n = 0, named = model->class_names ? (size_t)vgg_arch_classes(arch) : 0;
+    *meta = (struct vgg_model_meta) { .classes = NULL };
+    meta->classes = vgg_json_print_texts((const char *const *)model->class_names, named);
+    if (!meta->classes) return vgg_fail_memory("class names", 0);
+    snprintf(meta->height, sizeof meta->height, "%d", arch->h);
+    snprintf(meta->width, sizeof meta->width, "%d", arch->w);
+    snprintf(meta->shard, sizeof meta->shard, "%d", model->shard);
+    snprintf(meta->epoch, sizeof meta->epoch, "%d", model->epoch);
+    add_pair(meta, &n, META_FORMAT, VGG_MODEL_FORMAT);
+    add_pair(meta, &n, META_ARCH, arch->name);
+    add_pair(meta, &n, META_LAST, arch->layer[arch->base - 1].name);
+    add_pair(meta, &n, META_HEAD, model->head ? model->head : "");
+    add_pair(meta, &n, META_HEIGHT, meta->height);
+    add_pair(meta, &n, META_WIDTH, meta->width);
+    add_pair(meta, &n, META_PREPROCESS, vgg_name(VGG_NAMES_PREPROCESS, (int)model->preprocess));
+    add_pair(meta, &n, META_CLASSES, meta->classes);
     const char *slash = strrchr(model->source, '/'); /* the folder is of one machine, and nobody's business */
-    const char *meta[32] = {
-        META_FORMAT,     VGG_MODEL_FORMAT,
-        META_ARCH,       arch->name,
-        META_LAST,       arch->layer[arch->base - 1].name,
-        META_HEAD,       model->head ? model->head : "",
-        META_HEIGHT,     height,
-        META_WIDTH,      width,
-        META_PREPROCESS, vgg_name(VGG_NAMES_PREPROCESS, (int)model->preprocess),
-        META_CLASSES,    classes,
-        META_SOURCE,     slash ? slash + 1 : model->source,
-    };
-    /* What only a trained model knows. */
-    add(meta, META_DIGEST, model->digest[0] ? model->digest : NULL);
-    add(meta, META_SHARD, model->shard ? shard : NULL);
-    add(meta, META_EPOCH, model->epoch ? epoch : NULL);
-    add(meta, META_RESIZE, model->resize ? vgg_name(VGG_NAMES_RESIZE, (int)model->resize) : NULL);
-    add(meta, META_CROP, model->crop ? vgg_name(VGG_NAMES_CROP, (int)model->crop) : NULL);
+    add_pair(meta, &n, META_SOURCE, slash ? slash + 1 : model->source);
+    /* From here on what only a trained model knows. */
+    if (model->digest[0]) add_pair(meta, &n, META_DIGEST, model->digest);
+    if (model->shard) add_pair(meta, &n, META_SHARD, meta->shard);
+    if (model->epoch) add_pair(meta, &n, META_EPOCH, meta->epoch);
+    if (model->resize != VGG_RESIZE_DEFAULT)
+        add_pair(meta, &n, META_RESIZE, vgg_name(VGG_NAMES_RESIZE, (int)model->resize));
+    if (model->crop != VGG_CROP_DEFAULT) add_pair(meta, &n, META_CROP, vgg_name(VGG_NAMES_CROP, (int)model->crop));
     /* Exact is what a model without it means. */
-    add(meta, META_DECODE, model->decode == VGG_DECODE_FAST ? vgg_name(VGG_NAMES_DECODE, VGG_DECODE_FAST) : NULL);
+    if (model->decode == VGG_DECODE_FAST) add_pair(meta, &n, META_DECODE, vgg_name(VGG_NAMES_DECODE, VGG_DECODE_FAST));
+    return VGG_OK;
+}
+
+void vgg_model_meta_finish(struct vgg_model_meta *meta)
+{
+    free(meta->classes);
+    meta->classes = NULL;
+}
+
+enum vgg_status vgg_model_export(const struct vgg_model *model, const char *path, enum vgg_weights_layout layout,
+                                 enum vgg_weights_precision precision)
+{
+    struct vgg_weights_layer layers[VGG_MAX_LAYERS];
+    struct vgg_model_meta meta;
     int h, w;
-    vgg_model_flattened(model, &h, &w);
-    enum vgg_status status;
+    enum vgg_status status = vgg_model_meta(&meta, model);
+    if (status != VGG_OK) return status;
     if (layout == VGG_WEIGHTS_ONNX && precision == VGG_WEIGHTS_F32) {
-        status = vgg_model_write_onnx(model, path, meta);
+        status = vgg_model_write_onnx(model, path, meta.pair);
     } else if (layout == VGG_WEIGHTS_ONNX) {
         status = vgg_fail(VGG_ERR_UNSUPPORTED, "%s: ONNX is written as F32; F16 needs .safetensors or .pth", path);
     } else {
-        status = vgg_weights_write(path, layout, precision, layers, (size_t)arch->count, h, w, meta);
+        list_layers(layers, model, model->arch.count);
+        vgg_model_flattened(model, &h, &w);
+        status = vgg_weights_write(path, layout, precision, layers, (size_t)model->arch.count, h, w, meta.pair);
     }
-    free(classes);
+    vgg_model_meta_finish(&meta);
+    return status;
+}
+
+enum vgg_status vgg_model_export_base(const struct vgg_model *model, const char *path, int count)
+{
+    struct vgg_weights_layer layers[VGG_MAX_LAYERS];
+    struct vgg_model_meta all;
+    const char *meta[2 * VGG_MODEL_PAIRS + 1] = { NULL };
+    size_t n = 0;
+    enum vgg_status status = vgg_model_meta(&all, model);
+    if (status != VGG_OK) return status;
+    for (const char **pair = all.pair; *pair; pair += 2) {
+        bool own = strcmp(pair[0], META_FORMAT) == 0 || strcmp(pair[0], META_LAST) == 0 ||
+                   strcmp(pair[0], META_HEAD) == 0 || strcmp(pair[0], META_CLASSES) == 0 ||
+                   strcmp(pair[0], META_DIGEST) == 0;
+        if (!own) meta[n++] = pair[0], meta[n++] = pair[1];
+    }
+    list_layers(layers, model, count);
+    status = vgg_weights_write(path, VGG_WEIGHTS_KERAS_SAFETENSORS, VGG_WEIGHTS_F32, layers, (size_t)count, 1, 1, meta);
+    vgg_model_meta_finish(&all);
     return status;
 }
 
@@ -100,6 +137,8 @@ enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path)
 {
     return vgg_model_export(model, path, VGG_WEIGHTS_KERAS_SAFETENSORS, VGG_WEIGHTS_F32);
 }
+
+/* ---- loading ---- */
 
 /* The value of a word in the metadata; one that a file may lack stays at its default, 0. */
 static enum vgg_status read_name(int *out, enum vgg_names names, const struct vgg_weights *weights, const char *key,
@@ -206,6 +245,12 @@ enum vgg_status vgg_model_open(struct vgg_model **out, const struct vgg_model_op
     if (status != VGG_OK) return status;
     const char *format = vgg_weights_meta(weights, META_FORMAT);
     bool model = format && strcmp(format, VGG_MODEL_FORMAT) == 0;
+    struct vgg_model_options found = *options;
+    char *file = vgg_mem_strdup(vgg_weights_path(weights)); /* of a folder, the checkpoint that was taken */
     vgg_weights_close(weights);
-    return model ? vgg_model_load(out, path) : vgg_model_create(out, options);
+    if (!file) return vgg_fail_memory(path, strlen(path));
+    found.weights = file;
+    status = model ? vgg_model_load(out, file) : vgg_model_create(out, &found);
+    free(file);
+    return status;
 }

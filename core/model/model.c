@@ -241,7 +241,7 @@ static enum vgg_status create(struct vgg_model **out, const struct vgg_model_opt
         CHECK(read_layers(model, 0, head_too ? model->arch.count : model->arch.base, weights, path));
         if (!head_too) vgg_model_init(model, model->arch.base, model->arch.count, options->seed);
         if (!head_too && model->head) tell_unused(weights, path, options->weights);
-        CHECK(copy_text(&model->source, path));
+        CHECK(copy_text(&model->source, vgg_weights_path(weights)));
         read_fitting(model, weights);
         if (model->preprocess == VGG_PREPROCESS_DEFAULT) model->preprocess = vgg_weights_preprocess(weights);
     }

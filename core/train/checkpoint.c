@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/format/safetensors.h"
+#include "core/model/export.h"
 #include "core/train/settings.h"
 
 enum { LINE = 320 };
@@ -46,7 +47,8 @@ static struct vgg_st_tensor flat(const char *name, float *values, size_t count)
 }
 
 enum vgg_status vgg_checkpoint_write(struct vgg_checkpoint_folder *folder, const struct vgg_train_state *state,
-                                     const struct vgg_train_arrays *arrays, const char *settings)
+                                     const struct vgg_train_arrays *arrays, const char *settings,
+                                     const struct vgg_checkpoint_about *about)
 {
     enum vgg_status status = VGG_OK;
     struct vgg_checkpoint_mark mark = { (unsigned long)state->epoch, (unsigned long)state->epoch_step };
@@ -57,14 +59,22 @@ enum vgg_status vgg_checkpoint_write(struct vgg_checkpoint_folder *folder, const
     if (!history || !path) CHECK(vgg_fail_memory("a checkpoint", LINE));
     struct vgg_st_tensor tensors[3];
     size_t count = 0;
-    tensors[count++] = flat("params", arrays->params, arrays->param_count);
-    if (arrays->moment_count) tensors[count++] = flat("moments", arrays->moments, arrays->moment_count);
-    if (arrays->best) tensors[count++] = flat("best", arrays->best, arrays->param_count);
-    snprintf(scale, sizeof scale, SCALE_FORMAT, (double)state->scale.factor, state->scale.good, state->scale.skipped);
-    struct vgg_st_meta meta[] = {
-        { "settings", settings }, { "state", text }, { "history", history }, { "scale", scale }
+    tensors[count++] = flat(VGG_CHECKPOINT_PARAMS, arrays->params, arrays->param_count);
+    if (arrays->moment_count) tensors[count++] = flat(VGG_CHECKPOINT_MOMENTS, arrays->moments, arrays->moment_count);
+    if (arrays->best) tensors[count++] = flat(VGG_CHECKPOINT_BEST, arrays->best, arrays->param_count);
+    struct vgg_st_meta meta[6 + VGG_MODEL_PAIRS] = {
+        { VGG_CHECKPOINT_SETTINGS, settings },
+        { VGG_CHECKPOINT_STATE, text },
+        { VGG_CHECKPOINT_HISTORY, history },
+        { VGG_CHECKPOINT_FIRST, about->first },
     };
-    CHECK(vgg_st_write(path, tensors, count, meta, state->scale.factor != 0 ? 4 : 3));
+    size_t pairs = 4;
+    if (*folder->base) meta[pairs++] = (struct vgg_st_meta) { VGG_CHECKPOINT_BASE, folder->base };
+    snprintf(scale, sizeof scale, SCALE_FORMAT, (double)state->scale.factor, state->scale.good, state->scale.skipped);
+    if (state->scale.factor != 0) meta[pairs++] = (struct vgg_st_meta) { VGG_CHECKPOINT_SCALE, scale };
+    for (const char *const *pair = about->meta; *pair; pair += 2)
+        meta[pairs++] = (struct vgg_st_meta) { pair[0], pair[1] };
+    CHECK(vgg_st_write(path, tensors, count, meta, pairs));
     vgg_checkpoint_folder_tidy(folder, &mark);
 fail:
     free(path);
@@ -130,8 +140,9 @@ static enum vgg_status open_one(struct vgg_checkpoint *checkpoint, struct vgg_tr
     enum vgg_status status = VGG_OK;
     const char *path = checkpoint->path;
     CHECK(vgg_st_open(&checkpoint->file, path));
-    const char *then = vgg_st_meta(checkpoint->file, "settings"), *text = vgg_st_meta(checkpoint->file, "state"),
-               *history = vgg_st_meta(checkpoint->file, "history");
+    const char *then = vgg_st_meta(checkpoint->file, VGG_CHECKPOINT_SETTINGS),
+               *text = vgg_st_meta(checkpoint->file, VGG_CHECKPOINT_STATE),
+               *history = vgg_st_meta(checkpoint->file, VGG_CHECKPOINT_HISTORY);
     if (!then || !text || !history) CHECK(damaged(path));
     CHECK(check_settings(path, then, settings));
     if (sscanf(text, STATE_SCAN, &state->epoch, &state->epoch_step, &state->step, &state->pass, &state->number,
@@ -139,7 +150,7 @@ static enum vgg_status open_one(struct vgg_checkpoint *checkpoint, struct vgg_tr
         state->epoch < 0 || state->epoch > 1 << 20) {
         CHECK(damaged(path));
     }
-    CHECK(read_scale(&state->scale, vgg_st_meta(checkpoint->file, "scale"), path));
+    CHECK(read_scale(&state->scale, vgg_st_meta(checkpoint->file, VGG_CHECKPOINT_SCALE), path));
     if (state->epoch > epochs || (state->epoch == epochs && state->epoch_step)) {
         CHECK(vgg_fail(VGG_ERR_ARGUMENT, "%s: has trained for more than %d epochs already; give more by --epochs", path,
                        epochs));
@@ -185,11 +196,12 @@ static enum vgg_status read_array(float *out, size_t count, const struct vgg_che
 enum vgg_status vgg_checkpoint_read(const struct vgg_checkpoint *checkpoint, const struct vgg_train_arrays *arrays)
 {
     enum vgg_status status = VGG_OK;
-    CHECK(read_array(arrays->params, arrays->param_count, checkpoint, "params"));
-    CHECK(read_array(arrays->moments, arrays->moment_count, checkpoint, "moments"));
+    CHECK(read_array(arrays->params, arrays->param_count, checkpoint, VGG_CHECKPOINT_PARAMS));
+    CHECK(read_array(arrays->moments, arrays->moment_count, checkpoint, VGG_CHECKPOINT_MOMENTS));
     if (arrays->best) {
-        bool apart = vgg_st_find(checkpoint->file, "best");
-        CHECK(read_array(arrays->best, arrays->param_count, checkpoint, apart ? "best" : "params"));
+        bool apart = vgg_st_find(checkpoint->file, VGG_CHECKPOINT_BEST);
+        CHECK(read_array(arrays->best, arrays->param_count, checkpoint,
+                         apart ? VGG_CHECKPOINT_BEST : VGG_CHECKPOINT_PARAMS));
     }
     vgg_log(VGG_LOG_INFO, "going on from %s", checkpoint->path);
 fail:

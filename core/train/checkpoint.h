@@ -25,9 +25,14 @@ struct vgg_train_arrays {
 };
 
 /* Writes a checkpoint into the folder and then removes those that it makes superfluous. `settings` is what must not
- * change when training goes on, as struct vgg_settings has it. */
+ * change when training goes on, as struct vgg_settings has it. `about` makes a model of it, with folder->base: pairs of
+ * the model's metadata, ended by NULL, and the name of the first layer that trains. */
+struct vgg_checkpoint_about {
+    const char *const *meta, *first;
+};
 enum vgg_status vgg_checkpoint_write(struct vgg_checkpoint_folder *folder, const struct vgg_train_state *state,
-                                     const struct vgg_train_arrays *arrays, const char *settings);
+                                     const struct vgg_train_arrays *arrays, const char *settings,
+                                     const struct vgg_checkpoint_about *about);
 
 /* One that is open. Zeroed: none. */
 struct vgg_checkpoint {

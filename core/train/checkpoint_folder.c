@@ -9,9 +9,9 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/os.h"
+#include "core/model/export.h"
 
 #define LOCK_NAME ".lock"
-enum { NAME = 80 };
 
 /* ---- the lock ---- */
 
@@ -43,68 +43,6 @@ static enum vgg_status lock_folder(int *lock, const char *path)
     return VGG_OK;
 }
 
-/* ---- what lies there ---- */
-
-static void print_name(char name[NAME], const struct vgg_checkpoint_mark *mark)
-{
-    snprintf(name, NAME, "checkpoint-%06lu-%08lu.safetensors", mark->epoch, mark->step);
-}
-
-/* False for any name that print_name does not give. */
-static bool read_name(struct vgg_checkpoint_mark *mark, const char *name)
-{
-    char same[NAME];
-    if (sscanf(name, "checkpoint-%lu-%lu", &mark->epoch, &mark->step) != 2) return false;
-    print_name(same, mark);
-    return strcmp(name, same) == 0;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const struct vgg_checkpoint_mark *x = a, *y = b;
-    if (x->epoch != y->epoch) return x->epoch < y->epoch ? -1 : 1;
-    return (x->step > y->step) - (x->step < y->step);
-}
-
-enum vgg_status vgg_checkpoint_list(struct vgg_checkpoint_mark **out, size_t *count, const char *folder)
-{
-    struct vgg_checkpoint_mark *marks = NULL, mark;
-    size_t n = 0, room = 0;
-    enum vgg_status status = VGG_OK;
-    *out = NULL, *count = 0;
-    errno = 0;
-    struct vgg_os_folder *directory = vgg_os_folder_open(folder);
-    struct vgg_os_entry entry;
-    while (directory && status == VGG_OK) {
-        if (!vgg_os_folder_next(directory, &entry)) break;
-        if (!read_name(&mark, entry.name)) continue;
-        if (n == room) {
-            room = room ? 2 * room : 8;
-            void *grown = realloc(marks, room * sizeof *marks);
-            if (!grown) status = vgg_fail_memory(folder, room * sizeof *marks);
-            if (grown) marks = grown;
-        }
-        if (status == VGG_OK) marks[n++] = mark;
-    }
-    if (status == VGG_OK && errno && errno != ENOENT)
-        status = vgg_fail(VGG_ERR_IO, "%s: the checkpoint folder cannot be read: %s", folder, strerror(errno));
-    vgg_os_folder_close(directory);
-    if (status != VGG_OK) {
-        free(marks);
-        return status;
-    }
-    if (n) qsort(marks, n, sizeof *marks, compare);
-    *out = marks, *count = n;
-    return VGG_OK;
-}
-
-char *vgg_checkpoint_path(const char *folder, const struct vgg_checkpoint_mark *mark)
-{
-    char name[NAME];
-    print_name(name, mark);
-    return vgg_file_join(folder, name);
-}
-
 /* ---- taking and leaving ---- */
 
 /* Trainings that were killed leave checkpoints half-written, under names that no later one need come to again. */
@@ -112,18 +50,38 @@ static void remove_halves(const char *folder)
 {
     struct vgg_checkpoint_mark mark;
     struct vgg_os_entry entry;
-    char whole[NAME];
+    char whole[VGG_CHECKPOINT_NAME];
     struct vgg_os_folder *directory = vgg_os_folder_open(folder);
     while (directory && vgg_os_folder_next(directory, &entry)) {
         size_t n = vgg_file_aside(entry.name);
         if (n == 0 || n >= sizeof whole) continue;
         snprintf(whole, sizeof whole, "%.*s", (int)n, entry.name);
-        char *path = read_name(&mark, whole) ? vgg_file_join(folder, entry.name) : NULL;
+        bool ours = vgg_checkpoint_mark_read(&mark, whole) || vgg_checkpoint_is_base(whole);
+        char *path = ours ? vgg_file_join(folder, entry.name) : NULL;
         if (path && vgg_os_remove_abandoned(path))
             vgg_log(VGG_LOG_INFO, "%s: removed; its writer was ended before it was whole", path);
         free(path);
     }
     vgg_os_folder_close(directory);
+}
+
+enum vgg_status vgg_checkpoint_folder_base(struct vgg_checkpoint_folder *folder, const struct vgg_model *model,
+                                           int first)
+{
+    enum vgg_status status = VGG_OK;
+    char digest[65], *path = NULL;
+    if (*folder->base || model->arch.layer[first].kernel.offset == 0) return VGG_OK;
+    CHECK(vgg_model_digest(model, first - 1, digest));
+    vgg_checkpoint_base_name(folder->base, digest);
+    path = vgg_file_join(folder->path, folder->base);
+    if (!path) CHECK(vgg_fail_memory(folder->path, strlen(folder->path)));
+    if (!vgg_os_readable(path)) CHECK(vgg_model_export_base(model, path, first));
+    free(path);
+    return VGG_OK;
+fail:
+    folder->base[0] = '\0';
+    free(path);
+    return status;
 }
 
 static enum vgg_status fail_holds(const char *path, const struct vgg_checkpoint_mark *marks, size_t count)
@@ -153,7 +111,7 @@ enum vgg_status vgg_checkpoint_folder_take(struct vgg_checkpoint_folder *folder,
     remove_halves(path);
     CHECK(vgg_checkpoint_list(&marks, &count, path));
     if (count && !resume && !overwrite) CHECK(fail_holds(path, marks, count));
-    *folder = (struct vgg_checkpoint_folder) { path, lock, count && overwrite };
+    *folder = (struct vgg_checkpoint_folder) { .path = path, .lock = lock, .replace = count && overwrite };
     free(marks);
     return VGG_OK;
 fail:
@@ -168,12 +126,24 @@ void vgg_checkpoint_folder_release(struct vgg_checkpoint_folder *folder)
     *folder = (struct vgg_checkpoint_folder) { 0 };
 }
 
-static void remove_one(const char *folder, const struct vgg_checkpoint_mark *mark)
+/* path: by malloc, or NULL. */
+static void remove_one(char *path)
 {
-    char *path = vgg_checkpoint_path(folder, mark);
     if (path && !vgg_os_remove(path))
         vgg_log(VGG_LOG_WARNING, "%s: is no longer needed, but cannot be removed: %s", path, strerror(errno));
     free(path);
+}
+
+/* Removes the frozen layers of other trainings. */
+static void tidy_bases(const struct vgg_checkpoint_folder *folder)
+{
+    struct vgg_os_folder *directory = vgg_os_folder_open(folder->path);
+    struct vgg_os_entry entry;
+    while (directory && vgg_os_folder_next(directory, &entry)) {
+        if (vgg_checkpoint_is_base(entry.name) && strcmp(entry.name, folder->base) != 0)
+            remove_one(vgg_file_join(folder->path, entry.name));
+    }
+    vgg_os_folder_close(directory);
 }
 
 void vgg_checkpoint_folder_tidy(struct vgg_checkpoint_folder *folder, const struct vgg_checkpoint_mark *written)
@@ -181,12 +151,13 @@ void vgg_checkpoint_folder_tidy(struct vgg_checkpoint_folder *folder, const stru
     struct vgg_checkpoint_mark *marks;
     size_t count, before = 0;
     if (vgg_checkpoint_list(&marks, &count, folder->path) != VGG_OK) return;
-    while (before < count && compare(&marks[before], written) < 0)
+    while (before < count && vgg_checkpoint_compare(&marks[before], written) < 0)
         before++;
     for (size_t i = count; i-- > 0;) {
-        bool kept = compare(&marks[i], written) == 0 || (i + 1 == before && !folder->replace);
-        if (!kept) remove_one(folder->path, &marks[i]);
+        bool kept = vgg_checkpoint_compare(&marks[i], written) == 0 || (i + 1 == before && !folder->replace);
+        if (!kept) remove_one(vgg_checkpoint_path(folder->path, &marks[i]));
     }
     folder->replace = false;
     free(marks);
+    tidy_bases(folder);
 }

@@ -2,13 +2,14 @@
 #ifndef CORE_TRAIN_CHECKPOINT_FOLDER_H
 #define CORE_TRAIN_CHECKPOINT_FOLDER_H
 
-#include "core/vgg16.h"
+#include "core/weights/checkpoint.h"
 
 /* A folder that one training holds. Zeroed: none. */
 struct vgg_checkpoint_folder {
     const char *path; /* borrowed; NULL: not held */
     int lock;         /* of vgg_os_lock; -1: its file system has none */
     bool replace;     /* it holds another training's checkpoints, which go when the first of this one is there */
+    char base[VGG_CHECKPOINT_NAME]; /* the file there with the layers that do not train; "": none yet, or all train */
 };
 
 /* Takes the folder, made if it is missing, until vgg_checkpoint_folder_release or the end of the process, whatever ends
@@ -19,16 +20,11 @@ enum vgg_status vgg_checkpoint_folder_take(struct vgg_checkpoint_folder *folder,
                                            bool overwrite);
 void vgg_checkpoint_folder_release(struct vgg_checkpoint_folder *folder); /* accepts one that is not held */
 
-/* A checkpoint by how far it had come. */
-struct vgg_checkpoint_mark {
-    unsigned long epoch, step;
-};
-/* The checkpoints of a folder, the least advanced first; none when there is no folder. *out by malloc. */
-enum vgg_status vgg_checkpoint_list(struct vgg_checkpoint_mark **out, size_t *count, const char *folder);
-/* FOLDER/checkpoint-EPOCH-STEP.safetensors by malloc, NULL without memory. */
-char *vgg_checkpoint_path(const char *folder, const struct vgg_checkpoint_mark *mark);
+/* Sees to it that the folder has the model's layers below number `first`, which do not train: folder->base. */
+enum vgg_status vgg_checkpoint_folder_base(struct vgg_checkpoint_folder *folder, const struct vgg_model *model,
+                                           int first);
 /* After `written` is safely there: removes what this training no longer needs, and never `written`. Of its own it keeps
- * the one before, too; what is ahead of it can only be damaged or another training's. */
+ * the one before, too, and folder->base; what is ahead of it can only be damaged or another training's. */
 void vgg_checkpoint_folder_tidy(struct vgg_checkpoint_folder *folder, const struct vgg_checkpoint_mark *written);
 
 #endif

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/data/check.h"
+#include "core/model/export.h"
 #include "core/train/history.h"
 #include "core/train/trainer.h"
 
@@ -208,6 +209,22 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
     return status;
 }
 
+/* Makes a checkpoint of the arrays and of what the model's file would say. */
+static enum vgg_status write_checkpoint(struct vgg_trainer *t, const struct vgg_train_arrays *arrays)
+{
+    struct vgg_model_meta meta;
+    enum vgg_status status = vgg_checkpoint_folder_base(&t->folder, t->model, t->trainable);
+    if (status != VGG_OK) return status;
+    t->model->epoch = t->arrays.best ? t->watch.epoch : 0;
+    status = vgg_model_meta(&meta, t->model);
+    t->model->epoch = 0;
+    if (status != VGG_OK) return status;
+    const struct vgg_checkpoint_about about = { meta.pair, t->model->arch.layer[t->trainable].name };
+    status = vgg_checkpoint_write(&t->folder, &t->state, arrays, t->settings.text, &about);
+    vgg_model_meta_finish(&meta);
+    return status;
+}
+
 /* Parameters into the model, into those of the best epoch when `best` says that they are, and into a checkpoint when
  * one is wanted. */
 static enum vgg_status store(struct vgg_trainer *t, bool best)
@@ -220,7 +237,7 @@ static enum vgg_status store(struct vgg_trainer *t, bool best)
     t->kept = true;
     if (best && arrays.best) memcpy(arrays.best, arrays.params, arrays.param_count * sizeof(float));
     if (best || !t->watch.epoch) arrays.best = NULL; /* the same, or nothing yet */
-    if (t->o.checkpoint) CHECK(vgg_checkpoint_write(&t->folder, &t->state, &arrays, t->settings.text));
+    if (t->o.checkpoint) CHECK(write_checkpoint(t, &arrays));
 fail:
     t->seconds_save += vgg_clock_seconds() - begin;
     return status;

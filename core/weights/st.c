@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/weights/checkpoint.h"
 #include "core/weights/names.h"
 #include "core/weights/torch.h"
 
@@ -46,6 +47,7 @@ enum vgg_status vgg_weights_st_open(struct vgg_weights *weights)
 {
     bool torch;
     enum vgg_status status = vgg_st_open(&weights->st, weights->path);
+    if (status == VGG_OK && vgg_weights_is_checkpoint(weights)) return vgg_weights_checkpoint_open(weights);
     if (status == VGG_OK) status = list_tensors(weights);
     if (status == VGG_OK) status = vgg_weights_torch_open(weights, false, &torch);
     return status != VGG_OK || torch ? status : open_keras(weights);

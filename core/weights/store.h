@@ -41,14 +41,16 @@ struct vgg_weights {
     size_t count, capacity;
     const struct vgg_tensor *tensor; /* all of a file of named tensors; NULL: HDF5 */
     size_t tensor_count;
-    struct vgg_tensor *listed; /* the same where they belong to this object */
-    char *norm;                /* the first tensor of batch normalisation, which is not run here; NULL: none */
+    struct vgg_tensor *listed; /* the same where they belong to this object, and their names where those do, too */
+    char *listed_name;
+    char *norm; /* the first tensor of batch normalisation, which is not run here; NULL: none */
     struct vgg_st *st;
+    struct vgg_st *part[2]; /* a checkpoint, and the file of the layers that did not train; st is NULL then */
     struct vgg_torch *torch;
     struct vgg_zip *zip; /* of a Keras archive */
     void *unpacked;      /* its weights, where they are compressed */
     struct vgg_hdf hdf;  /* not open: all zero */
-    struct vgg_h5_meta { /* of HDF5 and .pth */
+    struct vgg_h5_meta { /* of HDF5, .pth and checkpoints */
         char *key, *value;
     } * meta;
     size_t meta_count;
@@ -57,7 +59,7 @@ struct vgg_weights {
 /* Adds one tensor to a layer, which is made when it is new. A layer that has it already is a VGG_ERR_FORMAT. */
 enum vgg_status vgg_weights_add(struct vgg_weights *weights, const char *layer, bool bias,
                                 const struct vgg_weights_tensor *tensor);
-/* Adds a pair of metadata to those of HDF5 and .pth, of which there may be 64. */
+/* Adds a pair of metadata to those of HDF5, .pth and checkpoints, of which there may be 64. */
 enum vgg_status vgg_weights_add_meta(struct vgg_weights *weights, const char *key, const char *value);
 /* Remembers a tensor of batch normalisation. */
 enum vgg_status vgg_weights_add_norm(struct vgg_weights *weights, const char *name);

@@ -10,6 +10,8 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/names.h"
+#include "core/base/os.h"
+#include "core/weights/checkpoint.h"
 #include "core/weights/h5.h"
 #include "core/weights/names.h"
 #include "core/weights/pth.h"
@@ -111,6 +113,8 @@ enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path)
     *out = NULL;
     enum vgg_status status;
     enum content content = UNKNOWN;
+    struct vgg_os_info info;
+    if (vgg_os_look(&info, path) && info.kind == VGG_OS_FOLDER) return vgg_weights_open_newest(out, path);
     struct vgg_weights *weights = vgg_mem_calloc(1, sizeof *weights);
     if (!weights) return vgg_fail_memory(path, sizeof *weights);
     weights->path = vgg_mem_strdup(path);
@@ -148,13 +152,21 @@ void vgg_weights_close(struct vgg_weights *weights)
     free(weights->entry);
     free(weights->norm);
     free(weights->listed);
+    free(weights->listed_name);
     vgg_hdf_close(&weights->hdf);
     vgg_st_close(weights->st);
+    vgg_st_close(weights->part[0]);
+    vgg_st_close(weights->part[1]);
     vgg_torch_close(weights->torch);
     vgg_zip_close(weights->zip);
     free(weights->unpacked);
     free(weights->path);
     free(weights);
+}
+
+const char *vgg_weights_path(const struct vgg_weights *weights)
+{
+    return weights->path;
 }
 
 size_t vgg_weights_count(const struct vgg_weights *weights)

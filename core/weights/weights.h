@@ -1,5 +1,5 @@
 /* weights.h: pretrained weights by layer, whatever file they come from: Keras HDF5 (old and new names, full models,
- * Keras 3 .weights.h5), safetensors and PyTorch's .pth with torchvision, timm or Keras names. */
+ * Keras 3 .weights.h5), safetensors and PyTorch's .pth with torchvision, timm or Keras names, checkpoints. */
 #ifndef CORE_WEIGHTS_WEIGHTS_H
 #define CORE_WEIGHTS_WEIGHTS_H
 
@@ -7,8 +7,10 @@
 
 struct vgg_weights;
 
-/* Opens any supported file; the content decides, not the extension. */
+/* Opens any supported file; the content decides, not the extension. A folder is its newest whole checkpoint. */
 enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path);
+/* The file that was opened. */
+const char *vgg_weights_path(const struct vgg_weights *weights);
 void vgg_weights_close(struct vgg_weights *weights);
 
 /* Layers found, by Keras name, in network order (block1_conv1 .. fc1, fc2, predictions, dense_1 ..). */
