@@ -343,9 +343,11 @@ VGG_API enum vgg_status vgg_model_open(struct vgg_model **out, const struct vgg_
  */
 VGG_API enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path);
 /* A classifier that another program trained, as a model: `options->weights` is its file; the dense layers in it become
- * the head. NULL `head`: what their shapes suggest (gap or flatten, ReLU, sigmoid of one unit or softmax), which a
- * warning tells; of an ImageNet classifier "top". Without a size: the metadata's, or what a square map of the first
- * dense layer's inputs comes from. `classes`: `count` names in the order of the outputs, or NULL. */
+ * the head. NULL `head`: what a model or a whole model of Keras says of itself, "top" of an ImageNet classifier, else
+ * what their shapes suggest (gap or flatten, ReLU, sigmoid of one unit or softmax), which a warning tells. Head and
+ * size that contradict what the file says of itself are a VGG_ERR_ARGUMENT. Without a size: the metadata's, or what a
+ * square map of the first dense layer's inputs comes from. `classes`: `count` names in the order of the outputs, or
+ * NULL. */
 VGG_API enum vgg_status vgg_model_import(struct vgg_model **out, const struct vgg_model_options *options,
                                          const char *const *classes, int count);
 VGG_API void vgg_model_destroy(struct vgg_model *model);

@@ -33,7 +33,7 @@ static const struct cli_option convert_options[] = {
     { .name = "head",
       .value = "LAYERS",
       .help = "make a model of IN, whose own dense layers are this head, as `vgg16 train --head` says it (default with "
-              "--classes: what their shapes suggest)",
+              "--classes: what a model or a whole model of Keras says of itself, else what their shapes suggest)",
       .read = cli_read_text,
       .offset = offsetof(struct convert, head) },
     { .name = "classes",
@@ -45,7 +45,8 @@ static const struct cli_option convert_options[] = {
     { .name = "size",
       .value = "SIZE",
       .help =
-          "the input size of that model: one number, or HEIGHTxWIDTH (default: what its dense layers tell, else 224)",
+          "the input size of that model: one number, or HEIGHTxWIDTH (default: what the file says, else what its dense "
+          "layers tell, else 224)",
       .read = cli_read_size,
       .offset = offsetof(struct convert, size) },
     { .name = "preprocess",

@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/model/export.h"
+#include "core/weights/keras.h"
 #include "core/weights/names.h"
 
 enum { HEAD = 512 };
@@ -15,6 +16,7 @@ struct found {
     int shape[VGG_WEIGHTS_HEAD][2]; /* of the dense layers, in network order */
     int count;
     bool chained;
+    char last[VGG_NAME_SIZE]; /* the last convolution */
 };
 
 static void look(struct found *found, const struct vgg_weights *weights)
@@ -24,7 +26,9 @@ static void look(struct found *found, const struct vgg_weights *weights)
         int rank, shape[4], block, conv;
         const char *layer = vgg_weights_layer(weights, i);
         if (!vgg_arch_conv_place(&block, &conv, layer) || !vgg_weights_shape(weights, layer, &rank, shape)) continue;
-        if (block >= found->blocks) found->blocks = block, found->channels = shape[3];
+        if (block < found->blocks) continue;
+        found->blocks = block, found->channels = shape[3];
+        snprintf(found->last, sizeof found->last, "%s", layer);
     }
     found->chained = vgg_weights_head(found->shape, &found->count, weights);
 }
@@ -38,11 +42,15 @@ static enum vgg_status need_layers(const struct found *found, const struct vgg_w
         return vgg_fail(VGG_ERR_MISSING, "%s: holds no dense layers to make a head of; train one with vgg16 train",
                         path);
     }
-    if (vgg_weights_norm(weights)) {
-        return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: has batch normalisation (%s) in its head, which is not run here",
-                        path, vgg_weights_norm(weights));
-    }
     return VGG_OK;
+}
+
+static enum vgg_status need_no_norm(const struct vgg_weights *weights, const char *path)
+{
+    const char *norm = vgg_weights_norm(weights);
+    if (!norm) return VGG_OK;
+    return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: has batch normalisation (%s) in its head, which is not run here", path,
+                    norm);
 }
 
 /* The head that the shapes suggest: ReLU between the layers; one unit is a sigmoid, more are a softmax. */
@@ -100,6 +108,61 @@ static enum vgg_status head_shapes(int shape[VGG_WEIGHTS_HEAD][2], int *count, c
     return status;
 }
 
+/* A model says its head and its size itself. */
+static enum vgg_status take_record(struct vgg_model_options *wanted, const struct vgg_weights *weights,
+                                   const char *path)
+{
+    const char *head = vgg_weights_meta(weights, "head");
+    const char *height = vgg_weights_meta(weights, "height"), *width = vgg_weights_meta(weights, "width");
+    if (!head || !*head) return VGG_OK;
+    if (wanted->head && strcmp(wanted->head, head) != 0) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "head \"%s\": %s is a model with the head %s; leave --head out", wanted->head,
+                        path, head);
+    }
+    wanted->head = head;
+    if (!height || !width || !wanted->height) return VGG_OK;
+    if (wanted->height == atoi(height) && wanted->width == atoi(width)) return VGG_OK;
+    return vgg_fail(VGG_ERR_ARGUMENT, "input size %dx%d: %s is a model for %sx%s; leave --size out", wanted->height,
+                    wanted->width, path, height, width);
+}
+
+/* A whole model of Keras says its head, and what it was trained with. */
+static enum vgg_status take_keras(struct vgg_model_options *wanted, const struct vgg_weights_keras *keras,
+                                  const struct found *found, const char *path)
+{
+    if (!*keras->head) return VGG_OK;
+    wanted->head = keras->head;
+    if (!wanted->last && !keras->pooled) wanted->last = found->last;
+    if (wanted->preprocess == VGG_PREPROCESS_DEFAULT) wanted->preprocess = keras->preprocess;
+    if (keras->height && wanted->height && (keras->height != wanted->height || keras->width != wanted->width)) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "input size %dx%d: %s says that it is for %dx%d; leave --size out",
+                        wanted->height, wanted->width, path, keras->height, keras->width);
+    }
+    if (!wanted->height) wanted->height = keras->height, wanted->width = keras->width;
+    return VGG_OK;
+}
+
+/* The head of `wanted`, where the options do not say it: the file's own, else what its shapes suggest. */
+static enum vgg_status choose_head(struct vgg_model_options *wanted, char head[HEAD], struct vgg_weights_keras *keras,
+                                   const struct found *found, const struct vgg_weights *weights, const char *path)
+{
+    struct vgg_weights_dense dense;
+    enum vgg_status status = take_record(wanted, weights, path);
+    if (status != VGG_OK || wanted->head) return status;
+    vgg_weights_dense(&dense, weights);
+    if (dense.imagenet && found->blocks == 5) {
+        wanted->head = "top";
+        return VGG_OK;
+    }
+    status = vgg_weights_keras(keras, weights);
+    if (status == VGG_OK) status = take_keras(wanted, keras, found, path);
+    if (status != VGG_OK || wanted->head) return status;
+    status = need_no_norm(weights, path);
+    if (status == VGG_OK) status = guess(head, found, path, dense.list);
+    wanted->head = head;
+    return status;
+}
+
 enum vgg_status vgg_model_import(struct vgg_model **out, const struct vgg_model_options *options,
                                  const char *const *classes, int count)
 {
@@ -107,27 +170,26 @@ enum vgg_status vgg_model_import(struct vgg_model **out, const struct vgg_model_
     const char *path = options->weights;
     struct vgg_weights *weights = NULL;
     struct vgg_model_options wanted = *options;
-    struct vgg_weights_dense dense;
+    struct vgg_weights_keras keras = { .preprocess = VGG_PREPROCESS_DEFAULT };
     struct found found;
     char head[HEAD], last[16];
+    const char *name[VGG_WEIGHTS_HEAD];
     int shape[VGG_WEIGHTS_HEAD][2], layers;
     *out = NULL;
     CHECK(vgg_weights_open(&weights, path));
     look(&found, weights);
     CHECK(need_layers(&found, weights, path));
-    vgg_weights_dense(&dense, weights);
     if (!wanted.arch) wanted.arch = vgg_weights_arch(weights) ? vgg_weights_arch(weights) : "vgg16";
+    CHECK(choose_head(&wanted, head, &keras, &found, weights, path));
+    CHECK(need_no_norm(weights, path));
     snprintf(last, sizeof last, "block%d_pool", found.blocks);
     if (!wanted.last) wanted.last = last;
-    if (!wanted.head && dense.imagenet && found.blocks == 5) wanted.head = "top";
-    if (!wanted.head) {
-        CHECK(guess(head, &found, path, dense.list));
-        wanted.head = head;
-    }
     if (strcmp(wanted.head, "top") != 0) {
         find_size(&wanted, &found, found.count ? found.shape[0][0] : 0, weights, path);
         CHECK(head_shapes(shape, &layers, &wanted, weights));
-        CHECK(vgg_weights_take_head(weights, (const int(*)[2])shape, layers));
+        for (int i = 0; i < VGG_WEIGHTS_HEAD; i++)
+            name[i] = keras.dense[i];
+        CHECK(vgg_weights_take_head(weights, (const int(*)[2])shape, name, layers));
     }
     CHECK(vgg_model_create_whole(out, &wanted, weights));
     if (classes) CHECK(vgg_model_set_class_names(*out, classes, count));

@@ -10,6 +10,7 @@
 /* A dense layer of the file. */
 struct candidate {
     size_t entry;
+    const char *name;
     int in, out;
     bool taken;
 };
@@ -23,23 +24,32 @@ static size_t list(struct candidate candidates[VGG_WEIGHTS_HEAD], const struct v
         if (vgg_arch_conv_place(&block, &conv, name) || !vgg_weights_shape(weights, name, &rank, shape) || rank != 2)
             continue;
         if (n == VGG_WEIGHTS_HEAD) return n + 1;
-        candidates[n++] = (struct candidate) { i, shape[0], shape[1], false };
+        candidates[n++] = (struct candidate) { i, name, shape[0], shape[1], false };
     }
     return n;
 }
 
-/* Finds layers at..count-1 of a chain: each takes what the one before gives; of these shapes where they are given. The
- * order of the file comes first. */
-static bool chain(struct candidate *candidates, size_t n, const int (*shape)[2], int at, int count, size_t *order)
+/* What a chain of dense layers is sought by; NULL: that does not matter. */
+struct wish {
+    const int (*shape)[2];
+    const char *const *name;
+};
+
+/* Finds layers at..count-1 of a chain: each takes what the one before gives. Those of the wanted names come first, then
+ * the order of the file decides. */
+static bool chain(struct candidate *candidates, size_t n, const struct wish *wish, int at, int count, size_t *order)
 {
     if (at == count) return true;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t k = 0; k < 2 * n; k++) {
+        size_t i = k % n;
         struct candidate *c = &candidates[i];
-        if (c->taken || (shape && (c->in != shape[at][0] || c->out != shape[at][1]))) continue;
+        bool named = wish->name && strcmp(c->name, wish->name[at]) == 0;
+        if (c->taken || named != (k < n)) continue;
+        if (wish->shape && (c->in != wish->shape[at][0] || c->out != wish->shape[at][1])) continue;
         if (at && c->in != candidates[order[at - 1]].out) continue;
         c->taken = true;
         order[at] = i;
-        if (chain(candidates, n, shape, at + 1, count, order)) return true;
+        if (chain(candidates, n, wish, at + 1, count, order)) return true;
         c->taken = false;
     }
     return false;
@@ -50,7 +60,7 @@ bool vgg_weights_head(int shape[VGG_WEIGHTS_HEAD][2], int *count, const struct v
     struct candidate candidates[VGG_WEIGHTS_HEAD];
     size_t n = list(candidates, weights), order[VGG_WEIGHTS_HEAD];
     *count = 0;
-    if (n > VGG_WEIGHTS_HEAD || !chain(candidates, n, NULL, 0, (int)n, order)) return false;
+    if (n > VGG_WEIGHTS_HEAD || !chain(candidates, n, &(struct wish) { 0 }, 0, (int)n, order)) return false;
     for (size_t i = 0; i < n; i++)
         shape[i][0] = candidates[order[i]].in, shape[i][1] = candidates[order[i]].out;
     *count = (int)n;
@@ -71,20 +81,22 @@ static enum vgg_status refuse(const struct vgg_weights *weights, const int (*sha
                     wanted, own.count ? own.list : "none");
 }
 
-enum vgg_status vgg_weights_take_head(struct vgg_weights *weights, const int (*shape)[2], int count)
+enum vgg_status vgg_weights_take_head(struct vgg_weights *weights, const int (*shape)[2], const char *const *name,
+                                      int count)
 {
+    const struct wish wish = { shape, name };
     struct candidate candidates[VGG_WEIGHTS_HEAD];
     size_t n = list(candidates, weights), order[VGG_WEIGHTS_HEAD];
     char *names[VGG_WEIGHTS_HEAD] = { NULL };
-    if (n > VGG_WEIGHTS_HEAD || !chain(candidates, n, shape, 0, count, order)) return refuse(weights, shape, count);
+    if (n > VGG_WEIGHTS_HEAD || !chain(candidates, n, &wish, 0, count, order)) return refuse(weights, shape, count);
     for (int i = 0; i < count; i++) {
-        char name[VGG_WEIGHTS_NAME];
-        snprintf(name, sizeof name, "dense_%d", i + 1);
-        names[i] = vgg_mem_strdup(name);
+        char plain[VGG_WEIGHTS_NAME];
+        snprintf(plain, sizeof plain, "dense_%d", i + 1);
+        names[i] = vgg_mem_strdup(plain);
         if (names[i]) continue;
         for (int k = 0; k < i; k++)
             free(names[k]);
-        return vgg_fail_memory(weights->path, sizeof name);
+        return vgg_fail_memory(weights->path, sizeof plain);
     }
     /* The head's layers go to the end in their order; other dense layers are left out. */
     struct vgg_weights_entry head[VGG_WEIGHTS_HEAD];

@@ -45,8 +45,10 @@ void vgg_weights_dense(struct vgg_weights_dense *dense, const struct vgg_weights
 enum { VGG_WEIGHTS_HEAD = 8 };
 bool vgg_weights_head(int shape[VGG_WEIGHTS_HEAD][2], int *count, const struct vgg_weights *weights);
 /* Calls the dense layers of these shapes dense_1, dense_2 ... as the library calls those of a head, and leaves out the
- * others. VGG_ERR_MISSING when the file has none that follow each other so. */
-enum vgg_status vgg_weights_take_head(struct vgg_weights *weights, const int (*shape)[2], int count);
+ * others. `name`: what the file calls each, which decides between layers of one shape; NULL: not known.
+ * VGG_ERR_MISSING when the file has none that follow each other so. */
+enum vgg_status vgg_weights_take_head(struct vgg_weights *weights, const int (*shape)[2], const char *const *name,
+                                      int count);
 /* A tensor of batch normalisation in the file, or NULL: outside of the convolutions that is no error by itself. */
 const char *vgg_weights_norm(const struct vgg_weights *weights);
 
