@@ -259,20 +259,22 @@ struct vgg_data;
 /* Opens a data set; `source` is one of
  *   a folder with one subfolder per class (classes numbered in byte order of their names),
  *   a folder of images, one image, or a text file (.txt) of image paths, one a line: no labels,
+ *   a table .csv with rows of an image's path and its label; a first row whose path is no name of an image is a header,
  *   an array file .safetensors with `x` (N,H,W,3 float32 or uint8; or N,... features) and optionally `y` (N, int64),
  *   idx:IMAGES[,LABELS], MNIST's format, gzip or not; grey becomes three equal channels.
  * Images are files named .jpg, .jpeg, .jfif, .jpe, .jfi (all JPEG), .png, .bmp, .gif, .webp, .tif or .tiff, in any
  * case, not hidden. Those in folders below a class folder belong to the class, ordered by folder, then by name; links
- * to folders are followed, but no folder is entered twice. What else a folder holds is left out, with one warning for
- * each class that counts it by kind: other suffixes (.heic, .avif, ...), names without one, images beside class
- * folders. Hidden names are not counted. Companions alone are no reason to warn: texts and tables (.txt .md .html .json
- * .csv .xml .yaml ...), settings and sidecars (.ini .db .xmp .aae ...), scripts, README, LICENSE. At most ten classes
- * have a line of their own, all others share one. The parent of train/ and validation/ is refused by name. Class names
- * that are no UTF-8 are written with escapes (caf\xE9). A list may begin with a byte order mark and end its lines as
- * Windows does; its paths may have any suffix and are relative to its folder. A source with labels may end in options:
- *   ?classes=0,3,5 keeps these classes, numbered anew in their order, with their names,
- *   ?per_class=20 keeps the first 20 items of each class; both are joined by &: ?classes=0,3&per_class=20.
- * Opening lists names and checks shapes; images are decoded when they are used. */
+ * to folders are followed, but no folder is entered twice, nor that of the data set or of another class, which a
+ * warning tells. A table's labels are names, and its classes are numbered in their byte order; fields may stand in
+ * quotes. What else a folder holds is left out, with one warning for each class that counts it by kind: other suffixes
+ * (.heic, .avif, ...), names without one, images beside class folders. Hidden names are not counted. Companions alone
+ * are no reason to warn: texts and tables (.txt .md .html .json .csv .xml .yaml ...), settings and sidecars (.ini .db
+ * .xmp .aae ...), scripts, README, LICENSE. At most ten classes have a line of their own, all others share one. The
+ * parent of train/ and validation/ is refused by name. Class names that are no UTF-8 are written with escapes
+ * (caf\xE9). A list or table may begin with a byte order mark and end its lines as Windows does; its paths may have any
+ * suffix and are relative to its folder. A source with labels may end in options: ?classes=0,3,5 keeps these classes,
+ * numbered anew in their order, with their names, ?per_class=20 keeps the first 20 items of each class; both are joined
+ * by &: ?classes=0,3&per_class=20. Opening lists names and checks shapes; images are decoded when they are used. */
 VGG_API enum vgg_status vgg_data_open(struct vgg_data **out, const char *source);
 /* A data set of `count` image files without labels; the paths are copied. */
 VGG_API enum vgg_status vgg_data_open_images(struct vgg_data **out, const char *const *paths, size_t count);
@@ -342,6 +344,9 @@ VGG_API enum vgg_status vgg_model_open(struct vgg_model **out, const struct vgg_
  * that it began with and how its images were resized, cropped and, where fast, decoded. Written aside, synced, renamed.
  */
 VGG_API enum vgg_status vgg_model_save(const struct vgg_model *model, const char *path);
+/* What a weight file, a model or a checkpoint holds, as a model: with its own head where it has one, as
+ * vgg_model_import takes it. */
+VGG_API enum vgg_status vgg_model_of_file(struct vgg_model **out, const char *path);
 /* A classifier that another program trained, as a model: `options->weights` is its file; the dense layers in it become
  * the head. NULL `head`: what a model or a whole model of Keras says of itself, "top" of an ImageNet classifier, else
  * what their shapes suggest (gap or flatten, ReLU, sigmoid of one unit or softmax), which a warning tells. Head and

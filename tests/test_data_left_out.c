@@ -200,15 +200,21 @@ Test(data_left_out, many_classes)
 
 /* ---- folders below a class ---- */
 
-static void expect_paths(const char *folder, const char *const *names, const int *labels, size_t count)
+static void expect_paths_warned(const char *folder, const char *const *names, const int *labels, size_t count,
+                                const char *warnings)
 {
-    struct vgg_data *data = open_warned(folder, "", "");
+    struct vgg_data *data = open_warned(folder, "", warnings);
     cr_assert_eq(vgg_data_count(data), count);
     for (size_t i = 0; i < count; i++) {
         cr_expect_str_eq(vgg_data_path(data, i) + strlen(folder) + 1, names[i]);
         cr_expect_eq(vgg_data_label(data, i), labels[i], "%s", names[i]);
     }
     vgg_data_destroy(data);
+}
+
+static void expect_paths(const char *folder, const char *const *names, const int *labels, size_t count)
+{
+    expect_paths_warned(folder, names, labels, count, "");
 }
 
 /* The order is that of sorted(os.walk(...)): by folder as text, so that "a-b" comes before "a/b". */
@@ -228,26 +234,52 @@ Test(data_left_out, deeper)
     remove_folder(folder);
 }
 
-/* Links to folders are followed, but not in circles, and a folder is entered once. */
+/* Links to folders are followed, but not in circles, nor up the tree, nor to another class; a folder is entered once.
+ */
 Test(data_left_out, links)
 {
-    static const char *const names[] = { "a/0.bmp", "a/0.bmp", "a/sub/1.bmp", "b/more/2.bmp" };
+    static const char *const names[] = { "a/0.bmp", "a/sub/1.bmp", "b/more/2.bmp", "c/3.bmp" };
     static const char *const links[][2] = {
-        { "..", "a/sub/loop" }, { "../sub", "a/sub/self" }, { "../away", "b/more" }, { "../away", "b/twice" }
+        { "..", "a/sub/loop" },   { "../sub", "a/sub/self" }, { "../../away", "b/more" }, { "../../away", "b/twice" },
+        { "../..", "a/sub/top" }, { "../c", "a/other" },      { "../a/sub", "b/sub" },
     };
-    static const int labels[] = { 0, 0, 1 };
+    static const int labels[] = { 0, 0, 1, 2 };
     char *folder = make_folder(), path[256];
     write_picture(folder, "in/a/0.bmp", 0, 0, 0);
     write_picture(folder, "in/a/sub/1.bmp", 1, 0, 0);
+    write_picture(folder, "in/c/3.bmp", 3, 0, 0);
     write_picture(folder, "away/2.bmp", 2, 0, 0);
     snprintf(path, sizeof path, "%s/in/b", folder);
     cr_assert_eq(mkdir(path, 0700), 0);
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
         snprintf(path, sizeof path, "%s/in/%s", folder, links[i][1]);
-        cr_assert_eq(symlink(i < 2 ? links[i][0] : "../../away", path), 0);
+        cr_assert_eq(symlink(links[i][0], path), 0);
     }
     snprintf(path, sizeof path, "%s/in", folder);
-    expect_paths(path, names + 1, labels, 3);
+    expect_paths_warned(path, names, labels, 4,
+                        "@: 6 links to folders that are read already, as @/a/other, are passed over\n");
+    remove_folder(folder);
+}
+
+Test(data_left_out, one_link)
+{
+    static const char *const names[] = { "a/0.bmp", "b/1.bmp" };
+    static const int labels[] = { 0, 1 };
+    char *folder = make_folder(), path[256];
+    write_picture(folder, "a/0.bmp", 0, 0, 0);
+    write_picture(folder, "b/1.bmp", 1, 0, 0);
+    snprintf(path, sizeof path, "%s/b/up", folder);
+    cr_assert_eq(symlink("..", path), 0);
+    expect_paths_warned(folder, names, labels, 2,
+                        "@: 1 link to folders that are read already, as @/b/up, is passed over\n");
+    /* A class that is another, or the data set itself. */
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/c", folder);
+        cr_assert_eq(symlink(i ? "a" : ".", path), 0);
+        EXPECT_FAILURE(vgg_data_open(&(struct vgg_data *) { NULL }, folder), VGG_ERR_FORMAT,
+                       "/c: is a link to the data set itself or to the folder of another class");
+        cr_assert_eq(unlink(path), 0);
+    }
     remove_folder(folder);
 }
 

@@ -100,8 +100,13 @@ static const struct item network[] = {
 };
 
 static const struct item summary[] = {
-    { .words = "--size 32" }, { .words = "--top" },           { .words = "--arch vgg16" },
-    { .words = "--layer l" }, { .words = "--trainable all" }, { 0 },
+    { .words = "--weights w.h5" },
+    { .words = "--size 32" },
+    { .words = "--top" },
+    { .words = "--arch vgg16" },
+    { .words = "--layer l" },
+    { .words = "--trainable all" },
+    { 0 },
 };
 
 #define FILES "--output f.npy*|--output f.h5|--output f.safetensors|--output f.CSV"

@@ -77,7 +77,8 @@ const char cli_program_help[] =
 
 const char cli_data_help[] =
     "DATA is a folder with one subfolder per class (classes in the order of their names); a folder of images, one "
-    "image, or a .txt file with an image path a line (no labels); a .safetensors file with x (N,H,W,3 float32 or "
+    "image, or a .txt file with an image path a line (no labels); a .csv file with rows PATH,LABEL, a header allowed; "
+    "a .safetensors file with x (N,H,W,3 float32 or "
     "uint8; or features) and y (N, int64); or idx:IMAGES,LABELS (MNIST's format, gzip or not). Images are "
     "JPEG, PNG, BMP, GIF, WebP and TIFF files; folders below a class belong to it, and what else a folder holds is "
     "left "

@@ -8,11 +8,16 @@
 
 struct summary {
     int arch, size[2];
-    const char *trainable, *layer;
+    const char *weights, *trainable, *layer;
     bool top;
 };
 
 static const struct cli_option summary_options[] = {
+    { .name = "weights",
+      .value = "FILE",
+      .help = "the same as the argument (default: the architecture alone)",
+      .read = cli_read_text,
+      .offset = offsetof(struct summary, weights) },
     { .name = "size",
       .value = "SIZE",
       .help = "input size: one number, or HEIGHTxWIDTH (default: the model's, else 224)",
@@ -174,14 +179,39 @@ static enum vgg_status resize(struct cli *cli, struct vgg_model **model, const c
     if (vgg_model_class_count(*model)) {
         return cli_model_fits(cli, *model, path, NULL, options->height, options->width);
     }
+    struct vgg_layer_info top;
+    char last[64];
+    enum vgg_status status = vgg_model_layer(*model, vgg_model_layer_count(*model) - 1, &top);
+    if (status != VGG_OK) return status;
+    snprintf(last, sizeof last, "%s", top.name);
+    struct vgg_model_options wanted = *options;
+    wanted.last = last; /* no more than the file holds */
     vgg_model_destroy(*model);
-    return vgg_model_create(model, options);
+    return vgg_model_create(model, &wanted);
+}
+
+/* What the file holds, its own head included; where that is none that is run here, its base. */
+static enum vgg_status open_file(struct cli *cli, struct vgg_model **model, const char *path,
+                                 const struct vgg_model_options *network)
+{
+    unsigned errors = cli->progress.errors;
+    bool word = strcmp(path, "imagenet") == 0 || strcmp(path, "random") == 0;
+    cli->progress.held = true;
+    enum vgg_status status = word ? VGG_ERR_MISSING : vgg_model_of_file(model, path);
+    cli->progress.held = false;
+    if (status != VGG_OK) {
+        cli->progress.errors = errors;
+        status = vgg_model_open(model, network);
+    }
+    return status == VGG_OK ? resize(cli, model, path, network) : status;
 }
 
 static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
 {
     const struct summary *o = options;
-    const char *path = count ? args[0] : NULL;
+    if (count && o->weights)
+        return cli_usage(cli, "--weights %s: the file is given already, as %s", o->weights, args[0]);
+    const char *path = count ? args[0] : o->weights;
     struct vgg_model_options network = {
         .arch = cli_arch_name(o->arch),
         .weights = path ? path : "random", /* no file is needed to show an architecture */
@@ -195,8 +225,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (o->top || o->arch || o->layer || !path) {
         status = vgg_model_create(&model, &network);
     } else {
-        status = vgg_model_open(&model, &network);
-        if (status == VGG_OK) status = resize(cli, &model, path, &network);
+        status = open_file(cli, &model, path, &network);
     }
     if (status == VGG_OK) {
         int first = vgg_model_trainable(model, o->trainable);
@@ -215,11 +244,13 @@ const struct cli_command cli_summary = {
     .name = "summary",
     .arguments = "[WEIGHTS or MODEL]",
     .purpose = "Shows the layers: name, output shape, parameters, trainable, operations",
-    .details = "Without a file the architecture alone is shown. WEIGHTS is a file, imagenet or starter; MODEL is what "
-               "`vgg16 train` wrote. A multiplication and an addition count as two operations.\nJSON: arch, input [h, "
-               "w, 3], preprocess, weights (both null without a file), classes [name], layers: [{name, kind, shape [h, "
-               "w, c], parameters, "
-               "trainable, flops}], parameters, trainable_parameters, flops",
+    .details =
+        "Without a file the architecture alone is shown. WEIGHTS is a file, whose own head is shown too, imagenet "
+        "or starter; MODEL is what `vgg16 train` wrote, or a checkpoint. A multiplication and an addition count as two "
+        "operations.\nJSON: arch, input [h, "
+        "w, 3], preprocess, weights (both null without a file), classes [name], layers: [{name, kind, shape [h, "
+        "w, c], parameters, "
+        "trainable, flops}], parameters, trainable_parameters, flops",
     .groups = groups,
     .max = 1,
     .size = sizeof(struct summary),

@@ -9,6 +9,7 @@
 #include "core/base/mem.h"
 #include "core/base/os.h"
 #include "core/data/array.h"
+#include "core/data/csv.h"
 #include "core/data/folder.h"
 #include "core/data/idx.h"
 #include "core/data/select.h"
@@ -32,12 +33,14 @@ static enum vgg_status read_source(struct vgg_data *data, const char *path)
         return vgg_fail(VGG_ERR_IO, "%s: cannot be opened as a data set: %s", path, strerror(errno));
     if (info.kind == VGG_OS_FOLDER) return vgg_data_read_folder(data, path);
     if (vgg_file_has_extension(path, ".txt")) return vgg_data_read_list(data, path);
+    if (vgg_file_has_extension(path, ".csv")) return vgg_data_read_csv(data, path);
     if (vgg_file_has_extension(path, ".safetensors")) return vgg_data_read_array(data, path);
     if (vgg_image_is_name(path)) return vgg_data_read_paths(data, &path, 1);
-    return vgg_fail(VGG_ERR_UNSUPPORTED,
-                    "%s: not a data set; give a folder, an image (%s), a .txt list of images, a .safetensors file or "
-                    "idx:IMAGES[,LABELS]",
-                    path, vgg_image_suffixes);
+    return vgg_fail(
+        VGG_ERR_UNSUPPORTED,
+        "%s: not a data set; give a folder, an image (%s), a .txt list of images, a .csv table of images and "
+        "labels, a .safetensors file or idx:IMAGES[,LABELS]",
+        path, vgg_image_suffixes);
 }
 
 enum vgg_status vgg_data_open(struct vgg_data **out, const char *source)

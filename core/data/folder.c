@@ -93,7 +93,15 @@ struct entered {
         uint64_t volume, number;
     } * at;
     size_t count, room;
+    char *first; /* by malloc: the first link that led to one of them again, of `links` */
+    size_t links;
 };
+
+static void entered_finish(struct entered *entered)
+{
+    free(entered->at);
+    free(entered->first);
+}
 
 /* *again: has the folder been entered before? One that cannot be looked at is left for opening to report. */
 static enum vgg_status enter(bool *again, struct entered *entered, const char *folder)
@@ -125,53 +133,74 @@ static int by_folder(const void *a, const void *b)
     return order ? order : strcmp(x_name, y_name);
 }
 
-/* Adds the images of a folder and of all folders below it. */
-static enum vgg_status walk(struct names *images, struct vgg_left_out *left, const char *folder)
+/* Adds the images of a folder, entered already, and of all folders below it that have not been entered. */
+static enum vgg_status walk(struct names *images, struct entered *entered, struct vgg_left_out *left,
+                            const char *folder)
 {
     enum vgg_status status = VGG_OK;
     struct names folders = { 0 };
-    struct entered entered = { 0 };
     size_t begin = images->count;
     CHECK(names_add(&folders, vgg_mem_strdup(folder), folder));
     for (size_t i = 0; i < folders.count; i++) {
         size_t known = folders.count;
-        bool again;
-        CHECK(enter(&again, &entered, folders.at[i]));
+        bool again = false;
+        if (i > 0) CHECK(enter(&again, entered, folders.at[i]));
         if (!again) CHECK(list_folder(&folders, images, left, folders.at[i]));
+        if (again && !entered->links++) entered->first = vgg_escape(folders.at[i]);
         names_sort(&folders, known, by_bytes);
     }
     names_sort(images, begin, by_folder);
 fail:
     names_finish(&folders);
-    free(entered.at);
     return status;
 }
 
+static void say_links(const struct entered *entered, const char *data)
+{
+    if (!entered->links) return;
+    vgg_log(VGG_LOG_WARNING, "%s: %zu link%s to folders that are read already, as %s, %s passed over", data,
+            entered->links, entered->links == 1 ? "" : "s", entered->first ? entered->first : "one",
+            entered->links == 1 ? "is" : "are");
+}
+
 /* Adds the paths of a class. */
-static enum vgg_status append_class(struct names *all, struct vgg_left_report *report, const char *folder)
+static enum vgg_status append_class(struct names *all, struct entered *entered, struct vgg_left_report *report,
+                                    const char *folder)
 {
     struct vgg_left_out left = { 0 };
     size_t begin = all->count;
-    enum vgg_status status = walk(all, &left, folder);
+    enum vgg_status status = walk(all, entered, &left, folder);
     if (status == VGG_OK && all->count == begin) status = vgg_left_out_refuse(folder, &left);
     if (status == VGG_OK) vgg_left_report_add(report, folder, &left);
     return status;
 }
 
-/* One class a folder. */
+/* One class a folder of `root`. The classes' own folders count as entered before any is read: no link of one class
+ * leads to the pictures of another. */
 static enum vgg_status read_classes(struct vgg_data *data, struct names *all, struct vgg_left_report *report,
-                                    const struct names *folders)
+                                    const char *root, const struct names *folders)
 {
     enum vgg_status status = VGG_OK;
+    struct entered entered = { 0 };
     int64_t *labels = NULL;
+    bool again;
     size_t *ends = vgg_mem_calloc(folders->count, sizeof *ends);
     if (!ends) CHECK(vgg_fail_memory("classes", folders->count * sizeof *ends));
+    CHECK(enter(&again, &entered, root));
+    for (size_t i = 0; i < folders->count; i++) {
+        CHECK(enter(&again, &entered, folders->at[i]));
+        if (again) {
+            CHECK(vgg_fail(VGG_ERR_FORMAT,
+                           "%s: is a link to the data set itself or to the folder of another class; remove it",
+                           folders->at[i]));
+        }
+    }
     CHECK(vgg_data_reserve_classes(data, (int)folders->count, "classes"));
     for (size_t i = 0; i < folders->count; i++) {
         const char *name = strrchr(folders->at[i], '/') + 1;
         data->classes[i] = vgg_escape(name);
         if (!data->classes[i]) CHECK(vgg_fail_memory("classes", strlen(name)));
-        CHECK(append_class(all, report, folders->at[i]));
+        CHECK(append_class(all, &entered, report, folders->at[i]));
         ends[i] = all->count;
     }
     labels = vgg_mem_calloc(all->count, sizeof *labels);
@@ -182,18 +211,19 @@ static enum vgg_status read_classes(struct vgg_data *data, struct names *all, st
         labels[item] = (int64_t)label;
     }
     CHECK(vgg_data_set_labels(data, labels, all->count, "classes"));
+    say_links(&entered, root);
 fail:
+    entered_finish(&entered);
     free(labels);
     free(ends);
     return status;
 }
 
-static enum vgg_status take_paths(struct vgg_data *data, struct names *names)
+enum vgg_status vgg_data_take_paths(struct vgg_data *data, char **paths, size_t count)
 {
     struct vgg_data_store *store = data->store;
-    store->paths = names->at;
-    store->count = data->count = names->count;
-    *names = (struct names) { 0 };
+    store->paths = paths;
+    store->count = data->count = count;
     for (size_t i = 0; i < store->count; i++) {
         if (vgg_escape_none(store->paths[i])) continue;
         if (!store->shown) store->shown = vgg_mem_calloc(store->count, sizeof *store->shown);
@@ -201,6 +231,13 @@ static enum vgg_status take_paths(struct vgg_data *data, struct names *names)
             return vgg_fail_memory("names of images", store->count * sizeof *store->shown);
     }
     return VGG_OK;
+}
+
+static enum vgg_status take_paths(struct vgg_data *data, struct names *names)
+{
+    struct names own = *names;
+    *names = (struct names) { 0 };
+    return vgg_data_take_paths(data, own.at, own.count);
 }
 
 enum vgg_status vgg_data_read_folder(struct vgg_data *data, const char *path)
@@ -224,7 +261,7 @@ enum vgg_status vgg_data_read_folder(struct vgg_data *data, const char *path)
         CHECK(vgg_left_out_check_parent(folder, folders.at, folders.count));
         vgg_left_out_images(&left, images.count);
         vgg_left_report_add(&report, folder, &left);
-        CHECK(read_classes(data, &all, &report, &folders));
+        CHECK(read_classes(data, &all, &report, folder, &folders));
         CHECK(take_paths(data, &all));
     } else if (images.count) {
         vgg_left_report_add(&report, folder, &left);

@@ -8,5 +8,7 @@
 enum vgg_status vgg_data_read_folder(struct vgg_data *data, const char *path);
 enum vgg_status vgg_data_read_list(struct vgg_data *data, const char *path);
 enum vgg_status vgg_data_read_paths(struct vgg_data *data, const char *const *paths, size_t count);
+/* Takes a list of paths over, list and strings by malloc, whether or not it succeeds. */
+enum vgg_status vgg_data_take_paths(struct vgg_data *data, char **paths, size_t count);
 
 #endif

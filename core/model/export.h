@@ -21,7 +21,4 @@ void vgg_model_meta_finish(struct vgg_model_meta *meta);
  */
 enum vgg_status vgg_model_export_base(const struct vgg_model *model, const char *path, int count);
 
-/* What a weight file or a model is as a model: with its own head where it has one. */
-enum vgg_status vgg_model_of_file(struct vgg_model **out, const char *path);
-
 #endif

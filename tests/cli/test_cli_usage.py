@@ -28,7 +28,7 @@ COMMON = {
 IMAGES = "preprocess resize crop decode skip-bad"
 OPTIONS = {
     "devices": "",
-    "summary": "size top arch layer trainable",
+    "summary": "weights size top arch layer trainable",
     "pull": "",
     "extract": f"output layer pooling batch picture channels colours weights arch size {IMAGES}",
     "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "

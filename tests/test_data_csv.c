@@ -1,0 +1,99 @@
+/* Tables of images and their classes. */
+#include "data_files.h"
+
+#include "core/data/data.h"
+
+static struct vgg_data *open_table(const char *folder, const char *text, size_t size)
+{
+    char source[256];
+    struct vgg_data *data;
+    write_file(folder, "in/list.csv", text, size);
+    snprintf(source, sizeof source, "%s/in/list.csv", folder);
+    capture_log();
+    cr_assert_eq(vgg_data_open(&data, source), VGG_OK, "%s", logged);
+    cr_assert_eq(logged_lines, 0, "%s", logged);
+    return data;
+}
+
+static void expect_item(const struct vgg_data *data, size_t index, const char *folder, const char *path, int label)
+{
+    char whole[256];
+    snprintf(whole, sizeof whole, "%s%s", *path == '/' ? "" : folder, path);
+    if (*path != '/') snprintf(whole, sizeof whole, "%s/in/%s", folder, path);
+    cr_expect_str_eq(vgg_data_path(data, index), whole);
+    cr_expect_eq(vgg_data_label(data, index), label, "item %zu: %d", index, vgg_data_label(data, index));
+}
+
+static void refuse_table(const char *folder, const char *text, enum vgg_status status, const char *what)
+{
+    char source[256];
+    struct vgg_data *data;
+    write_file(folder, "in/list.csv", text, strlen(text));
+    snprintf(source, sizeof source, "%s/in/list.csv", folder);
+    EXPECT_FAILURE(vgg_data_open(&data, source), status, what);
+    cr_assert_null(data);
+}
+
+/* A header, Windows' lines, a byte order mark, quotes with commas, quotes and line ends in them, empty rows. */
+Test(data_csv, rows)
+{
+    static const char text[] = "\xEF\xBB\xBFpath,label\r\n"
+                               "z.bmp,wasp\r\n\r\n"
+                               "\"a, b.bmp\",\"the \"\"bee\"\"\"\r\n"
+                               "/abs/x.jpg , Ant \r\n"
+                               "sub/\"q.bmp,wasp\n"
+                               "\"two\nlines.bmp\",10\n"
+                               "no suffix,9";
+    char *folder = make_folder();
+    struct vgg_data *data = open_table(folder, text, sizeof text - 1);
+    static const char *const names[] = { "10", "9", "Ant", "the \"bee\"", "wasp" };
+    cr_assert_eq(vgg_data_count(data), 6);
+    cr_assert_eq(vgg_data_class_count(data), 5);
+    for (int i = 0; i < 5; i++)
+        cr_expect_str_eq(vgg_data_class_name(data, i), names[i]);
+    expect_item(data, 0, folder, "z.bmp", 4);
+    expect_item(data, 1, folder, "a, b.bmp", 3);
+    expect_item(data, 2, folder, "/abs/x.jpg", 2);
+    expect_item(data, 3, folder, "sub/\"q.bmp", 4);
+    expect_item(data, 4, folder, "two\\nlines.bmp", 0);
+    expect_item(data, 5, folder, "no suffix", 1);
+    vgg_data_destroy(data);
+    remove_folder(folder);
+}
+
+/* Without a header, and more rows than fit at first; the images are those that the paths lead to. */
+Test(data_csv, without_a_header)
+{
+    static const struct vgg_image_options one_pixel = { .height = 1, .width = 1, .preprocess = VGG_PREPROCESS_NONE };
+    enum { ROWS = 700 };
+    char *folder = make_folder(), *text = malloc(ROWS * 16);
+    size_t used = 0;
+    for (int i = 0; i < ROWS; i++)
+        used += (size_t)sprintf(text + used, "%d.bmp,%c\n", i, 'a' + i % 7);
+    write_picture(folder, "in/3.bmp", 30, 0, 0);
+    struct vgg_data *data = open_table(folder, text, used);
+    cr_assert_eq(vgg_data_count(data), ROWS);
+    cr_assert_eq(vgg_data_class_count(data), 7);
+    for (size_t i = 0; i < ROWS; i++)
+        cr_expect_eq(vgg_data_label(data, i), (int)(i % 7));
+    float x[3] = { -1, -1, -1 };
+    cr_assert_eq(vgg_data_fetch(data, 3, &one_pixel, NULL, 0, 0, x), VGG_OK);
+    cr_expect_eq(x[0], 30);
+    vgg_data_destroy(data);
+    free(text);
+    remove_folder(folder);
+}
+
+Test(data_csv, refused)
+{
+    char *folder = make_folder();
+    refuse_table(folder, "path,label\n", VGG_ERR_MISSING, "list.csv: lists no images");
+    refuse_table(folder, "", VGG_ERR_FORMAT, "list.csv");
+    refuse_table(folder, "a.bmp,x\n\nb.bmp\n", VGG_ERR_FORMAT, "list.csv:3: has 1 field, not 2; a row is PATH,LABEL");
+    refuse_table(folder, "path,label,f0\na.bmp,0,0.5\n", VGG_ERR_FORMAT, "list.csv:1: has 3 fields, not 2");
+    refuse_table(folder, "a.bmp,x\nb.bmp, \n", VGG_ERR_FORMAT, "list.csv:2: has no label");
+    refuse_table(folder, "a.bmp,x\n,y\n", VGG_ERR_FORMAT, "list.csv:2: has no path");
+    refuse_table(folder, "\"a\n.bmp\",x\n\"b.bmp,y\n\n", VGG_ERR_FORMAT, "list.csv:3: a quote is not closed");
+    refuse_table(folder, "\"a.bmp\"x,y\n", VGG_ERR_FORMAT, "list.csv:1: a quoted field goes on behind its quote");
+    remove_folder(folder);
+}
