@@ -79,6 +79,19 @@ static bool split(char **text, const char ***names, int *count, const char *list
     return true;
 }
 
+/* Each class has a name, and one of its own. */
+static enum vgg_status check_names(struct cli *cli, const char *const *names, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (!*names[i]) return cli_usage(cli, "--classes: name %d of %d is empty", i + 1, count);
+        for (int k = 0; k < i; k++) {
+            if (strcmp(names[i], names[k]) == 0)
+                return cli_usage(cli, "--classes: names %d and %d are both %s", k + 1, i + 1, names[i]);
+        }
+    }
+    return VGG_OK;
+}
+
 /* IN with the head that its dense layers are, written to OUT. */
 static enum vgg_status make_model(struct cli *cli, const struct convert *o, const char *in, const char *out,
                                   enum vgg_weights_layout layout)
@@ -94,6 +107,7 @@ static enum vgg_status make_model(struct cli *cli, const struct convert *o, cons
     if (o->classes && !split(&text, &names, &count, o->classes)) {
         status = cli_fail(cli, VGG_ERR_MEMORY, "out of memory for the names of --classes");
     }
+    if (status == VGG_OK) status = check_names(cli, names, count);
     if (status == VGG_OK) status = vgg_model_import(&model, &options, names, count);
     if (status == VGG_OK) status = vgg_model_export(model, out, layout, (enum vgg_weights_precision)o->dtype);
     vgg_model_destroy(model);

@@ -451,6 +451,11 @@ const struct vgg_tensor *vgg_torch_at(const struct vgg_torch *torch, size_t inde
     return index < torch->count ? &torch->tensor[index] : NULL;
 }
 
+enum vgg_status vgg_torch_check(const struct vgg_torch *torch, const struct vgg_tensor *tensor)
+{
+    return torch->zip ? vgg_zip_check(torch->zip, tensor->data) : VGG_OK;
+}
+
 size_t vgg_torch_meta_count(const struct vgg_torch *torch)
 {
     return torch->meta ? (size_t)cJSON_GetArraySize(torch->meta) : 0;

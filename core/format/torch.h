@@ -21,6 +21,8 @@ void vgg_torch_close(struct vgg_torch *torch); /* accepts NULL */
 size_t vgg_torch_count(const struct vgg_torch *torch);
 /* In the order of the dictionary; several may share values, and some may be strided. */
 const struct vgg_tensor *vgg_torch_at(const struct vgg_torch *torch, size_t index);
+/* Compares what a tensor's values stand in with the CRC-32 that the archive states. The older form has none. */
+enum vgg_status vgg_torch_check(const struct vgg_torch *torch, const struct vgg_tensor *tensor);
 /* Text pairs that vgg_torch_write put beside the tensors. */
 size_t vgg_torch_meta_count(const struct vgg_torch *torch);
 struct vgg_st_meta vgg_torch_meta(const struct vgg_torch *torch, size_t index);

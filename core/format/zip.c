@@ -1,7 +1,9 @@
 #include "core/format/zip.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "core/base/file.h"
 #include "core/base/library.h"
@@ -130,6 +132,7 @@ static enum vgg_status add_entry(struct vgg_zip *zip)
     }
     struct vgg_zip_entry *entry = &zip->entry[zip->count];
     *entry = (struct vgg_zip_entry) { .size = info.uncompressed_size,
+                                      .crc = (uint32_t)info.crc,
                                       .place = place.pos_in_zip_directory,
                                       .number = place.num_of_file };
     entry->name = vgg_mem_strdup(name);
@@ -316,6 +319,22 @@ size_t vgg_zip_count(const struct vgg_zip *zip)
 const struct vgg_zip_entry *vgg_zip_at(const struct vgg_zip *zip, size_t index)
 {
     return index < zip->count ? &zip->entry[index] : NULL;
+}
+
+enum vgg_status vgg_zip_check(const struct vgg_zip *zip, const void *data)
+{
+    struct vgg_zip_entry *entry = NULL;
+    for (size_t i = 0; i < zip->count && !entry; i++) {
+        uintptr_t begin = (uintptr_t)zip->entry[i].data, at = (uintptr_t)data;
+        if (begin && at >= begin && at - begin < zip->entry[i].size) entry = &zip->entry[i];
+    }
+    if (!entry || entry->checked || !entry->crc) return VGG_OK;
+    uint32_t found = (uint32_t)crc32_z(0, entry->data, (size_t)entry->size);
+    entry->checked = found == entry->crc;
+    if (entry->checked) return VGG_OK;
+    return vgg_fail(VGG_ERR_FORMAT,
+                    "%s: part %s of the archive is damaged: its CRC-32 is %08" PRIx32 ", not %08" PRIx32, zip->path,
+                    entry->name, found, entry->crc);
 }
 
 const struct vgg_zip_entry *vgg_zip_find(const struct vgg_zip *zip, const char *name)

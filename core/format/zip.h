@@ -11,7 +11,9 @@ struct vgg_zip_entry {
     const char *name;
     uint64_t size;    /* bytes of its content */
     const void *data; /* stored plain: inside the mapping of the file; NULL: compressed */
-    uint64_t place;   /* minizip's */
+    uint32_t crc;     /* CRC-32 of its content, as the archive states it */
+    bool checked;
+    uint64_t place; /* minizip's */
     uint64_t number;
 };
 
@@ -22,6 +24,9 @@ void vgg_zip_close(struct vgg_zip *zip); /* accepts NULL */
 size_t vgg_zip_count(const struct vgg_zip *zip);
 const struct vgg_zip_entry *vgg_zip_at(const struct vgg_zip *zip, size_t index);       /* NULL beyond the last */
 const struct vgg_zip_entry *vgg_zip_find(const struct vgg_zip *zip, const char *name); /* NULL: none */
+/* Compares the part that `data` lies in, one that is stored plain, with its CRC-32, once. One of 0 states none: so does
+ * PyTorch where it is told to leave them out. */
+enum vgg_status vgg_zip_check(const struct vgg_zip *zip, const void *data);
 /* A copy of a part's content, checked by its CRC-32 and followed by a 0, by malloc. More than `most` bytes are refused.
  */
 enum vgg_status vgg_zip_read(void **out, const struct vgg_zip *zip, const struct vgg_zip_entry *entry, size_t most);

@@ -102,11 +102,6 @@ enum vgg_status vgg_match_labels(int **out, const struct vgg_model *model, const
     int *map = vgg_mem_calloc((size_t)count, sizeof *map);
     if (!map) return vgg_fail_memory("class numbers", (size_t)count * sizeof *map);
     enum rule rule = choose(model, data);
-    if (rule == ITSELF && !has_names(model) && count != have) {
-        vgg_log(VGG_LOG_WARNING,
-                "the model has %d classes without names and the data has %d: they are taken by their numbers", have,
-                count);
-    }
     for (int i = 0; i < count; i++) {
         const char *name = vgg_data_class_name(data, i), *item;
         map[i] = rule == ITSELF ? i : rule == BY_NAME ? by_name(model, name) : atoi(name);
@@ -115,6 +110,11 @@ enum vgg_status vgg_match_labels(int **out, const struct vgg_model *model, const
         if (!(item = first_of(data, i))) continue;
         free(map);
         return refuse(model, item, i, name);
+    }
+    if (rule == ITSELF && !has_names(model) && count != have) {
+        vgg_log(VGG_LOG_WARNING,
+                "the model has %d classes without names and the data has %d: they are taken by their numbers", have,
+                count);
     }
     *out = map;
     return VGG_OK;

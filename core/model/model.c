@@ -12,7 +12,7 @@
 #include "core/data/data.h"
 #include "core/image/image.h"
 #include "core/model/init.h"
-#include "core/weights/weights.h"
+#include "core/weights/names.h"
 
 enum { DEFAULT_SIZE = 224, MESSAGE = 768 };
 
@@ -84,6 +84,36 @@ static enum vgg_status check_layers(const struct vgg_model *model, int from, int
                     path, missing);
 }
 
+/* Are they all finite? */
+static bool is_finite(const float *values, size_t count)
+{
+    static const uint32_t exponent = 0x7f800000;
+    uint32_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, values + i, sizeof bits);
+        found |= (bits & exponent) == exponent;
+    }
+    return !found;
+}
+
+/* Outputs of weights that are not finite would be blamed on the images. */
+static enum vgg_status check_finite(const struct vgg_model *model, const struct vgg_layer *layer,
+                                    const struct vgg_weights *weights, const char *path)
+{
+    for (int bias = 0; bias < 2; bias++) {
+        const struct vgg_view *view = bias ? &layer->bias : &layer->kernel;
+        char name[VGG_WEIGHTS_NAME];
+        if (is_finite(param(model, view), vgg_view_count(view))) continue;
+        vgg_weights_names_missing(weights, layer->name, bias, name);
+        return vgg_fail(VGG_ERR_NUMERIC,
+                        "%s: tensor %s holds values that are infinite or no numbers; a training that diverged wrote "
+                        "it, or the file is damaged",
+                        path, name);
+    }
+    return VGG_OK;
+}
+
 static enum vgg_status read_layers(struct vgg_model *model, int from, int to, const struct vgg_weights *weights,
                                    const char *path)
 {
@@ -103,6 +133,7 @@ static enum vgg_status read_layers(struct vgg_model *model, int from, int to, co
         layer_shape(layer, &rank, shape);
         status = vgg_weights_read(weights, layer->name, param(model, &layer->kernel), rank, shape,
                                   param(model, &layer->bias), h, w);
+        if (status == VGG_OK) status = check_finite(model, layer, weights, path);
     }
     return status;
 }

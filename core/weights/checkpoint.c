@@ -9,30 +9,6 @@
 #include "core/base/mem.h"
 #include "core/weights/names.h"
 
-enum vgg_status vgg_weights_open_newest(struct vgg_weights **out, const char *folder)
-{
-    struct vgg_checkpoint_mark *marks;
-    size_t count;
-    *out = NULL;
-    enum vgg_status status = vgg_checkpoint_list(&marks, &count, folder);
-    if (status == VGG_OK && count == 0) {
-        status = vgg_fail(VGG_ERR_MISSING,
-                          "%s: is a folder without checkpoints; give a file, or what `vgg16 train --checkpoint` filled",
-                          folder);
-    }
-    for (size_t i = count; i-- > 0;) {
-        char *path = vgg_checkpoint_path(folder, &marks[i]);
-        status = path ? vgg_weights_open(out, path) : vgg_fail_memory(folder, strlen(folder));
-        bool again = status == VGG_ERR_FORMAT && i > 0;
-        if (again) vgg_log(VGG_LOG_WARNING, "%s: is not a whole checkpoint; passed over", path);
-        if (status == VGG_OK) vgg_log(VGG_LOG_WARNING, "%s: is taken, the newest checkpoint there", path);
-        free(path);
-        if (!again) break;
-    }
-    free(marks);
-    return status;
-}
-
 bool vgg_weights_is_checkpoint(const struct vgg_weights *weights)
 {
     return weights->st && vgg_st_find(weights->st, VGG_CHECKPOINT_PARAMS) &&

@@ -35,8 +35,6 @@ enum { VGG_CHECKPOINT_NAME = 80 };
 void vgg_checkpoint_base_name(char name[VGG_CHECKPOINT_NAME], const char *digest);
 bool vgg_checkpoint_is_base(const char *name); /* is it a name of that kind? */
 
-/* Opens the newest checkpoint of a folder that is whole, and tells which. */
-enum vgg_status vgg_weights_open_newest(struct vgg_weights **out, const char *folder);
 /* Is the open safetensors file of these weights a checkpoint? */
 bool vgg_weights_is_checkpoint(const struct vgg_weights *weights);
 /* Makes it a file of all layers, with the model's metadata: the trained ones from the checkpoint, those of the best

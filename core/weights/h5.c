@@ -271,9 +271,9 @@ bool vgg_weights_is_keras(const struct vgg_zip *zip)
 enum vgg_status vgg_weights_keras_open(struct vgg_weights *weights, struct vgg_zip *zip)
 {
     const struct vgg_zip_entry *entry = vgg_zip_find(zip, keras_weights);
-    enum vgg_status status = VGG_OK;
     weights->zip = zip;
-    if (!entry->data) status = vgg_zip_read(&weights->unpacked, zip, entry, MOST_UNPACKED);
+    enum vgg_status status =
+        entry->data ? vgg_zip_check(zip, entry->data) : vgg_zip_read(&weights->unpacked, zip, entry, MOST_UNPACKED);
     if (status != VGG_OK) return status;
     const void *bytes = entry->data ? entry->data : weights->unpacked;
     status = vgg_hdf_open_bytes(&weights->hdf, bytes, (size_t)entry->size, weights->path);

@@ -108,13 +108,11 @@ static enum vgg_status refuse_names(const struct vgg_weights *weights)
                     weights->path, *list ? " but " : "", list, weights->tensor_count > 3 ? " ..." : "");
 }
 
-enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path)
+static enum vgg_status open_file(struct vgg_weights **out, const char *path)
 {
     *out = NULL;
     enum vgg_status status;
     enum content content = UNKNOWN;
-    struct vgg_os_info info;
-    if (vgg_os_look(&info, path) && info.kind == VGG_OS_FOLDER) return vgg_weights_open_newest(out, path);
     struct vgg_weights *weights = vgg_mem_calloc(1, sizeof *weights);
     if (!weights) return vgg_fail_memory(path, sizeof *weights);
     weights->path = vgg_mem_strdup(path);
@@ -134,6 +132,38 @@ enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path)
 fail:
     vgg_weights_close(weights);
     return status;
+}
+
+/* Opens the newest checkpoint of a folder that is whole, and tells which. */
+static enum vgg_status open_newest(struct vgg_weights **out, const char *folder)
+{
+    struct vgg_checkpoint_mark *marks;
+    size_t count;
+    *out = NULL;
+    enum vgg_status status = vgg_checkpoint_list(&marks, &count, folder);
+    if (status == VGG_OK && count == 0) {
+        status = vgg_fail(VGG_ERR_MISSING,
+                          "%s: is a folder without checkpoints; give a file, or what `vgg16 train --checkpoint` filled",
+                          folder);
+    }
+    for (size_t i = count; i-- > 0;) {
+        char *path = vgg_checkpoint_path(folder, &marks[i]);
+        status = path ? open_file(out, path) : vgg_fail_memory(folder, strlen(folder));
+        bool again = status == VGG_ERR_FORMAT && i > 0;
+        if (again) vgg_log(VGG_LOG_WARNING, "%s: is not a whole checkpoint; passed over", path);
+        if (status == VGG_OK) vgg_log(VGG_LOG_WARNING, "%s: is taken, the newest checkpoint there", path);
+        free(path);
+        if (!again) break;
+    }
+    free(marks);
+    return status;
+}
+
+enum vgg_status vgg_weights_open(struct vgg_weights **out, const char *path)
+{
+    struct vgg_os_info info;
+    bool folder = vgg_os_look(&info, path) && info.kind == VGG_OS_FOLDER;
+    return folder ? open_newest(out, path) : open_file(out, path);
 }
 
 void vgg_weights_close(struct vgg_weights *weights)
@@ -337,10 +367,11 @@ static enum vgg_status read_values(const struct vgg_weights *weights, const stru
     return VGG_OK;
 }
 
-/* Are the values of a dtype that can be read? */
-static enum vgg_status check_dtype(const struct vgg_weights *weights, const struct vgg_tensor *tensor)
+/* Are the values of a dtype that can be read, and what their archive says that they are? */
+static enum vgg_status check_values(const struct vgg_weights *weights, const struct vgg_tensor *tensor)
 {
-    if (!tensor || tensor->dtype != VGG_DTYPE_OTHER) return VGG_OK;
+    if (!tensor) return VGG_OK;
+    if (tensor->dtype != VGG_DTYPE_OTHER) return weights->torch ? vgg_torch_check(weights->torch, tensor) : VGG_OK;
     return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: tensor %s has dtype %.16s, which is not read here; save it as F32",
                     weights->path, tensor->name, tensor->word);
 }
@@ -360,8 +391,8 @@ enum vgg_status vgg_weights_read(const struct vgg_weights *weights, const char *
     }
     if (entry->bias.rank != 1 || entry->bias.shape[0] != out) return wrong_shape(weights, &entry->bias, &out, 1);
 
-    enum vgg_status status = check_dtype(weights, entry->kernel.st);
-    if (status == VGG_OK) status = check_dtype(weights, entry->bias.st);
+    enum vgg_status status = check_values(weights, entry->kernel.st);
+    if (status == VGG_OK) status = check_values(weights, entry->bias.st);
     if (status == VGG_OK) status = read_values(weights, &entry->bias, bias, (size_t)out);
     if (status != VGG_OK) return status;
     size_t in = 1;

@@ -19,6 +19,11 @@ class Classes(Program):
         self.succeed("train", "full", *TINY, *OTHER, "-o", "m.safetensors", "--optimizer", "adam", "--lr", "0.05",
                      "--epochs", "30")
 
+    def test_a_head_with_too_few(self):
+        """One line, whatever the order in which the classes come."""
+        self.fail_with(1, r"full/lime/0.png: class 2 \(lime\) is out of range: the model knows the classes 0 to 1", "train", "full",
+                       *TINY, "--head", "gap,dense:2:softmax", "-o", "n.safetensors", "--epochs", "1")
+
     def part(self, name, counts):
         """A folder with so many images of each class named, the last ones of `full`."""
         for fruit, count in counts.items():

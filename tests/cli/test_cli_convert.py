@@ -3,8 +3,10 @@ PyTorch's in double precision, from .pth, .safetensors and Keras' .h5, to .pth, 
 
 import json
 import os
+import struct
 import sys
 import unittest
+import zlib
 
 from cli_support import Program, write_png
 
@@ -184,6 +186,74 @@ class Import(Models):
         self.compare_classifier("x.pth")
         torch.save({k: v for k, v in state.items() if "classifier" in k}, self.path("h.pth"))
         self.fail_with(1, "holds no convolutions", "convert", "h.pth", "m.safetensors", "--classes", "a,b,c")
+
+    def test_names_of_classes(self):
+        network = Network(classifier(128, 3), pooled=True)
+        torch.save(network.state_dict(), self.path("w.pth"))
+        for pattern, names in (("--classes: names 1 and 3 are both a;", "a,b,a"), ("--classes: name 2 of 3 is empty;", "a,,c"),
+                               ("--classes: name 3 of 3 is empty;", "a,b,")):
+            self.usage(pattern, "convert", "w.pth", "m.safetensors", "--classes", names)
+
+    def test_what_a_model_says_of_itself(self):
+        """Its size and head cannot be contradicted, and are taken where the options are silent."""
+        network = Network(classifier(8 * 12 * 128, 5, 3))
+        torch.save(network.state_dict(), self.path("w.pth"))
+        head = "flatten,dense:5:linear,dense:3:softmax"
+        self.succeed("convert", "w.pth", "m.safetensors", "--head", head, "--size", "32x48", "--classes", "a,b,c")
+        new = ["convert", "m.safetensors", "n.safetensors", "--classes", "x,y,z"]
+        self.fail_with(2, "input size 48x32: m.safetensors is a model for 32x48; leave --size out", *new, "--size", "48x32")
+        self.fail_with(2, f"m.safetensors is a model with the head {head}; leave --head out", *new, "--head",
+                       head.replace("linear", "relu"))
+        for more in ([], ["--size", "32x48", "--head", head]):
+            done = self.run_program(*new, *more)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            got = self.probabilities("n.safetensors", "q.png")
+            wanted = self.probabilities("m.safetensors", "q.png")
+            self.assertEqual(got, {dict(zip("abc", "xyz"))[k]: v for k, v in wanted.items()})
+
+    def test_damaged_part(self):
+        """A byte in the values of a tensor: its part's CRC tells, where that tensor is read and where it states one."""
+        network = Network(classifier(128, 3), pooled=True)
+        torch.save(network.state_dict(), self.path("w.pth"))
+        with open(self.path("w.pth"), "rb") as f:
+            content = bytearray(f.read())
+        at = content.index(network.state_dict()["classifier.0.bias"].numpy().tobytes())
+        content[at + 5] ^= 4
+        with open(self.path("w.pth"), "wb") as f:
+            f.write(content)
+        pattern = "w.pth: part w/data/9 of the archive is damaged: its CRC-32 is [0-9a-f]{8}, not [0-9a-f]{8}"
+        self.fail_with(1, pattern, "convert", "w.pth", "m.safetensors", "--head", "gap,dense:3:softmax")
+        self.succeed("summary", "w.pth", "--layer", "block2_pool")
+        crc = zlib.crc32(network.state_dict()["classifier.0.bias"].numpy().tobytes())
+        stated = struct.pack("<I", crc)
+        self.assertGreaterEqual(content.count(stated), 1)
+        with open(self.path("w.pth"), "wb") as f:
+            f.write(content.replace(stated, bytes(4)))
+        self.succeed("convert", "w.pth", "m.safetensors", "--head", "gap,dense:3:softmax")
+
+    def test_weights_that_are_no_numbers(self):
+        network = Network(classifier(128, 3), pooled=True)
+        for name, value in (("features.5.bias", float("nan")), ("classifier.0.weight", float("-inf"))):
+            state = {k: v.clone() for k, v in network.state_dict().items()}
+            state[name].view(-1)[-1] = value
+            torch.save(state, self.path("w.pth"))
+            said = f"w.pth: tensor {name} holds values that are infinite or no numbers"
+            self.fail_with(1, said, "convert", "w.pth", "m.safetensors", "--head", "gap,dense:3:softmax")
+            if "features" in name:
+                self.fail_with(1, said, "extract", "p.png", "--weights", "w.pth", "--layer", "block2_pool", "-o", "f.npy")
+
+    def test_summary_shows_the_head(self):
+        network = Network(classifier(8 * 8 * 128, 6, 3))
+        torch.save(network.state_dict(), self.path("w.pth"))
+        table = self.json("summary", "--weights", "w.pth")
+        self.assertEqual([l["name"] for l in table["layers"]][-3:], ["flatten", "dense_1", "dense_2"])
+        self.assertEqual(table["input"], [32, 32, 3])
+        self.assertEqual(table["parameters"], sum(v.numel() for v in network.state_dict().values()))
+        self.assertEqual(table, self.json("summary", "w.pth"))
+        torch.save({k: v for k, v in network.state_dict().items() if "features" in k}, self.path("b.pth"))
+        table = self.json("summary", "--weights", "b.pth", "--size", "64x32")
+        self.assertEqual((table["layers"][-1]["name"], table["layers"][-1]["shape"]), ("block2_pool", [16, 8, 128]))
+        self.usage("--weights b.pth: the file is given already, as w.pth", "summary", "w.pth", "--weights", "b.pth")
 
     def compare_classifier(self, file):
         """What does not chain is left out; torchvision's classifier counts."""
