@@ -123,6 +123,8 @@ bool vgg_os_cache_folder(char *path, size_t size);
  * theirs (2 MiB). Not set. Released by vgg_os_aligned_free. NULL without memory. */
 void *vgg_os_aligned(size_t align, size_t size);
 void vgg_os_aligned_free(void *memory);
+/* Lets `size` bytes of malloc that have not been touched be huge pages, where the system has them. */
+void vgg_os_prefer_huge(void *memory, size_t size);
 
 /* ---- libraries and programs ---- */
 

@@ -354,6 +354,20 @@ void vgg_os_aligned_free(void *memory)
     free(memory);
 }
 
+void vgg_os_prefer_huge(void *memory, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    enum { HUGE_PAGE = 2 << 20 };
+    size_t before = (size_t)(-(uintptr_t)memory % HUGE_PAGE);
+    if (size < before + HUGE_PAGE) return;
+    int cause = errno;
+    (void)madvise((char *)memory + before, (size - before) / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    errno = cause;
+#else
+    (void)memory, (void)size;
+#endif
+}
+
 /* ---- libraries and programs ---- */
 
 void *vgg_os_library_open(const char *name)

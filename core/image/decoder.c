@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/os.h"
 #include "core/image/resize.h"
 
 enum vgg_status vgg_image_why(char why[VGG_IMAGE_WHY], enum vgg_status status, const char *format, ...)
@@ -61,6 +62,8 @@ enum vgg_status vgg_image_allocate(struct vgg_image *image, int64_t height, int6
     image->height = (int)height, image->width = (int)width;
     image->rgb = malloc((size_t)height * (size_t)width * 3);
     if (!image->rgb) return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", path);
+    /* Else a sixth of the time that a large photo takes goes into its thousands of pages. */
+    vgg_os_prefer_huge(image->rgb, (size_t)height * (size_t)width * 3);
     return VGG_OK;
 }
 

@@ -100,8 +100,10 @@ static enum vgg_status read_file(uint8_t **out, size_t *size, size_t most, bool 
 static enum vgg_status turn_upright(struct vgg_image *image, int orientation)
 {
     if (orientation == 1) return VGG_OK;
-    uint8_t *upright = malloc((size_t)image->height * (size_t)image->width * CHANNELS);
+    size_t size = (size_t)image->height * (size_t)image->width * CHANNELS;
+    uint8_t *upright = malloc(size);
     if (!upright) return VGG_ERR_MEMORY;
+    vgg_os_prefer_huge(upright, size);
     vgg_exif_apply(upright, image->rgb, image->height, image->width, orientation);
     free(image->rgb);
     image->rgb = upright;
