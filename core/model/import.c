@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/mem.h"
 #include "core/model/export.h"
 #include "core/weights/keras.h"
 #include "core/weights/names.h"
@@ -216,10 +217,19 @@ enum vgg_status vgg_model_of_file(struct vgg_model **out, const char *path)
     bool model = format && strcmp(format, VGG_MODEL_FORMAT) == 0;
     vgg_weights_dense(&dense, weights);
     look(&found, weights);
+    char *file = vgg_mem_strdup(vgg_weights_path(weights)); /* of a folder, the checkpoint that was taken */
     vgg_weights_close(weights);
-    if (model) return vgg_model_load(out, path);
-    if (dense.count || !found.blocks)
-        return vgg_model_import(out, &(struct vgg_model_options) { .weights = path }, NULL, 0);
+    if (!file) return vgg_fail_memory(path, strlen(path));
+    struct vgg_model_options options = { .weights = file };
     snprintf(last, sizeof last, "block%d_pool", found.blocks);
-    return vgg_model_create(out, &(struct vgg_model_options) { .weights = path, .last = last });
+    if (model) {
+        status = vgg_model_load(out, file);
+    } else if (dense.count || !found.blocks) {
+        status = vgg_model_import(out, &options, NULL, 0);
+    } else {
+        options.last = last;
+        status = vgg_model_create(out, &options);
+    }
+    free(file);
+    return status;
 }
