@@ -63,6 +63,32 @@ static void small_cases(void)
     vgg_op_case_list_finish(&list);
 }
 
+/* NaN, infinities and denormals: the best level of the CPU beside plain C. */
+Test(ops, no_numbers)
+{
+    struct vgg_op_case_list list;
+    cr_assert_eq(vgg_op_case_list_init(&list), VGG_OK);
+    size_t ordinary = list.count, tried[VGG_OP_KIND_COUNT] = { 0 };
+    cr_assert_eq(vgg_op_case_list_wild(&list), VGG_OK);
+    struct vgg_backend *plain = open_cpu("scalar", 2), *fast = open_cpu("auto", 2);
+    for (size_t i = ordinary; i < list.count; i++) {
+        struct vgg_op_case_memory expected, got;
+        struct vgg_op_case_error error;
+        run(plain, &list.item[i], &expected);
+        run(fast, &list.item[i], &got);
+        cr_expect(vgg_op_case_check(&list.item[i], &expected, &got, &error), "%s: %s is off by %g, allowed %g",
+                  list.item[i].text, error.what, error.error, error.bound);
+        vgg_op_case_memory_finish(&got);
+        vgg_op_case_memory_finish(&expected);
+        tried[list.item[i].op.kind]++;
+    }
+    for (int kind = VGG_OP_ZERO + 1; kind < VGG_OP_KIND_COUNT; kind++)
+        cr_expect_gt(tried[kind], 0u, "%s", vgg_op_name((enum vgg_op_kind)kind));
+    vgg_backend_close(fast);
+    vgg_backend_close(plain);
+    vgg_op_case_list_finish(&list);
+}
+
 Test(ops, every_device_agrees_with_plain_c)
 {
     if (EMULATED) {

@@ -412,6 +412,21 @@ fail:
     return status;
 }
 
+enum vgg_status vgg_op_case_list_wild(struct vgg_op_case_list *list)
+{
+    enum { EACH = 3 }; /* every third of a kind */
+    enum vgg_status status = VGG_OK;
+    size_t count = list->count, seen[VGG_OP_KIND_COUNT] = { 0 };
+    for (size_t i = 0; i < count; i++) {
+        struct vgg_op_case test = list->item[i];
+        if (test.large || test.op.kind == VGG_OP_ZERO || seen[test.op.kind]++ % EACH != EACH - 1) continue;
+        test.wild = true;
+        CHECK(add(list, &test, "wild"));
+    }
+fail:
+    return status;
+}
+
 void vgg_op_case_list_finish(struct vgg_op_case_list *list)
 {
     free(list->item);

@@ -13,6 +13,7 @@ struct vgg_op_case {
     size_t arena_size[VGG_ARENA_COUNT]; /* bytes; 0: not used */
     bool large;                         /* a layer of VGG16 rather than a small or odd shape */
     size_t infinite;                    /* the number, from 1, of the value of dw that is; 0: none */
+    bool wild;                          /* NaN, infinities and denormals are among the inputs */
     char text[256];                     /* vgg_op_print and what it leaves out */
 };
 
@@ -24,6 +25,8 @@ struct vgg_op_case_list {
 /* Every kind with every flag and optional view, on shapes of 1, odd sizes, sizes around those of vectors and tiles, and
  * VGG16's. */
 enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list);
+/* Appends some of the small cases of each kind, VGG_OP_ZERO aside, as wild ones. */
+enum vgg_status vgg_op_case_list_wild(struct vgg_op_case_list *list);
 void vgg_op_case_list_finish(struct vgg_op_case_list *list);
 
 /* The memory of one case: a host copy of each arena, NULL where the size is 0. */
@@ -54,7 +57,10 @@ struct vgg_op_case_error {
     double error, bound;
 };
 
-/* Compares what `got` holds after a run with what the reference left in `expected`. True when within the bound. */
+/* Compares what `got` holds after a run with what the reference left in `expected`. True when within the bound. Of a
+ * wild case: what is NaN must be NaN; what is infinite must be that infinity or NaN; what is finite must be within the
+ * bound. Winograd's tiles may make NaN of any pixel that shares one with an infinity or a NaN, and anything of an
+ * infinity; what a pool takes from those is left open. */
 bool vgg_op_case_check(const struct vgg_op_case *test, const struct vgg_op_case_memory *expected,
                        const struct vgg_op_case_memory *got, struct vgg_op_case_error *error);
 

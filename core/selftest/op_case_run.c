@@ -38,8 +38,9 @@ struct trial {
     float scale; /* of the ordinary values; 0: 1 */
     bool ties;   /* these have a few levels only, so that maxima tie */
     double bound,
-        floor;  /* allowed error, and the share of the largest value that the errors of smaller ones count in */
-    double arg; /* share of the places of maxima that may differ */
+        floor;    /* allowed error, and the share of the largest value that the errors of smaller ones count in */
+    double arg;   /* share of the places of maxima that may differ */
+    bool spreads; /* by Winograd: what is not finite may reach neighbours, an infinity as anything */
 };
 
 /* Convolution: Winograd's bound for 6x6 tiles in fp32 (Lavin and Gray, CVPR 2016, measure 1e-5 to 1e-4 of the output's
@@ -49,9 +50,9 @@ struct trial {
 static const struct trial trials[VGG_OP_KIND_COUNT] = {
     [VGG_OP_ZERO] = { .planted = sums },
     [VGG_OP_ADD] = { sums, .bound = 1e-30, .floor = 1 },
-    [VGG_OP_CONV] = { sums, .bound = 1e-4, .floor = 1, .arg = 2e-3 },
-    [VGG_OP_CONV_BWD_DATA] = { sums, .bound = 1e-4, .floor = 1 },
-    [VGG_OP_CONV_BWD_WEIGHT] = { sums, .bound = 1e-4, .floor = 1 },
+    [VGG_OP_CONV] = { sums, .bound = 1e-4, .floor = 1, .arg = 2e-3, .spreads = true },
+    [VGG_OP_CONV_BWD_DATA] = { sums, .bound = 1e-4, .floor = 1, .spreads = true },
+    [VGG_OP_CONV_BWD_WEIGHT] = { sums, .bound = 1e-4, .floor = 1, .spreads = true },
     [VGG_OP_POOL2] = { compared, .ties = true },
     [VGG_OP_POOL2_BWD] = { .planted = compared },
     [VGG_OP_DENSE] = { sums, .bound = 2e-5, .floor = 1 },
@@ -107,6 +108,32 @@ static float value_of(const struct vgg_op *op, enum vgg_op_view name, uint64_t i
     return trial->ties ? rintf(u * 8) / 8 : u;
 }
 
+static float float_at(const unsigned char *arena, const struct vgg_view *view, size_t i)
+{
+    float value;
+    memcpy(&value, arena + view->offset + i * sizeof value, sizeof value);
+    return value;
+}
+
+/* In what is multiplied, added or compared; not in labels, weights of images or second moments, which are none of
+ * those. A few apart from each other, so that most sums stay finite. Other denormals go: what a device flushes to 0
+ * makes a NaN of an infinity. */
+static void plant_wild(unsigned char *arena, const struct vgg_view *view, enum vgg_op_kind kind, enum vgg_op_view name)
+{
+    static const float wild[] = { NAN, INFINITY, 1e-40f, -INFINITY, -1e-42f };
+    bool factors = kind == VGG_OP_CONV_BWD_WEIGHT || kind == VGG_OP_DENSE_BWD_WEIGHT; /* x alone */
+    bool planted = name == VGG_OP_X || name == VGG_OP_DW || name == VGG_OP_Y || (name == VGG_OP_DY && !factors);
+    size_t count = vgg_view_count(view), kinds = sizeof wild / sizeof *wild;
+    for (size_t i = 0; i < count; i++) {
+        const float value = float_at(arena, view, i), other = 0.25f;
+        if (value != 0 && fabsf(value) < 1e-37f) memcpy(arena + view->offset + i * sizeof other, &other, sizeof other);
+    }
+    for (size_t i = 0; planted && i < kinds; i++) {
+        size_t at = (size_t)(mix(name, 1000003 + i) % count);
+        memcpy(arena + view->offset + at * sizeof *wild, &wild[i], sizeof *wild);
+    }
+}
+
 static void fill_view(unsigned char *arena, const struct vgg_op *op, const struct vgg_view *view, enum vgg_op_view name,
                       enum vgg_op_role role)
 {
@@ -141,7 +168,10 @@ enum vgg_status vgg_op_case_memory_init(struct vgg_op_case_memory *memory, const
         for (int name = 0; name < VGG_OP_VIEW_COUNT; name++) {
             enum vgg_op_role role = vgg_op_role(&test->op, (enum vgg_op_view)name);
             if (role == VGG_OP_ABSENT || (role == VGG_OP_WRITES) != (pass == 0)) continue;
-            fill_view(memory->arena[view[name]->arena], &test->op, view[name], (enum vgg_op_view)name, role);
+            unsigned char *arena = memory->arena[view[name]->arena];
+            fill_view(arena, &test->op, view[name], (enum vgg_op_view)name, role);
+            if (test->wild && role != VGG_OP_WRITES && view[name]->type == VGG_F32)
+                plant_wild(arena, view[name], test->op.kind, (enum vgg_op_view)name);
         }
     }
     if (test->infinite) {
@@ -184,27 +214,28 @@ fail:
 
 /* ---- the verdict ---- */
 
-static float float_at(const unsigned char *arena, const struct vgg_view *view, size_t i)
+/* 0 or infinite: what a wild case asks of a result where the expected or the given one is not finite. */
+static double error_of_wild(double e, double g, const struct trial *trial)
 {
-    float value;
-    memcpy(&value, arena + view->offset + i * sizeof value, sizeof value);
-    return value;
+    bool good = isnan(e) ? isnan(g) : isinf(e) ? e == g || isnan(g) || trial->spreads : trial->spreads && isnan(g);
+    return good ? 0 : (double)INFINITY;
 }
 
 static double error_of_floats(const unsigned char *expected, const unsigned char *got, const struct vgg_view *view,
-                              double share)
+                              const struct trial *trial, bool wild)
 {
     size_t count = vgg_view_count(view);
     double largest = 0, worst = 0;
     for (size_t i = 0; i < count; i++) { /* not by fmax: gcc 12 fails to vectorise that for aarch64 */
         double size = fabs((double)float_at(expected, view, i));
-        if (size > largest) largest = size;
+        if (size > largest && (!wild || isfinite(size))) largest = size;
     }
     /* Below 1e-30 every value counts as 0: flushed denormals are no error. */
-    double least = fmax(largest * share, 1e-30);
+    double least = fmax(largest * trial->floor, 1e-30);
     for (size_t i = 0; i < count; i++) {
         double e = (double)float_at(expected, view, i), g = (double)float_at(got, view, i);
         double error = e == g ? 0 : fabs(g - e) / fmax(fabs(e), least);
+        if (wild && !(isfinite(e) && isfinite(g))) error = error_of_wild(e, g, trial);
         if (!(error <= worst)) worst = isnan(error) ? (double)INFINITY : error;
     }
     return worst;
@@ -252,9 +283,10 @@ bool vgg_op_case_check(const struct vgg_op_case *test, const struct vgg_op_case_
         if (!vgg_op_changes(&test->op, (enum vgg_op_view)name)) continue;
         const unsigned char *e = expected->arena[view[name]->arena], *g = got->arena[view[name]->arena];
         const struct trial *trial = &trials[test->op.kind];
-        bool bytes = view[name]->type == VGG_U8;
-        double bound = bytes ? trial->arg : trial->bound;
-        double worst = bytes ? error_of_bytes(e, g, view[name]) : error_of_floats(e, g, view[name], trial->floor);
+        bool bytes = view[name]->type == VGG_U8, open = test->wild && trial->spreads && test->op.flags & VGG_OP_POOL;
+        /* Which is the largest among values that are no numbers is left open, and with it a pooled convolution's. */
+        double bound = bytes ? test->wild ? 1 : trial->arg : open ? 1e30 : trial->bound;
+        double worst = bytes ? error_of_bytes(e, g, view[name]) : error_of_floats(e, g, view[name], trial, test->wild);
         bool good = worst <= bound;
         if (!good || (passed && worst * error->bound >= error->error * bound))
             *error = (struct vgg_op_case_error) { vgg_op_view_name((enum vgg_op_view)name), worst, bound };

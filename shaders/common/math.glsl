@@ -3,6 +3,7 @@
 
 float math_exp(float x)
 {
+    if ((floatBitsToUint(x) & 0x7FFFFFFFu) > 0x7F800000u) return x; /* NaN, which min() may lose */
     if (x < -103.0) return 0.0;
     x = min(x, 88.72);
     float n = roundEven(x * 1.44269504);
@@ -41,9 +42,10 @@ float math_log1p(float u)
     return math_log_ratio(u / (2.0 + u));
 }
 
-/* x > 0, normal. */
+/* x > 0, normal, or infinite or NaN, which stay. */
 float math_log(float x)
 {
+    if ((floatBitsToUint(x) & 0x7FFFFFFFu) >= 0x7F800000u) return x;
     int bits = floatBitsToInt(x), e = (bits - 0x3F3504F3) >> 23; /* mantissa into [sqrt(1/2), sqrt(2)) */
     float m = intBitsToFloat(bits - (e << 23));
     return fma(float(e), 0.693359375, fma(float(e), -2.12194440e-4, math_log_ratio((m - 1.0) / (m + 1.0))));
