@@ -1,10 +1,11 @@
-/* The pipeline cache's file: read back only when every field of its header fits. */
+/* The pipeline cache's file: read back only when every field of its header fits; when it is written. */
 #include <criterion/criterion.h>
 #include <glob.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vk/vk_cache.h"
 #include "vk_driver.h"
@@ -115,4 +116,87 @@ Test(vk_cache, two_threads_that_save_at_once_do_not_meet, .timeout = 60)
     cr_expect_eq(size, writers[*(unsigned char *)data == 9].size);
     free(data);
     cache_file(path, sizeof path); /* and no other file is left */
+}
+
+/* ---- when it is written ---- */
+
+static bool cache_is_there(bool remove_it)
+{
+    char pattern[512];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/vgg16/vulkan-*", getenv("XDG_CACHE_HOME"));
+    bool there = glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 0;
+    if (there && remove_it) unlink(found.gl_pathv[0]);
+    globfree(&found);
+    return there;
+}
+
+static VkResult no_pool(VkDevice device, const VkDescriptorPoolCreateInfo *info, const VkAllocationCallbacks *memory,
+                        VkDescriptorPool *out)
+{
+    (void)device, (void)info, (void)memory, (void)out;
+    return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+}
+
+/* A process that is killed, or fails, has not compiled for nothing. */
+Test(vk_cache, written_after_the_first_list_and_after_a_failure)
+{
+    struct vk_driver_cases cases;
+    struct vgg_op_case_memory memory;
+    const struct vgg_op_case first = vk_driver_dense_case(3, 8, 16), second = vk_driver_dense_case(3, 7, 5),
+                             third = vk_driver_conv_case(&(struct vk_driver_shape) { 1, 5, 4, 3, 5 }, VGG_OP_CONV, 0,
+                                                         false);
+    vk_driver_lavapipe();
+    cache_is_there(true);
+    vk_driver_cases_open(&cases);
+    struct vk *vk = (struct vk *)cases.vk;
+    vk_driver_cases_run_one(&cases, &first);
+    cr_expect(cache_is_there(true), "after the first list");
+    vk_driver_cases_run_one(&cases, &second);
+    cr_expect_not(cache_is_there(true), "a file for every list");
+    vk->lib.fn.CreateDescriptorPool = no_pool;
+    cr_assert_eq(vgg_op_case_memory_init(&memory, &third), VGG_OK);
+    cr_expect_eq(vgg_op_case_run(cases.vk, &third, &memory, NULL), VGG_ERR_MEMORY);
+    cr_expect(cache_is_there(true), "after a failure");
+    vgg_op_case_memory_finish(&memory);
+    vk_driver_cases_close(&cases);
+}
+
+static int told;
+
+static void count_lines(void *user, enum vgg_log_level level, const char *line)
+{
+    (void)user, (void)level;
+    told += strstr(line, "compiles the shaders") != NULL;
+}
+
+static struct vk_fn quick;
+
+static VkResult compile_slowly(VkDevice device, VkPipelineCache cache, uint32_t count,
+                               const VkComputePipelineCreateInfo *info, const VkAllocationCallbacks *memory,
+                               VkPipeline *out)
+{
+    usleep(800000);
+    return quick.CreateComputePipelines(device, cache, count, info, memory, out);
+}
+
+Test(vk_cache, long_compiling_is_told_once)
+{
+    struct vk_driver_cases cases;
+    const struct vgg_op_case quickly = vk_driver_dense_case(3, 8, 16);
+    vk_driver_lavapipe();
+    vgg_log_set(count_lines, NULL, VGG_LOG_INFO);
+    vk_driver_cases_open(&cases);
+    struct vk_fn *fn = &((struct vk *)cases.vk)->lib.fn;
+    quick = *fn;
+    fn->CreateComputePipelines = compile_slowly;
+    vk_driver_cases_run_one(&cases, &quickly);
+    cr_expect_eq(told, 0, "in less than two seconds");
+    for (int i = 0; i < 4; i++) {
+        const struct vgg_op_case odd = vk_driver_conv_case(&(struct vk_driver_shape) { 1, 5, 4, 3 + i % 2 * 5, 5 + i },
+                                                           i / 2 ? VGG_OP_CONV_BWD_WEIGHT : VGG_OP_CONV, 0, false);
+        vk_driver_cases_run_one(&cases, &odd);
+    }
+    cr_expect_eq(told, 1);
+    vk_driver_cases_close(&cases);
 }

@@ -52,6 +52,8 @@ struct vk {
     VkPipelineCache cache;
     struct vk_pipe *pipes;
     bool cache_dirty;
+    bool recorded;    /* the first list is: its pipelines are on disk */
+    double compiling; /* seconds so far */
 
     struct vk_block *blocks;
     struct vk_buf *staging; /* host-visible, two halves in turn; NULL until needed */

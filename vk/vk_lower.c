@@ -87,11 +87,14 @@ enum vgg_status vk_rec_create(struct vk *vk, struct vk_rec **out, const struct v
     for (rec->op = 0; rec->op < list->count; rec->op++)
         CHECK(vk_ops_lower(vk, rec, &list->op[rec->op]));
     CHECK(vk_emit(vk, rec));
+    if (!vk->recorded) vk_pipe_save(vk); /* a network's first list needs most of what it ever will */
+    vk->recorded = true;
     free(rec->calls);
     rec->calls = NULL;
     *out = rec;
     return VGG_OK;
 fail:
+    vk_pipe_save(vk);
     vk_rec_destroy(vk, rec);
     return status;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "vk/vk_cache.h"
@@ -76,9 +77,15 @@ static void save_cache(struct vk *vk)
     free(data);
 }
 
-void vk_pipe_finish(struct vk *vk)
+void vk_pipe_save(struct vk *vk)
 {
     if (vk->cache && vk->cache_dirty && !vk->lost) save_cache(vk);
+    vk->cache_dirty = false;
+}
+
+void vk_pipe_finish(struct vk *vk)
+{
+    vk_pipe_save(vk);
     while (vk->pipes) {
         struct vk_pipe *pipe = vk->pipes;
         vk->pipes = pipe->next;
@@ -141,6 +148,17 @@ static bool same(const struct vk_variant *a, const struct vk_variant *b)
     return !strcmp(a->shader, b->shader) && !memcmp(a->spec, b->spec, sizeof a->spec);
 }
 
+/* Tells once why nothing seems to happen. */
+static void note_time(struct vk *vk, double seconds)
+{
+    static const double LONG = 2;
+    bool before = vk->compiling > LONG;
+    vk->compiling += seconds;
+    if (before || vk->compiling <= LONG) return;
+    vgg_log(VGG_LOG_INFO, "%s: its driver compiles the shaders, once; the next start finds them in the cache",
+            vk->gpu.properties.deviceName);
+}
+
 enum vgg_status vk_pipe_get(struct vk *vk, const struct vk_variant *variant, VkPipeline *out)
 {
     struct vk_pipe *pipe = vk->pipes;
@@ -150,7 +168,9 @@ enum vgg_status vk_pipe_get(struct vk *vk, const struct vk_variant *variant, VkP
         pipe = vgg_mem_calloc(1, sizeof *pipe);
         if (!pipe) return vgg_fail_memory("a Vulkan pipeline", sizeof *pipe);
         pipe->variant = *variant;
+        double begin = vgg_clock_seconds();
         VkResult result = create_pipeline(vk, variant, &pipe->pipeline);
+        note_time(vk, vgg_clock_seconds() - begin);
         if (result == VK_ERROR_DEVICE_LOST) {
             free(pipe);
             return vk_device_status(vk, result, "vkCreateComputePipelines");

@@ -18,7 +18,9 @@ const struct vk_shader *vk_pipe_shader(const struct vk_variant *variant);
 
 /* Layouts and the disk cache. */
 enum vgg_status vk_pipe_init(struct vk *vk);
-/* Writes the disk cache when something was added. */
+/* Writes the disk cache when something was added; what was compiled is not lost with the process then. */
+void vk_pipe_save(struct vk *vk);
+/* The same, and the end of all pipelines. */
 void vk_pipe_finish(struct vk *vk);
 
 /* The pipeline of a variant. VGG_ERR_UNSUPPORTED, logged at debug level only, when the driver refuses it: the caller
