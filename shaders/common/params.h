@@ -70,6 +70,7 @@ typedef uint32_t uint;
  * about 80; 16x8 spills. A shader has a module for each: arrays whose size is a specialisation constant, or follows
  * from some, do not get through the translators to other shading languages (MoltenVK). */
 #define VK_TILES 7
+#if !defined(VULKAN) || defined(TILE)
 struct vk_tile {
     int threads, bm, bn, bk, tm, tn;
 };
@@ -77,6 +78,7 @@ VK_TABLE vk_tile vk_tiles[VK_TILES] = {
     { 256, 128, 128, 16, 8, 8 }, { 256, 128, 64, 16, 8, 4 }, { 128, 64, 64, 16, 8, 4 }, { 256, 64, 64, 16, 4, 4 },
     { 128, 32, 128, 16, 4, 8 },  { 64, 32, 32, 16, 4, 4 },   { 32, 4, 128, 16, 4, 4 },
 };
+#endif
 
 /* Words from one of Winograd's 36 matrices to the next: an odd number of cache lines. Threads walk through all of them
  * at once, and powers of two would share a few places of the cache. */
