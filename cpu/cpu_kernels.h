@@ -10,9 +10,9 @@ struct cpu;
 struct cpu_gemm;
 struct cpu_winograd_kernels;
 
-/* The views of one operation as pointers, NULL where a view is absent. */
+/* The views of one operation as pointers, NULL where a view is absent; x and y of a quantised layer may be bytes. */
 struct cpu_args {
-    float *x, *w, *b, *y, *dx, *dw, *db, *dy, *t, *sw, *loss, *m, *v;
+    float *x, *w, *b, *y, *q, *dx, *dw, *db, *dy, *t, *sw, *loss, *m, *v;
     uint8_t *arg;
     uint64_t
         w_generation; /* changes whenever bytes of w change; never used twice by one backend, whatever the buffer */
@@ -79,6 +79,7 @@ struct cpu_kernels {
     cpu_op_fn *conv, *conv_bwd_data, *conv_bwd_weight;
     cpu_op_fn *dense, *dense_bwd_data, *dense_bwd_weight;
     cpu_op_fn *conv_bf16, *dense_bf16; /* x and w rounded to bf16 (cpu_bf16.h), sums fp32 */
+    cpu_op_fn *conv_int8, *dense_int8; /* those with q; one result at all levels */
     cpu_pool2_row_fn *pool2_row;
     cpu_pool2_bwd_row_fn *pool2_bwd_row;
     cpu_gpool_fn *avgpool, *gmaxpool;
@@ -102,6 +103,7 @@ struct cpu_kernels {
 cpu_op_fn cpu_conv_c, cpu_conv_bwd_data_c, cpu_conv_bwd_weight_c;
 cpu_op_fn cpu_dense_c, cpu_dense_bwd_data_c, cpu_dense_bwd_weight_c;
 cpu_op_fn cpu_conv_bf16_c, cpu_dense_bf16_c;
+cpu_op_fn cpu_conv_int8_c, cpu_dense_int8_c;
 cpu_pool2_row_fn cpu_pool2_row_c;
 cpu_pool2_bwd_row_fn cpu_pool2_bwd_row_c;
 cpu_gpool_fn cpu_avgpool_c, cpu_gmaxpool_c;

@@ -42,6 +42,7 @@ static struct cpu_args args_of(const struct vgg_list *list, const struct vgg_op 
         .w = pointer_of(list, &op->w),
         .b = pointer_of(list, &op->b),
         .y = pointer_of(list, &op->y),
+        .q = pointer_of(list, &op->q),
         .dx = pointer_of(list, &op->dx),
         .dw = pointer_of(list, &op->dw),
         .db = pointer_of(list, &op->db),
@@ -58,6 +59,18 @@ static struct cpu_args args_of(const struct vgg_list *list, const struct vgg_op 
     return a;
 }
 
+static cpu_op_fn *conv_of(const struct cpu *cpu, const struct vgg_op *op)
+{
+    if (op->q.n) return cpu->kernels.conv_int8;
+    return cpu->base.precision == VGG_PRECISION_BF16 ? cpu->kernels.conv_bf16 : cpu->kernels.conv;
+}
+
+static cpu_op_fn *dense_of(const struct cpu *cpu, const struct vgg_op *op)
+{
+    if (op->q.n) return cpu->kernels.dense_int8;
+    return cpu->base.precision == VGG_PRECISION_BF16 ? cpu->kernels.dense_bf16 : cpu->kernels.dense;
+}
+
 /* Notes what an operation wrote. */
 static void touch(struct cpu *cpu, const struct vgg_list *list, const struct vgg_op *op)
 {
@@ -72,12 +85,11 @@ static void touch(struct cpu *cpu, const struct vgg_list *list, const struct vgg
 static enum vgg_status run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a,
                            const struct vgg_step *step)
 {
-    bool bf16 = cpu->base.precision == VGG_PRECISION_BF16;
     switch (op->kind) {
-    case VGG_OP_CONV: return (bf16 ? cpu->kernels.conv_bf16 : cpu->kernels.conv)(cpu, op, a);
+    case VGG_OP_CONV: return conv_of(cpu, op)(cpu, op, a);
     case VGG_OP_CONV_BWD_DATA: return cpu->kernels.conv_bwd_data(cpu, op, a);
     case VGG_OP_CONV_BWD_WEIGHT: return cpu->kernels.conv_bwd_weight(cpu, op, a);
-    case VGG_OP_DENSE: return (bf16 ? cpu->kernels.dense_bf16 : cpu->kernels.dense)(cpu, op, a);
+    case VGG_OP_DENSE: return dense_of(cpu, op)(cpu, op, a);
     case VGG_OP_DENSE_BWD_DATA: return cpu->kernels.dense_bwd_data(cpu, op, a);
     case VGG_OP_DENSE_BWD_WEIGHT: return cpu->kernels.dense_bwd_weight(cpu, op, a);
     case VGG_OP_CLIP: return cpu_clip_run(cpu, op, a);

@@ -21,13 +21,14 @@ static const struct {
     const char *name;
     size_t offset;
 } views[VGG_OP_VIEW_COUNT] = {
-    [VGG_OP_X] = { "x", offsetof(struct vgg_op, x) },       [VGG_OP_W] = { "w", offsetof(struct vgg_op, w) },
-    [VGG_OP_B] = { "b", offsetof(struct vgg_op, b) },       [VGG_OP_Y] = { "y", offsetof(struct vgg_op, y) },
-    [VGG_OP_ARG] = { "arg", offsetof(struct vgg_op, arg) }, [VGG_OP_DX] = { "dx", offsetof(struct vgg_op, dx) },
-    [VGG_OP_DW] = { "dw", offsetof(struct vgg_op, dw) },    [VGG_OP_DB] = { "db", offsetof(struct vgg_op, db) },
-    [VGG_OP_DY] = { "dy", offsetof(struct vgg_op, dy) },    [VGG_OP_T] = { "t", offsetof(struct vgg_op, t) },
-    [VGG_OP_SW] = { "sw", offsetof(struct vgg_op, sw) },    [VGG_OP_LOSS] = { "loss", offsetof(struct vgg_op, loss) },
-    [VGG_OP_M] = { "m", offsetof(struct vgg_op, m) },       [VGG_OP_V] = { "v", offsetof(struct vgg_op, v) },
+    [VGG_OP_X] = { "x", offsetof(struct vgg_op, x) },          [VGG_OP_W] = { "w", offsetof(struct vgg_op, w) },
+    [VGG_OP_B] = { "b", offsetof(struct vgg_op, b) },          [VGG_OP_Y] = { "y", offsetof(struct vgg_op, y) },
+    [VGG_OP_ARG] = { "arg", offsetof(struct vgg_op, arg) },    [VGG_OP_Q] = { "q", offsetof(struct vgg_op, q) },
+    [VGG_OP_DX] = { "dx", offsetof(struct vgg_op, dx) },       [VGG_OP_DW] = { "dw", offsetof(struct vgg_op, dw) },
+    [VGG_OP_DB] = { "db", offsetof(struct vgg_op, db) },       [VGG_OP_DY] = { "dy", offsetof(struct vgg_op, dy) },
+    [VGG_OP_T] = { "t", offsetof(struct vgg_op, t) },          [VGG_OP_SW] = { "sw", offsetof(struct vgg_op, sw) },
+    [VGG_OP_LOSS] = { "loss", offsetof(struct vgg_op, loss) }, [VGG_OP_M] = { "m", offsetof(struct vgg_op, m) },
+    [VGG_OP_V] = { "v", offsetof(struct vgg_op, v) },
 };
 
 const char *vgg_op_view_name(enum vgg_op_view view)
@@ -47,9 +48,14 @@ static bool present(const struct vgg_view *v)
     return v->n != 0;
 }
 
+static bool shaped(const struct vgg_view *v, int n, int h, int w, int c)
+{
+    return v->n == n && v->h == h && v->w == w && v->c == c;
+}
+
 static bool is(const struct vgg_view *v, int n, int h, int w, int c)
 {
-    return v->type == VGG_F32 && v->n == n && v->h == h && v->w == w && v->c == c;
+    return v->type == VGG_F32 && shaped(v, n, h, w, c);
 }
 
 static bool same(const struct vgg_view *a, const struct vgg_view *b)
@@ -68,11 +74,21 @@ static bool inside(const struct vgg_view *v, const size_t arena_size[VGG_ARENA_C
 /* Each of these returns NULL or the rule that does not hold. */
 static const char *check_pool_output(const struct vgg_view *y, const struct vgg_view *arg, const struct vgg_view *x)
 {
-    if (!is(y, x->n, x->h / 2, x->w / 2, x->c)) return "y must be x halved in height and width";
-    if (present(arg) && (arg->type != VGG_U8 || arg->n != y->n || arg->h != y->h || arg->w != y->w || arg->c != y->c)) {
+    if (!shaped(y, x->n, x->h / 2, x->w / 2, x->c)) return "y must be x halved in height and width";
+    if (present(arg) && (arg->type != VGG_U8 || !shaped(arg, y->n, y->h, y->w, y->c)))
         return "arg must be bytes in the shape of y";
-    }
     return NULL;
+}
+
+/* `terms`: products in a sum. */
+static const char *check_quantised(const struct vgg_op *op, size_t terms)
+{
+    if (!present(&op->q)) return op->x.type == VGG_F32 && op->y.type == VGG_F32 ? NULL : "x and y of bytes need q";
+    if (!is(&op->q, 1, 1, 1, VGG_QUANT_COUNT)) return "q must have VGG_QUANT_COUNT values";
+    if (op->x.type == VGG_F32 && op->y.type == VGG_F32) return "q needs x or y of bytes";
+    if (op->y.type == VGG_U8 && !(op->flags & VGG_OP_RELU)) return "y of bytes needs VGG_OP_RELU";
+    if (op->x.type == VGG_U8 && terms > VGG_QUANT_TERMS) return "x of bytes has more than 65536 values in a sum";
+    return present(&op->arg) ? "arg and q exclude each other" : NULL;
 }
 
 static const char *check_zero(const struct vgg_op *op)
@@ -89,13 +105,15 @@ static const char *check_conv(const struct vgg_op *op)
 {
     if (op->w.n != 3 || op->w.h != 3 || op->w.w != op->x.c) return "w must be 3 x 3 x channels of x x channels of y";
     if (!is(&op->b, 1, 1, 1, op->w.c)) return "b must have one value an output channel";
+    const char *why = check_quantised(op, (size_t)op->x.c);
+    if (why) return why;
     if (op->flags & VGG_OP_POOL) {
         struct vgg_view full = op->x;
         full.c = op->w.c;
         return check_pool_output(&op->y, &op->arg, &full);
     }
     if (present(&op->arg)) return "arg needs VGG_OP_POOL";
-    return is(&op->y, op->x.n, op->x.h, op->x.w, op->w.c) ? NULL : "y must be n h w of x with channels of w";
+    return shaped(&op->y, op->x.n, op->x.h, op->x.w, op->w.c) ? NULL : "y must be n h w of x with channels of w";
 }
 
 static const char *check_mask(const struct vgg_op *op, const struct vgg_view *mask, const struct vgg_view *like)
@@ -136,14 +154,16 @@ static const char *check_product(const struct vgg_view *x, const struct vgg_view
 {
     struct vgg_view row = *x;
     row.n = 1;
-    if (x->type != VGG_F32 || !is(w, 1, 1, (int)vgg_view_count(&row), y->c)) return "w must be (h w c of x, units)";
+    if (!is(w, 1, 1, (int)vgg_view_count(&row), y->c)) return "w must be (h w c of x, units)";
     if (b && !is(b, 1, 1, 1, y->c)) return "b must have one value a unit";
-    return is(y, x->n, 1, 1, y->c) ? NULL : "y must be (n of x, units)";
+    return shaped(y, x->n, 1, 1, y->c) ? NULL : "y must be (n of x, units)";
 }
 
 static const char *check_dense(const struct vgg_op *op)
 {
-    return check_product(&op->x, &op->w, &op->b, &op->y);
+    const char *why = check_product(&op->x, &op->w, &op->b, &op->y);
+    if (!why && present(&op->q) && op->x.type == VGG_F32) why = "a dense layer with q needs x of bytes";
+    return why ? why : check_quantised(op, (size_t)op->w.w);
 }
 
 static const char *check_dense_bwd_data(const struct vgg_op *op)
@@ -256,6 +276,7 @@ enum {
     B = 1 << VGG_OP_B,
     Y = 1 << VGG_OP_Y,
     ARG = 1 << VGG_OP_ARG,
+    Q = 1 << VGG_OP_Q,
     DX = 1 << VGG_OP_DX,
     DW = 1 << VGG_OP_DW,
     DB = 1 << VGG_OP_DB,
@@ -285,7 +306,7 @@ struct row {
 static const struct row rows[] = {
     [VGG_OP_ZERO] = { "ZERO", check_zero, .writes = Y, .flops = { 1, Y, 0 } },
     [VGG_OP_ADD] = { "ADD", check_add, .reads = X, .updates = Y, .flops = { 1, Y, 0 } },
-    [VGG_OP_CONV] = { "CONV", check_conv, .reads = X | W | B, .writes = Y | ARG, .optional = ARG,
+    [VGG_OP_CONV] = { "CONV", check_conv, .reads = X | W | B | Q, .writes = Y | ARG, .optional = ARG | Q,
                       .flops = { 18, X, W } },
     [VGG_OP_CONV_BWD_DATA] = { "CONV_BWD_DATA", check_conv_bwd_data, .reads = DY | W, .mask = X, .writes = DX,
                                .flops = { 18, DX, DY } },
@@ -294,7 +315,7 @@ static const struct row rows[] = {
     [VGG_OP_POOL2] = { "POOL2", check_pool, .reads = X, .writes = Y | ARG, .optional = ARG, .flops = { 1, X, 0 } },
     [VGG_OP_POOL2_BWD] = { "POOL2_BWD", check_pool_bwd, .reads = DY | ARG, .mask = Y, .writes = DX,
                            .flops = { 1, DY, 0 } },
-    [VGG_OP_DENSE] = { "DENSE", check_dense, .reads = X | W | B, .writes = Y, .flops = { 2, X, Y } },
+    [VGG_OP_DENSE] = { "DENSE", check_dense, .reads = X | W | B | Q, .writes = Y, .optional = Q, .flops = { 2, X, Y } },
     [VGG_OP_DENSE_BWD_DATA] = { "DENSE_BWD_DATA", check_dense_bwd_data, .reads = DY | W, .mask = X, .writes = DX,
                                 .flops = { 2, DX, DY } },
     [VGG_OP_DENSE_BWD_WEIGHT] = { "DENSE_BWD_WEIGHT", check_dense_bwd_weight, .reads = DY | X, .updates = DW | DB,
@@ -383,6 +404,13 @@ double vgg_op_flops(const struct vgg_op *op)
     return op->kind == VGG_OP_FMA ? flops * op->rounds : flops;
 }
 
+/* Where bytes may stand: places of maxima, activations of quantised layers. */
+static bool may_be_bytes(const struct vgg_op *op, enum vgg_op_view view)
+{
+    bool quantised = vgg_op_role(op, VGG_OP_Q) == VGG_OP_READS;
+    return view == VGG_OP_ARG || (quantised && (view == VGG_OP_X || view == VGG_OP_Y));
+}
+
 bool vgg_op_check(const struct vgg_op *op, const size_t arena_size[VGG_ARENA_COUNT], const char **why)
 {
     const struct row *row = row_of(op->kind);
@@ -392,7 +420,7 @@ bool vgg_op_check(const struct vgg_op *op, const size_t arena_size[VGG_ARENA_COU
         const struct vgg_view *view = vgg_op_view(op, (enum vgg_op_view)i);
         if (!present(view) && needed >> i & 1) *why = "a tensor is missing";
         if (!inside(view, arena_size)) *why = "a tensor is empty, misaligned or outside its arena";
-        if (view->type != VGG_F32 && i != VGG_OP_ARG) *why = "only arg may hold bytes";
+        if (view->type != VGG_F32 && !may_be_bytes(op, (enum vgg_op_view)i)) *why = "bytes where floats belong";
     }
     return !*why;
 }
@@ -406,7 +434,8 @@ int vgg_op_print(char *text, size_t size, const struct vgg_op *op)
         const struct vgg_view *v = vgg_op_view(op, shown[i]);
         if (!present(v)) continue;
         size_t at = (size_t)used < size ? (size_t)used : size;
-        used += snprintf(text + at, size - at, " %s %dx%dx%dx%d", views[shown[i]].name, v->n, v->h, v->w, v->c);
+        used += snprintf(text + at, size - at, " %s %dx%dx%dx%d%s", views[shown[i]].name, v->n, v->h, v->w, v->c,
+                         v->type == VGG_U8 ? " u8" : "");
     }
     return used;
 }

@@ -36,7 +36,7 @@ enum vgg_op_kind {
     VGG_OP_ZERO, /* y = 0 */
     VGG_OP_ADD,  /* y += x, flat ranges of one count */
     /* y = x * w + b, 3x3, stride 1, zero padding 1; VGG_OP_RELU; VGG_OP_POOL: 2x2 max-pool after it, y is the pooled
-     * map; arg (optional with POOL): see VGG_OP_POOL2 */
+     * map; arg (optional with POOL): see VGG_OP_POOL2; q: see "Quantised layers" below */
     VGG_OP_CONV,
     VGG_OP_CONV_BWD_DATA,   /* dx from dy, w; VGG_OP_RELU: mask by x (same shape as dx) */
     VGG_OP_CONV_BWD_WEIGHT, /* dw += , db += from dy, x */
@@ -44,7 +44,7 @@ enum vgg_op_kind {
      * row + column of the first maximum in row order */
     VGG_OP_POOL2,
     VGG_OP_POOL2_BWD, /* dx = dy at arg, 0 elsewhere; VGG_OP_RELU: mask by y (the pooled output; same shape as dy) */
-    VGG_OP_DENSE,     /* y = x w + b; VGG_OP_RELU */
+    VGG_OP_DENSE,     /* y = x w + b; VGG_OP_RELU; q: see "Quantised layers" below */
     VGG_OP_DENSE_BWD_DATA,   /* dx from dy, w; VGG_OP_RELU: mask by x */
     VGG_OP_DENSE_BWD_WEIGHT, /* dw += , db += from dy, x */
     VGG_OP_AVGPOOL,          /* y (n 1 1 c) = mean of x over h, w */
@@ -81,6 +81,47 @@ enum vgg_op_kind {
 
 enum vgg_op_flag { VGG_OP_RELU = 1, VGG_OP_POOL = 2, VGG_OP_NESTEROV = 4 };
 
+/* Quantised layers: VGG_OP_CONV and VGG_OP_DENSE with the view q, forward only, without arg. w, b and q are fp32 and
+ * finite. x, y or both are of type VGG_U8 and stand for their bytes times a step, q[VGG_QUANT_X] or q[VGG_QUANT_Y],
+ * above 0; y of bytes needs VGG_OP_RELU and ends at 255 steps. The result is defined to the bit, so that all backends
+ * agree: arithmetic is in fp32, rounded after each operation and once by fma, and round() goes to the nearest, ties to
+ * even. `share` is 1 / step y, 1 where y is of floats. A pool takes the maximum of values not yet rounded to bytes.
+ *
+ * x of floats (convolutions alone), the first layer: s = b, s = fma(x, w, s) in the order of row, column, channel of
+ * the kernel, x outside of the map being 0; y = round(s share).
+ *
+ * x of bytes, dense: W = round(w (127 / m)), m = max |w| of the column; M = sum of x W, an integer;
+ * y = fma(M, step x (m / 127) share, b share).
+ *
+ * x of bytes, convolution: Winograd's F(2x2, 3x3) (Lavin and Gray, CVPR 2016), whose B^T, G and A^T are
+ *   1  0 -1  0       1    0    0      1  1  1  0
+ *   0  1  1  0      1/2  1/2  1/2     0  1 -1 -1
+ *   0 -1  1  0      1/2 -1/2  1/2
+ *   0  1  0 -1       0    0    1
+ * in integers, with a scale for each of the 16 taps (4 row + column) of the transformed input, and for each tap and
+ * output channel of the transformed kernel (scales in Winograd's domain: LoWino, Li et al., ICPP 2021):
+ *   V  = B^T x B of bytes, exact: 0 to 1020 at tap 5 (VGG_QUANT_PLUS), -510 to 510 at the others
+ *   Vq = (V mul + 2^14) >> 15 cut to [-128, 127], at tap 5 to [0, 255]; mul = round(2^15 (limit / clip)) cut to
+ *        [1, 2^15 - 1]; limit = 127, at tap 5 255; clip = q[VGG_QUANT_CLIP + tap], above 0: the largest |V| kept
+ *   U  = G w G^T, first along the kernel's column, then along its row, each by w0, ((w0 + w2) + w1) / 2,
+ *        ((w0 + w2) - w1) / 2, w2
+ *   Uq = round(U (127 / m)), m = max |U| of the tap and output channel; m = 0 and Uq = 0 if that is below 1e-30
+ *   M  = sum over the input channels of Vq Uq, an integer
+ *   d  = step x (m / 127) (2^15 / mul) share, left to right; 2^15 / mul counts as 1 where mul is 2^15 - 1
+ *   Z  = A^T of the columns of M: fma(M0, d0, fma(M2, d2, M1 d1)), fma(-M3, d3, fma(-M2, d2, M1 d1))
+ *   y  = A^T of the rows of Z: (z0 + z2) + (z1 + b share), (z1 - z3) + (b share - z2)
+ * Nothing overflows: V fits 16 bits, and so does V mul / 2^15; c products of bytes, with V taken 128 too large or not,
+ * sum to at most 255 127 c in size, which is below 2^31 for c up to VGG_QUANT_TERMS. */
+enum {
+    VGG_QUANT_X,
+    VGG_QUANT_Y,
+    VGG_QUANT_CLIP,
+    VGG_QUANT_TAPS = 16,
+    VGG_QUANT_COUNT = VGG_QUANT_CLIP + VGG_QUANT_TAPS,
+    VGG_QUANT_PLUS = 5,     /* the tap whose V is a sum of sums */
+    VGG_QUANT_TERMS = 65536 /* input channels, of a dense layer inputs, at most */
+};
+
 /* Constants of an update. t = step.step - step.skipped + 1, lr = step.learning_rate times rate.
  *   sgd      g = dw + wd w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m)   (m absent: momentum is 0)
  *   rmsprop  g = dw + wd w; v = rho v + (1 - rho) g^2; w -= lr g / (sqrt(v) + eps)
@@ -99,7 +140,7 @@ struct vgg_op {
     int rounds;      /* VGG_OP_FMA, 1 or more */
     float smoothing; /* VGG_OP_SOFTMAX_XENT, 0 <= smoothing < 1 */
     float limit;     /* VGG_OP_CLIP, above 0 */
-    struct vgg_view x, w, b, y, arg, dx, dw, db, dy, t, sw, loss, m, v;
+    struct vgg_view x, w, b, y, arg, dx, dw, db, dy, t, sw, loss, m, v, q;
     struct vgg_hyper hyper;
 };
 
@@ -119,6 +160,7 @@ enum vgg_op_view {
     VGG_OP_LOSS,
     VGG_OP_M,
     VGG_OP_V,
+    VGG_OP_Q,
     VGG_OP_VIEW_COUNT
 };
 enum vgg_op_role { VGG_OP_ABSENT, VGG_OP_READS, VGG_OP_WRITES, VGG_OP_UPDATES };

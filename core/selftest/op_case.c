@@ -99,6 +99,65 @@ fail:
     return status;
 }
 
+/* ---- quantised layers ---- */
+
+/* Channels in 64s, which vector levels are made for, and others; maps of more tiles than a block has. */
+static const struct conv_shape quantised_shapes[] = {
+    { 1, 1, 1, 64, 32, false },   { 1, 2, 3, 3, 5, false },      { 2, 5, 7, 64, 96, false },
+    { 1, 13, 11, 70, 7, false },  { 3, 6, 10, 128, 64, false },  { 1, 9, 17, 64, 64, false },
+    { 1, 57, 31, 64, 64, false }, { 1, 3, 3, 320, 160, false },  { 1, 28, 28, 64, 128, true },
+    { 2, 14, 14, 256, 64, true }, { 1, 14, 14, 512, 512, true },
+};
+
+static const struct conv_shape quantised_first[] = {
+    { 1, 2, 3, 1, 5, false },  { 2, 5, 7, 3, 64, false },  { 1, 9, 33, 3, 128, false },
+    { 1, 7, 6, 4, 72, false }, { 1, 32, 32, 3, 64, true },
+};
+
+static const struct conv_shape quantised_dense[] = {
+    { 1, 1, 1, 1, 1, false },     { 3, 1, 1, 64, 32, false },    { 2, 2, 3, 8, 16, false },
+    { 6, 1, 1, 130, 33, false },  { 17, 3, 3, 64, 96, false },   { 33, 1, 1, 57, 64, false },
+    { 20, 4, 4, 512, 256, true }, { 1, 1, 1, 4096, 1000, true },
+};
+
+static enum vgg_status add_quantised(struct vgg_op_case_list *list, enum vgg_op_kind kind, const struct conv_shape *s,
+                                     unsigned flags, enum vgg_type x, enum vgg_type y)
+{
+    bool conv = kind == VGG_OP_CONV, pool = flags & VGG_OP_POOL;
+    int h = !conv ? 1 : pool ? s->h / 2 : s->h, w = !conv ? 1 : pool ? s->w / 2 : s->w;
+    if (!h || !w) return VGG_OK;
+    struct vgg_op_case test = { .op = { .kind = kind, .flags = flags }, .large = s->large };
+    test.op.x = place(&test, VGG_ARENA_ACT, x, s->n, s->h, s->w, s->in);
+    test.op.w = conv ? place(&test, VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out)
+                     : place(&test, VGG_ARENA_PARAM, VGG_F32, 1, 1, s->h * s->w * s->in, s->out);
+    test.op.b = flat(&test, VGG_ARENA_PARAM, s->out);
+    test.op.q = flat(&test, VGG_ARENA_PARAM, VGG_QUANT_COUNT);
+    test.op.y = place(&test, VGG_ARENA_ACT, y, s->n, h, w, s->out);
+    return add(list, &test, "");
+}
+
+static enum vgg_status add_all_quantised(struct vgg_op_case_list *list)
+{
+    enum vgg_status status = VGG_OK;
+    for (size_t i = 0; i < sizeof quantised_shapes / sizeof *quantised_shapes; i++) {
+        const struct conv_shape *s = &quantised_shapes[i];
+        CHECK(add_quantised(list, VGG_OP_CONV, s, VGG_OP_RELU, VGG_U8, VGG_U8));
+        CHECK(add_quantised(list, VGG_OP_CONV, s, VGG_OP_RELU | VGG_OP_POOL, VGG_U8, VGG_U8));
+        CHECK(add_quantised(list, VGG_OP_CONV, s, i % 2 ? VGG_OP_RELU : 0, VGG_U8, VGG_F32));
+        CHECK(add_quantised(list, VGG_OP_CONV, s, VGG_OP_POOL | (i % 2 ? 0 : VGG_OP_RELU), VGG_U8, VGG_F32));
+    }
+    for (size_t i = 0; i < sizeof quantised_first / sizeof *quantised_first; i++) {
+        CHECK(add_quantised(list, VGG_OP_CONV, &quantised_first[i], VGG_OP_RELU, VGG_F32, VGG_U8));
+        CHECK(add_quantised(list, VGG_OP_CONV, &quantised_first[i], VGG_OP_RELU | VGG_OP_POOL, VGG_F32, VGG_U8));
+    }
+    for (size_t i = 0; i < sizeof quantised_dense / sizeof *quantised_dense; i++) {
+        CHECK(add_quantised(list, VGG_OP_DENSE, &quantised_dense[i], VGG_OP_RELU, VGG_U8, VGG_U8));
+        CHECK(add_quantised(list, VGG_OP_DENSE, &quantised_dense[i], i % 2 ? VGG_OP_RELU : 0, VGG_U8, VGG_F32));
+    }
+fail:
+    return status;
+}
+
 /* The smallest map that Winograd's algorithm takes on every backend: what a network runs of it. And kernels large
  * enough for devices of CPU type to take them in pieces. */
 static enum vgg_status add_winograd(struct vgg_op_case_list *list)
@@ -375,6 +434,7 @@ enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list)
         CHECK(add_dense(list, &dense_shapes[i], 0));
         CHECK(add_dense(list, &dense_shapes[i], VGG_OP_RELU));
     }
+    CHECK(add_all_quantised(list));
     for (size_t i = 0; i < sizeof pool_shapes / sizeof *pool_shapes; i++) {
         CHECK(add_pool(list, &pool_shapes[i], false));
         CHECK(add_pool(list, &pool_shapes[i], true));

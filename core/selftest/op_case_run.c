@@ -46,7 +46,8 @@ struct trial {
 /* Convolution: Winograd's bound for 6x6 tiles in fp32 (Lavin and Gray, CVPR 2016, measure 1e-5 to 1e-4 of the output's
  * scale); a wrong index errs by more than 1e-2. Dense layers: sums of up to 25088 products. Selections are exact.
  * Exponentials: an argument of up to 100 in size rounds by 4e-6. Updates: a few roundings, divisions and roots, which
- * GPUs may take to 3 units in the last place. Sums of two are exact but for denormals, which a device may flush. */
+ * GPUs may take to 3 units in the last place. Sums of two are exact but for denormals, which a device may flush.
+ * Quantised layers have one result. */
 static const struct trial trials[VGG_OP_KIND_COUNT] = {
     [VGG_OP_ZERO] = { .planted = sums },
     [VGG_OP_ADD] = { sums, .bound = 1e-30, .floor = 1 },
@@ -87,6 +88,25 @@ static void fill_guards(unsigned char *arena, size_t size, int number)
     }
 }
 
+/* Steps that let about 3 standard deviations of the outputs fit their bytes, and for each tap a clip of its own, some
+ * of them large enough that nothing is cut. */
+static float quantising(const struct vgg_op *op, uint64_t i)
+{
+    const float step = 0.02f;
+    float terms = (float)op->w.w * (op->kind == VGG_OP_CONV ? 9 : 1);
+    if (i == VGG_QUANT_X) return step;
+    if (i == VGG_QUANT_Y) return sqrtf(terms) * (op->x.type == VGG_U8 ? 2 * step : 0.016f);
+    uint64_t tap = i - VGG_QUANT_CLIP;
+    return (float)(tap * 7 % 16) * 31.3f + (tap == VGG_QUANT_PLUS ? 500 : 90);
+}
+
+/* Bytes as activations are: all of them, many of the ends. */
+static unsigned char byte_of(enum vgg_op_view name, uint64_t i)
+{
+    uint64_t bits = mix(name, i);
+    return bits >> 60 == 0 ? 255 : bits >> 62 == 1 ? 0 : (unsigned char)bits;
+}
+
 static float value_of(const struct vgg_op *op, enum vgg_op_view name, uint64_t i)
 {
     uint64_t bits = mix(name, i);
@@ -98,6 +118,7 @@ static float value_of(const struct vgg_op *op, enum vgg_op_view name, uint64_t i
         return (float)(chance % (uint32_t)op->x.c);
     case VGG_OP_SW: return 1 + u / 2;
     case VGG_OP_V: return (1 + u) * 0.01f;
+    case VGG_OP_Q: return quantising(op, i);
     case VGG_OP_B:
     case VGG_OP_M: return u;
     default: break;
@@ -140,7 +161,8 @@ static void fill_view(unsigned char *arena, const struct vgg_op *op, const struc
     size_t count = vgg_view_count(view);
     for (size_t i = 0; i < count; i++) {
         if (view->type == VGG_U8) {
-            arena[view->offset + i] = role == VGG_OP_WRITES ? 0xEE : (unsigned char)(mix(name, i) & 3);
+            unsigned char byte = name == VGG_OP_X ? byte_of(name, i) : (unsigned char)(mix(name, i) & 3);
+            arena[view->offset + i] = role == VGG_OP_WRITES ? 0xEE : byte;
         } else {
             float value = role == VGG_OP_WRITES ? NAN : value_of(op, name, i);
             memcpy(arena + view->offset + i * sizeof value, &value, sizeof value);
@@ -241,11 +263,13 @@ static double error_of_floats(const unsigned char *expected, const unsigned char
     return worst;
 }
 
-static double error_of_bytes(const unsigned char *expected, const unsigned char *got, const struct vgg_view *view)
+/* most: the largest byte that may stand there. */
+static double error_of_bytes(const unsigned char *expected, const unsigned char *got, const struct vgg_view *view,
+                             int most)
 {
     size_t count = vgg_view_count(view), differ = 0;
     for (size_t i = 0; i < count; i++) {
-        if (got[view->offset + i] > 3 && expected[view->offset + i] <= 3) return (double)INFINITY;
+        if (got[view->offset + i] > most && expected[view->offset + i] <= most) return (double)INFINITY;
         differ += expected[view->offset + i] != got[view->offset + i];
     }
     return (double)differ / (double)count;
@@ -285,8 +309,9 @@ bool vgg_op_case_check(const struct vgg_op_case *test, const struct vgg_op_case_
         const struct trial *trial = &trials[test->op.kind];
         bool bytes = view[name]->type == VGG_U8, open = test->wild && trial->spreads && test->op.flags & VGG_OP_POOL;
         /* Which is the largest among values that are no numbers is left open, and with it a pooled convolution's. */
-        double bound = bytes ? test->wild ? 1 : trial->arg : open ? 1e30 : trial->bound;
-        double worst = bytes ? error_of_bytes(e, g, view[name]) : error_of_floats(e, g, view[name], trial, test->wild);
+        double bound = test->op.q.n ? 0 : bytes ? test->wild ? 1 : trial->arg : open ? 1e30 : trial->bound;
+        double worst = bytes ? error_of_bytes(e, g, view[name], name == VGG_OP_ARG ? 3 : 255)
+                             : error_of_floats(e, g, view[name], trial, test->wild);
         bool good = worst <= bound;
         if (!good || (passed && worst * error->bound >= error->error * bound))
             *error = (struct vgg_op_case_error) { vgg_op_view_name((enum vgg_op_view)name), worst, bound };
