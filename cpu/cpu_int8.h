@@ -10,13 +10,14 @@
 struct cpu_int8_layout {
     int form; /* of cpu_pack_get */
     int cols, quad, chunk;
+    int shift, shift_plus; /* what a kernel adds to Vq of the signed taps, and to Vq of VGG_QUANT_PLUS and dense x */
 };
 
 struct cpu_int8_weights {
     int in, out, taps;    /* filled up; taps: 16 of a convolution, 1 of a dense layer */
     const int8_t *u;      /* in the layout; Uq or W of op.h */
     const float *step;    /* [out / cols][taps][cols]: m / 127 */
-    const int32_t *total; /* the same: sum over the input channels of u */
+    const int32_t *start; /* the same: where sums begin, - shift times the sum over the input channels of u */
 };
 
 /* The packed weights of a quantised layer, packed now unless they are at hand. Fails for want of memory. */
@@ -39,6 +40,51 @@ void cpu_int8_scales_make(struct cpu_int8_scales *out, void *memory, const struc
 
 /* 1 / step y, 1 where y is of floats. */
 float cpu_int8_share(const struct vgg_op *op, const float *q);
+
+/* ---- the vector levels: cpu_int8_tiled.c on the kernels of cpu_int8_vec.h ---- */
+
+/* A convolution of bytes. Its tiles of 2x2 outputs are numbered image by image, row by row. */
+struct cpu_int8_map {
+    int h, w, c;              /* of x */
+    int high, wide;           /* tiles of an image: of all outputs, or of the windows of a pool */
+    int out_h, out_w, out_c;  /* of y */
+    bool pool, relu, bytes;   /* bytes: y holds them */
+    const uint8_t *x, *zeros; /* zeros: one row of x */
+    void *y;
+};
+
+/* A convolution of floats to bytes. */
+struct cpu_int8_first {
+    int c, out_w, out_c; /* channels of x; pixels of a row of y */
+    bool pool;
+    float share;
+    const float *w, *b;
+};
+
+/* What follows a row's last pixel in a line of `first`, in pixels. */
+enum { CPU_INT8_FIRST_PAD = 7 };
+
+struct cpu_int8_kernels {
+    struct cpu_int8_layout layout;
+    int rows; /* tiles or images that are multiplied at once: a group */
+    int step; /* the input channels of a convolution are a multiple of this */
+    /* Vq of `count` <= rows tiles from number `tile` on, as [tap][in / chunk][rows][chunk] + shift. */
+    void (*input)(uint8_t *v, const struct cpu_int8_map *map, const int16_t *mul, size_t tile, int count);
+    /* m[tap][rows][cols] = start[tap][cols] + v u for one block of columns; taps is 16, or 1 with `count` <= rows rows
+     * of use, the others being undefined. */
+    void (*multiply)(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int taps, int in, int count);
+    /* y of the tiles and of the output channels k to k + cols; deq, bias: of these. */
+    void (*output)(const struct cpu_int8_map *map, const int32_t *m, const float *deq, const float *bias, int k,
+                   size_t tile, int count);
+    /* values[count][cols] = m d + bias, rounded once, of a dense layer. */
+    void (*finish)(float *values, const int32_t *m, const float *deq, const float *bias, int count);
+    /* One row of y, of first_cols channels or a multiple. line[i] holds row i of x, of three, with pool of four: zeros
+     * for a pixel before it, and for CPU_INT8_FIRST_PAD after it. */
+    void (*first)(uint8_t *y, const struct cpu_int8_first *layer, const float *const line[4]);
+    int first_cols;
+};
+
+/* ---- shared by all ---- */
 
 /* To the nearest integer, ties to even; |x| below 2^22. */
 static inline float cpu_int8_round(float x)

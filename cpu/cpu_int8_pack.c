@@ -55,7 +55,7 @@ static void values(float u[TAPS][MOST_COLS], const struct vgg_op *op, const floa
 struct block {
     int8_t *u;
     float *step;
-    int32_t *total;
+    int32_t *start;
 };
 
 static void pack_block(const struct block *to, const struct vgg_op *op, const float *w, int k,
@@ -76,18 +76,19 @@ static void pack_block(const struct block *to, const struct vgg_op *op, const fl
             if (most[t][j] > 0) ratio[t][j] = 127.0f / most[t][j];
         }
         for (int j = 0; j < cols; j++)
-            to->step[t * cols + j] = most[t][j] / 127.0f, to->total[t * cols + j] = 0;
+            to->step[t * cols + j] = most[t][j] / 127.0f, to->start[t * cols + j] = 0;
     }
     memset(to->u, 0, (size_t)taps * (size_t)weights->in * (size_t)cols);
     for (int c = 0; c < op->w.w; c++) {
         values(u, op, w, c, k, count);
         for (int t = 0; t < taps; t++) {
+            int shift = taps == 1 || t == VGG_QUANT_PLUS ? layout->shift_plus : layout->shift;
             int8_t *line = to->u + ((size_t)t * (size_t)weights->in + (size_t)(c / quad * quad)) * (size_t)cols;
             for (int j = 0; j < count; j++) {
                 float v = cpu_int8_round(u[t][j] * ratio[t][j]);
                 int number = v > -127 ? v < 127 ? (int)v : 127 : -127; /* where a NaN is a number, too */
                 line[j * quad + c % quad] = (int8_t)number;
-                to->total[t * cols + j] += number;
+                to->start[t * cols + j] -= shift * number;
             }
         }
     }
@@ -109,14 +110,14 @@ enum vgg_status cpu_int8_weights_get(struct cpu *cpu, struct cpu_int8_weights *o
     if (status != VGG_OK) return status;
     int8_t *u = packed;
     float *step = (float *)(void *)(u + bytes);
-    int32_t *total = (int32_t *)(void *)(u + bytes + sums);
-    out->u = u, out->step = step, out->total = total;
+    int32_t *start = (int32_t *)(void *)(u + bytes + sums);
+    out->u = u, out->step = step, out->start = start;
     if (valid) return VGG_OK;
     int blocks = out->out / cols;
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int i = 0; i < blocks; i++) {
         size_t lane = (size_t)i * (size_t)(taps * cols);
-        const struct block to = { u + lane * (size_t)out->in, step + lane, total + lane };
+        const struct block to = { u + lane * (size_t)out->in, step + lane, start + lane };
         pack_block(&to, op, args->w, i * cols, out, layout);
     }
     return VGG_OK;
@@ -147,9 +148,12 @@ void cpu_int8_scales_make(struct cpu_int8_scales *out, void *memory, const struc
         out->mul[t] = (int16_t)mul;
         back[t] = out->mul[t] == 32767 ? 1.0f : 0x1p15f / mul;
     }
-    size_t lanes = (size_t)weights->taps * (size_t)weights->out;
-    for (size_t i = 0; i < lanes; i++)
-        out->deq[i] = q[VGG_QUANT_X] * weights->step[i] * back[i / (size_t)cols % (size_t)weights->taps] * out->share;
+    float *deq = out->deq;
+    const float *step = weights->step;
+    for (int k = 0; k < weights->out; k += cols)
+        for (int t = 0; t < weights->taps; t++, deq += cols, step += cols)
+            for (int j = 0; j < cols; j++)
+                deq[j] = q[VGG_QUANT_X] * step[j] * back[t] * out->share;
     for (int k = 0; k < weights->out; k++)
         out->bias[k] = k < op->w.c ? args->b[k] * out->share : 0;
 }

@@ -70,6 +70,23 @@ bool cpu_isa_matrix(enum cpu_isa isa)
 #endif
 }
 
+/* Not every compiler's detection knows AVX_VNNI. */
+bool cpu_isa_int8(enum cpu_isa isa)
+{
+#if defined(__x86_64__)
+    unsigned a = 0, b, c, d;
+    if (!cpu_isa_found(isa)) return false;
+    if (isa == CPU_ISA_AVX2) return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1 << 4);
+#if !defined(VGG16_EMULATE_AVX512)
+    if (isa == CPU_ISA_AVX512) return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
+#endif
+#elif defined(__aarch64__)
+    return isa == CPU_ISA_NEON && vgg_os_has(VGG_OS_ARM_DOTPROD);
+#endif
+    (void)isa;
+    return false;
+}
+
 enum cpu_isa cpu_isa_best(void)
 {
     int isa = CPU_ISA_COUNT - 1;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/base/os.h"
+
 static const struct cpu_kernels plain = {
     .conv = cpu_conv_c,
     .conv_bwd_data = cpu_conv_bwd_data_c,
@@ -56,8 +58,16 @@ void cpu_kernels_fill(struct cpu_kernels *kernels, enum cpu_isa isa)
     *kernels = plain;
     for (int level = CPU_ISA_SCALAR + 1; level <= (int)isa; level++)
         if (table[level]) override(kernels, table[level]);
-#if defined(__x86_64__)
+#if defined(__aarch64__)
+    if (cpu_isa_int8(isa)) override(kernels, &cpu_kernels_neondot);
+    if (cpu_isa_int8(isa) && vgg_os_has(VGG_OS_ARM_I8MM)) override(kernels, &cpu_kernels_neoni8mm);
+#elif defined(__x86_64__)
     if (cpu_isa_bf16(isa)) override(kernels, &cpu_kernels_avx512bf16);
     if (cpu_isa_matrix(isa)) override(kernels, &cpu_kernels_amx);
+    if (isa >= CPU_ISA_AVX2) override(kernels, &cpu_kernels_avx2int8);
+    if (isa >= CPU_ISA_AVX2 && cpu_isa_int8(CPU_ISA_AVX2)) override(kernels, &cpu_kernels_avxvnni);
+#if !defined(VGG16_EMULATE_AVX512)
+    if (cpu_isa_int8(isa) && isa == CPU_ISA_AVX512) override(kernels, &cpu_kernels_avx512vnni);
+#endif
 #endif
 }

@@ -9,6 +9,7 @@
 struct cpu;
 struct cpu_gemm;
 struct cpu_winograd_kernels;
+struct cpu_int8_kernels;
 
 /* The views of one operation as pointers, NULL where a view is absent; x and y of a quantised layer may be bytes. */
 struct cpu_args {
@@ -97,6 +98,7 @@ struct cpu_kernels {
      * at index m / 2 - 1. */
     const struct cpu_gemm *gemm, *gemm_bf16;
     const struct cpu_winograd_kernels *winograd;
+    const struct cpu_int8_kernels *int8;
 };
 
 /* The plain C versions. */
@@ -121,10 +123,14 @@ cpu_fma_fn cpu_fma_c;
 cpu_op_fn cpu_conv_tiled, cpu_conv_bwd_data_tiled, cpu_conv_bwd_weight_tiled;
 cpu_op_fn cpu_dense_tiled, cpu_dense_bwd_data_tiled, cpu_dense_bwd_weight_tiled;
 cpu_op_fn cpu_conv_tiled_bf16, cpu_dense_tiled_bf16;
+cpu_op_fn cpu_conv_int8_tiled, cpu_dense_int8_tiled; /* cpu_int8_tiled.c, cpu_int8_dense.c */
 
-/* What each level does better, NULL elsewhere; those of bf16 and of AMX go with AVX-512. In cpu/x86 and cpu/arm. */
+/* What each level does better, NULL elsewhere; those of bf16, of AMX and of dot products of bytes go with a level where
+ * the processor has them. In cpu/x86 and cpu/arm. */
 extern const struct cpu_kernels cpu_kernels_avx2, cpu_kernels_avx512, cpu_kernels_avx512bf16, cpu_kernels_amx,
     cpu_kernels_neon;
+extern const struct cpu_kernels cpu_kernels_avx2int8, cpu_kernels_avxvnni, cpu_kernels_avx512vnni;
+extern const struct cpu_kernels cpu_kernels_neondot, cpu_kernels_neoni8mm;
 
 /* Levels in the order in which they override each other. */
 enum cpu_isa { CPU_ISA_SCALAR, CPU_ISA_AVX2, CPU_ISA_AVX512, CPU_ISA_NEON, CPU_ISA_COUNT };
@@ -137,6 +143,8 @@ bool cpu_isa_found(enum cpu_isa isa);
 bool cpu_isa_bf16(enum cpu_isa isa);
 /* May its matrix unit be used at that level, for bf16 values? */
 bool cpu_isa_matrix(enum cpu_isa isa);
+/* Dot products of bytes (VNNI of the level's vectors, FEAT_DotProd)? */
+bool cpu_isa_int8(enum cpu_isa isa);
 /* The best level found. */
 enum cpu_isa cpu_isa_best(void);
 /* Fills the table for a level that was found. */

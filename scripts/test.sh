@@ -173,7 +173,7 @@ run_tsan() {
 
 # Kernels, operations and the backend; what else there is does not depend on the processor.
 run_neon() {
-    local targets=(test_cpu_kernels test_cpu_conv test_cpu_winograd test_ops test_cpu_backend)
+    local targets=(test_cpu_kernels test_cpu_conv test_cpu_winograd test_cpu_int8 test_ops test_cpu_backend)
     local root=$PWD/build/sysroot names
     if ! scripts/packaging/aarch64_sysroot.sh "$root"; then
         echo "[FAIL] neon: without packages for aarch64 there is nothing to build against"

@@ -227,11 +227,11 @@ def intrinsics_in_cpu(house):
 def intrinsics_by_level(house):
     """Files are named after the level that they hold; what all levels share holds none."""
     cpu = house.sources("cpu")
-    avx2 = [p for p in cpu if re.search(r"_avx2\.[ch]$", p)]
+    avx2 = [p for p in cpu if re.search(r"_(avx2|avxvnni)\.[ch]$", p)]
     shared = [p for p in cpu if re.fullmatch(r"cpu/cpu_(\w+_)?vec\.h", p)]
     others = shared + [p for p in cpu
-                       if p.startswith("cpu/x86/") and not re.search(r"_(avx2|avx512[a-z0-9]*|amx)\.[ch]$", p)]
-    arm = shared + [p for p in cpu if p.startswith("cpu/arm/") and not re.search(r"_neon\.[ch]$", p)]
+                       if p.startswith("cpu/x86/") and not re.search(r"_(avx2|avxvnni|avx512[a-z0-9]*|amx)\.[ch]$", p)]
+    arm = shared + [p for p in cpu if p.startswith("cpu/arm/") and not re.search(r"_neon[a-z0-9]*\.[ch]$", p)]
     yield from house.having(avx2, r"_mm512|__m512|_mm(256)?_maskz?_|__mmask")
     yield from house.having([p for p in cpu if not p.endswith("_amx.c")], r"\b_tile_")
     yield from house.having(others, r"_mm(256|512)?_|__m(128|256|512)")

@@ -161,6 +161,12 @@ int vgg_os_processors(void);
 int vgg_os_affinity(void);
 /* "AMD EPYC 7763", or "". */
 void vgg_os_processor_name(char *name, size_t size);
+/* What an AArch64 processor has beyond the base architecture; false on others. */
+enum vgg_os_feature {
+    VGG_OS_ARM_DOTPROD, /* dot products of bytes */
+    VGG_OS_ARM_I8MM,    /* products of matrices of bytes */
+};
+bool vgg_os_has(enum vgg_os_feature feature);
 /* Bytes of a processor's first cache for data; 0: unknown. */
 size_t vgg_os_first_cache(void);
 /* Lets this process use the tile registers of AMX, on a processor that has them. False: they are not to be had. */

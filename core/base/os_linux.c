@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,6 +69,16 @@ static void cache_value(char *value, int size, int index, const char *name)
     if (!file) return;
     if (!fgets(value, size, file)) value[0] = '\0';
     fclose(file);
+}
+
+bool vgg_os_has(enum vgg_os_feature feature)
+{
+#if defined(__aarch64__)
+    return feature == VGG_OS_ARM_I8MM ? getauxval(AT_HWCAP2) & HWCAP2_I8MM : getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+#else
+    (void)feature;
+    return false;
+#endif
 }
 
 /* As the C library knows it, else (on aarch64 it does not) as the kernel tells ("64K"). */
