@@ -68,6 +68,9 @@ struct cpu_int8_kernels {
     struct cpu_int8_layout layout;
     int rows; /* tiles or images that are multiplied at once: a group */
     int step; /* the input channels of a convolution are a multiple of this */
+    /* A thread may multiply from begin to end; NULL: always. */
+    void (*begin)(void);
+    void (*end)(void);
     /* Vq of `count` <= rows tiles from number `tile` on, as [tap][in / chunk][rows][chunk] + shift. */
     void (*input)(uint8_t *v, const struct cpu_int8_map *map, const int16_t *mul, size_t tile, int count);
     /* m[tap][rows][cols] = start[tap][cols] + v u for one block of columns; taps is 16, or 1 with `count` <= rows rows
@@ -83,6 +86,16 @@ struct cpu_int8_kernels {
     void (*first)(uint8_t *y, const struct cpu_int8_first *layer, const float *const line[4]);
     int first_cols;
 };
+
+static inline void cpu_int8_begin(const struct cpu_int8_kernels *kernels)
+{
+    if (kernels->begin) kernels->begin();
+}
+
+static inline void cpu_int8_end(const struct cpu_int8_kernels *kernels)
+{
+    if (kernels->end) kernels->end();
+}
 
 /* ---- shared by all ---- */
 

@@ -58,6 +58,7 @@ enum vgg_status cpu_dense_int8_tiled(struct cpu *cpu, const struct vgg_op *op, c
     {
         int32_t *m = (int32_t *)(void *)(memory + own * (size_t)omp_get_thread_num());
         float *values = (float *)(void *)(m + sums);
+        cpu_int8_begin(kernels);
 #pragma omp for schedule(static)
         for (int g = 0; g < groups; g++) {
             const uint8_t *x = cpu_int8_bytes(args->x) + (size_t)g * (size_t)rows * (size_t)op->w.w;
@@ -75,6 +76,7 @@ enum vgg_status cpu_dense_int8_tiled(struct cpu *cpu, const struct vgg_op *op, c
                 values_store(op, args, values, g * rows, count, (int)k, cols);
             }
         }
+        cpu_int8_end(kernels);
     }
     return VGG_OK;
 }

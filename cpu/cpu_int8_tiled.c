@@ -63,14 +63,19 @@ static void block_run(const struct job *job, int32_t *m, const uint8_t *v, size_
 static void own_run(struct cpu *cpu, const struct job *job, uint8_t *v, int32_t *m, size_t m_count, size_t own)
 {
     size_t pieces = divide_up(job->groups, own);
-#pragma omp parallel for num_threads(cpu->threads) schedule(static, 1)
-    for (size_t i = 0; i < pieces; i++) {
-        size_t rank = (size_t)omp_get_thread_num(), begin = i * own, end = smaller(begin + own, job->groups);
-        uint8_t *mine = v + rank * own * job->group_size;
-        for (size_t g = begin; g < end; g++)
-            group_input(job, mine + (g - begin) * job->group_size, g);
-        for (int block = 0; block < job->blocks; block++)
-            block_run(job, m + rank * m_count, mine, begin, end, block);
+#pragma omp parallel num_threads(cpu->threads)
+    {
+        cpu_int8_begin(job->kernels);
+#pragma omp for schedule(static, 1)
+        for (size_t i = 0; i < pieces; i++) {
+            size_t rank = (size_t)omp_get_thread_num(), begin = i * own, end = smaller(begin + own, job->groups);
+            uint8_t *mine = v + rank * own * job->group_size;
+            for (size_t g = begin; g < end; g++)
+                group_input(job, mine + (g - begin) * job->group_size, g);
+            for (int block = 0; block < job->blocks; block++)
+                block_run(job, m + rank * m_count, mine, begin, end, block);
+        }
+        cpu_int8_end(job->kernels);
     }
 }
 
@@ -80,17 +85,21 @@ static void shared_run(struct cpu *cpu, const struct job *job, uint8_t *v, int32
     size_t items = 4 * (size_t)cpu->threads, parts = smaller(divide_up(items, (size_t)job->blocks), shared);
     size_t part = divide_up(shared, parts), pieces = (size_t)job->blocks * parts;
 #pragma omp parallel num_threads(cpu->threads)
-    for (size_t first = 0; first < job->groups; first += shared) {
-        size_t last = smaller(first + shared, job->groups);
+    {
+        cpu_int8_begin(job->kernels);
+        for (size_t first = 0; first < job->groups; first += shared) {
+            size_t last = smaller(first + shared, job->groups);
 #pragma omp for schedule(static)
-        for (size_t g = first; g < last; g++)
-            group_input(job, v + (g - first) * job->group_size, g);
+            for (size_t g = first; g < last; g++)
+                group_input(job, v + (g - first) * job->group_size, g);
 #pragma omp for schedule(static)
-        for (size_t i = 0; i < pieces; i++) {
-            size_t begin = smaller(first + i % parts * part, last), end = smaller(begin + part, last);
-            block_run(job, m + (size_t)omp_get_thread_num() * m_count, v + (begin - first) * job->group_size, begin,
-                      end, (int)(i / parts));
+            for (size_t i = 0; i < pieces; i++) {
+                size_t begin = smaller(first + i % parts * part, last), end = smaller(begin + part, last);
+                block_run(job, m + (size_t)omp_get_thread_num() * m_count, v + (begin - first) * job->group_size, begin,
+                          end, (int)(i / parts));
+            }
         }
+        cpu_int8_end(job->kernels);
     }
 }
 

@@ -53,15 +53,15 @@ bool cpu_isa_bf16(enum cpu_isa isa)
 #endif
 }
 
-/* Source: Intel, Architectures Software Developer's Manual, volume 1, chapter 18: AMX-TILE and AMX-BF16 are bits 24 and
- * 22 of EDX of leaf 7; Linux saves a process's tiles once it has asked for that. */
+/* Source: Intel, Architectures Software Developer's Manual, volume 1, chapter 18: AMX-BF16, AMX-TILE and AMX-INT8 are
+ * bits 22, 24 and 25 of EDX of leaf 7; Linux saves a process's tiles once it has asked for that. */
 bool cpu_isa_matrix(enum cpu_isa isa)
 {
 #if defined(VGG16_EMULATE_AVX512)
     return cpu_isa_bf16(isa);
 #elif defined(__x86_64__)
     unsigned eax, ebx, ecx, edx;
-    const unsigned needed = 1u << 24 | 1u << 22;
+    const unsigned needed = 1u << 22 | 1u << 24 | 1u << 25;
     if (!cpu_isa_bf16(isa) || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
     return (edx & needed) == needed && vgg_os_allow_tiles();
 #else

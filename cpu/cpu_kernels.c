@@ -68,6 +68,7 @@ void cpu_kernels_fill(struct cpu_kernels *kernels, enum cpu_isa isa)
     if (isa >= CPU_ISA_AVX2 && cpu_isa_int8(CPU_ISA_AVX2)) override(kernels, &cpu_kernels_avxvnni);
 #if !defined(VGG16_EMULATE_AVX512)
     if (cpu_isa_int8(isa) && isa == CPU_ISA_AVX512) override(kernels, &cpu_kernels_avx512vnni);
+    if (cpu_isa_int8(isa) && cpu_isa_matrix(isa)) override(kernels, &cpu_kernels_amxint8);
 #endif
 #endif
 }

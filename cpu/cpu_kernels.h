@@ -129,7 +129,7 @@ cpu_op_fn cpu_conv_int8_tiled, cpu_dense_int8_tiled; /* cpu_int8_tiled.c, cpu_in
  * the processor has them. In cpu/x86 and cpu/arm. */
 extern const struct cpu_kernels cpu_kernels_avx2, cpu_kernels_avx512, cpu_kernels_avx512bf16, cpu_kernels_amx,
     cpu_kernels_neon;
-extern const struct cpu_kernels cpu_kernels_avx2int8, cpu_kernels_avxvnni, cpu_kernels_avx512vnni;
+extern const struct cpu_kernels cpu_kernels_avx2int8, cpu_kernels_avxvnni, cpu_kernels_avx512vnni, cpu_kernels_amxint8;
 extern const struct cpu_kernels cpu_kernels_neondot, cpu_kernels_neoni8mm;
 
 /* Levels in the order in which they override each other. */
@@ -141,7 +141,7 @@ const char *cpu_isa_name(enum cpu_isa isa);
 bool cpu_isa_found(enum cpu_isa isa);
 /* Does it have dot products of bf16 values at that level? */
 bool cpu_isa_bf16(enum cpu_isa isa);
-/* May its matrix unit be used at that level, for bf16 values? */
+/* May its matrix unit be used at that level, for bf16 values and for bytes? */
 bool cpu_isa_matrix(enum cpu_isa isa);
 /* Dot products of bytes (VNNI of the level's vectors, FEAT_DotProd)? */
 bool cpu_isa_int8(enum cpu_isa isa);

@@ -16,7 +16,7 @@
 
 /* ---- subjects: each set of kernels, whatever else the processor could do ---- */
 
-enum { SETS = 4 };
+enum { SETS = 5 };
 
 static struct vgg_backend *open_cpu(const char *isa, int threads)
 {
@@ -36,6 +36,8 @@ static struct vgg_backend *open_set(int i)
     if (i == 2 && cpu_isa_int8(CPU_ISA_AVX2)) kernels = &cpu_kernels_avxvnni, isa = "avx2";
 #if !defined(VGG16_EMULATE_AVX512)
     if (i == 3 && cpu_isa_int8(CPU_ISA_AVX512)) kernels = &cpu_kernels_avx512vnni, isa = "avx512";
+    if (i == 4 && cpu_isa_int8(CPU_ISA_AVX512) && cpu_isa_matrix(CPU_ISA_AVX512))
+        kernels = &cpu_kernels_amxint8, isa = "avx512";
 #endif
 #endif
 #if defined(__aarch64__)

@@ -1,31 +1,9 @@
 /* cpu_matrix_amx.c: tiles by AMX: four sums, two tiles of pixels and two of weights are its eight registers. */
-#include <immintrin.h>
-#include <string.h>
-
 #include "cpu/cpu_bf16.h"
 #include "cpu/cpu_matrix.h"
+#include "cpu/x86/cpu_amx.h"
 
-enum { ROW = 64 /* bytes of a register's row */, TILE = CPU_MATRIX_ROWS * CPU_NR };
-
-/* Eight registers of 16 rows. Constant: gcc 12 takes the instruction to read no more than the first bytes. */
-static const struct {
-    uint8_t palette, start, reserved[14];
-    uint16_t size[16]; /* bytes of a row */
-    uint8_t rows[16];
-} config = { .palette = 1,
-             .size = { ROW, ROW, ROW, ROW, ROW, ROW, ROW, ROW },
-             .rows = { CPU_MATRIX_ROWS, CPU_MATRIX_ROWS, CPU_MATRIX_ROWS, CPU_MATRIX_ROWS, CPU_MATRIX_ROWS,
-                       CPU_MATRIX_ROWS, CPU_MATRIX_ROWS, CPU_MATRIX_ROWS } };
-
-static void begin(void)
-{
-    _tile_loadconfig(&config);
-}
-
-static void end(void)
-{
-    _tile_release();
-}
+enum { ROW = AMX_ROW, TILE = CPU_MATRIX_ROWS * CPU_NR };
 
 /* Registers: 0 to 3 c[tile][panel], 4 and 5 tiles of A, 6 and 7 panels of B. */
 static void multiply_two(float *c, const struct cpu_matrix_product *p)
@@ -93,7 +71,7 @@ static void halve(uint32_t *to, const float *from, size_t rows, size_t count)
     }
 }
 
-static const struct cpu_matrix matrix = { begin, end, multiply, halve };
+static const struct cpu_matrix matrix = { amx_begin, amx_end, multiply, halve };
 
 static enum vgg_status conv(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
 {
