@@ -28,7 +28,8 @@ void *trial_at(const struct trial *t, const struct vgg_view *view);
 
 /* Runs one operation with 1, 2, 3, 5 and 7 threads: errors within bounds, nothing else written, the same bits each
  * time, nothing left of what was packed from other weights. arg: with the places of maxima. conv: as in struct
- * vgg_engine_options, or "bf16": in that precision, on operands that it holds. bound (or NULL) sets t->bound, by malloc. */
+ * vgg_engine_options, or "bf16": in that precision, on operands that it holds. bound (or NULL) sets t->bound, by
+ * malloc. */
 void trial_check(enum vgg_op_kind kind, unsigned flags, bool arg, struct trial_shape s, enum trial_data data,
                  const char *isa, const char *conv, void (*bound)(struct trial *t));
 

@@ -190,7 +190,7 @@ Test(vk_list, one_instance)
     cr_expect_null(first.instance);
     vk_lib_open(&second);
     cr_expect_eq(second.instance, instance);
-    cr_assert_eq(vk_device_open(&vk, -1), VGG_OK);
+    cr_assert_eq(vk_device_open(&vk, -1, false), VGG_OK);
     cr_expect_eq(vk->lib.instance, instance);
     vk_device_close(vk);
     vk_lib_close(&second);
@@ -202,7 +202,7 @@ Test(vk_list, uncached_memory_is_not_mapped)
     struct vk *vk;
     struct vk_buf *device, *host;
     vk_driver_lavapipe();
-    cr_assert_eq(vk_device_open(&vk, -1), VGG_OK);
+    cr_assert_eq(vk_device_open(&vk, -1, false), VGG_OK);
     cr_assert_eq(vk_mem_create(vk, &device, 5000, VK_MEM_DEVICE), VGG_OK);
     cr_expect(device->map);
     vk_mem_destroy(vk, device);
