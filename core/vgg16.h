@@ -72,7 +72,7 @@ VGG_API const char *vgg_zip_library(void);
 
 /* What long work reports; `done` of `total` items (0 = unknown) of `phase`, after each batch or step. */
 struct vgg_progress {
-    const char *phase; /* "check", "features", "train", "validate", "evaluate", "explain", "download" */
+    const char *phase; /* "check", "features", "train", "validate", "evaluate", "explain", "quantize", "download" */
     const char *unit;  /* "images", "steps", "bytes" */
     uint64_t done, total;
     int epoch, epochs;     /* train and validate: 1-based, else 0 */
@@ -129,12 +129,12 @@ struct vgg_engine_options {
     /* Bytes that arenas may take together; 0: what the device has, within the container's limit. Forward passes are
      * split to stay below, which changes no bit; a training step that cannot be is VGG_ERR_MEMORY. */
     uint64_t memory;
-    /* Of the operands of convolutions and dense layers: "fp32", "bf16", "fp16"; NULL: fp32. bf16, forward alone: inputs
-     * and weights are rounded to 8 significant bits (to the nearest, ties to even), sums stay fp32, convolutions are
-     * direct. A sum of products changes by at most (2^-8 + 2^-16) sum |x w|, features by about 0.6 % of the largest
-     * (measured at block5_pool and, with ImageNet's weights, at block3_pool). CPU only, with dot products for it
-     * (AVX512_BF16); isa "scalar" computes the same slowly on every CPU; VGG_ERR_UNSUPPORTED elsewhere and by
-     * vgg_train.
+    /* Of the operands of convolutions and dense layers: "fp32", "bf16", "fp16", "int8"; NULL: fp32. bf16, forward
+     * alone: inputs and weights are rounded to 8 significant bits (to the nearest, ties to even), sums stay fp32,
+     * convolutions are direct. A sum of products changes by at most (2^-8 + 2^-16) sum |x w|, features by about 0.6 %
+     * of the largest (measured at block5_pool and, with ImageNet's weights, at block3_pool). CPU only, with dot
+     * products for it (AVX512_BF16); isa "scalar" computes the same slowly on every CPU; VGG_ERR_UNSUPPORTED elsewhere
+     * and by vgg_train.
      *
      * fp16, forward and backward: both factors of every product are rounded to 11 significant bits (to the nearest,
      * ties to even; below 2^-14 to a multiple of 2^-24, above 65504 to that unless infinite), products are exact, sums
@@ -142,7 +142,11 @@ struct vgg_engine_options {
      * most (2^-10 + 2^-22) sum |a b| + 2^-25 sum (|a| + |b|), features by less than 0.1 % of the largest (measured at
      * block5_pool). Vulkan only: on matrix cores with fragments of fp16 and sums of fp32 (VK_KHR_cooperative_matrix),
      * which are compared with fp32 arithmetic once for each driver; elsewhere by fp32 arithmetic on the same rounded
-     * operands, which is slower than fp32. */
+     * operands, which is slower than fp32.
+     *
+     * int8, forward alone: what convolutions hand to each other is bytes, and their products are of bytes, by the
+     * scales of vgg_quantize; the first convolution, dense layers and poolings stay fp32. Features change by about 1 %
+     * (measured: README). CPU only, every level; VGG_ERR_UNSUPPORTED elsewhere, by vgg_train and vgg_explain_create. */
     const char *precision;
 };
 
@@ -306,7 +310,7 @@ struct vgg_origin {
     const char *weights;    /* as they were named: a file, "imagenet", "starter", "random" */
     const char *source;     /* the file that this was then, or "random" */
     const char *decoder;    /* what made pixels of the images: vgg_image_decoders; "array": they were pixels already */
-    const char *precision;  /* of the computation: "fp32", "bf16" */
+    const char *precision;  /* of the computation: "fp32", "bf16", "int8" */
     const char *version;    /* of the library */
 };
 /* NULL: images, or features without a record, such as arrays that another program wrote. */
@@ -409,6 +413,49 @@ VGG_API enum vgg_status vgg_features_run(struct vgg_features *features, float *y
 VGG_API enum vgg_status vgg_features_extract(struct vgg_features *features, const char *output,
                                              const struct vgg_data *data, const struct vgg_image_options *images,
                                              vgg_progress_fn *progress, void *user);
+
+/* ---- int8 ------------------------------------------------------------------------------------------------------ */
+
+struct vgg_quantize_options {
+    struct vgg_image_options images;
+    const char *layer; /* the last that will run; NULL: all of the model */
+    int count;         /* images taken, evenly over the data; 0: 256 */
+    vgg_progress_fn *progress;
+    void *user;
+};
+
+/* A convolution in int8 against itself in fp32. */
+struct vgg_quantized_layer {
+    char name[32];
+    float step;   /* of its output in bytes; 0: it stays fp32 */
+    double error; /* |int8 - fp32| / |fp32| of its maps after all layers below, after its pool; norms over all values */
+};
+
+/* What vgg_quantize found. */
+struct vgg_quantized {
+    size_t images; /* that the scales were found with */
+    size_t tried;  /* that the following were measured with */
+    struct vgg_quantized_layer *layer;
+    size_t layers;
+    double features;                   /* the same error of the last convolution's output averaged over its map */
+    double outputs;                    /* of what the last layer gives */
+    double agree;                      /* share of images with the same class; NAN without classes */
+    double seconds_fp32, seconds_int8; /* of a forward pass of one image: the least of some */
+    uint64_t activations_fp32, activations_int8; /* bytes for one image */
+};
+
+/* Finds the scales of int8 for `model`, which then holds them, and saves and loads them with its parameters; those that
+ * it had are replaced. The engine must compute in int8. Images go through the network in fp32; the step of each
+ * convolution's output and the clips of its input as Winograd's algorithm transforms it are those of least squared
+ * error over what was seen; the same data gives the same scales on any number of threads. *out (NULL: not wanted): how
+ * far int8 then is from fp32 on up to 32 images. Without scales a pass in int8 finds its own with its first 32
+ * images, for itself alone, and warns. Scales are dropped when convolutions train or are set. VGG_ERR_ARGUMENT for a
+ * single image; less than 8 are warned of. */
+VGG_API enum vgg_status vgg_quantize(struct vgg_quantized **out, struct vgg_engine *engine, struct vgg_model *model,
+                                     const struct vgg_data *data, const struct vgg_quantize_options *options);
+VGG_API void vgg_quantized_destroy(struct vgg_quantized *quantized);
+/* Images that the model's scales of int8 were found with; 0: it has none. */
+VGG_API int vgg_model_quantized(const struct vgg_model *model);
 
 /* How numbers become colours, 0 first. VIRIDIS (dark blue to yellow) and INFERNO (black, red, yellow) grow steadily in
  * lightness: they can be read by the colour-blind and in grey. JET is the rainbow of older papers. */

@@ -110,9 +110,9 @@ Test(convert, oblong_features)
     for (int i = 0; i < IN * OUT; i++)
         kernel[i] = (float)i;
     const struct vgg_weights_layer layers[] = {
-        { "block1_conv1", 4, { 3, 3, 3, 4 }, conv, bias },
-        { "block1_pool", 0, { 0 }, NULL, NULL },
-        { "dense_1", 2, { IN, OUT, 0, 0 }, kernel, bias },
+        { "block1_conv1", 4, { 3, 3, 3, 4 }, conv, bias, NULL },
+        { "block1_pool", 0, { 0 }, NULL, NULL, NULL },
+        { "dense_1", 2, { IN, OUT, 0, 0 }, kernel, bias, NULL },
     };
     static const char *const meta[] = { "height", "4", "width", "6", NULL };
     char *keras = weight_files_scratch("oblong.safetensors"), *torch = weight_files_scratch("oblong_torch.safetensors");
@@ -148,9 +148,9 @@ Test(convert, named_head)
 {
     static float conv[3 * 3 * 3 * 4], bias[8], kernel[4 * 6], last[6 * 2];
     const struct vgg_weights_layer layers[] = {
-        { "block1_conv1", 4, { 3, 3, 3, 4 }, conv, bias },
-        { "zebra", 2, { 4, 6, 0, 0 }, kernel, bias },
-        { "ant", 2, { 6, 2, 0, 0 }, last, bias },
+        { "block1_conv1", 4, { 3, 3, 3, 4 }, conv, bias, NULL },
+        { "zebra", 2, { 4, 6, 0, 0 }, kernel, bias, NULL },
+        { "ant", 2, { 6, 2, 0, 0 }, last, bias, NULL },
     };
     char *path = weight_files_scratch("named.safetensors");
     struct vgg_weights *weights;
@@ -195,7 +195,7 @@ Test(convert, half_precision)
     cr_assert(strstr(weight_files_error(), "half.h5"));
 
     static float kernel[3 * 3 * 3 * 4], bias[4] = { 0, 0, 70000 };
-    const struct vgg_weights_layer large = { "block1_conv1", 4, { 3, 3, 3, 4 }, kernel, bias };
+    const struct vgg_weights_layer large = { "block1_conv1", 4, { 3, 3, 3, 4 }, kernel, bias, NULL };
     struct stat before, after;
     cr_assert(stat(half, &before) == 0);
     weight_files_listen();

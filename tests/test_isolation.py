@@ -22,6 +22,7 @@ ROWS = (
     ("arch",),
     ("plan", "weights", "data", "cpu", "vk"),
     ("engine", "model"),
+    ("quant",),
     ("infer", "selftest", "bench"),
     ("train",),
     ("report",),

@@ -239,7 +239,7 @@ Test(plan, memory_is_never_shared_too_early)
             for (size_t b = 0; b < 4; b++) {
                 struct vgg_arch arch = make(arch_name[a], size[z][0], size[z][1], NULL, head[b]);
                 for (size_t t = 0; t < 6; t++)
-                    for (int variant = 0; variant < 8; variant++) {
+                    for (int variant = 0; variant < (t ? 8 : 16); variant++) {
                         int low = t ? vgg_arch_trainable(&arch, trainable[t]) : arch.count;
                         struct vgg_plan_spec spec = { .arch = &arch,
                                                       .batch = variant & 1 ? 3 : 1,
@@ -247,7 +247,9 @@ Test(plan, memory_is_never_shared_too_early)
                                                       .last = arch.count,
                                                       .loss = t || (variant & 1),
                                                       .trainable = low,
-                                                      .keep_all = variant & 2,
+                                                      .keep_all = variant & 2 && variant < 8,
+                                                      .precision =
+                                                          variant & 8 ? VGG_PRECISION_INT8 : VGG_PRECISION_FP32,
                                                       .optimizer = (enum vgg_optimizer)(plans % 4),
                                                       .hyper = { .momentum = plans & 4 ? 0.9f : 0.0f } };
                         char where[160];

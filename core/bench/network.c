@@ -7,10 +7,11 @@
 #include "core/base/mem.h"
 #include "core/base/rng.h"
 #include "core/bench/stats.h"
+#include "core/quant/calibrate.h"
 
 /* ---- plan and inputs ---- */
 
-static struct vgg_plan_spec spec_of(const struct vgg_bench_cell *cell)
+static struct vgg_plan_spec spec_of(const struct vgg_bench_cell *cell, enum vgg_precision precision)
 {
     const struct vgg_bench_options *o = cell->options;
     bool trains = cell->pass != VGG_BENCH_FORWARD;
@@ -22,12 +23,13 @@ static struct vgg_plan_spec spec_of(const struct vgg_bench_cell *cell)
         .trainable = trains ? vgg_arch_trainable(cell->arch, o->trainable) : cell->arch->count,
         .optimizer = o->optimizer,
         .hyper = { .momentum = 0.9f, .rho = 0.9f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-7f },
+        .precision = precision,
     };
 }
 
 enum vgg_status vgg_bench_net_plan(struct vgg_plan **out, const struct vgg_bench_cell *cell)
 {
-    const struct vgg_plan_spec spec = spec_of(cell);
+    const struct vgg_plan_spec spec = spec_of(cell, VGG_PRECISION_FP32);
     return vgg_plan_build(out, &spec);
 }
 
@@ -69,8 +71,25 @@ enum vgg_status vgg_bench_input_init(struct vgg_bench_input *input, const struct
     return VGG_OK;
 }
 
+enum vgg_status vgg_bench_input_scales(struct vgg_bench_input *input, struct vgg_backend *backend,
+                                       const struct vgg_bench_cell *cell)
+{
+    enum { ENOUGH = 8 };
+    const struct vgg_arch *arch = cell->arch;
+    const struct vgg_quant_target target = { backend, arch, 0, arch->count, cell->params, 0 };
+    struct vgg_quant_array images;
+    size_t count = cell->batch < ENOUGH ? (size_t)cell->batch : ENOUGH;
+    const struct vgg_quant_source source =
+        vgg_quant_array(&images, input->x, (size_t)arch->h * (size_t)arch->w * 3, count);
+    if (input->scales) return VGG_OK;
+    input->scales = vgg_mem_calloc(VGG_MAX_LAYERS, sizeof *input->scales);
+    if (!input->scales) return vgg_fail_memory("the scales of int8", VGG_MAX_LAYERS * sizeof *input->scales);
+    return vgg_quant_calibrate(input->scales, &target, &source);
+}
+
 void vgg_bench_input_finish(struct vgg_bench_input *input)
 {
+    free(input->scales);
     free(input->x);
     free(input->y);
     free(input->t);
@@ -85,7 +104,7 @@ enum vgg_status vgg_bench_net_init(struct vgg_bench_net *net, struct vgg_backend
                                    const struct vgg_bench_cell *cell, const struct vgg_bench_input *input)
 {
     enum vgg_status status;
-    const struct vgg_plan_spec spec = spec_of(cell);
+    const struct vgg_plan_spec spec = spec_of(cell, backend->precision);
     *net = (struct vgg_bench_net) { .cell = cell };
     net->io = (struct vgg_net_io) { .n = cell->batch, .x = input->x, .y = input->y };
     if (spec.loss) net->io.t = input->t, net->io.w = input->w, net->io.loss = input->loss;
@@ -95,6 +114,7 @@ enum vgg_status vgg_bench_net_init(struct vgg_bench_net *net, struct vgg_backend
     net->seconds = vgg_mem_calloc(count, sizeof *net->seconds);
     if (!net->seconds) CHECK(vgg_fail_memory("times of operations", count * sizeof *net->seconds));
     CHECK(vgg_net_set_params(net->net, cell->params));
+    if (input->scales) CHECK(vgg_net_set_scales(net->net, (const float(*)[VGG_QUANT_COUNT])input->scales));
 fail:
     return status;
 }

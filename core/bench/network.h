@@ -7,8 +7,9 @@
 
 /* Inputs of a cell, the same for every device. */
 struct vgg_bench_input {
-    float *x, *t, *w; /* images, class numbers, weights of 1 */
-    float *y, *loss;  /* room for outputs */
+    float *x, *t, *w;                 /* images, class numbers, weights of 1 */
+    float *y, *loss;                  /* room for outputs */
+    float (*scales)[VGG_QUANT_COUNT]; /* of int8, once vgg_bench_input_scales has found them; else NULL */
 };
 
 struct vgg_bench_net {
@@ -27,6 +28,9 @@ uint64_t vgg_bench_net_largest(const struct vgg_plan *plan); /* and of the large
 /* Random images, and room for what comes out. On failure vgg_bench_input_finish still has to be called. */
 enum vgg_status vgg_bench_input_init(struct vgg_bench_input *input, const struct vgg_bench_cell *cell,
                                      const struct vgg_plan *plan);
+/* Finds the scales of int8 with up to 8 of the images, once for all devices. */
+enum vgg_status vgg_bench_input_scales(struct vgg_bench_input *input, struct vgg_backend *backend,
+                                       const struct vgg_bench_cell *cell);
 void vgg_bench_input_finish(struct vgg_bench_input *input);
 
 /* Takes the cell's network to the device, with its parameters; `input`, which must stay, has its inputs and the room

@@ -17,6 +17,8 @@ static enum vgg_status check_list(const char *name, const void *list, int count)
 static enum vgg_status check_numbers(const struct vgg_bench_options *o)
 {
     enum vgg_status status = VGG_OK;
+    if (o->engine.precision && strcmp(o->engine.precision, "int8") == 0 && o->passes != 1u << VGG_BENCH_FORWARD)
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "precision int8: has forward passes alone"));
     if (o->passes >> VGG_BENCH_UPDATE)
         CHECK(vgg_fail(VGG_ERR_ARGUMENT, "passes 0x%x: bits of forward, backward and step alone (0x1, 0x2, 0x4)",
                        o->passes));
@@ -63,6 +65,8 @@ enum vgg_status vgg_bench_options_read(struct vgg_bench_options *out, const stru
     if (!o.arch) o.arch = "vgg16";
     if (!o.head) o.head = "gap,dense:10:softmax";
     if (!o.trainable) o.trainable = "all";
+    bool int8 = o.engine.precision && strcmp(o.engine.precision, "int8") == 0;
+    if (!o.passes && int8) o.passes = 1u << VGG_BENCH_FORWARD;
     if (!o.passes) o.passes = 1u << VGG_BENCH_FORWARD | 1u << VGG_BENCH_BACKWARD | 1u << VGG_BENCH_STEP;
     if (!o.batches) o.batch = one, o.batches = 1;
     if (!o.sizes) o.size = square, o.sizes = 1;

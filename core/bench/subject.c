@@ -54,6 +54,11 @@ static enum vgg_status leave_out(struct opening *o, const struct vgg_variant *va
     return vgg_bench_skip_add(o->bench, name, "everything", why);
 }
 
+static bool is_int8(const char *precision)
+{
+    return precision && strcmp(precision, "int8") == 0;
+}
+
 /* Plain C and bf16 compute every convolution directly: measured under Winograd's name it would be another thing. */
 static bool is_idle(const struct opening *o, const struct vgg_variant *variant, const char *conv)
 {
@@ -62,11 +67,13 @@ static bool is_idle(const struct opening *o, const struct vgg_variant *variant, 
            (vgg_variant_is_plain(variant) || (precision && strcmp(precision, "bf16") == 0));
 }
 
-/* Opens one variant, unless it is there already under the same name. conv: of the CPU; NULL: as for all. */
-static enum vgg_status add(struct opening *o, const struct vgg_variant *variant, const char *conv)
+/* Opens one variant in one precision, unless it is there already under the same name. conv: of the CPU; NULL: as for
+ * all. */
+static enum vgg_status add_in(struct opening *o, const struct vgg_variant *variant, const char *conv,
+                              const char *precision)
 {
     struct vgg_bench_subject subject = { 0 };
-    struct vgg_engine_options how = { .threads = o->engine->threads, .precision = o->engine->precision };
+    struct vgg_engine_options how = { .threads = o->engine->threads, .precision = precision };
     name_of(subject.device.name, sizeof subject.device.name, variant);
     if (is_cpu(variant)) {
         if (!conv) conv = o->engine->conv ? o->engine->conv : "auto";
@@ -77,6 +84,7 @@ static enum vgg_status add(struct opening *o, const struct vgg_variant *variant,
         size_t used = strlen(subject.device.name);
         if (strcmp(conv, "auto") != 0)
             snprintf(subject.device.name + used, sizeof subject.device.name - used, ":%s", conv);
+        if (is_int8(precision)) snprintf(subject.device.name + used, sizeof subject.device.name - used, ":int8");
     }
     for (size_t i = 0; i < o->subjects->count; i++)
         if (strcmp(o->subjects->item[i].device.name, subject.device.name) == 0) return VGG_OK;
@@ -91,6 +99,14 @@ static enum vgg_status add(struct opening *o, const struct vgg_variant *variant,
     subject.memory = o->engine->memory ? o->engine->memory : subject.backend->device.memory;
     item[o->subjects->count++] = subject;
     return VGG_OK;
+}
+
+/* int8 stands beside fp32 on the same device: that is what its times and its error are compared with. */
+static enum vgg_status add(struct opening *o, const struct vgg_variant *variant, const char *conv)
+{
+    bool int8 = is_int8(o->engine->precision);
+    enum vgg_status status = add_in(o, variant, conv, int8 ? NULL : o->engine->precision);
+    return status == VGG_OK && int8 ? add_in(o, variant, NULL, o->engine->precision) : status;
 }
 
 /* The processor: one level ("auto": the best), or all (isa NULL). Plain C is the reference and slow: it is left out of

@@ -319,9 +319,10 @@ const struct cli_option cli_common_options[] = {
     { .name = "precision",
       .value = "TYPE",
       .help =
-          "operands of convolutions and dense layers: fp32, bf16 or fp16; bf16 is for forward passes and needs a "
-          "CPU with AVX512_BF16, or --isa scalar; fp16 needs Vulkan and trains too, in mixed precision with a scaled "
-          "loss (default: VGG16_PRECISION, else fp32)",
+          "operands of convolutions and dense layers: fp32, bf16, fp16 or int8; bf16 and int8 are for forward passes "
+          "on "
+          "CPUs, bf16 with AVX512_BF16 or --isa scalar, int8 with scales from `vgg16 quantize`; fp16 needs Vulkan and "
+          "trains too, in mixed precision with a scaled loss (default: VGG16_PRECISION, else fp32)",
       .read = cli_read_word,
       .names = VGG_NAMES_PRECISION,
       .offset = offsetof(struct cli_common, engine.precision) },

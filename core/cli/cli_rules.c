@@ -280,10 +280,21 @@ static bool makes_model(const struct cli_facts *facts)
     return given(facts, "head") || given(facts, "classes");
 }
 
+static bool in_int8(const struct cli_facts *facts)
+{
+    return asks(facts->cli->common.engine.precision, "int8");
+}
+
 static bool pass_trains(const struct cli_facts *facts)
 {
     const char *pass = given(facts, "pass");
-    return !pass || strstr(pass, "backward") || strstr(pass, "step");
+    return pass ? strstr(pass, "backward") || strstr(pass, "step") : !in_int8(facts);
+}
+
+/* int8 has no gradients. */
+static bool pass_is_there(const struct cli_facts *facts)
+{
+    return !in_int8(facts) || says(facts, "pass", "forward");
 }
 
 static bool data_is_images(const struct cli_facts *facts)
@@ -305,10 +316,14 @@ const struct cli_rule cli_rules[] = {
     { "devices summary pull convert", "backend device isa conv precision threads memory",
       .words = "nothing is computed on a device" },
     { "devices summary pull evaluate predict explain convert", "seed", .words = "nothing is random" },
+    { "quantize", "precision conv", .words = "it is int8 that is prepared" },
     { "selftest", "conv memory seed", .words = "every operation is tested by itself, on fixed numbers" },
 
     { "*", "verbose", .without = "quiet", .words = one },
     { "train", "weights", .without = "from", .words = one },
+    { "quantize", "weights", .without = "model", .words = one },
+    { "quantize", "arch size layer preprocess", .without = "model",
+      .words = "the model has its own; give one of them" },
     { "train", "overwrite", .without = "resume", .words = one },
     { "train", "head", .without = "from", .words = "give one of them; a new head needs --weights MODEL" },
     { "train", "layer", .without = "from", .words = "the model has its own; give one of them" },
@@ -327,7 +342,12 @@ const struct cli_rule cli_rules[] = {
     { "extract evaluate predict explain bench selftest", "precision", .value = "bf16", .holds = on_cpu,
       .words = "only on the CPU; Vulkan computes in fp32 or fp16" },
     { "extract train evaluate predict explain bench selftest", "precision", .value = "fp16", .holds = on_vulkan,
-      .words = "only with Vulkan; the CPU computes in fp32 or bf16" },
+      .words = "only with Vulkan; the CPU computes in fp32, bf16 or int8" },
+    { "train", "precision", .value = "int8", .words = "training needs fp32 or fp16" },
+    { "explain", "precision", .value = "int8", .words = "gradients need fp32" },
+    { "extract evaluate predict bench selftest", "precision", .value = "int8", .holds = on_cpu,
+      .words = "only on the CPU" },
+    { "bench", "pass", .holds = pass_is_there, .words = "only forward with --precision int8" },
     { "*", "isa threads", .holds = on_cpu, .words = "only on the CPU" },
     { "train", "on-device-lost", .holds = on_gpu, .words = "only on a GPU" },
 
@@ -385,6 +405,11 @@ const struct cli_rule cli_rules[] = {
     { "explain", "colours alpha", .holds = output_has_colours, .words = "only with an --output in .png or .html" },
     { "explain", "top", .holds = output_is_page, .words = "only with an --output in .html" },
 
+    { "quantize", "output", .value = "", .suffixes = (const char *const[]) { ".safetensors", NULL }, .or_unknown = true,
+      .words = "the weights are written as safetensors; name it X.safetensors" },
+    { "quantize", "backend device", .value = "vulkan*", .words = "int8 is computed on the CPU" },
+    { "quantize", "seed", .holds = weights_are_random, .words = "only with --weights random" },
+
     { "convert", "layout", .value = "torchvision", .holds = out_is_safetensors,
       .words = "needs an OUT that ends in .safetensors" },
     { "convert", "layout", .value = "keras", .holds = out_is_not_torch,
@@ -395,7 +420,7 @@ const struct cli_rule cli_rules[] = {
 
     { "bench", "trainable", .holds = pass_trains, .words = "only with backward or step in --pass" },
 
-    { "train evaluate predict extract explain", "skip-bad", .holds = any_images,
+    { "train evaluate predict extract explain quantize", "skip-bad", .holds = any_images,
       .words = "only on images; features have none that could be bad" },
     { 0 },
 };

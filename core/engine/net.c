@@ -85,6 +85,18 @@ enum vgg_status vgg_net_get_params(struct vgg_net *net, float *params)
     return vgg_buf_download(net->arena[VGG_ARENA_PARAM], 0, params, net->arch.param_size);
 }
 
+enum vgg_status vgg_net_set_scales(struct vgg_net *net, const float (*scales)[VGG_QUANT_COUNT])
+{
+    enum vgg_status status = VGG_OK;
+    for (int i = 0; i < net->arch.count && net->spec.precision == VGG_PRECISION_INT8; i++) {
+        const struct vgg_view at = vgg_plan_scales(&net->arch, i);
+        if (net->arch.layer[i].kind != VGG_LAYER_CONV) continue;
+        CHECK(vgg_buf_upload(net->arena[VGG_ARENA_PARAM], at.offset, scales[i], sizeof scales[i]));
+    }
+fail:
+    return status;
+}
+
 enum vgg_status vgg_net_set_moments(struct vgg_net *net, const float *moments)
 {
     size_t size = vgg_net_moment_size(net);
@@ -335,6 +347,15 @@ enum vgg_status vgg_net_run(struct vgg_net *net, enum vgg_net_stretch stretch, c
     CHECK(vgg_backend_wait(net->backend, ticket));
 fail:
     return status;
+}
+
+enum vgg_status vgg_net_get_activation(struct vgg_net *net, int layer, void *values)
+{
+    struct vgg_net_bound *bound;
+    enum vgg_status status = bound_whole(&bound, net);
+    if (status != VGG_OK) return status;
+    const struct vgg_view *view = &bound->plan->activation[layer];
+    return vgg_buf_download(net->arena[view->arena], view->offset, values, vgg_view_size(view));
 }
 
 enum vgg_status vgg_net_get_grads(struct vgg_net *net, float *grads)

@@ -22,7 +22,10 @@ size_t vgg_net_output(const struct vgg_net *net);
 /* The moments' arena in bytes (0: the optimiser has none). */
 size_t vgg_net_moment_size(const struct vgg_net *net);
 
-/* The whole parameter arena, arch->param_size bytes. */
+/* The scales of spec.precision INT8, a row for each layer, of which those of convolutions count; without them there is
+ * nothing to run. Others have none. */
+enum vgg_status vgg_net_set_scales(struct vgg_net *net, const float (*scales)[VGG_QUANT_COUNT]);
+/* The parameters, arch->param_size bytes. */
 enum vgg_status vgg_net_set_params(struct vgg_net *net, const float *params);
 enum vgg_status vgg_net_get_params(struct vgg_net *net, float *params);
 enum vgg_status vgg_net_set_moments(struct vgg_net *net, const float *moments);
@@ -59,6 +62,8 @@ enum vgg_status vgg_net_put(struct vgg_net *net, const struct vgg_net_io *io);
  * before, until an update has used them. seconds: NULL, or room for one time an operation of the stretch. */
 enum vgg_status vgg_net_run(struct vgg_net *net, enum vgg_net_stretch stretch, const struct vgg_step *step,
                             double *seconds);
+/* With spec.keep_all: the output of a layer after VGG_NET_FORWARD, as plan->activation views it: floats or bytes. */
+enum vgg_status vgg_net_get_activation(struct vgg_net *net, int layer, void *values);
 /* The gradients of the trainable parameters, as plan->grads views them. */
 enum vgg_status vgg_net_get_grads(struct vgg_net *net, float *grads);
 

@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/engine/engine.h"
 #include "core/infer/auc.h"
+#include "core/infer/int8.h"
 #include "core/infer/match.h"
 #include "core/infer/origin_match.h"
 #include "core/infer/pass.h"
@@ -170,9 +171,12 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
         .last = arch->count,
         .loss = labelled,
         .trainable = arch->count,
+        .precision = engine->backend->precision,
     };
     CHECK(vgg_net_create(&net, engine->backend, &spec, first, 0, engine->memory));
     CHECK(vgg_net_set_params(net, model->params));
+    const struct vgg_int8_pass int8 = { net, engine, model, first, arch->count };
+    CHECK(vgg_int8_prepare(&int8, data, &images));
     struct vgg_pass pass = {
         .net = net,
         .data = data,

@@ -85,6 +85,7 @@ enum vgg_status vgg_explain_create(struct vgg_explain **out, struct vgg_engine *
         .last = arch->count,
         .trainable = arch->count,
         .gradient = explain->layer + 1,
+        .precision = engine->backend->precision,
     };
     CHECK(vgg_net_create(&explain->net, engine->backend, &spec, 0, 0, engine->memory));
     CHECK(vgg_net_set_params(explain->net, model->params));

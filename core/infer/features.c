@@ -9,6 +9,7 @@
 #include "core/engine/engine.h"
 #include "core/image/image.h"
 #include "core/image/sheet.h"
+#include "core/infer/int8.h"
 #include "core/infer/origin_match.h"
 #include "core/infer/pass.h"
 #include "core/infer/sink.h"
@@ -20,9 +21,10 @@ struct vgg_features {
     struct vgg_net *net;
     int layer; /* index of the last that runs */
     enum vgg_pooling pooling;
-    enum vgg_precision precision;
     int batch;
     int h, w, c; /* of one output */
+    const struct vgg_engine *engine;
+    bool prepared; /* scales of int8 are there, or none are needed */
 };
 
 enum vgg_status vgg_features_create(struct vgg_features **out, struct vgg_engine *engine, const struct vgg_model *model,
@@ -44,7 +46,7 @@ enum vgg_status vgg_features_create(struct vgg_features **out, struct vgg_engine
     features->model = model;
     features->layer = layer;
     features->pooling = options->pooling;
-    features->precision = engine->backend->precision;
+    features->engine = engine;
     features->batch = options->batch ? options->batch : DEFAULT_BATCH;
     vgg_arch_shape(arch, layer, &features->h, &features->w, &features->c);
     if (options->pooling != VGG_POOLING_NONE) features->h = features->w = 1;
@@ -54,6 +56,7 @@ enum vgg_status vgg_features_create(struct vgg_features **out, struct vgg_engine
         .last = layer + 1,
         .pooling = options->pooling,
         .trainable = arch->count,
+        .precision = engine->backend->precision,
     };
     CHECK(vgg_net_create(&features->net, engine->backend, &spec, 0, 0, engine->memory));
     CHECK(vgg_net_set_params(features->net, model->params));
@@ -78,11 +81,31 @@ void vgg_features_shape(const struct vgg_features *features, int *height, int *w
     *channels = features->c;
 }
 
+static struct vgg_int8_pass pass_of(const struct vgg_features *features)
+{
+    return (struct vgg_int8_pass) { features->net, features->engine, features->model, 0, features->layer + 1 };
+}
+
+/* Before the first pass over a data set. */
+static enum vgg_status prepare(struct vgg_features *features, const struct vgg_data *data,
+                               const struct vgg_image_options *images)
+{
+    const struct vgg_int8_pass pass = pass_of(features);
+    enum vgg_status status = features->prepared ? VGG_OK : vgg_int8_prepare(&pass, data, images);
+    features->prepared = status == VGG_OK;
+    return status;
+}
+
 enum vgg_status vgg_features_run(struct vgg_features *features, float *y, const float *x, size_t count)
 {
     const struct vgg_arch *arch = &features->model->arch;
     size_t input = (size_t)arch->h * (size_t)arch->w * 3, output = vgg_net_output(features->net);
     enum vgg_status status = VGG_OK;
+    if (count && !features->prepared) {
+        const struct vgg_int8_pass pass = pass_of(features);
+        status = vgg_int8_prepare_array(&pass, x, count);
+        features->prepared = status == VGG_OK;
+    }
     for (size_t at = 0; at < count && status == VGG_OK;) {
         size_t left = count - at, n = left < (size_t)features->batch ? left : (size_t)features->batch;
         struct vgg_net_io io = { .n = (int)n, .x = x + at * input, .y = y + at * output };
@@ -123,7 +146,8 @@ enum vgg_status vgg_features_extract(struct vgg_features *features, const char *
     }
     CHECK(vgg_origin_make(&origin, digest, features->model, features->layer, features->pooling, &pass.images));
     origin.decoder = vgg_data_decoder(data);
-    origin.precision = vgg_name(VGG_NAMES_PRECISION, (int)features->precision);
+    origin.precision = vgg_name(VGG_NAMES_PRECISION, (int)features->engine->backend->precision);
+    CHECK(prepare(features, data, &pass.images));
     CHECK(vgg_sink_create(&sink, output, data, features->h, features->w, features->c, &origin));
     CHECK(vgg_pass_run(&pass, append, sink));
     return vgg_sink_commit(sink);
@@ -181,6 +205,7 @@ enum vgg_status vgg_features_picture(struct vgg_features *features, const char *
     if (!x || !y || !numbers) CHECK(vgg_fail_memory("a sheet", vgg_net_output(features->net) * sizeof *y));
     int tiles = channels < features->c ? channels : features->c;
     CHECK(vgg_sheet_create(&sheet, count, tiles, features->h, features->w, colours));
+    CHECK(prepare(features, data, &wanted));
     for (size_t i = 0; i < count; i++) {
         for (int k = 0; k < channels; k++)
             numbers[k] = -1;

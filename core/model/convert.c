@@ -13,6 +13,7 @@ struct copy {
     struct vgg_weights_layer *layer;
     char (*name)[VGG_WEIGHTS_NAME];
     float **values; /* one block a layer: kernel, then bias */
+    float (*scales)[VGG_QUANT_COUNT];
     size_t count;
 };
 
@@ -21,6 +22,7 @@ static void copy_finish(struct copy *copy)
     for (size_t i = 0; copy->values && i < copy->count; i++)
         vgg_mem_free(copy->values[i]);
     free(copy->values);
+    free(copy->scales);
     free(copy->layer);
     free(copy->name);
 }
@@ -83,6 +85,7 @@ static enum vgg_status add_layer(struct copy *copy, const struct vgg_weights *we
     copy->count++;
     layer->kernel = values;
     layer->bias = values + size / sizeof(float);
+    if (vgg_weights_scales(copy->scales[at], weights, name)) layer->scales = copy->scales[at];
     return vgg_weights_read(weights, name, values, layer->rank, layer->shape, values + size / sizeof(float), h, w);
 }
 
@@ -93,7 +96,9 @@ static enum vgg_status copy_layers(struct copy *copy, const struct vgg_weights *
     copy->layer = vgg_mem_calloc(most, sizeof *copy->layer);
     copy->name = vgg_mem_calloc(most, sizeof *copy->name);
     copy->values = vgg_mem_calloc(most, sizeof *copy->values);
-    if (!copy->layer || !copy->name || !copy->values) return vgg_fail_memory("the layers", most * sizeof *copy->layer);
+    copy->scales = vgg_mem_calloc(most, sizeof *copy->scales);
+    if (!copy->layer || !copy->name || !copy->values || !copy->scales)
+        return vgg_fail_memory("the layers", most * sizeof *copy->layer);
     for (size_t i = 0; i < n; i++) {
         const char *name = vgg_weights_layer(weights, i);
         char pool[VGG_NAME_SIZE];
@@ -116,10 +121,16 @@ static enum vgg_status copy_layers(struct copy *copy, const struct vgg_weights *
     return VGG_OK;
 }
 
+static bool is_torch(enum vgg_weights_layout layout)
+{
+    return layout == VGG_WEIGHTS_TORCHVISION || layout == VGG_WEIGHTS_PTH;
+}
+
 /* The source's metadata, and what the other names would no longer tell: architecture and preprocessing. The list is
  * released by free(); its strings belong to `weights`. NULL without memory. */
-static const char **copy_meta(const struct vgg_weights *weights, bool torch)
+static const char **copy_meta(const struct vgg_weights *weights, enum vgg_weights_layout layout)
 {
+    bool torch = is_torch(layout), scales = vgg_weights_keeps_scales(layout);
     const char *key, *value;
     size_t pairs = 0, n = 0;
     while (vgg_weights_meta_at(weights, pairs, &key, &value))
@@ -129,6 +140,8 @@ static const char **copy_meta(const struct vgg_weights *weights, bool torch)
     for (size_t i = 0; vgg_weights_meta_at(weights, i, &key, &value); i++) {
         if (strcmp(key, "dense") == 0) continue;                              /* belongs to the source's names */
         if (strcmp(key, "format") == 0 && strcmp(value, "pt") == 0) continue; /* likewise */
+        if (!scales && (strcmp(key, VGG_WEIGHTS_INT8_IMAGES) == 0 || strcmp(key, VGG_WEIGHTS_INT8_PREPROCESS) == 0))
+            continue;
         meta[n++] = key;
         meta[n++] = value;
     }
@@ -186,9 +199,8 @@ enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_we
         CHECK(write_onnx(vgg_weights_path(weights), out, precision));
         goto fail;
     }
-    bool torch = layout == VGG_WEIGHTS_TORCHVISION || layout == VGG_WEIGHTS_PTH;
     find_features(weights, &h, &w);
-    if (h == 0 && torch != vgg_weights_is_torch(weights)) {
+    if (h == 0 && is_torch(layout) != vgg_weights_is_torch(weights)) {
         status = vgg_fail(VGG_ERR_ARGUMENT,
                           "%s: the first dense layer's inputs are no square feature map; add metadata \"height\" and "
                           "\"width\" of the network's input",
@@ -196,7 +208,12 @@ enum vgg_status vgg_weights_convert(const char *in, const char *out, enum vgg_we
         goto fail;
     }
     CHECK(copy_layers(&copy, weights, h, w));
-    meta = copy_meta(weights, torch);
+    for (size_t i = 0; i < copy.count && !vgg_weights_keeps_scales(layout); i++) {
+        if (!copy.layer[i].scales) continue;
+        vgg_model_tell_scales(out);
+        break;
+    }
+    meta = copy_meta(weights, layout);
     if (!meta) {
         status = vgg_fail_memory("metadata", 0);
         goto fail;

@@ -9,7 +9,7 @@
  * Output "output": what the last layer gives. */
 enum vgg_status vgg_model_write_onnx(const struct vgg_model *model, const char *path, const char *const *meta);
 /* What a model's file says of it. */
-enum { VGG_MODEL_PAIRS = 16 };
+enum { VGG_MODEL_PAIRS = 18 };
 struct vgg_model_meta {
     const char *pair[2 * VGG_MODEL_PAIRS + 1]; /* key, value, ... NULL; of the model's or this structure's memory */
     char height[16], width[16], shard[16], epoch[16], *classes;
@@ -20,5 +20,7 @@ void vgg_model_meta_finish(struct vgg_model_meta *meta);
  * model.
  */
 enum vgg_status vgg_model_export_base(const struct vgg_model *model, const char *path, int count);
+/* The warning that a file will be without the scales of int8. */
+void vgg_model_tell_scales(const char *path);
 
 #endif

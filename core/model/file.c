@@ -29,6 +29,12 @@
 
 /* ---- saving ---- */
 
+void vgg_model_tell_scales(const char *path)
+{
+    vgg_log(VGG_LOG_WARNING, "%s: the scales of int8 are left out; a safetensors file with Keras names keeps them",
+            path);
+}
+
 static void list_layers(struct vgg_weights_layer layers[VGG_MAX_LAYERS], const struct vgg_model *model, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -47,10 +53,10 @@ static void list_layers(struct vgg_weights_layer layers[VGG_MAX_LAYERS], const s
     }
 }
 
-static void add_pair(struct vgg_model_meta *meta, size_t *count, const char *key, const char *value)
+static void add_pair(struct vgg_model_meta *meta, size_t *at, const char *key, const char *value)
 {
-    meta->pair[(*count)++] = key;
-    meta->pair[(*count)++] = value;
+    meta->pair[(*at)++] = key;
+    meta->pair[(*at)++] = value;
 }
 
 enum vgg_status vgg_model_meta(struct vgg_model_meta *meta, const struct vgg_model *model)
@@ -92,20 +98,40 @@ void vgg_model_meta_finish(struct vgg_model_meta *meta)
     meta->classes = NULL;
 }
 
+/* Puts the scales of int8 to the layers and says what they are of. images: room for a number, as long as meta is used.
+ */
+static void add_scales(struct vgg_weights_layer layers[VGG_MAX_LAYERS], struct vgg_model_meta *meta, char images[16],
+                       const struct vgg_model *model)
+{
+    size_t n = 0;
+    while (meta->pair[n])
+        n += 2;
+    for (int i = 0; i < model->arch.count; i++)
+        if (model->arch.layer[i].kind == VGG_LAYER_CONV) layers[i].scales = model->scales[i];
+    snprintf(images, 16, "%d", model->scales_images);
+    add_pair(meta, &n, VGG_WEIGHTS_INT8_IMAGES, images);
+    add_pair(meta, &n, VGG_WEIGHTS_INT8_PREPROCESS, vgg_name(VGG_NAMES_PREPROCESS, (int)model->preprocess));
+}
+
 enum vgg_status vgg_model_export(const struct vgg_model *model, const char *path, enum vgg_weights_layout layout,
                                  enum vgg_weights_precision precision)
 {
     struct vgg_weights_layer layers[VGG_MAX_LAYERS];
     struct vgg_model_meta meta;
+    char images[16];
     int h, w;
     enum vgg_status status = vgg_model_meta(&meta, model);
     if (status != VGG_OK) return status;
+    list_layers(layers, model, model->arch.count);
+    if (model->scales && vgg_weights_keeps_scales(layout))
+        add_scales(layers, &meta, images, model);
+    else if (model->scales)
+        vgg_model_tell_scales(path);
     if (layout == VGG_WEIGHTS_ONNX && precision == VGG_WEIGHTS_F32) {
         status = vgg_model_write_onnx(model, path, meta.pair);
     } else if (layout == VGG_WEIGHTS_ONNX) {
         status = vgg_fail(VGG_ERR_UNSUPPORTED, "%s: ONNX is written as F32; F16 needs .safetensors or .pth", path);
     } else {
-        list_layers(layers, model, model->arch.count);
         vgg_model_flattened(model, &h, &w);
         status = vgg_weights_write(path, layout, precision, layers, (size_t)model->arch.count, h, w, meta.pair);
     }

@@ -225,6 +225,30 @@ static void read_fitting(struct vgg_model *model, const struct vgg_weights *weig
         model->decode = (enum vgg_decode)value;
 }
 
+/* The scales of int8 in the file, for as long as the preprocessing is that which they were found with. */
+static enum vgg_status read_scales(struct vgg_model *model, const struct vgg_weights *weights, const char *path)
+{
+    enum vgg_status status = VGG_OK;
+    const char *images = vgg_weights_meta(weights, VGG_WEIGHTS_INT8_IMAGES);
+    const char *preprocess = vgg_weights_meta(weights, VGG_WEIGHTS_INT8_PREPROCESS);
+    int found_with;
+    for (int i = 0; i < model->arch.base; i++) {
+        float row[VGG_QUANT_COUNT];
+        if (!vgg_weights_scales(row, weights, model->arch.layer[i].name)) continue;
+        CHECK(vgg_model_need_scales(model));
+        memcpy(model->scales[i], row, sizeof row);
+    }
+    if (!model->scales) return VGG_OK;
+    model->scales_images = images ? atoi(images) : 0;
+    if (vgg_names_find(&found_with, VGG_NAMES_PREPROCESS, preprocess) && found_with != (int)model->preprocess) {
+        vgg_log(VGG_LOG_INFO, "%s: its scales of int8 were found with preprocess %s and are not used with %s", path,
+                preprocess, vgg_name(VGG_NAMES_PREPROCESS, (int)model->preprocess));
+        vgg_model_drop_scales(model);
+    }
+fail:
+    return status;
+}
+
 /* A new head leaves the file's own one out. Whoever names ImageNet's, the starter weights or a model knows that. */
 static void tell_unused(const struct vgg_weights *weights, const char *path, const char *named)
 {
@@ -275,6 +299,7 @@ static enum vgg_status create(struct vgg_model **out, const struct vgg_model_opt
         CHECK(copy_text(&model->source, vgg_weights_path(weights)));
         read_fitting(model, weights);
         if (model->preprocess == VGG_PREPROCESS_DEFAULT) model->preprocess = vgg_weights_preprocess(weights);
+        CHECK(read_scales(model, weights, path));
     }
     if (weights != opened) vgg_weights_close(weights);
     free(path);
@@ -305,6 +330,7 @@ void vgg_model_destroy(struct vgg_model *model)
         free(model->class_names[i]);
     free(model->class_names);
     vgg_mem_free(model->params);
+    free(model->scales);
     free(model->head);
     free(model->weights);
     free(model->source);
@@ -312,6 +338,19 @@ void vgg_model_destroy(struct vgg_model *model)
 }
 
 /* ---- what the parts of core share ---- */
+
+enum vgg_status vgg_model_need_scales(struct vgg_model *model)
+{
+    if (!model->scales) model->scales = vgg_mem_calloc(VGG_MAX_LAYERS, sizeof *model->scales);
+    return model->scales ? VGG_OK : vgg_fail_memory("the scales of int8", VGG_MAX_LAYERS * sizeof *model->scales);
+}
+
+void vgg_model_drop_scales(struct vgg_model *model)
+{
+    free(model->scales);
+    model->scales = NULL;
+    model->scales_images = 0;
+}
 
 void vgg_model_images(const struct vgg_model *model, struct vgg_image_options *images)
 {
@@ -341,6 +380,11 @@ static bool is_number(const char *name)
 }
 
 /* ---- questions ---- */
+
+int vgg_model_quantized(const struct vgg_model *model)
+{
+    return model->scales ? model->scales_images : 0;
+}
 
 int vgg_model_layer_count(const struct vgg_model *model)
 {
@@ -476,6 +520,8 @@ enum vgg_status vgg_model_set(struct vgg_model *model, int layer, bool bias, con
 {
     float *at = NULL;
     enum vgg_status status = find_param(&at, model, layer, bias, count);
-    if (status == VGG_OK) memcpy(at, values, count * sizeof *at);
-    return status;
+    if (status != VGG_OK) return status;
+    memcpy(at, values, count * sizeof *at);
+    if (layer < model->arch.base) vgg_model_drop_scales(model);
+    return VGG_OK;
 }

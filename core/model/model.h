@@ -21,6 +21,10 @@ struct vgg_model {
     enum vgg_resize resize; /* how the images were fitted that it was trained with; DEFAULT: not known */
     enum vgg_crop crop;
     enum vgg_decode decode;
+    /* Of int8: a row for each layer, of which those of convolutions count (op.h, "Quantised layers"); NULL: none are
+     * known. They hold for the convolutions' weights and the preprocessing that they were found with. */
+    float (*scales)[VGG_QUANT_COUNT];
+    int scales_images;  /* that they were found with */
     char **class_names; /* vgg_arch_classes(&arch) of them, or NULL: unnamed */
 };
 
@@ -47,6 +51,11 @@ void vgg_model_images(const struct vgg_model *model, struct vgg_image_options *i
 /* The class that one row of the network's output stands for: the most probable, or class 1 above 0.5 of one sigmoid
  * unit. */
 int vgg_model_predicted(const struct vgg_model *model, const float *output);
+
+/* Room for scales, all 0, where the model has none; else what they were stays. */
+enum vgg_status vgg_model_need_scales(struct vgg_model *model);
+/* For convolutions that have changed. */
+void vgg_model_drop_scales(struct vgg_model *model);
 
 struct vgg_data;
 

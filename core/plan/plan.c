@@ -69,10 +69,41 @@ static bool goes_back(const struct builder *b, int layer)
     return (b->training || b->spec->gradient) && layer >= b->low;
 }
 
+static bool is_int8(const struct builder *b)
+{
+    return b->spec->precision == VGG_PRECISION_INT8;
+}
+
 static bool fuses_pool(const struct builder *b, int layer)
 {
-    bool readable = b->spec->keep_all || layer + 1 == b->spec->gradient;
+    bool readable = (b->spec->keep_all && !is_int8(b)) || layer + 1 == b->spec->gradient;
     return !readable && layer + 1 < b->spec->last && b->arch->layer[layer + 1].kind == VGG_LAYER_MAXPOOL;
+}
+
+/* Bytes where the output of layer i is what another convolution reads; what others read is fp32. */
+static enum vgg_type type_above(const struct builder *b, int i)
+{
+    for (int above = i + 1; is_int8(b) && above < b->spec->last; above++)
+        if (b->arch->layer[above].kind == VGG_LAYER_CONV) return VGG_U8;
+    return VGG_F32;
+}
+
+struct vgg_view vgg_plan_scales(const struct vgg_arch *arch, int index)
+{
+    size_t size = vgg_mem_round_up(VGG_QUANT_COUNT * sizeof(float), VGG_VIEW_ALIGN);
+    return (struct vgg_view) {
+        arch->param_size + (size_t)index * size, VGG_ARENA_PARAM, VGG_F32, 1, 1, 1, VGG_QUANT_COUNT
+    };
+}
+
+/* A convolution with or without its pool; its scales where it reads or writes bytes. */
+static void add_conv(struct builder *b, int i, unsigned flags, struct vgg_view x, struct vgg_view y,
+                     struct vgg_view arg)
+{
+    const struct vgg_layer *layer = &b->arch->layer[i];
+    struct vgg_op op = { VGG_OP_CONV, flags, i, .x = x, .w = layer->kernel, .b = layer->bias, .y = y, .arg = arg };
+    if (x.type == VGG_U8 || y.type == VGG_U8) op.q = vgg_plan_scales(b->arch, i);
+    add(b, op);
 }
 
 /* Adds layer i (and the pool above it when both are one operation); returns how many layers that were. */
@@ -94,10 +125,9 @@ static int add_forward(struct builder *b, int i, struct vgg_view x)
     }
     if (layer->kind == VGG_LAYER_CONV && fuses_pool(b, i)) {
         const struct vgg_layer *pool = layer + 1;
-        struct vgg_view y = new_view(b, VGG_F32, n, pool->h, pool->w, pool->c), arg = { 0 };
+        struct vgg_view y = new_view(b, type_above(b, i), n, pool->h, pool->w, pool->c), arg = { 0 };
         if (goes_back(b, i)) arg = new_view(b, VGG_U8, n, pool->h, pool->w, pool->c);
-        add(b, (struct vgg_op) { VGG_OP_CONV, relu | VGG_OP_POOL, i, .x = x, .w = layer->kernel, .b = layer->bias,
-                                 .y = y, .arg = arg });
+        add_conv(b, i, relu | VGG_OP_POOL, x, y, arg);
         b->y[i + 1] = y;
         b->arg[i + 1] = arg;
         return 2;
@@ -105,11 +135,10 @@ static int add_forward(struct builder *b, int i, struct vgg_view x)
     /* Dropout works in place, but never on the input, which belongs to the caller. */
     bool in_place = layer->kind == VGG_LAYER_DROPOUT && !b->spec->keep_all && i > b->spec->first &&
                     x.offset != b->plan->input.offset;
-    struct vgg_view y = in_place ? x : new_view(b, VGG_F32, n, layer->h, layer->w, layer->c);
+    enum vgg_type type = layer->kind == VGG_LAYER_CONV ? type_above(b, i) : VGG_F32;
+    struct vgg_view y = in_place ? x : new_view(b, type, n, layer->h, layer->w, layer->c);
     switch (layer->kind) {
-    case VGG_LAYER_CONV:
-        add(b, (struct vgg_op) { VGG_OP_CONV, relu, i, .x = x, .w = layer->kernel, .b = layer->bias, .y = y });
-        break;
+    case VGG_LAYER_CONV: add_conv(b, i, relu, x, y, (struct vgg_view) { 0 }); break;
     case VGG_LAYER_MAXPOOL:
         if (goes_back(b, i)) b->arg[i] = new_view(b, VGG_U8, n, layer->h, layer->w, layer->c);
         add(b, (struct vgg_op) { VGG_OP_POOL2, 0, i, .x = x, .y = y, .arg = b->arg[i] });
@@ -330,6 +359,9 @@ static enum vgg_status check_spec(const struct vgg_plan_spec *spec)
                         "run, without loss, training and pooling",
                         spec->gradient);
     }
+    if (spec->precision == VGG_PRECISION_INT8 && (spec->trainable < arch->count || spec->gradient)) {
+        return vgg_fail(VGG_ERR_UNSUPPORTED, "precision int8: serves features and predictions; gradients need fp32");
+    }
     if (arch->param_size / sizeof(float) > INT_MAX) {
         return vgg_fail(VGG_ERR_ARGUMENT, "the network has %zu parameters, more than 2^31; take fewer units",
                         arch->param_size / sizeof(float));
@@ -370,7 +402,7 @@ static void build(struct builder *b)
     struct vgg_view dy = add_output(b, view);
     plan->forward = (size_t)b->ops;
 
-    plan->arena_size[VGG_ARENA_PARAM] = arch->param_size;
+    plan->arena_size[VGG_ARENA_PARAM] = is_int8(b) ? vgg_plan_scales(arch, arch->count).offset : arch->param_size;
     if (b->training) {
         size_t from = arch->layer[b->low].kernel.offset, size = arch->param_size - from;
         plan->params = (struct vgg_view) { from, VGG_ARENA_PARAM, VGG_F32, 1, 1, 1, (int)(size / sizeof(float)) };

@@ -3,6 +3,7 @@
 #define CORE_PLAN_PLAN_H
 
 #include "core/arch/arch.h"
+#include "core/op/backend.h"
 
 struct vgg_plan_spec {
     const struct vgg_arch *arch;
@@ -12,7 +13,9 @@ struct vgg_plan_spec {
     enum vgg_pooling pooling; /* of the last layer's output */
     bool loss;     /* ends in the loss: targets and sample weights are inputs, loss and probabilities outputs */
     int trainable; /* first layer that trains; arch->count: none. Needs loss. */
-    bool keep_all; /* every layer's output (and gradient) stays readable and nothing is fused across layers */
+    /* Every layer's output (and gradient) stays readable and nothing is fused across layers, but with int8 a pool with
+     * the convolution below it, whose output then has no view. */
+    bool keep_all;
     /* 0: none; k: instead of training, the backward stretch goes from a given gradient of the scores down to the input
      * of layer k, which is the output of layer k - 1. Dropout stays off. */
     int gradient;
@@ -25,6 +28,9 @@ struct vgg_plan_spec {
     /* 0: none; else layers of the base in block b have the learning rate times lr_decay^(B - b), B the base's last
      * block; the head's is the whole one */
     float lr_decay;
+    /* INT8: what one convolution hands to the next is bytes, and the list's q views are in VGG_ARENA_PARAM behind the
+     * parameters (vgg_plan_scales); it cannot train or give gradients. Of the others the list is the same. */
+    enum vgg_precision precision;
 };
 
 struct vgg_plan {
@@ -40,7 +46,7 @@ struct vgg_plan {
     struct vgg_view params, grads; /* the trainable range of the parameters and its gradients: flat, one count */
     struct vgg_view found;         /* scaled: what VGG_OP_UNSCALE found, one value */
     struct vgg_view m, v;          /* moments, absent where the optimiser has none */
-    struct vgg_view activation[VGG_MAX_LAYERS]; /* keep_all: output of each layer that ran */
+    struct vgg_view activation[VGG_MAX_LAYERS]; /* keep_all: output of each layer that ran, int8's as bytes */
     /* keep_all: gradient with respect to that layer's output (before its ReLU) */
     struct vgg_view delta[VGG_MAX_LAYERS];
 };
@@ -49,6 +55,8 @@ struct vgg_plan {
  * when nothing trains; with `gradient` there is a backward and no update. Gradients accumulate over any number of
  * forward + backward runs; the update uses and then clears them (fresh buffers are zero). */
 enum vgg_status vgg_plan_build(struct vgg_plan **out, const struct vgg_plan_spec *spec);
+/* Where the VGG_QUANT_COUNT scales of layer `index`, a convolution, stand in VGG_ARENA_PARAM. */
+struct vgg_view vgg_plan_scales(const struct vgg_arch *arch, int index);
 void vgg_plan_destroy(struct vgg_plan *plan);
 
 #endif

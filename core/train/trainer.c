@@ -290,6 +290,7 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     if (t->trainable == arch->count)
         CHECK(vgg_fail(VGG_ERR_ARGUMENT, "nothing above \"%s\" has weights to train", t->o.trainable));
     t->offset = arch->layer[t->trainable].kernel.offset / sizeof(float);
+    if (t->trainable < arch->base && t->o.epochs > 0) vgg_model_drop_scales(model);
     CHECK(vgg_origin_first(&t->first, model, data));
     if (validation) CHECK(vgg_origin_first(&t->validation_first, model, validation));
     int end = frozen_end(t);

@@ -7,6 +7,9 @@
 
 enum { VGG_WEIGHTS_NAME = 128 };
 
+/* What follows a layer's name in that of its scales of int8. */
+#define VGG_WEIGHTS_INT8 "/int8"
+
 /* The networks in the order in which a file that leaves it open is taken for one, "vgg16" first; NULL outside. */
 const char *vgg_weights_names_arch(int index);
 /* The k-th convolution of an architecture: its Keras name and torchvision's number in `features`. False beyond the

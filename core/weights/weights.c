@@ -324,6 +324,20 @@ static int file_shape(const struct vgg_weights *weights, const struct vgg_weight
     return rank;
 }
 
+bool vgg_weights_scales(float scales[VGG_QUANT_COUNT], const struct vgg_weights *weights, const char *layer)
+{
+    char name[2 * VGG_WEIGHTS_NAME];
+    snprintf(name, sizeof name, "%.100s" VGG_WEIGHTS_INT8, layer);
+    for (size_t i = 0; i < weights->tensor_count; i++) {
+        const struct vgg_tensor *tensor = &weights->tensor[i];
+        if (strcmp(tensor->name, name) != 0) continue;
+        if (tensor->dtype != VGG_DTYPE_F32 || tensor->rank != 1 || tensor->shape[0] != VGG_QUANT_COUNT) return false;
+        vgg_tensor_read(scales, tensor, 0, VGG_QUANT_COUNT);
+        return true;
+    }
+    return false;
+}
+
 /* PyTorch's [out][channels][taps] becomes the library's [taps][channels][out]. */
 static enum vgg_status turn(const struct vgg_weights *weights, const struct vgg_tensor *tensor, float *kernel,
                             size_t out, size_t channels, size_t taps)

@@ -3,7 +3,7 @@
 #ifndef CORE_WEIGHTS_WEIGHTS_H
 #define CORE_WEIGHTS_WEIGHTS_H
 
-#include "core/vgg16.h"
+#include "core/op/op.h"
 
 struct vgg_weights;
 
@@ -32,6 +32,15 @@ bool vgg_weights_meta_at(const struct vgg_weights *weights, size_t index, const 
 enum vgg_status vgg_weights_read(const struct vgg_weights *weights, const char *layer, float *kernel, int rank,
                                  const int shape[4], float *bias, int feature_h, int feature_w);
 
+/* Scales of int8 in a file, where it is safetensors with Keras names: a tensor block1_conv2/int8 for each convolution,
+ * F32 of VGG_QUANT_COUNT values, which other programs pass over; and how they were found, as metadata. False: the layer
+ * has none. */
+#define VGG_WEIGHTS_INT8_IMAGES "int8_images"
+#define VGG_WEIGHTS_INT8_PREPROCESS "int8_preprocess"
+bool vgg_weights_scales(float scales[VGG_QUANT_COUNT], const struct vgg_weights *weights, const char *layer);
+/* Does a layout keep them? */
+bool vgg_weights_keeps_scales(enum vgg_weights_layout layout);
+
 /* What classifies in a file. */
 struct vgg_weights_dense {
     size_t count;   /* dense layers, those with names of no known network included */
@@ -57,6 +66,7 @@ struct vgg_weights_layer {
     const char *name;
     int rank, shape[4];
     const float *kernel, *bias; /* NULL: a layer without parameters (written to Keras' layer_names) */
+    const float *scales;        /* VGG_QUANT_COUNT of int8, or NULL; left out where the layout does not keep them */
 };
 /* Writes layers in network order. `meta`: key, value pairs ended by NULL; kept by safetensors, in HDF5 as root
  * attributes. F16: see vgg_weights_convert. */

@@ -157,6 +157,18 @@ static void draft_keras(struct draft *draft, const struct vgg_weights_layer *lay
     }
 }
 
+/* Never halved: steps may be below what F16 holds. */
+static void draft_scales(struct draft *draft, const struct vgg_weights_layer *layers, size_t count)
+{
+    static const int shape[] = { VGG_QUANT_COUNT };
+    for (size_t i = 0; i < count; i++) {
+        char name[VGG_WEIGHTS_NAME];
+        if (!layers[i].scales) continue;
+        snprintf(name, sizeof name, "%.100s" VGG_WEIGHTS_INT8, layers[i].name);
+        add_tensor(draft, name, 1, shape, layers[i].scales);
+    }
+}
+
 /* Replaces the drafted values by copies in F16. */
 static enum vgg_status draft_halve(struct draft *draft, const char *path)
 {
@@ -190,13 +202,13 @@ static enum vgg_status write_tensors(const char *path, bool torch, bool pth, enu
     while (meta && meta[2 * pairs])
         pairs++;
     struct draft draft = {
-        .tensor = vgg_mem_calloc(2 * count, sizeof *draft.tensor),
-        .name = vgg_mem_calloc(2 * count, sizeof *draft.name),
+        .tensor = vgg_mem_calloc(3 * count, sizeof *draft.tensor),
+        .name = vgg_mem_calloc(3 * count, sizeof *draft.name),
         .turned = vgg_mem_calloc(count, sizeof *draft.turned),
         .meta = vgg_mem_calloc(pairs + 1, sizeof *draft.meta),
     };
     if (!draft.tensor || !draft.name || !draft.turned || !draft.meta) {
-        status = vgg_fail_memory(path, 2 * count * sizeof *draft.tensor);
+        status = vgg_fail_memory(path, 3 * count * sizeof *draft.tensor);
         goto fail;
     }
     for (size_t i = 0; i < pairs; i++) {
@@ -209,11 +221,17 @@ static enum vgg_status write_tensors(const char *path, bool torch, bool pth, enu
         draft_keras(&draft, layers, count);
     }
     if (precision == VGG_WEIGHTS_F16) CHECK(draft_halve(&draft, path));
+    if (!torch) draft_scales(&draft, layers, count);
     CHECK(pth ? vgg_torch_write(path, draft.tensor, draft.count, draft.meta, draft.meta_count)
               : vgg_st_write(path, draft.tensor, draft.count, draft.meta, draft.meta_count));
 fail:
     draft_finish(&draft, count);
     return status;
+}
+
+bool vgg_weights_keeps_scales(enum vgg_weights_layout layout)
+{
+    return layout == VGG_WEIGHTS_KERAS_SAFETENSORS;
 }
 
 enum vgg_status vgg_weights_write(const char *path, enum vgg_weights_layout layout,

@@ -7,7 +7,8 @@ import unittest
 
 from cli_support import GAP, LAVAPIPE, PROGRAM, TINY, Program, use_lavapipe, write_features, write_folder
 
-COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "explain", "convert", "bench", "selftest"]
+COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "explain", "quantize", "convert", "bench",
+            "selftest"]
 
 # Every option of every command, as scripts may use them.
 ALWAYS = "json quiet verbose help version"
@@ -21,6 +22,7 @@ COMMON = {
     "evaluate": f"{ENGINE} {ALWAYS}",
     "predict": f"{ENGINE} {ALWAYS}",
     "explain": f"{ENGINE} {ALWAYS}",
+    "quantize": f"backend device isa threads memory seed {ALWAYS}",
     "convert": ALWAYS,
     "bench": f"{ENGINE} seed {ALWAYS}",
     "selftest": f"backend device isa precision threads {ALWAYS}",
@@ -37,6 +39,7 @@ OPTIONS = {
     "evaluate": f"model output report batch top threshold {IMAGES}",
     "predict": f"model top batch {IMAGES}",
     "explain": f"model output map class layer colours alpha top {IMAGES}",
+    "quantize": f"output model images layer weights arch size {IMAGES}",
     "convert": "layout dtype head classes size preprocess",
     "bench": "on pass batch size layers repeats report compare arch head trainable",
     "selftest": "",
@@ -122,7 +125,7 @@ class Usage(Program):
         self.usage("--output : must be not empty", "extract", "d", "--output", "")
 
     def test_arguments(self):
-        for command in ("extract", "train", "evaluate"):
+        for command in ("extract", "train", "evaluate", "quantize"):
             self.usage("DATA is missing", command)
             self.usage("b: unexpected argument", command, "a", "b")
         self.usage("IMAGE is missing", "predict", "--model", "m")
@@ -135,6 +138,7 @@ class Usage(Program):
     def test_required(self):
         self.usage("--output is missing", "train", "d")
         self.usage("--output is missing", "extract", "d")
+        self.usage("--output is missing", "quantize", "d")
         self.usage("--model is missing", "evaluate", "d")
         self.usage("--model is missing", "predict", "d")
         self.usage("--model is missing", "explain", "d", "-o", "e.png")
@@ -177,7 +181,7 @@ class Usage(Program):
             ("arch", "vgg12", "one of vgg11, vgg13, vgg16, vgg19"),
             ("backend", "cuda", "one of auto, cpu, vulkan"),
             ("isa", "sse2", "one of auto, scalar, avx2, avx512, neon"),
-            ("precision", "fp8", "one of fp32, bf16, fp16"),
+            ("precision", "fp8 int4", "one of fp32, bf16, fp16, int8"),
         ):
             for value in wrong.split():
                 self.usage(re.escape(f"--{name} {value}: must be {rule}"), "train", "d", f"--{name}={value}")
