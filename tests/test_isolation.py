@@ -234,7 +234,7 @@ def intrinsics_by_level(house):
                        if p.startswith("cpu/x86/") and not re.search(r"_(avx2|avxvnni|avx512[a-z0-9]*|amx)\.[ch]$", p)]
     arm = shared + [p for p in cpu if p.startswith("cpu/arm/") and not re.search(r"_neon[a-z0-9]*\.[ch]$", p)]
     yield from house.having(avx2, r"_mm512|__m512|_mm(256)?_maskz?_|__mmask")
-    yield from house.having([p for p in cpu if not p.endswith("_amx.c")], r"\b_tile_")
+    yield from house.having([p for p in cpu if not re.search(r"_amx\.[ch]$", p)], r"\b_tile_")
     yield from house.having(others, r"_mm(256|512)?_|__m(128|256|512)")
     yield from house.having(arm, r"float32x4|vld1q|vfmaq")
 

@@ -368,7 +368,7 @@ static const struct item bench[] = {
       "|" SCALAR "|--on vulkan:cpu|--on vulkan:0,cpu:avx2:direct|--precision bf16|--precision fp16|--precision int8" },
     { .words = "--precision fp32" },
     { .words = "--precision bf16", .flips = VULKAN "|--on vulkan:cpu" },
-    { .words = "--precision fp16|--precision int8", .flips = CPU "|--on cpu" },
+    { .words = "--precision fp16", .flips = CPU "|--on cpu" },
     { .words = "--precision int8", .flips = VULKAN "|--on vulkan:cpu|--pass backward|--pass forward,step" },
     { .words = "--threads 2", .flips = VULKAN "|--on vulkan:cpu" },
     { .words = "--memory 1G" },
