@@ -130,7 +130,7 @@ Test(vk_ops, reruns_give_the_same_bits)
     for (size_t i = 0; i < list.count; i += 7) {
         const struct vgg_op_case *test = &list.item[i];
         struct vgg_op_case_memory a, b;
-        if (test->large) continue;
+        if (test->large || !first->vtable->supports(first, &test->op)) continue;
         cr_assert_eq(vgg_op_case_memory_init(&a, test), VGG_OK);
         cr_assert_eq(vgg_op_case_memory_init(&b, test), VGG_OK);
         cr_assert_eq(vgg_op_case_run(first, test, &a, NULL), VGG_OK);

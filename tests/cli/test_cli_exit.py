@@ -68,7 +68,9 @@ class Exit(Program):
         self.all(2, "layer block9_pool", "extract train explain summary", "--layer", "block9_pool")
         self.all(2, "trainable block9: no such layer", "train bench", "--trainable", "block9")
         self.all(2, "trainable block9: no such layer", "summary", "--trainable", "block9")
-        self.all(2, "head \"x\": x is unknown", "train convert bench", "--head", "x")
+        self.all(2, "head \"x\": x is unknown", "train bench", "--head", "x")
+        self.succeed("convert", "m.safetensors", "plain.pth")
+        self.fail_with(2, "head \"x\": x is unknown", "convert", "plain.pth", "n.h5", "--head", "x")
         self.all(2, "no such class", "explain", "--class", "fox")
         self.first(2, "unknown weights", "pull", "vgg99")
         self.all(2, "isa avx3: is not known", ON_A_DEVICE, "--device", "cpu:avx3")
@@ -90,7 +92,9 @@ class Exit(Program):
         self.fail_with(2, "--size: m.safetensors was made for 32x32", "train", "data", "--from", "m.safetensors", "-o",
                        "n.safetensors", "--size", "64")
         self.all(2, "3 class names for a head with 2 classes", "convert", "--head", "gap,dense:1:sigmoid", "--classes", "a,b,c")
-        self.all(2, "the head needs dense layers 64x5", "convert", "--head", "gap,dense:5:softmax")
+        self.all(2, "m.safetensors is a model with the head gap,dense:1:sigmoid", "convert", "--head", "gap,dense:5:softmax")
+        self.succeed("convert", "m.safetensors", "plain.pth")
+        self.fail_with(2, "the head needs dense layers 64x5", "convert", "plain.pth", "n.h5", "--head", "gap,dense:5:softmax")
 
     def test_inputs_that_are_not_there(self):
         self.first(1, "none: cannot be opened", "summary extract train evaluate predict explain convert", "none")

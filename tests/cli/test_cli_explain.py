@@ -126,10 +126,10 @@ print(change[Y, X] > 60, heat.max() > 0)
         self.usage("--map: only with an --output in .png or .html; .npy has the maps already", *explain, "disc.png", "-o", "e.npy", "--map", "m.npy")
         self.usage("--alpha 0: must be a number from 0.01 to 1", *explain, "disc.png", "-o", "e.png", "--alpha", "0")
         self.usage("--colours red: must be one of", *explain, "disc.png", "-o", "e.png", "--colours", "red")
-        self.fail_with(1, r"no layer block1_cov1; did you mean block1_conv1\?", *explain, "disc.png", "-o", "e.png", "--layer",
+        self.fail_with(2, r"no layer block1_cov1; did you mean block1_conv1\?", *explain, "disc.png", "-o", "e.png", "--layer",
                        "block1_cov1")
-        self.fail_with(1, "no layer block9", *explain, "disc.png", "-o", "e.png", "--layer", "block9")
-        self.fail_with((1, 2), "dense_1: has no map", *explain, "disc.png", "-o", "e.png", "--layer", "dense_1")
+        self.fail_with(2, "no layer block9", *explain, "disc.png", "-o", "e.png", "--layer", "block9")
+        self.fail_with(2, "dense_1: has no map", *explain, "disc.png", "-o", "e.png", "--layer", "dense_1")
         self.fail_with(1, "no.png", *explain, "no.png", "-o", "e.png")
         self.fail_with(1, "there is no folder", *explain, "disc.png", "-o", "no/e.png")
         write_features(self.path("f.safetensors"), [64], [0, 1])

@@ -46,7 +46,7 @@ class Manual(Pages):
             )
         self.assertRegex(text, r"(?m)^       -q, --quiet$")
         self.assertRegex(text, r"(?m)^       --momentum: only with --optimizer sgd$")
-        self.assertRegex(text, r"(?m)^ +In extract, train, bench\.$|default 0\) +In extract, train, bench\.$")
+        self.assertRegex(text, r"(?m)^ +In extract, train, quantize, bench\.$|default 0\) +In extract, train, quantize, bench\.$")
         self.assertIn("--weights W", text)
         self.assertIn("the first Ctrl-C stops", text)
 
