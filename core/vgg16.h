@@ -132,9 +132,9 @@ struct vgg_engine_options {
     /* Of the operands of convolutions and dense layers: "fp32", "bf16", "fp16", "int8"; NULL: fp32. bf16, forward
      * alone: inputs and weights are rounded to 8 significant bits (to the nearest, ties to even), sums stay fp32,
      * convolutions are direct. A sum of products changes by at most (2^-8 + 2^-16) sum |x w|, features by about 0.6 %
-     * of the largest (measured at block5_pool and, with ImageNet's weights, at block3_pool). CPU only, with dot
-     * products for it (AVX512_BF16); isa "scalar" computes the same slowly on every CPU; VGG_ERR_UNSUPPORTED elsewhere
-     * and by vgg_train.
+     * of the largest (measured at block5_pool and, with ImageNet's weights, at block3_pool). CPU only: by
+     * AMX, faster than fp32; by dot products (AVX512_BF16), slower, with a warning; isa "scalar" computes the same
+     * slowly on every CPU; VGG_ERR_UNSUPPORTED elsewhere and by vgg_train.
      *
      * fp16, forward and backward: both factors of every product are rounded to 11 significant bits (to the nearest,
      * ties to even; below 2^-14 to a multiple of 2^-24, above 65504 to that unless infinite), products are exact, sums
@@ -310,7 +310,7 @@ struct vgg_origin {
     const char *weights;    /* as they were named: a file, "imagenet", "starter", "random" */
     const char *source;     /* the file that this was then, or "random" */
     const char *decoder;    /* what made pixels of the images: vgg_image_decoders; "array": they were pixels already */
-    const char *precision;  /* of the computation: "fp32", "bf16", "int8" */
+    const char *precision;  /* of the computation, as the engine's */
     const char *version;    /* of the library */
 };
 /* NULL: images, or features without a record, such as arrays that another program wrote. */
