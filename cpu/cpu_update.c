@@ -75,9 +75,12 @@ void cpu_unscale_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_
 {
     size_t count = vgg_view_count(&op->dw);
     uint32_t found = 0;
-#pragma omp parallel for num_threads(cpu->threads) schedule(static) reduction(| : found)
-    for (size_t i = 0; i < count; i += PIECE)
-        found |= unscale(a->dw + i, count - i < PIECE ? count - i : PIECE, step->unscale);
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (size_t i = 0; i < count; i += PIECE) {
+        uint32_t here = unscale(a->dw + i, count - i < PIECE ? count - i : PIECE, step->unscale);
+#pragma omp atomic
+        found |= here;
+    }
     *a->y = found ? 1.0f : 0.0f;
 }
 

@@ -20,7 +20,10 @@ int vgg_threads_start(int wanted)
         vgg_log(VGG_LOG_WARNING, "of %d threads %d can be started here; the CPU computes with %d", wanted, possible,
                 threads);
     }
-#pragma omp parallel num_threads(threads) reduction(+ : there)
-    there += 1;
+#pragma omp parallel num_threads(threads)
+    {
+#pragma omp atomic
+        there += 1;
+    }
     return started = there;
 }
