@@ -172,8 +172,8 @@ static int64_t cost(const struct vgg_image_file *file, enum vgg_format format)
     bool narrow = file->size > 24 && memcmp(file->bytes + 12, "IHDR", 4) == 0 && file->bytes[24] <= 8;
     switch (format) {
     case VGG_FORMAT_PNG: return narrow ? 12 : 22;
-    case VGG_FORMAT_JPEG:
-    case VGG_FORMAT_GIF: return 9;
+    case VGG_FORMAT_JPEG: return 9;
+    case VGG_FORMAT_GIF: return 13;
     default: return 4;
     }
 }

@@ -149,7 +149,7 @@ def images():
     yield "scans.jpg", jpeg(6900, 6900, 1 << 20)
     yield "just.jpg", jpeg(6900, 6900, 38)
     yield "pixels.gif", picture("GIF", 10000, 10000)
-    yield "just.gif", picture("GIF", 7000, 7000)
+    yield "just.gif", picture("GIF", 6000, 6000)
     yield "pixels.webp", picture("WEBP", 10000, 10000, lossless=True)
     yield "lossy.webp", picture("WEBP", 10000, 10000, quality=1)
 
