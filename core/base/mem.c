@@ -27,9 +27,9 @@ void *vgg_mem_calloc(size_t count, size_t size)
 void *vgg_mem_unset(size_t *padded, size_t size)
 {
     size_t align = size >= HUGE_PAGE ? (size_t)HUGE_PAGE : (size_t)LINE;
-    *padded = vgg_mem_add(size ? size : 1, align - 1);
+    *padded = vgg_mem_add(size ? size : 1, LINE - 1);
     if (*padded == SIZE_MAX) return NULL;
-    *padded &= ~(align - 1);
+    *padded &= ~(size_t)(LINE - 1);
     return vgg_os_aligned(align, *padded);
 }
 

@@ -119,8 +119,8 @@ bool vgg_os_cache_folder(char *path, size_t size);
 
 /* ---- memory ---- */
 
-/* `size` bytes, a multiple of `align`, at a multiple of it; in huge pages, if the system has them, where `align` is
- * theirs (2 MiB). Not set. Released by vgg_os_aligned_free. NULL without memory. */
+/* `size` bytes at a multiple of `align`, a power of two; in huge pages as far as they fill them, if the system has them,
+ * where `align` is theirs (2 MiB). Not set. Released by vgg_os_aligned_free. NULL without memory. */
 void *vgg_os_aligned(size_t align, size_t size);
 void vgg_os_aligned_free(void *memory);
 /* Lets `size` bytes of malloc that have not been touched be huge pages, where the system has them. */
