@@ -34,6 +34,7 @@ struct cpu_buf {
     struct vgg_buf base;
     char *data;          /* aligned to 64 bytes or to a huge page */
     uint64_t generation; /* of creation */
+    bool settled;        /* by vgg_buf_settle */
     int spans;
     struct cpu_span span[CPU_SPANS];
 };
@@ -59,6 +60,12 @@ uint64_t cpu_buf_generation(const struct cpu_buf *buf, size_t offset, size_t siz
  * Forms are small numbers that the kernels choose, one a layout. */
 enum vgg_status cpu_pack_get(struct cpu *cpu, const struct cpu_args *args, int form, size_t size, void **out,
                              bool *valid);
+/* Gives back the memory of the weights, `size` bytes, if they are packed: from then on they are there in that one form
+ * alone, which stays valid until all of them are written anew. */
+void cpu_pack_only(struct cpu *cpu, const float *w, size_t size);
+/* Do these bytes meet weights that are there in packed form alone? `written`: the bytes will be written; weights that
+ * lie in them as a whole are then there again, and do not count. */
+bool cpu_pack_hides(struct cpu *cpu, const void *data, size_t size, bool written);
 /* Drops what was packed from weights in these bytes; NULL and 0: everything. */
 void cpu_pack_drop(struct cpu *cpu, const void *data, size_t size);
 

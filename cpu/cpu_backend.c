@@ -152,9 +152,25 @@ static void cpu_buf_destroy(struct vgg_buf *base)
     free(buf);
 }
 
+static void cpu_settle(struct vgg_buf *base)
+{
+    ((struct cpu_buf *)base)->settled = true;
+}
+
+/* Fails where bytes of a settled buffer are no longer there. */
+static enum vgg_status check_there(const struct cpu_buf *buf, size_t offset, size_t size, bool written)
+{
+    struct cpu *cpu = (struct cpu *)buf->base.backend;
+    if (!buf->settled || !cpu_pack_hides(cpu, buf->data + offset, size, written)) return VGG_OK;
+    return vgg_fail(VGG_ERR_ARGUMENT, "bytes %zu to %zu of a settled buffer: %s", offset, offset + size,
+                    written ? "part of a kernel is written" : "were given back");
+}
+
 static enum vgg_status cpu_upload(struct vgg_buf *base, size_t offset, const void *data, size_t size)
 {
     struct cpu_buf *buf = (struct cpu_buf *)base;
+    enum vgg_status status = check_there(buf, offset, size, true);
+    if (status != VGG_OK) return status;
     if (size) memcpy(buf->data + offset, data, size);
     cpu_buf_touch((struct cpu *)base->backend, buf, offset, size);
     return VGG_OK;
@@ -162,8 +178,10 @@ static enum vgg_status cpu_upload(struct vgg_buf *base, size_t offset, const voi
 
 static enum vgg_status cpu_download(struct vgg_buf *base, size_t offset, void *data, size_t size)
 {
-    if (size) memcpy(data, ((struct cpu_buf *)base)->data + offset, size);
-    return VGG_OK;
+    const struct cpu_buf *buf = (const struct cpu_buf *)base;
+    enum vgg_status status = check_there(buf, offset, size, false);
+    if (status == VGG_OK && size) memcpy(data, buf->data + offset, size);
+    return status;
 }
 
 static bool cpu_supports(struct vgg_backend *backend, const struct vgg_op *op)
@@ -192,6 +210,7 @@ const struct vgg_backend_vtable cpu_backend_vtable = {
     .close = cpu_close,
     .buf_create = cpu_buf_create,
     .buf_destroy = cpu_buf_destroy,
+    .settle = cpu_settle,
     .upload = cpu_upload,
     .download = cpu_download,
     .supports = cpu_supports,

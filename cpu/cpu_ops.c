@@ -71,6 +71,13 @@ static cpu_op_fn *dense_of(const struct cpu *cpu, const struct vgg_op *op)
     return cpu->base.precision == VGG_PRECISION_BF16 ? cpu->kernels.dense_bf16 : cpu->kernels.dense;
 }
 
+/* A convolution's kernel that nobody will read again. */
+static void settle(struct cpu *cpu, const struct vgg_list *list, const struct vgg_op *op, const struct cpu_args *a)
+{
+    const struct cpu_buf *buf = buf_of(list, &op->w);
+    if (op->kind == VGG_OP_CONV && buf && buf->settled) cpu_pack_only(cpu, a->w, vgg_view_size(&op->w));
+}
+
 /* Notes what an operation wrote. */
 static void touch(struct cpu *cpu, const struct vgg_list *list, const struct vgg_op *op)
 {
@@ -107,6 +114,7 @@ enum vgg_status cpu_ops_run(struct cpu *cpu, const struct vgg_list *list, const 
         const struct cpu_args a = args_of(list, op);
         status = run(cpu, op, &a, step);
         touch(cpu, list, op);
+        if (status == VGG_OK) settle(cpu, list, op, &a);
         if (!seconds) continue;
         double after = vgg_clock_seconds();
         seconds[i] = after - before;

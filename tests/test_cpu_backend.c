@@ -140,6 +140,72 @@ Test(cpu_backend, packed_weights_live_as_long_as_their_generation)
     close_cpu(cpu);
 }
 
+/* One convolution 3x3 of a 6x5 map with 16 channels to 32, in buffers of its own. */
+static void run_settled(struct cpu *cpu, struct vgg_buf *param, struct vgg_buf *act, float *y, enum vgg_status expected)
+{
+    const struct vgg_view x = { 0, VGG_ARENA_ACT, VGG_F32, 1, 6, 5, 16 };
+    const struct vgg_op op = { .kind = VGG_OP_CONV,
+                               .x = x,
+                               .w = { 8192, VGG_ARENA_PARAM, VGG_F32, 3, 3, 16, 32 },
+                               .b = { 8192 + 18432, VGG_ARENA_PARAM, VGG_F32, 1, 1, 1, 32 },
+                               .y = { 4096, VGG_ARENA_ACT, VGG_F32, 1, 6, 5, 32 } };
+    const struct vgg_list list = { .op = &op,
+                                   .count = 1,
+                                   .arena = { [VGG_ARENA_PARAM] = param, [VGG_ARENA_ACT] = act } };
+    cr_assert_eq(vgg_backend_run(&cpu->base, &list, &(struct vgg_step) { 0 }), expected, "%s", line);
+    if (expected == VGG_OK) cr_assert_eq(vgg_buf_download(act, op.y.offset, y, vgg_view_size(&op.y)), VGG_OK);
+}
+
+Test(cpu_backend, settled_kernels_are_there_in_their_packed_form_alone)
+{
+    enum { KERNEL = 18432, AT = 8192, ALL = AT + KERNEL + 128, OUT = 6 * 5 * 32 };
+    static float params[ALL / 4], map[6 * 5 * 16], expected[OUT], y[OUT], back[ALL / 4];
+    struct cpu *cpu = open_with(NULL, 2, VGG_OK);
+    struct vgg_buf *param, *act;
+    for (int i = 0; i < ALL / 4; i++)
+        params[i] = (float)((i * 37 + i / 7) % 101 - 50) / 64;
+    for (int i = 0; i < 6 * 5 * 16; i++)
+        map[i] = (float)((i * 29 + i / 5) % 83 - 41) / 32;
+    cr_assert_eq(vgg_buf_create(&cpu->base, &act, 4096 + sizeof y), VGG_OK);
+    cr_assert_eq(vgg_buf_upload(act, 0, map, sizeof map), VGG_OK);
+    for (int settled = 0; settled < 2; settled++) {
+        cr_assert_eq(vgg_buf_create(&cpu->base, &param, ALL), VGG_OK);
+        if (settled) vgg_buf_settle(param);
+        cr_assert_eq(vgg_buf_upload(param, 0, params, ALL), VGG_OK);
+        run_settled(cpu, param, act, settled ? y : expected, VGG_OK);
+        if (!settled) vgg_buf_destroy(param);
+    }
+    cr_expect_arr_eq(y, expected, sizeof y, "the first run");
+    cr_assert_eq(cpu->pack_count, 1);
+    cr_expect_eq(vgg_buf_download(param, 0, back, AT + 4), VGG_ERR_ARGUMENT, "the kernel's first value");
+    cr_expect_not_null(strstr(line, "given back"));
+    cr_expect_eq(vgg_buf_download(param, AT + KERNEL - 4, back, 132), VGG_ERR_ARGUMENT, "the kernel's last value");
+    cr_assert_eq(vgg_buf_download(param, 0, back, AT), VGG_OK);
+    cr_expect_arr_eq(back, params, AT, "what lies before");
+    cr_assert_eq(vgg_buf_download(param, AT + KERNEL, back, 128), VGG_OK);
+    cr_expect_arr_eq(back, params + (AT + KERNEL) / 4, 128, "the bias");
+    cr_expect_eq(vgg_buf_upload(param, AT + 4, params, KERNEL), VGG_ERR_ARGUMENT, "part of a kernel");
+    /* More writes beside it than spans are kept: what is taken for newer weights than were packed. */
+    for (size_t i = 0; i < 3 * CPU_SPANS; i++)
+        cr_assert_eq(vgg_buf_upload(param, i % 2 ? AT + KERNEL + i % 32 * 4 : i * 8, params, 4), VGG_OK);
+    cr_assert_eq(vgg_buf_upload(param, AT + KERNEL, params + (AT + KERNEL) / 4, 128), VGG_OK);
+    run_settled(cpu, param, act, y, VGG_OK);
+    cr_expect_arr_eq(y, expected, sizeof y, "after writes beside the kernel");
+    for (int i = 0; i < KERNEL / 4; i++)
+        params[AT / 4 + i] *= 2;
+    for (int i = 0; i < 32; i++)
+        params[(AT + KERNEL) / 4 + i] *= 2;
+    cr_assert_eq(vgg_buf_upload(param, AT, params + AT / 4, KERNEL + 128), VGG_OK);
+    cr_assert_eq(vgg_buf_download(param, AT, back, KERNEL), VGG_OK);
+    cr_expect_arr_eq(back, params + AT / 4, KERNEL, "written as a whole");
+    run_settled(cpu, param, act, y, VGG_OK);
+    for (int i = 0; i < OUT; i++)
+        cr_expect_eq(y[i], 2 * expected[i], "new weights, value %d", i);
+    vgg_buf_destroy(param);
+    vgg_buf_destroy(act);
+    close_cpu(cpu);
+}
+
 /* Results must not depend on which thread met a denormal, and the caller's arithmetic stays as it was. */
 Test(cpu_backend, denormals_are_flushed_inside_and_only_inside)
 {

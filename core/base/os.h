@@ -119,10 +119,13 @@ bool vgg_os_cache_folder(char *path, size_t size);
 
 /* ---- memory ---- */
 
-/* `size` bytes at a multiple of `align`, a power of two; in huge pages as far as they fill them, if the system has them,
- * where `align` is theirs (2 MiB). Not set. Released by vgg_os_aligned_free. NULL without memory. */
+/* `size` bytes at a multiple of `align`, a power of two; in huge pages as far as they fill them, if the system has
+ * them, where `align` is theirs (2 MiB). Not set. Released by vgg_os_aligned_free. NULL without memory. */
 void *vgg_os_aligned(size_t align, size_t size);
 void vgg_os_aligned_free(void *memory);
+/* Gives the whole pages among these bytes of vgg_os_aligned back, where the system can: their content is lost, and they
+ * may be written and read as before. */
+void vgg_os_discard(void *memory, size_t size);
 /* Lets `size` bytes of malloc that have not been touched be huge pages, where the system has them. */
 void vgg_os_prefer_huge(void *memory, size_t size);
 

@@ -354,6 +354,19 @@ void vgg_os_aligned_free(void *memory)
     free(memory);
 }
 
+void vgg_os_discard(void *memory, size_t size)
+{
+#ifdef MADV_DONTNEED
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), before = (size_t)(-(uintptr_t)memory % page);
+    if (size < before + page) return;
+    int cause = errno;
+    (void)madvise((char *)memory + before, (size - before) / page * page, MADV_DONTNEED);
+    errno = cause;
+#else
+    (void)memory, (void)size;
+#endif
+}
+
 void vgg_os_prefer_huge(void *memory, size_t size)
 {
 #ifdef MADV_HUGEPAGE

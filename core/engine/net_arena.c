@@ -168,6 +168,8 @@ static enum vgg_status allocate(struct vgg_net *net, const struct need *need)
     enum vgg_status status = VGG_OK;
     for (int i = 0; i < VGG_ARENA_COUNT; i++)
         if (need->arena[i]) CHECK(vgg_buf_create(net->backend, &net->arena[i], need->arena[i]));
+    struct vgg_buf *params = net->arena[VGG_ARENA_PARAM];
+    if (params && !vgg_net_trains(net) && !net->spec.gradient) vgg_buf_settle(params);
     net->sum[0] = net->arena[VGG_ARENA_GRAD];
     for (int i = 1; i < need->sums; i++)
         CHECK(vgg_buf_create(net->backend, &net->sum[i], need->arena[VGG_ARENA_GRAD]));

@@ -27,6 +27,11 @@ void vgg_buf_destroy(struct vgg_buf *buf)
     if (buf) buf->backend->vtable->buf_destroy(buf);
 }
 
+void vgg_buf_settle(struct vgg_buf *buf)
+{
+    if (buf->backend->vtable->settle) buf->backend->vtable->settle(buf);
+}
+
 static enum vgg_status check_range(const struct vgg_buf *buf, size_t offset, size_t size)
 {
     if (size <= buf->size && offset <= buf->size - size) return VGG_OK;

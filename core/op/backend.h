@@ -64,6 +64,8 @@ struct vgg_backend_vtable {
     void (*close)(struct vgg_backend *backend);
     enum vgg_status (*buf_create)(struct vgg_backend *backend, struct vgg_buf **out, size_t size); /* zero-filled */
     void (*buf_destroy)(struct vgg_buf *buf);
+    /* NULL: does nothing. See vgg_buf_settle. */
+    void (*settle)(struct vgg_buf *buf);
     enum vgg_status (*upload)(struct vgg_buf *buf, size_t offset, const void *data, size_t size);
     enum vgg_status (*download)(struct vgg_buf *buf, size_t offset, void *data, size_t size);
     bool (*supports)(struct vgg_backend *backend, const struct vgg_op *op);
@@ -81,6 +83,11 @@ uint64_t vgg_backend_key(struct vgg_backend *backend);
 /* Checked forms of the vtable's functions: ranges, ownership, every operation's shape, what the backend supports. */
 enum vgg_status vgg_buf_create(struct vgg_backend *backend, struct vgg_buf **out, size_t size);
 void vgg_buf_destroy(struct vgg_buf *buf);
+/* Promises that convolutions alone will read the kernels in the buffer, forward, each in maps of one size, and that no
+ * operation writes to it. A backend that computes with copies in a layout of its own may then give the kernels' memory
+ * back: what was uploaded cannot be downloaded any more (VGG_ERR_ARGUMENT), and an upload must meet a kernel as a
+ * whole. */
+void vgg_buf_settle(struct vgg_buf *buf);
 enum vgg_status vgg_buf_upload(struct vgg_buf *buf, size_t offset, const void *data, size_t size);
 enum vgg_status vgg_buf_download(struct vgg_buf *buf, size_t offset, void *data, size_t size);
 enum vgg_status vgg_backend_submit(struct vgg_backend *backend, const struct vgg_list *list,
