@@ -403,6 +403,11 @@ struct vgg_features;
 VGG_API enum vgg_status vgg_features_create(struct vgg_features **out, struct vgg_engine *engine,
                                             const struct vgg_model *model, const struct vgg_features_options *options);
 VGG_API void vgg_features_destroy(struct vgg_features *features);
+/* For a program that wants nothing of `model` but these features, which were made of it: its parameters leave the
+ * host's memory as soon as the first pass does without them. Outputs and the record of how they were made stay the
+ * same; what asks for the parameters afterwards is VGG_ERR_ARGUMENT: vgg_model_get, vgg_model_set, vgg_model_digest,
+ * saving, and whatever makes another network. */
+VGG_API void vgg_features_release(struct vgg_features *features, struct vgg_model *model);
 VGG_API void vgg_features_shape(const struct vgg_features *features, int *height, int *width, int *channels);
 /* x: count preprocessed images, NHWC at the model's input size; y: count feature maps. Any count. */
 VGG_API enum vgg_status vgg_features_run(struct vgg_features *features, float *y, const float *x, size_t count);

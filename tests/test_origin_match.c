@@ -277,6 +277,65 @@ Test(origin_match, models_that_contradict)
 }
 
 /* The record is a layer's, and its shape is not that layer's. */
+static bool same_bytes(const char *a, const char *b)
+{
+    bool same = true;
+    FILE *one = fopen(a, "rb"), *two = fopen(b, "rb");
+    cr_assert(one && two);
+    for (int c = 0; same && c != EOF;)
+        same = (c = getc(one)) == getc(two);
+    fclose(one);
+    fclose(two);
+    return same;
+}
+
+Test(origin_match, released_parameters_are_not_missed)
+{
+    enum { SIZE = 32 * 48 * 3, OUT = 32 * 48 * 64 };
+    static float x[2 * SIZE], y[2 * OUT], expected[2 * OUT];
+    for (size_t i = 0; i < 2 * SIZE; i++)
+        x[i] = vgg_rng_uniform(4, VGG_RNG_INIT, 0, i) - 0.5f;
+    for (int first = 0; first < 2; first++) { /* what the first pass is: an extraction, or one of an array */
+        struct vgg_model *model = new_model(&network), *stranger = new_model(&network);
+        struct vgg_data *data = open_data(images);
+        struct vgg_features *features;
+        float value[64];
+        char now[65];
+        extract(file, model, "block1_conv2", VGG_POOLING_NONE, NULL);
+        cr_assert_eq(vgg_features_create(&features, engine, model,
+                                         &(struct vgg_features_options) { .layer = "block1_conv2", .batch = 2 }),
+                     VGG_OK);
+        cr_assert_eq(vgg_features_run(features, expected, x, 2), VGG_OK);
+        cr_assert_eq(vgg_model_get(model, 0, true, value, 64), VGG_OK, "released too early");
+        vgg_features_release(features, stranger);
+        cr_assert_eq(vgg_features_run(features, y, x, 1), VGG_OK);
+        cr_assert_eq(vgg_model_get(model, 0, true, value, 64), VGG_OK);
+        cr_assert_eq(vgg_model_get(stranger, 0, true, value, 64), VGG_OK);
+        vgg_features_release(features, model);
+        cr_assert_eq(vgg_model_get(model, 0, true, value, 64), VGG_OK);
+        for (int i = 0; i < 2; i++) {
+            if (i == first) {
+                cr_assert_eq(vgg_features_run(features, y, x, 2), VGG_OK);
+                cr_expect_arr_eq(y, expected, sizeof y);
+            } else {
+                cr_assert_eq(vgg_features_extract(features, other, data, NULL, NULL, NULL), VGG_OK);
+                cr_expect(same_bytes(file, other), "another record or other features");
+            }
+            EXPECT_FAILURE(vgg_model_get(model, 0, true, value, 64), VGG_ERR_ARGUMENT, "released");
+        }
+        EXPECT_FAILURE(vgg_model_set(model, 0, true, value, 64), VGG_ERR_ARGUMENT, "released");
+        EXPECT_FAILURE(vgg_model_digest(model, 0, now), VGG_ERR_ARGUMENT, "released");
+        EXPECT_FAILURE(vgg_model_save(model, other), VGG_ERR_ARGUMENT, "released");
+        EXPECT_FAILURE(evaluate(NULL, model, images, NULL), VGG_ERR_ARGUMENT, "released");
+        EXPECT_FAILURE(train(model, images, NULL, (struct vgg_train_options) { .epochs = 1 }), VGG_ERR_ARGUMENT,
+                       "released");
+        vgg_features_destroy(features);
+        vgg_data_destroy(data);
+        vgg_model_destroy(stranger);
+        vgg_model_destroy(model);
+    }
+}
+
 Test(origin_match, shape_of_another_layer)
 {
     struct vgg_model *model = new_model(&network);

@@ -205,6 +205,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         if (o->output) status = vgg_features_create(&features, engine, model, &wanted);
     }
     made.data = data, made.features = features;
+    if (status == VGG_OK && o->output && !o->picture) vgg_features_release(features, model);
     if (status == VGG_OK && o->output) {
         status = cli_work_status(
             vgg_features_extract(features, o->output, data, &o->images, cli_progress_report, &cli->progress));

@@ -77,6 +77,7 @@ size_t vgg_net_moment_size(const struct vgg_net *net)
 
 enum vgg_status vgg_net_set_params(struct vgg_net *net, const float *params)
 {
+    if (!params) return vgg_fail(VGG_ERR_ARGUMENT, "a network of a model whose parameters were released");
     return vgg_buf_upload(net->arena[VGG_ARENA_PARAM], 0, params, net->arch.param_size);
 }
 

@@ -25,7 +25,7 @@ size_t vgg_net_moment_size(const struct vgg_net *net);
 /* The scales of spec.precision INT8, a row for each layer, of which those of convolutions count; without them there is
  * nothing to run. Others have none. */
 enum vgg_status vgg_net_set_scales(struct vgg_net *net, const float (*scales)[VGG_QUANT_COUNT]);
-/* The parameters, arch->param_size bytes. */
+/* The parameters, arch->param_size bytes; NULL: VGG_ERR_ARGUMENT. Of a network that only infers they cannot be got. */
 enum vgg_status vgg_net_set_params(struct vgg_net *net, const float *params);
 enum vgg_status vgg_net_get_params(struct vgg_net *net, float *params);
 enum vgg_status vgg_net_set_moments(struct vgg_net *net, const float *moments);

@@ -24,7 +24,9 @@ struct vgg_features {
     int batch;
     int h, w, c; /* of one output */
     const struct vgg_engine *engine;
-    bool prepared; /* scales of int8 are there, or none are needed */
+    bool prepared;              /* scales of int8 are there, or none are needed */
+    struct vgg_model *released; /* whose parameters go when all is prepared; NULL: they stay */
+    char digest[65];            /* of the layer, as last computed; "": not yet */
 };
 
 enum vgg_status vgg_features_create(struct vgg_features **out, struct vgg_engine *engine, const struct vgg_model *model,
@@ -74,6 +76,21 @@ void vgg_features_destroy(struct vgg_features *features)
     free(features);
 }
 
+void vgg_features_release(struct vgg_features *features, struct vgg_model *model)
+{
+    if (features->model == model) features->released = model;
+}
+
+/* Once everything is prepared. */
+static enum vgg_status release(struct vgg_features *features)
+{
+    enum vgg_status status = VGG_OK;
+    if (!features->released || !features->released->params) return VGG_OK;
+    if (!features->digest[0]) status = vgg_model_digest(features->model, features->layer, features->digest);
+    if (status == VGG_OK) vgg_model_release(features->released);
+    return status;
+}
+
 void vgg_features_shape(const struct vgg_features *features, int *height, int *width, int *channels)
 {
     *height = features->h;
@@ -93,7 +110,7 @@ static enum vgg_status prepare(struct vgg_features *features, const struct vgg_d
     const struct vgg_int8_pass pass = pass_of(features);
     enum vgg_status status = features->prepared ? VGG_OK : vgg_int8_prepare(&pass, data, images);
     features->prepared = status == VGG_OK;
-    return status;
+    return status == VGG_OK ? release(features) : status;
 }
 
 enum vgg_status vgg_features_run(struct vgg_features *features, float *y, const float *x, size_t count)
@@ -106,6 +123,7 @@ enum vgg_status vgg_features_run(struct vgg_features *features, float *y, const 
         status = vgg_int8_prepare_array(&pass, x, count);
         features->prepared = status == VGG_OK;
     }
+    if (count && status == VGG_OK) status = release(features);
     for (size_t at = 0; at < count && status == VGG_OK;) {
         size_t left = count - at, n = left < (size_t)features->batch ? left : (size_t)features->batch;
         struct vgg_net_io io = { .n = (int)n, .x = x + at * input, .y = y + at * output };
@@ -128,7 +146,6 @@ enum vgg_status vgg_features_extract(struct vgg_features *features, const char *
     struct vgg_sink *sink = NULL;
     struct vgg_data_shape shape;
     struct vgg_origin origin;
-    char digest[65];
     struct vgg_pass pass = {
         .net = features->net,
         .data = data,
@@ -144,7 +161,8 @@ enum vgg_status vgg_features_extract(struct vgg_features *features, const char *
         CHECK(vgg_fail(VGG_ERR_ARGUMENT, "%s: holds features already; extraction takes images",
                        vgg_data_count(data) ? vgg_data_path(data, 0) : "data"));
     }
-    CHECK(vgg_origin_make(&origin, digest, features->model, features->layer, features->pooling, &pass.images));
+    CHECK(
+        vgg_origin_make(&origin, features->digest, features->model, features->layer, features->pooling, &pass.images));
     origin.decoder = vgg_data_decoder(data);
     origin.precision = vgg_name(VGG_NAMES_PRECISION, (int)features->engine->backend->precision);
     CHECK(prepare(features, data, &pass.images));

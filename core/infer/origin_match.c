@@ -26,7 +26,7 @@ enum vgg_status vgg_origin_make(struct vgg_origin *origin, char digest[65], cons
         .source = model->source,
         .version = vgg_version(),
     };
-    return vgg_model_digest(model, layer, digest);
+    return model->params ? vgg_model_digest(model, layer, digest) : VGG_OK;
 }
 
 enum vgg_status vgg_origin_images(struct vgg_image_options *images, const struct vgg_model *model,

@@ -19,7 +19,7 @@ enum vgg_status vgg_origin_alike(const struct vgg_data *data, const struct vgg_d
 enum vgg_status vgg_origin_first(int *out, const struct vgg_model *model, const struct vgg_data *data);
 
 /* The record of features of `layer`, made from `data` as `images` (nothing DEFAULT) says. It points into the model and
- * to `digest`, which is computed. */
+ * to `digest`, which is computed; where the model's parameters were released it is what it was. */
 enum vgg_status vgg_origin_make(struct vgg_origin *origin, char digest[65], const struct vgg_model *model, int layer,
                                 enum vgg_pooling pooling, const struct vgg_image_options *images);
 

@@ -18,6 +18,8 @@ enum vgg_status vgg_model_digest(const struct vgg_model *model, int index, char 
     if (index < 0 || index >= model->arch.count) {
         return vgg_fail(VGG_ERR_ARGUMENT, "layer %d: the network has layers 0 to %d", index, model->arch.count - 1);
     }
+    enum vgg_status status = vgg_model_whole(model);
+    if (status != VGG_OK) return status;
     for (int i = 0; i <= index; i++) {
         const struct vgg_layer *layer = &model->arch.layer[i];
         if (layer->kernel.n == 0) continue;

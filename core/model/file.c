@@ -64,6 +64,8 @@ enum vgg_status vgg_model_meta(struct vgg_model_meta *meta, const struct vgg_mod
     const struct vgg_arch *arch = &model->arch;
     size_t n = 0, named = model->class_names ? (size_t)vgg_arch_classes(arch) : 0;
     *meta = (struct vgg_model_meta) { .classes = NULL };
+    enum vgg_status status = vgg_model_whole(model);
+    if (status != VGG_OK) return status;
     meta->classes = vgg_json_print_texts((const char *const *)model->class_names, named);
     if (!meta->classes) return vgg_fail_memory("class names", 0);
     snprintf(meta->height, sizeof meta->height, "%d", arch->h);

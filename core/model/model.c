@@ -339,6 +339,18 @@ void vgg_model_destroy(struct vgg_model *model)
 
 /* ---- what the parts of core share ---- */
 
+void vgg_model_release(struct vgg_model *model)
+{
+    vgg_mem_free(model->params);
+    model->params = NULL;
+}
+
+enum vgg_status vgg_model_whole(const struct vgg_model *model)
+{
+    if (model->params) return VGG_OK;
+    return vgg_fail(VGG_ERR_ARGUMENT, "the model's parameters were released (vgg_features_release)");
+}
+
 enum vgg_status vgg_model_need_scales(struct vgg_model *model)
 {
     if (!model->scales) model->scales = vgg_mem_calloc(VGG_MAX_LAYERS, sizeof *model->scales);
@@ -504,6 +516,8 @@ static enum vgg_status find_param(float **out, const struct vgg_model *model, in
         return vgg_fail(VGG_ERR_ARGUMENT, "%s %s has %zu values, not %zu", info.name, bias ? "bias" : "kernel",
                         vgg_view_count(view), count);
     }
+    status = vgg_model_whole(model);
+    if (status != VGG_OK) return status;
     *out = param(model, view);
     return VGG_OK;
 }

@@ -9,7 +9,7 @@
 
 struct vgg_model {
     struct vgg_arch arch;
-    float *params;                  /* arch.param_size bytes, laid out as VGG_ARENA_PARAM */
+    float *params;                  /* arch.param_size bytes, laid out as VGG_ARENA_PARAM; NULL: released */
     enum vgg_preprocess preprocess; /* never DEFAULT */
     char *head;                     /* as given to vgg_arch_head; NULL: none */
     char *weights;                  /* as they were named: a file, "imagenet", "starter", "random" */
@@ -37,6 +37,11 @@ struct vgg_weights;
  */
 enum vgg_status vgg_model_create_whole(struct vgg_model **out, const struct vgg_model_options *options,
                                        struct vgg_weights *weights);
+
+/* Frees the parameters. */
+void vgg_model_release(struct vgg_model *model);
+/* VGG_ERR_ARGUMENT where they were released. */
+enum vgg_status vgg_model_whole(const struct vgg_model *model);
 
 /* Notes the digest of the base, as vgg_model_digest counts, before it changes; once, and not of random weights. */
 enum vgg_status vgg_model_note_digest(struct vgg_model *model);

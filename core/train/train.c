@@ -334,5 +334,6 @@ enum vgg_status vgg_train(struct vgg_engine *engine, struct vgg_model *model, co
                           const struct vgg_data *validation, const struct vgg_train_options *options)
 {
     struct vgg_trainer t = { .engine = engine, .model = model, .o = *options };
-    return vgg_trainer_run(&t, data, validation);
+    enum vgg_status status = vgg_model_whole(model);
+    return status == VGG_OK ? vgg_trainer_run(&t, data, validation) : status;
 }
