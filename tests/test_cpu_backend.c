@@ -184,7 +184,8 @@ Test(cpu_backend, settled_kernels_are_there_in_their_packed_form_alone)
     cr_expect_arr_eq(back, params, AT, "what lies before");
     cr_assert_eq(vgg_buf_download(param, AT + KERNEL, back, 128), VGG_OK);
     cr_expect_arr_eq(back, params + (AT + KERNEL) / 4, 128, "the bias");
-    cr_expect_eq(vgg_buf_upload(param, AT + 4, params, KERNEL), VGG_ERR_ARGUMENT, "part of a kernel");
+    cr_expect_eq(vgg_buf_upload(param, AT + 4, params, KERNEL), VGG_ERR_ARGUMENT, "not the kernel's first value");
+    cr_expect_eq(vgg_buf_upload(param, AT - 4, params, KERNEL), VGG_ERR_ARGUMENT, "not its last two");
     /* More writes beside it than spans are kept: what is taken for newer weights than were packed. */
     for (size_t i = 0; i < 3 * CPU_SPANS; i++)
         cr_assert_eq(vgg_buf_upload(param, i % 2 ? AT + KERNEL + i % 32 * 4 : i * 8, params, 4), VGG_OK);
