@@ -1,6 +1,7 @@
 /* The k-th Vulkan call fails, for every k: an error code each time, nothing leaks, nothing hangs; a lost device stays
  * lost; a refused pipeline gives way to a smaller one. */
 #include <criterion/criterion.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "core/engine/device.h"
@@ -8,13 +9,13 @@
 #include "vk_driver.h"
 
 static struct vk_fn real;
-static int countdown; /* the call that makes it 0 fails */
+static atomic_int countdown; /* the call that makes it 0 fails; threads make pipelines */
 static VkResult failure;
-static const char *failed; /* which call that was */
+static const char *_Atomic failed; /* which call that was */
 
 static bool fails(const char *name)
 {
-    if (--countdown != 0) return false;
+    if (atomic_fetch_sub(&countdown, 1) != 1) return false;
     failed = name;
     return true;
 }

@@ -3,6 +3,7 @@
  * them. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static struct vk *open_device(void)
 
 static struct vk_fn real;
 static int from_constant, to_value, to_other; /* what the driver below takes a constant for */
-static size_t made;                           /* pipelines */
+static atomic_size_t made;                    /* pipelines */
 
 static VkResult other_pipeline(VkDevice device, VkPipelineCache cache, uint32_t count,
                                const VkComputePipelineCreateInfo *info, const VkAllocationCallbacks *memory,

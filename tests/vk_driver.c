@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/os_thread.h"
 #include "core/engine/device.h"
 #include "shaders/common/params.h"
 #include "vk/vk_base.h"
@@ -149,20 +150,30 @@ void vk_driver_expect_silence(const char *log)
 
 /* ---- which shaders were used, and how ---- */
 
-enum { SHADERS = 128 };
+enum { SHADERS = 128, MODULES = 64 };
 static struct {
     bool used;
     bool seen[VK_SPEC_COUNT][2]; /* truth values of the constants, as the pipelines had them */
 } shaders[SHADERS];
-static VkShaderModule modules[SHADERS]; /* the last of each shader */
+static struct {
+    VkShaderModule module; /* NULL: free */
+    int shader;
+} modules[MODULES];                                    /* of which no pipeline has been made so far */
+static struct vgg_os_mutex noting = VGG_OS_MUTEX_INIT; /* several threads make pipelines */
 static struct vk_fn real;
 
 static VkResult note_module(VkDevice device, const VkShaderModuleCreateInfo *info, const VkAllocationCallbacks *memory,
                             VkShaderModule *out)
 {
     VkResult result = real.CreateShaderModule(device, info, memory, out);
-    for (int i = 0; i < SHADERS && vk_shader_list[i].name; i++)
-        if (vk_shader_list[i].code == info->pCode) modules[i] = *out;
+    int shader = 0, at = 0;
+    while (vk_shader_list[shader].name && vk_shader_list[shader].code != info->pCode)
+        shader++;
+    vgg_os_mutex_lock(&noting);
+    while (at < MODULES && modules[at].module)
+        at++;
+    if (at < MODULES && shader < SHADERS) modules[at].module = *out, modules[at].shader = shader;
+    vgg_os_mutex_unlock(&noting);
     return result;
 }
 
@@ -171,13 +182,15 @@ static VkResult note_pipeline(VkDevice device, VkPipelineCache cache, uint32_t c
                               VkPipeline *out)
 {
     const uint32_t *spec = info->stage.pSpecializationInfo->pData;
-    for (int i = 0; i < SHADERS && vk_shader_list[i].name; i++) {
-        if (modules[i] != info->stage.module) continue;
-        shaders[i].used = true;
+    vgg_os_mutex_lock(&noting);
+    for (int i = 0; i < MODULES; i++) {
+        if (modules[i].module != info->stage.module) continue;
+        shaders[modules[i].shader].used = true;
         for (int k = 0; k < VK_SPEC_COUNT; k++)
-            shaders[i].seen[k][spec[k] != 0] = true;
-        modules[i] = VK_NULL_HANDLE; /* the next module may have the same handle */
+            shaders[modules[i].shader].seen[k][spec[k] != 0] = true;
+        modules[i].module = VK_NULL_HANDLE; /* the next module may have the same handle */
     }
+    vgg_os_mutex_unlock(&noting);
     return real.CreateComputePipelines(device, cache, count, info, memory, out);
 }
 

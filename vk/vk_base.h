@@ -51,6 +51,8 @@ struct vk {
     VkPipelineLayout layout;
     VkPipelineCache cache;
     struct vk_pipe *pipes;
+    struct vk_pipe *wanted; /* to be created, in the order of asking */
+    bool gathering;         /* lists are lowered to learn which pipelines they need */
     bool cache_dirty;
     bool recorded;    /* the first list is: its pipelines are on disk */
     double compiling; /* seconds so far */

@@ -71,6 +71,32 @@ bool vk_ops_supports(const struct vk *vk, const struct vgg_op *op)
     }
 }
 
+static enum vgg_status lower_all(struct vk *vk, struct vk_rec *rec, const struct vgg_list *list)
+{
+    enum vgg_status status = VGG_OK;
+    rec->call_count = 0;
+    rec->slots = 0;
+    rec->flops = 0;
+    for (rec->op = 0; rec->op < list->count && status == VGG_OK; rec->op++)
+        status = vk_ops_lower(vk, rec, &list->op[rec->op]);
+    return status;
+}
+
+/* Lowers for the sake of the pipelines that are wanted, until all are there: what the driver refuses is asked for in
+ * another way the next time. */
+static enum vgg_status lower(struct vk *vk, struct vk_rec *rec, const struct vgg_list *list)
+{
+    enum vgg_status status;
+    do {
+        vk->gathering = true;
+        status = lower_all(vk, rec, list);
+        vk->gathering = false;
+        if (status != VGG_OK || !vk->wanted) return status;
+        status = vk_pipe_create(vk);
+    } while (status == VGG_OK);
+    return status;
+}
+
 enum vgg_status vk_rec_create(struct vk *vk, struct vk_rec **out, const struct vgg_list *list, bool timed)
 {
     enum vgg_status status;
@@ -85,8 +111,7 @@ enum vgg_status vk_rec_create(struct vk *vk, struct vk_rec **out, const struct v
     rec->ops = list->count;
     for (int i = 0; i < VGG_ARENA_COUNT; i++)
         rec->arena[i] = (struct vk_buf *)list->arena[i];
-    for (rec->op = 0; rec->op < list->count; rec->op++)
-        CHECK(vk_ops_lower(vk, rec, &list->op[rec->op]));
+    CHECK(lower(vk, rec, list));
     CHECK(vk_emit(vk, rec));
     if (!vk->recorded) vk_pipe_save(vk); /* a network's first list needs most of what it ever will */
     vk->recorded = true;

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os_thread.h"
 #include "vk/vk_cache.h"
 #include "vk/vk_shader.h"
 
@@ -14,6 +16,7 @@ struct vk_pipe {
     struct vk_pipe *next;
     struct vk_variant variant;
     VkPipeline pipeline; /* NULL: refused */
+    VkResult result;     /* of creating it */
 };
 
 static enum vgg_status create_layouts(struct vk *vk)
@@ -83,15 +86,21 @@ void vk_pipe_save(struct vk *vk)
     vk->cache_dirty = false;
 }
 
-void vk_pipe_finish(struct vk *vk)
+static void destroy(struct vk *vk, struct vk_pipe **list)
 {
-    vk_pipe_save(vk);
-    while (vk->pipes) {
-        struct vk_pipe *pipe = vk->pipes;
-        vk->pipes = pipe->next;
+    while (*list) {
+        struct vk_pipe *pipe = *list;
+        *list = pipe->next;
         if (pipe->pipeline) vk->lib.fn.DestroyPipeline(vk->device, pipe->pipeline, NULL);
         free(pipe);
     }
+}
+
+void vk_pipe_finish(struct vk *vk)
+{
+    vk_pipe_save(vk);
+    destroy(vk, &vk->pipes);
+    destroy(vk, &vk->wanted);
     if (vk->cache) vk->lib.fn.DestroyPipelineCache(vk->device, vk->cache, NULL);
     if (vk->layout) vk->lib.fn.DestroyPipelineLayout(vk->device, vk->layout, NULL);
     if (vk->set_layout) vk->lib.fn.DestroyDescriptorSetLayout(vk->device, vk->set_layout, NULL);
@@ -159,30 +168,132 @@ static void note_time(struct vk *vk, double seconds)
             vk->gpu.properties.deviceName);
 }
 
-enum vgg_status vk_pipe_get(struct vk *vk, const struct vk_variant *variant, VkPipeline *out)
+/* ---- those that are wanted, on several threads ---- */
+
+enum { THREADS = 32 }; /* at most */
+
+struct work {
+    struct vk *vk;
+    struct vgg_os_mutex mutex;
+    struct vk_pipe *next; /* to be created; NULL: none is left */
+};
+
+static struct vk_pipe *take(struct work *work)
 {
-    struct vk_pipe *pipe = vk->pipes;
-    while (pipe && !same(&pipe->variant, variant))
-        pipe = pipe->next;
-    if (!pipe) {
-        pipe = vgg_mem_calloc(1, sizeof *pipe);
-        if (!pipe) return vgg_fail_memory("a Vulkan pipeline", sizeof *pipe);
-        pipe->variant = *variant;
-        double begin = vgg_clock_seconds();
-        VkResult result = create_pipeline(vk, variant, &pipe->pipeline);
-        note_time(vk, vgg_clock_seconds() - begin);
-        if (result == VK_ERROR_DEVICE_LOST) {
-            free(pipe);
-            return vk_device_status(vk, result, "vkCreateComputePipelines");
-        }
-        if (result != VK_SUCCESS) {
+    vgg_os_mutex_lock(&work->mutex);
+    struct vk_pipe *pipe = work->next;
+    if (pipe) work->next = pipe->next;
+    vgg_os_mutex_unlock(&work->mutex);
+    return pipe;
+}
+
+/* Nothing follows on a device that is lost. */
+static void create_one(struct work *work, struct vk_pipe *pipe)
+{
+    pipe->result = create_pipeline(work->vk, &pipe->variant, &pipe->pipeline);
+    if (pipe->result != VK_ERROR_DEVICE_LOST) return;
+    vgg_os_mutex_lock(&work->mutex);
+    work->next = NULL;
+    vgg_os_mutex_unlock(&work->mutex);
+}
+
+static void *help(void *argument)
+{
+    struct work *work = argument;
+    for (struct vk_pipe *pipe; (pipe = take(work));)
+        create_one(work, pipe);
+    return NULL;
+}
+
+static int threads_for(const struct vk_pipe *list)
+{
+    int count = 0, most = vgg_limits_processors();
+    for (; list && count < THREADS; list = list->next)
+        count++;
+    return count < most ? count : most;
+}
+
+/* Creates them in any order; the calling thread alone logs. */
+static void create_all(struct vk *vk)
+{
+    struct work work = { .vk = vk, .next = vk->wanted };
+    struct vgg_os_thread thread[THREADS];
+    int helpers = 0, wanted = threads_for(vk->wanted) - 1;
+    double begin = vgg_clock_seconds();
+    vgg_os_mutex_init(&work.mutex);
+    while (helpers < wanted && vgg_os_thread_start(&thread[helpers], help, &work))
+        helpers++;
+    for (struct vk_pipe *pipe; (pipe = take(&work));) {
+        create_one(&work, pipe);
+        double now = vgg_clock_seconds();
+        note_time(vk, now - begin);
+        begin = now;
+    }
+    for (int i = 0; i < helpers; i++)
+        vgg_os_thread_join(&thread[i]);
+    note_time(vk, vgg_clock_seconds() - begin);
+    vgg_os_mutex_finish(&work.mutex);
+}
+
+enum vgg_status vk_pipe_create(struct vk *vk)
+{
+    create_all(vk);
+    const struct vk_pipe *lost = vk->wanted;
+    while (lost && lost->result != VK_ERROR_DEVICE_LOST)
+        lost = lost->next;
+    if (lost) {
+        destroy(vk, &vk->wanted);
+        return vk_device_status(vk, VK_ERROR_DEVICE_LOST, "vkCreateComputePipelines");
+    }
+    while (vk->wanted) {
+        struct vk_pipe *pipe = vk->wanted;
+        if (!pipe->pipeline) {
             vgg_log(VGG_LOG_DEBUG, "%s: refuses a variant of shader %s (error %d)", vk->gpu.properties.deviceName,
-                    variant->shader, (int)result);
+                    pipe->variant.shader, (int)pipe->result);
         }
-        vk->cache_dirty = true;
+        vk->wanted = pipe->next;
         pipe->next = vk->pipes;
         vk->pipes = pipe;
     }
+    vk->cache_dirty = true;
+    return VGG_OK;
+}
+
+static struct vk_pipe *find(struct vk_pipe *list, const struct vk_variant *variant)
+{
+    while (list && !same(&list->variant, variant))
+        list = list->next;
+    return list;
+}
+
+/* In the order in which they are asked for. */
+static enum vgg_status want(struct vk *vk, const struct vk_variant *variant)
+{
+    struct vk_pipe **last = &vk->wanted, *pipe = vgg_mem_calloc(1, sizeof *pipe);
+    if (!pipe) return vgg_fail_memory("a Vulkan pipeline", sizeof *pipe);
+    pipe->variant = *variant;
+    while (*last)
+        last = &(*last)->next;
+    *last = pipe;
+    return VGG_OK;
+}
+
+enum vgg_status vk_pipe_get(struct vk *vk, const struct vk_variant *variant, VkPipeline *out)
+{
+    enum vgg_status status = VGG_OK;
+    const struct vk_pipe *pipe = find(vk->pipes, variant);
+    *out = NULL;
+    if (!pipe && vk->gathering) {
+        *out = VK_PIPE_LATER;
+        return find(vk->wanted, variant) ? VGG_OK : want(vk, variant);
+    }
+    if (!pipe) {
+        CHECK(want(vk, variant));
+        CHECK(vk_pipe_create(vk));
+        pipe = find(vk->pipes, variant);
+    }
     *out = pipe->pipeline;
-    return pipe->pipeline ? VGG_OK : VGG_ERR_UNSUPPORTED;
+    status = pipe->pipeline ? VGG_OK : VGG_ERR_UNSUPPORTED;
+fail:
+    return status;
 }
