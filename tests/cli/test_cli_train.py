@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import time
+import unittest
 
 from cli_support import BACKEND, GAP, PROGRAM, Program, TINY, write_folder, write_idx, write_safetensors
 
@@ -48,6 +49,13 @@ class Train(Program):
         self.assertEqual(list(rows[0]), HISTORY + ["val_accuracy", "val_loss"])
         for row, epoch in zip(rows, result["epochs"]):
             self.assertAlmostEqual(float(row["val_loss"]), epoch["val_loss"], places=5)
+
+    @unittest.skipIf(BACKEND != "vulkan", "CPUs do not train in fp16")
+    def test_json_in_fp16_tells_the_scale(self):
+        options = ["--epochs", "2", "--trainable", "all", "--json", "--precision"]
+        result = json.loads(self.train("data", "m.safetensors", *options, "fp16"))
+        self.assertEqual([result["scale"], result["skipped"]], [65536, 0])
+        self.assertFalse({"scale", "skipped"} & json.loads(self.train("data", "n.safetensors", *options, "fp32")).keys())
 
     def test_a_large_loss_is_written_short(self):
         text = self.train("data", "m.safetensors", "--epochs", "2", "--lr", "1e6", "--optimizer", "sgd", "--momentum", "0.99",
