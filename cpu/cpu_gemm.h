@@ -45,8 +45,8 @@ typedef void cpu_gemm_square_fn(float *c, const float *a, size_t lda, size_t a_n
 typedef void cpu_gemm_store_fn(float *y, size_t ldy, const float *c, size_t rows, int cols, const float *bias,
                                bool relu, const float *mask);
 
-/* The same with 2x2 max-pooling: rows 4i to 4i + 3 of c are the window of row i of y. arg (or NULL): laid out as y, the
- * number of the first maximum after bias and ReLU. */
+/* The same with 2x2 max-pooling, which keeps a NaN: rows 4i to 4i + 3 of c are the window of row i of y. arg (or NULL):
+ * laid out as y, the number of the first maximum after bias and ReLU. */
 typedef void cpu_gemm_pool_fn(float *y, uint8_t *arg, size_t ldy, const float *c, size_t windows, int cols,
                               const float *bias, bool relu);
 

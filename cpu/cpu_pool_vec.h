@@ -14,12 +14,9 @@ static void pool2_row(float *y, uint8_t *arg, const float *x0, const float *x1, 
     for (size_t p = 0; p < w; p++) {
         const float *row0 = x0 + 2 * p * c, *row1 = x1 + 2 * p * c;
         for (size_t k = 0; k < c; k += LANES) {
-            words from = splat_words(0);
-            vec best = load(row0 + k);
-            best = take_larger(best, load(row0 + c + k), &from, 1);
-            best = take_larger(best, load(row1 + k), &from, 2);
-            best = take_larger(best, load(row1 + c + k), &from, 3);
-            store(y + p * c + k, best);
+            words from;
+            store(y + p * c + k,
+                  window_max(load(row0 + k), load(row0 + c + k), load(row1 + k), load(row1 + c + k), &from));
             if (arg) store_bytes(arg + p * c + k, from);
         }
     }
@@ -77,7 +74,7 @@ static void gmaxpool(float *y, const float *x, size_t pixels, size_t stride, siz
         vec best = load(x + k);
         for (size_t p = 1; p < pixels; p++) {
             vec value = load(x + p * stride + k);
-            best = choose(larger(value, best), value, best);
+            best = choose(either(larger(value, best), unordered(value, value)), value, best);
         }
         store(y + k, best);
     }

@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "cpu/cpu.h"
 
 /* Output channels summed at once: their sums stay in L1 while the weights stream by. */
@@ -61,7 +63,7 @@ enum vgg_status cpu_conv_c(struct cpu *cpu, const struct vgg_op *op, const struc
                 conv_pixel(sum, op, a, i, 2 * y + q / 2, 2 * x + q % 2, k, count);
                 conv_finish(out, sum, op, a, k, count);
                 for (size_t j = 0; j < count; j++) {
-                    if (q > 0 && !(out[j] > to[j])) continue;
+                    if (q > 0 && !(out[j] > to[j] || isnan(out[j]))) continue;
                     to[j] = out[j];
                     if (a->arg) a->arg[p * c + k + j] = (uint8_t)q;
                 }

@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "cpu/cpu_kernels.h"
 
 void cpu_pool2_row_c(float *y, uint8_t *arg, const float *x0, const float *x1, size_t w, size_t c)
@@ -9,7 +11,10 @@ void cpu_pool2_row_c(float *y, uint8_t *arg, const float *x0, const float *x1, s
             int best = 0;
             for (int q = 1; q < 4; q++)
                 if (x[q] > x[best]) best = q;
-            y[p * c + k] = x[best];
+            float most = x[best];
+            for (int q = 0; q < 4; q++)
+                if (isnan(x[q])) most = x[q];
+            y[p * c + k] = most;
             if (arg) arg[p * c + k] = (uint8_t)best;
         }
     }
@@ -52,7 +57,7 @@ void cpu_gmaxpool_c(float *y, const float *x, size_t pixels, size_t stride, size
     for (size_t k = 0; k < c; k++) {
         float best = x[k];
         for (size_t p = 1; p < pixels; p++)
-            if (x[p * stride + k] > best) best = x[p * stride + k];
+            if (x[p * stride + k] > best || isnan(x[p * stride + k])) best = x[p * stride + k];
         y[k] = best;
     }
 }

@@ -11,6 +11,7 @@
 #ifndef CPU_CPU_VEC_H
 #define CPU_CPU_VEC_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,7 +39,10 @@ static inline __attribute__((always_inline)) vec log_1_plus(vec x);
 
 /* x > y, no where either is a NaN. */
 static inline __attribute__((always_inline)) truth larger(vec x, vec y);
+/* Is one of them a NaN? */
+static inline __attribute__((always_inline)) truth unordered(vec x, vec y);
 static inline __attribute__((always_inline)) truth both(truth a, truth b);
+static inline __attribute__((always_inline)) truth either(truth a, truth b);
 /* yes: x, no: y. */
 static inline __attribute__((always_inline)) vec choose(truth yes, vec x, vec y);
 /* yes: x, no: 0. */
@@ -99,6 +103,16 @@ static inline __attribute__((always_inline)) vec take_larger(vec best, vec x, wo
     best = choose(more, x, best); /* first: the next comparison waits for it */
     *from = choose_words(more, splat_words(q), *from);
     return best;
+}
+
+/* The largest of a window's pixels, NaN where one of them is, and the place that comparisons alone lead to. */
+static inline __attribute__((always_inline)) vec window_max(vec a, vec b, vec c, vec d, words *from)
+{
+    *from = splat_words(0);
+    vec best = take_larger(a, b, from, 1);
+    best = take_larger(best, c, from, 2);
+    best = take_larger(best, d, from, 3);
+    return choose(either(unordered(a, b), unordered(c, d)), splat(NAN), best);
 }
 
 #endif

@@ -242,12 +242,8 @@ static inline __attribute__((always_inline)) void pixel_store(const struct cpu_w
 static inline __attribute__((always_inline)) void window_store(const struct cpu_winograd_out *out, size_t at, vec a,
                                                                vec b, vec c, vec d)
 {
-    const vec v[3] = { b, c, d };
-    words place = splat_words(0);
-#pragma GCC unroll 3
-    for (int q = 0; q < 3; q++)
-        a = take_larger(a, v[q], &place, (uint32_t)q + 1);
-    store(out->y + at, a);
+    words place;
+    store(out->y + at, window_max(a, b, c, d, &place));
     if (out->arg) store_bytes(out->arg + at, place);
 }
 

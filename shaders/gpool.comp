@@ -12,18 +12,21 @@ layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 1) readonly buffer Dy { float dy[]; };
 layout(binding = 2) writeonly buffer Out { float result[]; };
 
-/* First maximum in row order. */
-uint first_maximum(uint at)
+/* The place of the first maximum in row order, and the maximum. */
+uint first_maximum(uint at, out float most)
 {
     uint best = 0u;
     float value = x[at];
+    uint size = size_bits(value);
     for (uint i = 1u; i < p.pixels; i++) {
         float other = x[at + i * p.c];
+        size = max(size, size_bits(other));
         if (other > value) {
             value = other;
             best = i;
         }
     }
+    most = maximum(value, size);
     return best;
 }
 
@@ -42,7 +45,8 @@ float mean(uint at)
 void backward(uint i, uint at)
 {
     float d = dy[p.base[1] + i];
-    uint best = MAXIMUM ? first_maximum(p.base[0] + at) : 0u;
+    float most;
+    uint best = MAXIMUM ? first_maximum(p.base[0] + at, most) : 0u;
     if (!MAXIMUM) d /= float(p.pixels);
     for (uint k = 0u; k < p.pixels; k++) {
         bool keep = !MAXIMUM || k == best;
@@ -58,7 +62,9 @@ void main()
         if (BACKWARD) {
             backward(i, at);
         } else if (MAXIMUM) {
-            result[p.base[2] + i] = x[p.base[0] + at + first_maximum(p.base[0] + at) * p.c];
+            float most;
+            first_maximum(p.base[0] + at, most);
+            result[p.base[2] + i] = most;
         } else {
             result[p.base[2] + i] = mean(p.base[0] + at);
         }

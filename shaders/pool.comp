@@ -3,6 +3,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common/params.h"
 #include "common/flat.glsl"
+#include "common/positive.glsl"
 layout(constant_id = VK_SPEC_ARG) const bool ARG = false;
 layout(push_constant) uniform Push { vk_push_pool p; };
 layout(binding = 0) readonly buffer X { float x[]; };
@@ -16,14 +17,16 @@ uint pool_one(uint i)
     uint in_row = row / p.oh * p.in_rows + 2u * (row % p.oh);
     uint at = p.base[0] + (in_row * p.w + 2u * ox) * p.c + c, best = 0u;
     float value = x[at];
+    uint size = size_bits(value);
     for (uint q = 1u; q < 4u; q++) {
         float other = x[at + ((q >> 1) * p.w + (q & 1u)) * p.c];
+        size = max(size, size_bits(other));
         if (other > value) {
             value = other;
             best = q;
         }
     }
-    y[p.base[1] + i] = value;
+    y[p.base[1] + i] = maximum(value, size);
     return best;
 }
 

@@ -62,17 +62,18 @@ void store_pooled(vec2 pixels[4][4], int image, int row, int column, int n, int 
     [[unroll]] for (int q = 0; q < 4; q++) {
         int r = q / 2 * 2, k = q % 2 * 2;
         vec2 best = pixels[r][k];
-        uvec2 place = uvec2(0u);
+        uvec2 place = uvec2(0u), size = size_bits(best);
         [[unroll]] for (int o = 1; o < 4; o++) {
             vec2 other = pixels[r + o / 2][k + o % 2];
             bvec2 more = greaterThan(other, best);
             best = mix(best, other, more);
             place = mix(place, uvec2(o), more);
+            size = max(size, size_bits(other));
         }
         which[q] |= place.x << 8 * s | place.y << 8 * s + 8;
         if (row + r + 1 >= p.rows || column + k + 1 >= p.w) continue;
         int at = ((image * (p.rows / 2) + (row + r) / 2) * (p.w / 2) + (column + k) / 2) * p.co + n;
-        y[(int(p.base[2]) + at) / 2] = best;
+        y[(int(p.base[2]) + at) / 2] = maximum(best, size);
     }
 }
 

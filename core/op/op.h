@@ -29,8 +29,8 @@ struct vgg_view {
  * writes by (x > 0), x being the output of the ReLU below: dx is then the gradient before that ReLU. ReLU'(0) = 0. dx
  * is written, dw and db accumulate. y never overlaps an input unless said.
  * What is no number: sums, products, ReLU, losses and updates keep a NaN (ReLU(NaN) = NaN); a mask takes NaN > 0 as
- * false; a maximum begins with the first of its window and takes what is greater, so that a NaN stays where it is the
- * first. An infinity stays one or becomes NaN, but in a convolution by Winograd's algorithm, which makes NaN or other
+ * false; a maximum is NaN where one of its window is, its place (arg, GMAXPOOL_BWD) then any of the window's. An
+ * infinity stays one or becomes NaN, but in a convolution by Winograd's algorithm, which makes NaN or other
  * infinities in the tiles that see it. A device may take denormals, given and made, as 0. */
 enum vgg_op_kind {
     VGG_OP_ZERO, /* y = 0 */

@@ -60,7 +60,7 @@ struct vgg_op_case_error {
 /* Compares what `got` holds after a run with what the reference left in `expected`. True when within the bound. Of a
  * wild case: what is NaN must be NaN; what is infinite must be that infinity or NaN; what is finite must be within the
  * bound. Winograd's tiles may make NaN of any pixel that shares one with an infinity or a NaN, and anything of an
- * infinity; what a pool takes from those is left open. */
+ * infinity, which a pool may take; where there is a NaN the place of a maximum is left open. */
 bool vgg_op_case_check(const struct vgg_op_case *test, const struct vgg_op_case_memory *expected,
                        const struct vgg_op_case_memory *got, struct vgg_op_case_error *error);
 

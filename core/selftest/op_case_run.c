@@ -144,14 +144,15 @@ static void plant_wild(unsigned char *arena, const struct vgg_view *view, enum v
     static const float wild[] = { NAN, INFINITY, 1e-40f, -INFINITY, -1e-42f };
     bool factors = kind == VGG_OP_CONV_BWD_WEIGHT || kind == VGG_OP_DENSE_BWD_WEIGHT; /* x alone */
     bool planted = name == VGG_OP_X || name == VGG_OP_DW || name == VGG_OP_Y || (name == VGG_OP_DY && !factors);
-    size_t count = vgg_view_count(view), kinds = sizeof wild / sizeof *wild;
+    bool windows = kind == VGG_OP_POOL2 || kind == VGG_OP_GMAXPOOL; /* more of them, to stand anywhere in a window */
+    size_t count = vgg_view_count(view), kinds = sizeof wild / sizeof *wild, planting = windows ? 4 * kinds : kinds;
     for (size_t i = 0; i < count; i++) {
         const float value = float_at(arena, view, i), other = 0.25f;
         if (value != 0 && fabsf(value) < 1e-37f) memcpy(arena + view->offset + i * sizeof other, &other, sizeof other);
     }
-    for (size_t i = 0; planted && i < kinds; i++) {
+    for (size_t i = 0; planted && i < planting; i++) {
         size_t at = (size_t)(mix(name, 1000003 + i) % count);
-        memcpy(arena + view->offset + at * sizeof *wild, &wild[i], sizeof *wild);
+        memcpy(arena + view->offset + at * sizeof *wild, &wild[i % kinds], sizeof *wild);
     }
 }
 
@@ -236,28 +237,30 @@ fail:
 
 /* ---- the verdict ---- */
 
-/* 0 or infinite: what a wild case asks of a result where the expected or the given one is not finite. */
-static double error_of_wild(double e, double g, const struct trial *trial)
+/* 0 or infinite: what a wild case asks of a result where the expected or the given one is not finite. A pool may take
+ * the infinity that Winograd's tiles made of another. */
+static double error_of_wild(double e, double g, const struct vgg_op *op)
 {
-    bool good = isnan(e) ? isnan(g) : isinf(e) ? e == g || isnan(g) || trial->spreads : trial->spreads && isnan(g);
+    bool spreads = trials[op->kind].spreads, taken = op->flags & VGG_OP_POOL && g > 0;
+    bool good = isnan(e) ? isnan(g) : isinf(e) ? e == g || isnan(g) || spreads : spreads && (isnan(g) || taken);
     return good ? 0 : (double)INFINITY;
 }
 
 static double error_of_floats(const unsigned char *expected, const unsigned char *got, const struct vgg_view *view,
-                              const struct trial *trial, bool wild)
+                              const struct trial *trial, const struct vgg_op_case *test)
 {
     size_t count = vgg_view_count(view);
     double largest = 0, worst = 0;
     for (size_t i = 0; i < count; i++) { /* not by fmax: gcc 12 fails to vectorise that for aarch64 */
         double size = fabs((double)float_at(expected, view, i));
-        if (size > largest && (!wild || isfinite(size))) largest = size;
+        if (size > largest && (!test->wild || isfinite(size))) largest = size;
     }
     /* Below 1e-30 every value counts as 0: flushed denormals are no error. */
     double least = fmax(largest * trial->floor, 1e-30);
     for (size_t i = 0; i < count; i++) {
         double e = (double)float_at(expected, view, i), g = (double)float_at(got, view, i);
         double error = e == g ? 0 : fabs(g - e) / fmax(fabs(e), least);
-        if (wild && !(isfinite(e) && isfinite(g))) error = error_of_wild(e, g, trial);
+        if (test->wild && !(isfinite(e) && isfinite(g))) error = error_of_wild(e, g, &test->op);
         if (!(error <= worst)) worst = isnan(error) ? (double)INFINITY : error;
     }
     return worst;
@@ -307,11 +310,11 @@ bool vgg_op_case_check(const struct vgg_op_case *test, const struct vgg_op_case_
         if (!vgg_op_changes(&test->op, (enum vgg_op_view)name)) continue;
         const unsigned char *e = expected->arena[view[name]->arena], *g = got->arena[view[name]->arena];
         const struct trial *trial = &trials[test->op.kind];
-        bool bytes = view[name]->type == VGG_U8, open = test->wild && trial->spreads && test->op.flags & VGG_OP_POOL;
-        /* Which is the largest among values that are no numbers is left open, and with it a pooled convolution's. */
-        double bound = test->op.q.n ? 0 : bytes ? test->wild ? 1 : trial->arg : open ? 1e30 : trial->bound;
+        bool bytes = view[name]->type == VGG_U8;
+        /* Where a window has a NaN its place is left open. */
+        double bound = test->op.q.n ? 0 : bytes ? test->wild ? 1 : trial->arg : trial->bound;
         double worst = bytes ? error_of_bytes(e, g, view[name], name == VGG_OP_ARG ? 3 : 255)
-                             : error_of_floats(e, g, view[name], trial, test->wild);
+                             : error_of_floats(e, g, view[name], trial, test);
         bool good = worst <= bound;
         if (!good || (passed && worst * error->bound >= error->error * bound))
             *error = (struct vgg_op_case_error) { vgg_op_view_name((enum vgg_op_view)name), worst, bound };

@@ -212,15 +212,16 @@ static void gemm_pool(float *y, uint8_t *arg, size_t ldy, const float *c, size_t
         float32x4_t shift = bias ? vld1q_f32(bias + j) : vdupq_n_f32(0);
         for (size_t i = 0; i < windows; i++) {
             const float *window = c + i * 4 * CPU_NR + j;
-            float32x4_t best = finish(vld1q_f32(window), shift, relu);
+            float32x4_t best = finish(vld1q_f32(window), shift, relu), most = best;
             uint32x4_t at = vdupq_n_u32(0);
             for (uint32_t q = 1; q < 4; q++) {
                 float32x4_t v = finish(vld1q_f32(window + q * CPU_NR), shift, relu);
                 uint32x4_t more = vcgtq_f32(v, best);
                 best = vbslq_f32(more, v, best);
                 at = vbslq_u32(more, vdupq_n_u32(q), at);
+                most = vmaxq_f32(most, v); /* NaN where one is; of zeros it takes the positive one */
             }
-            store_some(y + i * ldy + j, best, count);
+            store_some(y + i * ldy + j, vbslq_f32(vceqq_f32(most, most), best, most), count);
             if (arg) {
                 uint16x4_t words = vmovn_u32(at);
                 uint8_t bytes[8];

@@ -86,9 +86,20 @@ static inline truth larger(vec x, vec y)
     return vcgtq_f32(x, y);
 }
 
+static inline truth unordered(vec x, vec y)
+{
+    x = vmaxq_f32(x, y); /* FMAX gives a NaN where one is */
+    return vmvnq_u32(vceqq_f32(x, x));
+}
+
 static inline truth both(truth a, truth b)
 {
     return vandq_u32(a, b);
+}
+
+static inline truth either(truth a, truth b)
+{
+    return vorrq_u32(a, b);
 }
 
 static inline vec choose(truth yes, vec x, vec y)

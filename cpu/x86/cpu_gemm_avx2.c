@@ -168,14 +168,18 @@ static void gemm_pool(float *y, uint8_t *arg, size_t ldy, const float *c, size_t
         __m256i keep = lanes(count);
         for (size_t i = 0; i < windows; i++) {
             const float *window = c + i * 4 * CPU_NR + j;
-            __m256 best = finish(_mm256_loadu_ps(window), shift, relu);
+            __m256 v[4], best = finish(_mm256_loadu_ps(window), shift, relu);
             __m256i at = _mm256_setzero_si256();
+            v[0] = best;
+#pragma GCC unroll 3
             for (int q = 1; q < 4; q++) {
-                __m256 v = finish(_mm256_loadu_ps(window + q * CPU_NR), shift, relu);
-                __m256 more = _mm256_cmp_ps(v, best, _CMP_GT_OQ);
-                best = _mm256_blendv_ps(best, v, more);
+                v[q] = finish(_mm256_loadu_ps(window + q * CPU_NR), shift, relu);
+                __m256 more = _mm256_cmp_ps(v[q], best, _CMP_GT_OQ);
+                best = _mm256_blendv_ps(best, v[q], more);
                 at = _mm256_blendv_epi8(at, _mm256_set1_epi32(q), _mm256_castps_si256(more));
             }
+            best = _mm256_or_ps(best, _mm256_cmp_ps(v[0], v[1], _CMP_UNORD_Q)); /* all ones are a NaN */
+            best = _mm256_or_ps(best, _mm256_cmp_ps(v[2], v[3], _CMP_UNORD_Q));
             _mm256_maskstore_ps(y + i * ldy + j, keep, best);
             if (arg) {
                 __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(at), _mm256_extracti128_si256(at, 1));

@@ -2,6 +2,7 @@
 #include "cpu/cpu_gemm.h"
 
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 static inline __attribute__((always_inline)) __m512 term(__m512 sum, __m512 a, __m512 b)
@@ -97,14 +98,18 @@ void cpu_gemm_pool_avx512(float *y, uint8_t *arg, size_t ldy, const float *c, si
     __m512 shift = bias ? _mm512_loadu_ps(bias) : _mm512_setzero_ps();
     __mmask16 keep = lanes(cols);
     for (size_t i = 0; i < windows; i++, c += 4 * CPU_NR) {
-        __m512 best = finish(_mm512_loadu_ps(c), shift, relu);
+        __m512 v[4], best = finish(_mm512_loadu_ps(c), shift, relu);
         __m512i at = _mm512_setzero_si512();
+        v[0] = best;
+#pragma GCC unroll 3
         for (int q = 1; q < 4; q++) {
-            __m512 v = finish(_mm512_loadu_ps(c + q * CPU_NR), shift, relu);
-            __mmask16 more = _mm512_cmp_ps_mask(v, best, _CMP_GT_OQ);
-            best = _mm512_mask_mov_ps(best, more, v);
+            v[q] = finish(_mm512_loadu_ps(c + q * CPU_NR), shift, relu);
+            __mmask16 more = _mm512_cmp_ps_mask(v[q], best, _CMP_GT_OQ);
+            best = _mm512_mask_mov_ps(best, more, v[q]);
             at = _mm512_mask_mov_epi32(at, more, _mm512_set1_epi32(q));
         }
+        __mmask16 none = _mm512_cmp_ps_mask(v[0], v[1], _CMP_UNORD_Q) | _mm512_cmp_ps_mask(v[2], v[3], _CMP_UNORD_Q);
+        best = _mm512_mask_mov_ps(best, none, _mm512_set1_ps(NAN));
         _mm512_mask_storeu_ps(y + i * ldy, keep, best);
         if (arg) {
             __m128i bytes = _mm512_cvtepi32_epi8(at);

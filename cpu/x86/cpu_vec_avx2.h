@@ -85,9 +85,19 @@ static inline truth larger(vec x, vec y)
     return _mm256_cmp_ps(x, y, _CMP_GT_OQ);
 }
 
+static inline truth unordered(vec x, vec y)
+{
+    return _mm256_cmp_ps(x, y, _CMP_UNORD_Q);
+}
+
 static inline truth both(truth a, truth b)
 {
     return _mm256_and_ps(a, b);
+}
+
+static inline truth either(truth a, truth b)
+{
+    return _mm256_or_ps(a, b);
 }
 
 static inline vec choose(truth yes, vec x, vec y)

@@ -86,9 +86,19 @@ static inline truth larger(vec x, vec y)
     return _mm512_cmp_ps_mask(x, y, _CMP_GT_OQ);
 }
 
+static inline truth unordered(vec x, vec y)
+{
+    return _mm512_cmp_ps_mask(x, y, _CMP_UNORD_Q);
+}
+
 static inline truth both(truth a, truth b)
 {
     return a & b;
+}
+
+static inline truth either(truth a, truth b)
+{
+    return a | b;
 }
 
 static inline vec choose(truth yes, vec x, vec y)

@@ -56,14 +56,15 @@ void out_row(int m, int n, vec4 v, vec4 bias)
 void out_quad(int m, int n, vec4 v[4], vec4 bias)
 {
     vec4 best = out_finish(v[0], bias);
-    uvec4 which = uvec4(0);
+    uvec4 which = uvec4(0), size = size_bits(best);
     [[unroll]] for (int q = 1; q < 4; q++) {
         vec4 other = out_finish(v[q], bias);
         bvec4 more = greaterThan(other, best);
         best = mix(best, other, more);
         which = mix(which, uvec4(q), more);
+        size = max(size, size_bits(other));
     }
     int at = m / 4 * p.co + n;
-    out_store(at, n, best);
+    out_store(at, n, maximum(best, size));
     if (ARG) arg[int(p.base[3]) + at / 4] = which.x | which.y << 8 | which.z << 16 | which.w << 24;
 }

@@ -60,14 +60,15 @@ void multiply(int m0, int n0)
 void store_pooled(int quad, int n, float v[4])
 {
     float best = v[0];
-    uint which = 0u;
+    uint which = 0u, size = size_bits(best);
     [[unroll]] for (int q = 1; q < 4; q++) {
         bool more = v[q] > best;
         best = more ? v[q] : best;
         which = more ? uint(q) : which;
+        size = max(size, size_bits(v[q]));
     }
     bool ours = 4 * quad < row_count() && n < p.co;
-    if (ours) y[int(p.base[2]) + quad * p.co + n] = best;
+    if (ours) y[int(p.base[2]) + quad * p.co + n] = maximum(best, size);
     if (ARG) { /* four lanes make one word */
         uint word = which << 8 * (n & 3);
         word |= subgroupShuffleXor(word, 1u);

@@ -70,13 +70,14 @@ void multiply(int m0, int n)
 void store_pooled(int quad, int n, vec4 v[4])
 {
     vec4 best = v[0];
-    uvec4 which = uvec4(0u);
+    uvec4 which = uvec4(0u), size = size_bits(best);
     [[unroll]] for (int q = 1; q < 4; q++) {
         bvec4 more = greaterThan(v[q], best);
         best = mix(best, v[q], more);
         which = mix(which, uvec4(q), more);
+        size = max(size, size_bits(v[q]));
     }
-    y[(int(p.base[2]) + quad * p.co + n) / 4] = best;
+    y[(int(p.base[2]) + quad * p.co + n) / 4] = maximum(best, size);
     if (ARG) {
         arg[int(p.base[3]) + (quad * p.co + n) / 4] = which.x | which.y << 8 | which.z << 16 | which.w << 24;
     }

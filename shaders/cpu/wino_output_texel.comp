@@ -64,16 +64,17 @@ void store_pooled(vec4 pixels[4][4], int image, int row, int column, int n)
     [[unroll]] for (int q = 0; q < 4; q++) {
         int r = q / 2 * 2, k = q % 2 * 2;
         vec4 best = pixels[r][k];
-        uvec4 place = uvec4(0u);
+        uvec4 place = uvec4(0u), size = size_bits(best);
         [[unroll]] for (int o = 1; o < 4; o++) {
             vec4 next = pixels[r + o / 2][k + o % 2];
             bvec4 more = greaterThan(next, best);
             best = mix(best, next, more);
             place = mix(place, uvec4(o), more);
+            size = max(size, size_bits(next));
         }
         if (row + r + 1 >= p.rows || column + k + 1 >= p.w) continue;
         int at = ((image * (p.rows / 2) + (row + r) / 2) * (p.w / 2) + (column + k) / 2) * p.co + n;
-        y[(int(p.base[2]) + at) / 4] = four_words(best);
+        y[(int(p.base[2]) + at) / 4] = four_words(maximum(best, size));
         if (ARG) arg[int(p.base[3]) + at / 4] = place.x | place.y << 8 | place.z << 16 | place.w << 24;
     }
 }
