@@ -100,14 +100,15 @@ Test(pool_nan, pools)
     with_each(pools);
 }
 
-/* The four pixels in the middle of a map, in turn: of the windows around each one is reached in its first, its second,
- * its third or its last pixel alone. */
+/* The four pixels around a corner where tiles meet, in turn: of the windows around each one is reached in its first,
+ * its second, its third or its last pixel alone, and so in one tile of those around, which sees the corner alone. */
 static void convolutions(const struct harness_target *target)
 {
     static const struct {
         int h, w, in, out;
         bool relu, arg;
     } shapes[] = { { 12, 14, 3, 64, true, true },
+                   { 12, 14, 16, 24, true, true },
                    { 20, 20, 96, 96, true, false },
                    { 20, 22, 96, 72, false, true },
                    { 12, 10, 5, 7, false, false } };
@@ -127,8 +128,9 @@ static void convolutions(const struct harness_target *target)
         float *x = malloc(count * sizeof *x), *weight = malloc(weights * sizeof *weight);
         harness_fill(x, count, 6, 1);
         harness_fill(weight, weights, 7, 0.1);
-        for (int i = 0; i < 4; i++) /* image i: place i of the window in the middle */
-            x[((i * h + h / 4 * 2 + i / 2) * w + w / 4 * 2 + i % 2) * in + in / 2] = NAN;
+        const int corner_y = h / 8 * 4 + 3, corner_x = w / 8 * 4 + 3; /* of tiles of 4x4 pixels */
+        for (int i = 0; i < 4; i++)
+            x[((i * h + corner_y + i / 2) * w + corner_x + i % 2) * in + in / 2] = NAN;
         harness_put(&harness, &op.x, x);
         harness_put(&harness, &op.w, weight);
         harness_put(&harness, &op.b, weight);
@@ -136,7 +138,7 @@ static void convolutions(const struct harness_target *target)
         float *y = harness_fetch(&harness, &op.y);
         for (int i = 0; i < 4 * (h / 2) * (w / 2); i++) {
             int image = i / (w / 2) / (h / 2), row = i / (w / 2) % (h / 2), column = i % (w / 2);
-            int ny = h / 4 * 2 + image / 2, nx = w / 4 * 2 + image % 2;
+            int ny = corner_y + image / 2, nx = corner_x + image % 2;
             bool reached =
                 2 * row + 1 >= ny - 1 && 2 * row <= ny + 1 && 2 * column + 1 >= nx - 1 && 2 * column <= nx + 1;
             bool far = abs(2 * row - ny) > 12 || abs(2 * column - nx) > 12; /* no tile of Winograd's has both */
