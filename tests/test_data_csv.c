@@ -84,6 +84,25 @@ Test(data_csv, without_a_header)
     remove_folder(folder);
 }
 
+/* Images need no suffix: a first row whose path leads to something, a folder by mistake, too, is no header. */
+Test(data_csv, first_row_without_a_suffix)
+{
+    char *folder = make_folder();
+    static const char text[] = "b1,wasp\na2,ant\n";
+    write_picture(folder, "in/b1", 30, 0, 0);
+    struct vgg_data *data = open_table(folder, text, sizeof text - 1);
+    cr_assert_eq(vgg_data_count(data), 2);
+    expect_item(data, 0, folder, "b1", 1);
+    expect_item(data, 1, folder, "a2", 0);
+    vgg_data_destroy(data);
+    static const char header[] = "a2,wasp\nb1,ant\n";
+    data = open_table(folder, header, sizeof header - 1);
+    cr_assert_eq(vgg_data_count(data), 1);
+    expect_item(data, 0, folder, "b1", 0);
+    vgg_data_destroy(data);
+    remove_folder(folder);
+}
+
 Test(data_csv, refused)
 {
     char *folder = make_folder();

@@ -7,6 +7,7 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/data/escape.h"
 #include "core/data/folder.h"
 
@@ -106,6 +107,32 @@ struct rows {
     size_t count, room;
 };
 
+/* The image's path, relative to the table; NULL without memory. */
+static char *placed(const struct table *table, const char *name)
+{
+    const char *slash = strrchr(table->path, '/');
+    size_t folder = slash && name[0] != '/' ? (size_t)(slash - table->path) + 1 : 0, length = strlen(name);
+    char *path = vgg_mem_calloc(folder + length + 1, 1);
+    if (!path) return NULL;
+    memcpy(path, table->path, folder);
+    memcpy(path + folder, name, length);
+    return path;
+}
+
+/* A first row is a header where its path is no image's name and nothing has that path. */
+static enum vgg_status is_header(bool *header, const struct table *table, const char *name)
+{
+    struct vgg_os_info info;
+    *header = false;
+    if (vgg_image_is_name(name)) return VGG_OK;
+    char *path = placed(table, name);
+    if (!path) return vgg_fail_memory(table->path, strlen(name));
+    *header = !*name || !vgg_os_look(&info, path);
+    free(path);
+    if (*header) vgg_log(VGG_LOG_INFO, "%s: its first row is a header", table->path);
+    return VGG_OK;
+}
+
 static enum vgg_status add_row(struct rows *rows, const struct table *table, char *const field[FIELDS])
 {
     if (rows->count == rows->room) {
@@ -117,12 +144,8 @@ static enum vgg_status add_row(struct rows *rows, const struct table *table, cha
         if (!path || !label) return vgg_fail_memory(table->path, room * sizeof *path);
         rows->room = room;
     }
-    const char *slash = strrchr(table->path, '/');
-    size_t folder = slash && field[0][0] != '/' ? (size_t)(slash - table->path) + 1 : 0, length = strlen(field[0]);
-    char *path = vgg_mem_calloc(folder + length + 1, 1);
-    if (!path) return vgg_fail_memory(table->path, folder + length);
-    memcpy(path, table->path, folder);
-    memcpy(path + folder, field[0], length);
+    char *path = placed(table, field[0]);
+    if (!path) return vgg_fail_memory(table->path, strlen(field[0]));
     rows->label[rows->count] = field[1];
     rows->path[rows->count++] = path;
     return VGG_OK;
@@ -133,10 +156,12 @@ static enum vgg_status read_rows(struct rows *rows, struct table *table)
     enum vgg_status status = VGG_OK;
     char *field[FIELDS];
     size_t line;
+    bool header;
     for (bool first = true;; first = false) {
         CHECK(read_row(table, field, &line));
         if (!field[0]) break;
-        if (first && !vgg_image_is_name(field[0])) continue;
+        if (first) CHECK(is_header(&header, table, field[0]));
+        if (first && header) continue;
         if (!*field[0] || !*field[1]) CHECK(wrong(table, line, *field[0] ? "has no label" : "has no path"));
         CHECK(add_row(rows, table, field));
     }
