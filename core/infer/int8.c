@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/names.h"
 #include "core/image/image.h"
 
 enum { OWN = 32 }; /* images that a run without scales finds its own with */
@@ -84,7 +85,8 @@ static enum vgg_status use_own(bool *done, const struct vgg_int8_pass *pass, boo
     return vgg_net_set_scales(pass->net, scales);
 }
 
-static enum vgg_status find(const struct vgg_int8_pass *pass, const struct vgg_quant_source *source, size_t count)
+static enum vgg_status find(const struct vgg_int8_pass *pass, const struct vgg_quant_source *source, size_t count,
+                            enum vgg_preprocess preprocess)
 {
     enum vgg_status status;
     const struct vgg_model *model = pass->model;
@@ -93,10 +95,12 @@ static enum vgg_status find(const struct vgg_int8_pass *pass, const struct vgg_q
                                              model->params,         pass->engine->memory };
     if (!scales) return vgg_fail_memory("the scales of int8", VGG_MAX_LAYERS * sizeof *scales);
     CHECK(vgg_quant_calibrate(scales, &target, source));
-    vgg_log(VGG_LOG_WARNING,
-            "precision int8: the weights hold no scales for it, so the first %zu image%s of this run gave them%s; "
-            "`vgg16 quantize` finds them once, from more, and keeps them with the weights",
-            count, count == 1 ? "" : "s", count < VGG_INT8_LEAST ? " (too few to be sure)" : "");
+    vgg_log(
+        VGG_LOG_WARNING,
+        "precision int8: the weights hold no scales for it with preprocess %s, so the first %zu image%s of this run "
+        "gave them%s; `vgg16 quantize` finds them once, from more, and keeps them with the weights",
+        vgg_name(VGG_NAMES_PREPROCESS, (int)preprocess), count, count == 1 ? "" : "s",
+        count < VGG_INT8_LEAST ? " (too few to be sure)" : "");
     CHECK(vgg_net_set_scales(pass->net, (const float(*)[VGG_QUANT_COUNT])scales));
 fail:
     free(scales);
@@ -111,11 +115,12 @@ enum vgg_status vgg_int8_prepare(const struct vgg_int8_pass *pass, const struct 
     enum vgg_status status;
     struct vgg_data_shape shape;
     vgg_data_shape(data, &shape);
-    CHECK(use_own(&done, pass, shape.features || images->preprocess == pass->model->preprocess));
+    enum vgg_preprocess preprocess = shape.features ? pass->model->preprocess : images->preprocess;
+    CHECK(use_own(&done, pass, preprocess == pass->model->preprocess));
     if (done) return VGG_OK;
     CHECK(vgg_int8_items_init(&items, data, images, OWN, false));
     const struct vgg_quant_source source = vgg_int8_source(&items);
-    CHECK(find(pass, &source, items.count));
+    CHECK(find(pass, &source, items.count, preprocess));
 fail:
     vgg_int8_items_finish(&items);
     return status;
@@ -131,5 +136,5 @@ enum vgg_status vgg_int8_prepare_array(const struct vgg_int8_pass *pass, const f
     vgg_arch_shape(&pass->model->arch, pass->first - 1, &h, &w, &c);
     if (count > OWN) count = OWN;
     const struct vgg_quant_source source = vgg_quant_array(&place, x, (size_t)h * (size_t)w * (size_t)c, count);
-    return find(pass, &source, count);
+    return find(pass, &source, count, pass->model->preprocess);
 }

@@ -216,7 +216,7 @@ class Scales(Program):
         self.assertEqual([k for k in list(header) + list(header["__metadata__"]) if "int8" in k], [])
         warned = self.run_program("extract", "d.safetensors", "--weights", "q.safetensors", "--layer", "block3_pool",
                                   "--preprocess", "none", "-o", "f.npy", *INT8)  # fmt: skip
-        self.assertIn("hold no scales", warned.stderr)
+        self.assertIn("the weights hold no scales for it with preprocess none, so", warned.stderr)
 
 
 class Use(Program):
