@@ -49,19 +49,33 @@ static const struct cli_group groups[] = {
     { 0 },
 };
 
+/* --weights takes the base alone: a head in that file is not lost without a word. */
+static void tell_head(struct cli *cli, const struct vgg_model_options *network)
+{
+    struct vgg_model *whole = NULL;
+    if (!network->weights || vgg_model_open(&whole, network) != VGG_OK) return;
+    if (vgg_model_class_count(whole)) {
+        cli_note(cli, "%s: is a model, and its head is left out; --model %s keeps it", network->weights,
+                 network->weights);
+    }
+    vgg_model_destroy(whole);
+}
+
 static enum vgg_status open_model(struct cli *cli, struct vgg_model **out, const struct quantize *o)
 {
+    const struct vgg_model_options network = {
+        .arch = cli_arch_name(o->network.arch),
+        .weights = o->network.weights,
+        .height = o->network.size[0],
+        .width = o->network.size[1],
+        .last = o->layer,
+        .preprocess = o->images.preprocess,
+        .seed = cli->common.seed,
+    };
     if (o->model) return cli_model_classifier(cli, out, o->model);
-    enum vgg_status status = vgg_model_create(out, &(struct vgg_model_options) {
-                                                       .arch = cli_arch_name(o->network.arch),
-                                                       .weights = o->network.weights,
-                                                       .height = o->network.size[0],
-                                                       .width = o->network.size[1],
-                                                       .last = o->layer,
-                                                       .preprocess = o->images.preprocess,
-                                                       .seed = cli->common.seed,
-                                                   });
+    enum vgg_status status = vgg_model_create(out, &network);
     if (status == VGG_OK) cli_model_tell(cli, &o->network, *out);
+    if (status == VGG_OK) tell_head(cli, &network);
     return status;
 }
 
@@ -151,14 +165,16 @@ const struct cli_command cli_quantize = {
     .arguments = "DATA --output Q [--weights W | --model MODEL]",
     .purpose = "Finds the scales of --precision int8 from some hundred images",
     .data = true,
-    .details = "DATA are images like those that int8 is for, without labels if need be; 8 at least are asked for. They "
-               "go through the network in fp32, and each layer gets the scales of least squared error. Q holds weights "
-               "or model as they were, with 18 numbers more a convolution; it is --weights or --model for every "
-               "command, and --precision int8 finds its scales there. `vgg16 convert` to another kind of file leaves "
-               "them out. An error is the norm of the difference from fp32 over the norm of fp32, after all layers "
-               "below; on up to 32 images.\nJSON: output, images, tried, layers: [{name, step, error}], features, "
-               "outputs, agree (share with the same class, or null), seconds_fp32, seconds_int8, activations_fp32, "
-               "activations_int8 (bytes)",
+    .details =
+        "DATA are images like those that int8 is for, without labels if need be; 8 at least are asked for. They "
+        "go through the network in fp32, and each layer gets the scales of least squared error. Q holds the base "
+        "of --weights or the whole --model as they were, with 18 numbers more a convolution; it is --weights or "
+        "--model for every "
+        "command, and --precision int8 finds its scales there. `vgg16 convert` to another kind of file leaves "
+        "them out. An error is the norm of the difference from fp32 over the norm of fp32, after all layers "
+        "below; on up to 32 images.\nJSON: output, images, tried, layers: [{name, step, error}], features, "
+        "outputs, agree (share with the same class, or null), seconds_fp32, seconds_int8, activations_fp32, "
+        "activations_int8 (bytes)",
     .needs = "DATA",
     .groups = groups,
     .min = 1,

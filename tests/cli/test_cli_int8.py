@@ -237,6 +237,11 @@ class Use(Program):
                             self.json("predict", self.data, "-m", "m.safetensors", *CPU))
         again = self.json("quantize", self.data, "--model", "m.safetensors", "-o", "n.safetensors", *CPU)
         self.assertEqual(again["agree"], 1.0)
+        base = ["--layer", "block2_pool", "-o", "b.safetensors", *CPU]
+        told = self.run_program("quantize", self.data, "--weights", "n.safetensors", *base)
+        self.assertIn("n.safetensors: is a model, and its head is left out; --model n.safetensors keeps it", told.stderr)
+        told = self.run_program("quantize", self.data, "--weights", "q.safetensors", *base)
+        self.assertEqual((told.returncode, told.stderr.count("head")), (0, 0), told.stderr)
         self.succeed("train", self.data, "--from", "m.safetensors", "--trainable", "all", "--epochs", "1", "-q", "-o",
                      "o.safetensors")  # fmt: skip
         header, _ = read_header(self.path("o.safetensors"))
