@@ -124,7 +124,11 @@ static enum vgg_status add_cpu(struct opening *o, const char *isa, const char *c
             if (strcmp(isa, "auto") != 0) snprintf(variant.isa, sizeof variant.isa, "%s", isa);
             status = add(o, &variant, conv);
         } else if (!vgg_variant_is_plain(&variant) || plain || variant.best) {
+            enum vgg_log_level level = vgg_log_failures(variant.best ? VGG_LOG_ERROR : VGG_LOG_DEBUG);
             status = add(o, &variant, NULL);
+            vgg_log_failures(level);
+            if (status == VGG_ERR_UNSUPPORTED && !variant.best)
+                status = leave_out(o, &variant, "it does not compute in this precision");
         } else if (note) {
             status = leave_out(o, &variant, "plain C is slow; name it, or all");
         }

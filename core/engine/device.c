@@ -182,6 +182,13 @@ static enum vgg_status parse_precision(enum vgg_precision *out, const char *text
                     vgg_names_list(VGG_NAMES_PRECISION).text);
 }
 
+bool vgg_backend_computes(const char *backend, const char *precision)
+{
+    int value;
+    bool known = precision && vgg_names_find(&value, VGG_NAMES_PRECISION, precision);
+    return !known || !computes[value] || strcmp(computes[value], backend) == 0;
+}
+
 static enum vgg_status check_precision(enum vgg_precision precision, const char *backend)
 {
     const char *only = computes[precision];

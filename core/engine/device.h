@@ -17,6 +17,8 @@ enum vgg_status vgg_backend_devices(struct vgg_device_info **out, size_t *count,
 enum vgg_status vgg_backend_find(struct vgg_device_info *out, char isa[static 16],
                                  const struct vgg_engine_options *options);
 
+/* Does a backend compute in a precision, by their names? NULL: fp32. True for words that are no precision. */
+bool vgg_backend_computes(const char *backend, const char *precision);
 /* The dispatcher: opens what `options` asks for, or the best device; logs the choice and why. */
 enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engine_options *options);
 

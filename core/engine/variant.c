@@ -51,11 +51,15 @@ enum vgg_status vgg_variants_init(struct vgg_variants *variants, const struct vg
     if (backend || options->device) CHECK(vgg_backend_find(&named, variants->isa, options));
     if (options->device) backend = named.backend;
     CHECK(vgg_backend_devices(&variants->device, &variants->devices, backend));
+    bool some = false; /* unnamed devices that lack the precision are left out where others have it */
+    for (size_t i = 0; i < variants->devices && !backend && !options->device; i++)
+        some |= vgg_backend_computes(variants->device[i].backend, options->precision);
     for (size_t i = 0; i < variants->devices; i++) {
         struct vgg_variant variant = { .device = &variants->device[i], .best = true };
         variant.own = vgg_device_own_index(variants->device, variant.device);
         if (backend && strcmp(variant.device->backend, backend) != 0) continue;
         if (options->device && variant.device->index != named.index) continue;
+        if (some && !vgg_backend_computes(variant.device->backend, options->precision)) continue;
         if (strcmp(variant.device->backend, "cpu") == 0) {
             variant.best = false;
             CHECK(add_levels(variants, variant, strcmp(variants->isa, "auto") != 0 ? variants->isa : NULL));

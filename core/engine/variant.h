@@ -19,7 +19,8 @@ struct vgg_variants {
     char isa[16];             /* the highest level asked for; "auto": none is */
 };
 
-/* Lists what backend, device and isa of `options` (as vgg_engine_create takes them) allow, without opening it. A level
+/* Lists what backend, device and isa of `options` (as vgg_engine_create takes them) allow, without opening it; where
+ * they name none, those that compute in its precision, if there are any. A level
  * that the processor has not stands there alone: opening it tells what is wrong. On failure there is nothing to finish.
  */
 enum vgg_status vgg_variants_init(struct vgg_variants *variants, const struct vgg_engine_options *options);
