@@ -191,3 +191,25 @@ Test(device, variants)
                    "no device \"nosuch\"");
     cr_expect_eq(some.count, 0u);
 }
+
+/* Without a name only those that compute in the precision; a named one stays, and opening it tells. */
+Test(device, variants_by_precision)
+{
+    struct vgg_variants some;
+    static const char *const precisions[] = { NULL, "fp32", "bf16", "int8", "fp16" };
+    bool vulkan = false;
+    for (size_t p = 0; p < sizeof precisions / sizeof *precisions; p++) {
+        cr_assert_eq(vgg_variants_init(&some, &(struct vgg_engine_options) { .precision = precisions[p] }), VGG_OK);
+        for (size_t i = 0; i < some.count; i++) {
+            bool cpu = strcmp(some.item[i].device->backend, "cpu") == 0;
+            if (p < 2) vulkan |= !cpu;
+            if (p == 2 || p == 3) cr_expect(cpu, "%s: %s", precisions[p], some.item[i].device->backend);
+            if (p == 4 && vulkan) cr_expect(!cpu, "%s", precisions[p]);
+        }
+        vgg_variants_finish(&some);
+    }
+    const struct vgg_engine_options named = { .device = "cpu", .precision = "fp16" };
+    cr_assert_eq(vgg_variants_init(&some, &named), VGG_OK);
+    cr_expect_geq(some.count, 1u);
+    vgg_variants_finish(&some);
+}
