@@ -66,10 +66,11 @@ Test(data_csv, without_a_header)
 {
     static const struct vgg_image_options one_pixel = { .height = 1, .width = 1, .preprocess = VGG_PREPROCESS_NONE };
     enum { ROWS = 700 };
-    char *folder = make_folder(), *text = malloc(ROWS * 16);
+    static char text[ROWS * 16];
+    char *folder = make_folder();
     size_t used = 0;
     for (int i = 0; i < ROWS; i++)
-        used += (size_t)sprintf(text + used, "%d.bmp,%c\n", i, 'a' + i % 7);
+        used += (size_t)snprintf(&text[used], sizeof text - used, "%d.bmp,%c\n", i, 'a' + i % 7);
     write_picture(folder, "in/3.bmp", 30, 0, 0);
     struct vgg_data *data = open_table(folder, text, used);
     cr_assert_eq(vgg_data_count(data), ROWS);
@@ -80,7 +81,6 @@ Test(data_csv, without_a_header)
     cr_assert_eq(vgg_data_fetch(data, 3, &one_pixel, NULL, 0, 0, x), VGG_OK);
     cr_expect_eq(x[0], 30);
     vgg_data_destroy(data);
-    free(text);
     remove_folder(folder);
 }
 
