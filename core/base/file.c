@@ -75,13 +75,7 @@ static char *follow_links(const char *path, bool *circle)
     for (int i = 0; at && i < MOST; i++) {
         char target[PATH_MAX];
         if (vgg_os_is_descriptor(at) || !vgg_os_read_link(target, sizeof target, at)) return at;
-        char *slash = strrchr(at, '/'), *next;
-        if (target[0] == '/' || !slash) {
-            next = vgg_mem_strdup(target);
-        } else {
-            *slash = '\0';
-            next = vgg_file_join(at, target);
-        }
+        char *next = vgg_file_beside(at, target);
         free(at);
         at = next;
     }
@@ -242,6 +236,17 @@ enum vgg_status vgg_file_mkdirs(const char *path)
     }
     free(copy);
     return status;
+}
+
+char *vgg_file_beside(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    size_t folder = slash && name[0] != '/' ? (size_t)(slash - path) + 1 : 0, size = strlen(name) + 1;
+    char *beside = vgg_mem_calloc(folder + size, 1);
+    if (!beside) return NULL;
+    memcpy(beside, path, folder);
+    memcpy(beside + folder, name, size);
+    return beside;
 }
 
 char *vgg_file_join(const char *folder, const char *name)

@@ -45,6 +45,8 @@ bool vgg_file_has_extension(const char *path, const char *extension);
 enum vgg_status vgg_file_mkdirs(const char *path);
 /* PATH + "/" + NAME by malloc, NULL without memory. */
 char *vgg_file_join(const char *folder, const char *name);
+/* What the file or link `path` means by `name`: in its own folder, unless absolute. By malloc, NULL without memory. */
+char *vgg_file_beside(const char *path, const char *name);
 /* $XDG_CACHE_HOME/vgg16 or ~/.cache/vgg16, created. By malloc. */
 enum vgg_status vgg_file_cache(char **out);
 

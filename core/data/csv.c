@@ -107,25 +107,13 @@ struct rows {
     size_t count, room;
 };
 
-/* The image's path, relative to the table; NULL without memory. */
-static char *placed(const struct table *table, const char *name)
-{
-    const char *slash = strrchr(table->path, '/');
-    size_t folder = slash && name[0] != '/' ? (size_t)(slash - table->path) + 1 : 0, length = strlen(name);
-    char *path = vgg_mem_calloc(folder + length + 1, 1);
-    if (!path) return NULL;
-    memcpy(path, table->path, folder);
-    memcpy(path + folder, name, length);
-    return path;
-}
-
 /* A first row is a header where its path is no image's name and nothing has that path. */
 static enum vgg_status is_header(bool *header, const struct table *table, const char *name)
 {
     struct vgg_os_info info;
     *header = false;
     if (vgg_image_is_name(name)) return VGG_OK;
-    char *path = placed(table, name);
+    char *path = vgg_file_beside(table->path, name);
     if (!path) return vgg_fail_memory(table->path, strlen(name));
     *header = !*name || !vgg_os_look(&info, path);
     free(path);
@@ -144,7 +132,7 @@ static enum vgg_status add_row(struct rows *rows, const struct table *table, cha
         if (!path || !label) return vgg_fail_memory(table->path, room * sizeof *path);
         rows->room = room;
     }
-    char *path = placed(table, field[0]);
+    char *path = vgg_file_beside(table->path, field[0]);
     if (!path) return vgg_fail_memory(table->path, strlen(field[0]));
     rows->label[rows->count] = field[1];
     rows->path[rows->count++] = path;

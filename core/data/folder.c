@@ -288,8 +288,6 @@ enum vgg_status vgg_data_read_list(struct vgg_data *data, const char *path)
     struct names names = { 0 };
     char *line = NULL;
     size_t room = 0, n;
-    const char *slash = strrchr(path, '/');
-    size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
     FILE *stream = fopen(path, "r");
     if (!stream) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
     bool first = true;
@@ -298,13 +296,7 @@ enum vgg_status vgg_data_read_list(struct vgg_data *data, const char *path)
         while (n > 0 && strchr(" \t\r\n", line[n - 1]))
             line[--n] = '\0';
         if (n == 0) continue;
-        size_t prefix = line[0] == '/' ? 0 : folder;
-        char *name = vgg_mem_calloc(prefix + n + 1, 1);
-        if (name) {
-            memcpy(name, path, prefix);
-            memcpy(name + prefix, line, n);
-        }
-        CHECK(names_add(&names, name, path));
+        CHECK(names_add(&names, vgg_file_beside(path, line), path));
     }
     if (ferror(stream)) CHECK(vgg_fail(VGG_ERR_IO, "%s: cannot be read: %s", path, strerror(errno)));
     if (names.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "%s: lists no images; give one path a line", path));

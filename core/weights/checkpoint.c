@@ -42,7 +42,7 @@ static enum vgg_status read_arch(struct vgg_arch *arch, int *first, const struct
 static enum vgg_status copy_meta(struct vgg_weights *weights)
 {
     static const char *const own[] = { VGG_CHECKPOINT_SETTINGS, VGG_CHECKPOINT_STATE, VGG_CHECKPOINT_HISTORY,
-                                       VGG_CHECKPOINT_FIRST, VGG_CHECKPOINT_BASE };
+                                       VGG_CHECKPOINT_SCALE,    VGG_CHECKPOINT_FIRST, VGG_CHECKPOINT_BASE };
     struct vgg_st_meta pair;
     enum vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && vgg_st_meta_at(weights->part[0], i, &pair); i++) {
@@ -59,15 +59,12 @@ static enum vgg_status copy_meta(struct vgg_weights *weights)
 /* Opens the file beside the checkpoint. */
 static enum vgg_status open_base(struct vgg_weights *weights)
 {
-    const char *name = vgg_st_meta(weights->part[0], VGG_CHECKPOINT_BASE), *slash = strrchr(weights->path, '/');
+    const char *name = vgg_st_meta(weights->part[0], VGG_CHECKPOINT_BASE);
     if (!name || !vgg_checkpoint_is_base(name)) {
         return vgg_fail(VGG_ERR_FORMAT, "%s: metadata " VGG_CHECKPOINT_BASE " names no file of its frozen layers",
                         weights->path);
     }
-    char *folder = vgg_mem_strdup(slash ? weights->path : "."), *path = NULL;
-    if (folder && slash) folder[slash - weights->path] = '\0';
-    if (folder) path = vgg_file_join(folder, name);
-    free(folder);
+    char *path = vgg_file_beside(weights->path, name);
     if (!path) return vgg_fail_memory(weights->path, strlen(weights->path));
     enum vgg_log_level level = vgg_log_failures(VGG_LOG_DEBUG);
     enum vgg_status status = vgg_st_open(&weights->part[1], path);
