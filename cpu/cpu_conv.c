@@ -29,21 +29,16 @@ struct product {
     int k_block;
 };
 
-static int panels_of(int cols)
-{
-    return (cols + CPU_NR - 1) / CPU_NR;
-}
-
 /* Floats of [panel][tap][depth][CPU_NR], a bias padded to whole panels and a pixel of zeros. */
 static size_t packed_count(int depth, int cols)
 {
-    return (size_t)panels_of(cols) * CPU_NR * ((size_t)TAPS * (size_t)depth + 1) + (size_t)depth;
+    return (size_t)cpu_panels(cols) * CPU_NR * ((size_t)TAPS * (size_t)depth + 1) + (size_t)depth;
 }
 
 /* Weights of the forward pass: w [tap][depth][cols]. */
 static void pack_forward(struct cpu *cpu, float *packed, const float *w, int depth, int cols)
 {
-    int panels = panels_of(cols), lines = TAPS * depth;
+    int panels = cpu_panels(cols), lines = TAPS * depth;
 #pragma omp parallel for num_threads(cpu->threads) schedule(static) collapse(2)
     for (int panel = 0; panel < panels; panel++)
         for (int tap = 0; tap < TAPS; tap++) {
@@ -64,7 +59,7 @@ static void pack_forward(struct cpu *cpu, float *packed, const float *w, int dep
 /* Weights of the gradient of the input: filters turned by 180 degrees, channels exchanged; w [tap][cols][depth]. */
 static void pack_backward(struct cpu *cpu, float *packed, const float *w, int depth, int cols)
 {
-    int panels = panels_of(cols);
+    int panels = cpu_panels(cols);
 #pragma omp parallel for num_threads(cpu->threads) schedule(static) collapse(2)
     for (int panel = 0; panel < panels; panel++)
         for (int tap = 0; tap < TAPS; tap++) {
@@ -80,7 +75,7 @@ static void pack_backward(struct cpu *cpu, float *packed, const float *w, int de
 /* Weights of the forward pass as words of two channels; w [tap][channels][cols], depth = channels / 2 rounded up. */
 static void pack_halves(struct cpu *cpu, float *packed, const float *w, int channels, int cols)
 {
-    int panels = panels_of(cols), depth = (channels + 1) / 2;
+    int panels = cpu_panels(cols), depth = (channels + 1) / 2;
 #pragma omp parallel for num_threads(cpu->threads) schedule(static) collapse(2)
     for (int panel = 0; panel < panels; panel++)
         for (int tap = 0; tap < TAPS; tap++) {
@@ -183,9 +178,7 @@ static void block_store(const float *c, const struct product *p, int64_t first, 
         p->gemm->store(p->y + at, (size_t)p->cols, c, (size_t)rows, cols, bias, p->relu, p->mask ? p->mask + at : NULL);
 }
 
-/* How many ways the panels are cut; the row blocks are cut threads / that. The cut with the least work for the busiest
- * thread; among equals the finest cut of panels if the weights exceed a second-level cache, else the coarsest. */
-static int panel_ways(int threads, int blocks, int panels, size_t packed_bytes)
+int cpu_panel_ways(int threads, int blocks, int panels, size_t packed_bytes)
 {
     int best = 1;
     int64_t least = INT64_MAX;
@@ -206,8 +199,8 @@ static void product_run(struct cpu *cpu, struct product *p)
     int blocks = (int)((rows + limit - 1) / limit);
     int block = (int)((rows + blocks - 1) / blocks + unit - 1) / unit * unit;
     blocks = (int)((rows + block - 1) / block);
-    int panels = panels_of(p->cols);
-    int ways = panel_ways(cpu->threads, blocks, panels, packed_count(p->depth, p->cols) * sizeof(float));
+    int panels = cpu_panels(p->cols);
+    int ways = cpu_panel_ways(cpu->threads, blocks, panels, packed_count(p->depth, p->cols) * sizeof(float));
     int parts = cpu->threads / ways;
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int share = 0; share < ways * parts; share++) {
@@ -240,7 +233,7 @@ static enum vgg_status weights_get(struct cpu *cpu, struct product *p, const str
     enum vgg_status status =
         cpu_pack_get(cpu, args, (int)form, packed_count(p->depth, p->cols) * sizeof(float), &packed, &valid);
     if (status != VGG_OK) return status;
-    size_t width = (size_t)panels_of(p->cols) * CPU_NR;
+    size_t width = (size_t)cpu_panels(p->cols) * CPU_NR;
     float *bias = (float *)packed + width * TAPS * (size_t)p->depth;
     if (!valid) {
         if (form == CPU_PACK_CONV_BF16)

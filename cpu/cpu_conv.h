@@ -27,6 +27,11 @@ enum vgg_status cpu_conv_bwd_data_run(struct cpu *cpu, const struct vgg_op *op, 
 enum vgg_status cpu_conv_bwd_weight_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
                                         const struct cpu_gemm *gemm);
 
+/* How many ways the panels are cut; the blocks of rows are cut threads / that. The cut with the least work for the
+ * busiest thread; among equals the finest cut of panels if the weights exceed a second-level cache, else the coarsest.
+ */
+int cpu_panel_ways(int threads, int blocks, int panels, size_t packed_bytes);
+
 /* Part `part` of `parts` of `count` things: [*begin, *end). */
 static inline void cpu_share(int count, int part, int parts, int *begin, int *end)
 {

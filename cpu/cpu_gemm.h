@@ -10,6 +10,12 @@
 /* The tile of every version: CPU_MR rows by CPU_NR columns. B panels are [k][CPU_NR], 32-byte aligned. */
 enum { CPU_MR = 6, CPU_NR = 16, CPU_MR_NARROW = 4 };
 
+/* Panels of B that `cols` columns fill, the last one maybe not whole. */
+static inline int cpu_panels(int cols)
+{
+    return (cols + CPU_NR - 1) / CPU_NR;
+}
+
 /* c[r][j] = (accumulate ? c[r][j] : 0) + sum over s, i of a[s * a_step + r][a_skip + i] * b[s * b_step + i * CPU_NR +
  * j] for r < CPU_MR, j < CPU_NR, s < segments, i < k: rows of A are read where they lie. Row r of c begins at c + r *
  * ldc. One fused multiply-add a term in the order of (s, i) from the value of c: |error| <= (n + 1) 2^-24 sum |a b| for

@@ -73,9 +73,9 @@ struct cpu_int8_kernels {
     void (*end)(void);
     /* Vq of `count` <= rows tiles from number `tile` on, as [tap][in / chunk][rows][chunk] + shift. */
     void (*input)(uint8_t *v, const struct cpu_int8_map *map, const int16_t *mul, size_t tile, int count);
-    /* m[tap][rows][cols] = start[tap][cols] + v u for one block of columns; taps is 16, or 1 with `count` <= rows rows
-     * of use, the others being undefined. */
-    void (*multiply)(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int taps, int in, int count);
+    /* m[rows][cols] = start[cols] + v u for one tap and one block of columns; `count` <= rows of the rows are of use,
+     * the others undefined. */
+    void (*multiply)(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int in, int count);
     /* y of the tiles and of the output channels k to k + cols; deq, bias: of these. */
     void (*output)(const struct cpu_int8_map *map, const int32_t *m, const float *deq, const float *bias, int k,
                    size_t tile, int count);

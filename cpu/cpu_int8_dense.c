@@ -70,7 +70,7 @@ enum vgg_status cpu_dense_int8_tiled(struct cpu *cpu, const struct vgg_op *op, c
             size_t k = (size_t)block * (size_t)cols;
             for (int g = 0; g < groups; g++) {
                 int count = op->x.n - g * rows < rows ? op->x.n - g * rows : rows;
-                kernels->multiply(m, v + (size_t)g * group, weights.u + k * (size_t)weights.in, weights.start + k, 1,
+                kernels->multiply(m, v + (size_t)g * group, weights.u + k * (size_t)weights.in, weights.start + k,
                                   weights.in, count);
                 kernels->finish(values, m, scales.deq + k, scales.bias + k, count);
                 values_store(op, args, values, g * rows, count, (int)k, cols);

@@ -53,7 +53,11 @@ static void block_run(const struct job *job, int32_t *m, const uint8_t *v, size_
     size_t lane = (size_t)block * (size_t)(TAPS * cols);
     for (size_t g = begin; g < end; g++, v += job->group_size) {
         int count = tiles_of(job, g);
-        kernels->multiply(m, v, w->u + lane * (size_t)w->in, w->start + lane, TAPS, w->in, count);
+        for (int t = 0; t < TAPS; t++) {
+            size_t at = lane + (size_t)(t * cols);
+            kernels->multiply(m + t * kernels->rows * cols, v + (size_t)t * (job->group_size / TAPS),
+                              w->u + at * (size_t)w->in, w->start + at, w->in, count);
+        }
         kernels->output(&job->map, m, job->scales.deq + lane, job->scales.bias + k, k, g * (size_t)kernels->rows,
                         count);
     }

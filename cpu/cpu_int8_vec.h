@@ -4,8 +4,10 @@
  *   STEP                how many bytes `wide` holds as 16-bit integers, in an order of its own; a multiple of CHUNK
  *   difference, sum     wide, of STEP bytes at a and at b
  *   wide_add, wide_sub, wide_scale (x mul + 2^14 >> 15), wide_zero
- *   put_signed, put_plus  stores a wide cut to [-128, 127] or [0, 255], plus the layout's shift: CHUNK bytes each ROWS
- * * CHUNK bytes fused_minus         y - a x, rounded once numbers             LANES integers of 32 bits as floats
+ *   put_signed          stores a wide cut to [-128, 127] plus the layout's shift, CHUNK bytes each ROWS * CHUNK bytes
+ *   put_plus            the same cut to [0, 255]
+ *   fused_minus         y - a x, rounded once
+ *   numbers             LANES integers of 32 bits as floats
  *   larger_of           the larger of two
  *   put_bytes           LANES bytes: the nearest integers within 0 and 255 */
 #ifndef CPU_CPU_INT8_VEC_H

@@ -37,11 +37,6 @@ struct job {
     bool relu, pool;
 };
 
-static int panels_of(int cols)
-{
-    return (cols + CPU_NR - 1) / CPU_NR;
-}
-
 static int parts_of(int whole, int part)
 {
     return (whole + part - 1) / part;
@@ -62,7 +57,7 @@ static bool place_of(const struct job *job, int place, int *tap, int *channel)
 /* w [tap][channels][cols] as words of two channels, [panel][tap][depth][CPU_NR]. */
 static void pack(const struct cpu *cpu, const struct job *job, uint32_t *packed, const float *w)
 {
-    int panels = panels_of(job->cols), lines = job->taps * job->depth;
+    int panels = cpu_panels(job->cols), lines = job->taps * job->depth;
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int panel = 0; panel < panels; panel++)
         for (int i = 0; i < lines; i++)
@@ -205,25 +200,12 @@ static void strip_multiply(const struct job *job, const uint32_t *strip, int ima
     }
 }
 
-/* How many ways the panels are cut; the strips are cut threads / that: the cut with the least work for the busiest
- * thread, among equals the coarsest of panels, so that fewer strips are copied twice. */
-static int panel_ways(int threads, int strips, int panels)
-{
-    int best = 1;
-    int64_t least = INT64_MAX;
-    for (int ways = 1; ways <= threads; ways++) {
-        if (threads % ways) continue;
-        int64_t work = (int64_t)parts_of(panels, ways) * parts_of(strips, threads / ways);
-        if (work < least) least = work, best = ways;
-    }
-    return best;
-}
-
 static void job_run(const struct cpu *cpu, const struct job *job, uint32_t *strips)
 {
     int high = job->pool ? job->h / 2 * 2 : job->h, cut = job->images > 1 ? 1 : parts_of(high, job->rows);
-    int count = job->images > 1 ? parts_of(job->n, job->images) : job->n * cut, panels = panels_of(job->cols);
-    int ways = panel_ways(cpu->threads, count, panels), parts = cpu->threads / ways;
+    int count = job->images > 1 ? parts_of(job->n, job->images) : job->n * cut, panels = cpu_panels(job->cols);
+    int ways = cpu_panel_ways(cpu->threads, count, panels, 0); /* coarse: fewer strips are copied twice */
+    int parts = cpu->threads / ways;
 #pragma omp parallel num_threads(cpu->threads)
     {
         int share = omp_get_thread_num(), panel0, panel1, strip0, strip1;
@@ -266,7 +248,7 @@ static enum vgg_status weights_get(struct cpu *cpu, struct job *job, const struc
 {
     void *packed;
     bool valid;
-    size_t width = (size_t)panels_of(job->cols) * CPU_NR, count = width * (size_t)job->taps * (size_t)job->depth;
+    size_t width = (size_t)cpu_panels(job->cols) * CPU_NR, count = width * (size_t)job->taps * (size_t)job->depth;
     enum vgg_status status =
         cpu_pack_get(cpu, args, CPU_PACK_CONV_MATRIX, (count + width) * sizeof(uint32_t), &packed, &valid);
     if (status != VGG_OK) return status;

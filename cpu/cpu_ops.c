@@ -59,16 +59,11 @@ static struct cpu_args args_of(const struct vgg_list *list, const struct vgg_op 
     return a;
 }
 
-static cpu_op_fn *conv_of(const struct cpu *cpu, const struct vgg_op *op)
+/* Of a forward operation's kernels the one of its precision. */
+static cpu_op_fn *choose(const struct cpu *cpu, const struct vgg_op *op, cpu_op_fn *fp32, cpu_op_fn *bf16,
+                         cpu_op_fn *int8)
 {
-    if (op->q.n) return cpu->kernels.conv_int8;
-    return cpu->base.precision == VGG_PRECISION_BF16 ? cpu->kernels.conv_bf16 : cpu->kernels.conv;
-}
-
-static cpu_op_fn *dense_of(const struct cpu *cpu, const struct vgg_op *op)
-{
-    if (op->q.n) return cpu->kernels.dense_int8;
-    return cpu->base.precision == VGG_PRECISION_BF16 ? cpu->kernels.dense_bf16 : cpu->kernels.dense;
+    return op->q.n ? int8 : cpu->base.precision == VGG_PRECISION_BF16 ? bf16 : fp32;
 }
 
 /* A convolution's kernel that nobody will read again. */
@@ -92,13 +87,14 @@ static void touch(struct cpu *cpu, const struct vgg_list *list, const struct vgg
 static enum vgg_status run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a,
                            const struct vgg_step *step)
 {
+    const struct cpu_kernels *k = &cpu->kernels;
     switch (op->kind) {
-    case VGG_OP_CONV: return conv_of(cpu, op)(cpu, op, a);
-    case VGG_OP_CONV_BWD_DATA: return cpu->kernels.conv_bwd_data(cpu, op, a);
-    case VGG_OP_CONV_BWD_WEIGHT: return cpu->kernels.conv_bwd_weight(cpu, op, a);
-    case VGG_OP_DENSE: return dense_of(cpu, op)(cpu, op, a);
-    case VGG_OP_DENSE_BWD_DATA: return cpu->kernels.dense_bwd_data(cpu, op, a);
-    case VGG_OP_DENSE_BWD_WEIGHT: return cpu->kernels.dense_bwd_weight(cpu, op, a);
+    case VGG_OP_CONV: return choose(cpu, op, k->conv, k->conv_bf16, k->conv_int8)(cpu, op, a);
+    case VGG_OP_CONV_BWD_DATA: return k->conv_bwd_data(cpu, op, a);
+    case VGG_OP_CONV_BWD_WEIGHT: return k->conv_bwd_weight(cpu, op, a);
+    case VGG_OP_DENSE: return choose(cpu, op, k->dense, k->dense_bf16, k->dense_int8)(cpu, op, a);
+    case VGG_OP_DENSE_BWD_DATA: return k->dense_bwd_data(cpu, op, a);
+    case VGG_OP_DENSE_BWD_WEIGHT: return k->dense_bwd_weight(cpu, op, a);
     case VGG_OP_CLIP: return cpu_clip_run(cpu, op, a);
     default: loops[op->kind](cpu, op, a, step); return VGG_OK;
     }

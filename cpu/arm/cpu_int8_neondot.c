@@ -15,7 +15,7 @@ static inline __attribute__((always_inline)) int32x4_t dot(int32x4_t sums4, int8
                        : vdotq_laneq_s32(sums4, u, x, 3);
 }
 
-/* One tap for a constant count of rows. */
+/* For a constant count of rows. */
 static inline __attribute__((always_inline)) void multiply_rows(int32_t *m, const uint8_t *v, const int8_t *u,
                                                                 const int32_t *start, int in, const int rows)
 {
@@ -45,15 +45,12 @@ static inline __attribute__((always_inline)) void multiply_rows(int32_t *m, cons
     }
 }
 
-static void multiply_taps(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int taps, int in,
-                          int count)
+static void multiply_tap(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int in, int count)
 {
-    for (int t = 0; t < taps; t++, m += ROWS * COLS, v += in * ROWS, u += (size_t)in * COLS, start += COLS) {
-        if (taps == 1 && count <= 2)
-            multiply_rows(m, v, u, start, in, 2);
-        else
-            multiply_rows(m, v, u, start, in, ROWS);
-    }
+    if (count <= 2)
+        multiply_rows(m, v, u, start, in, 2);
+    else
+        multiply_rows(m, v, u, start, in, ROWS);
 }
 
 static const struct cpu_int8_kernels int8 = {
@@ -61,7 +58,7 @@ static const struct cpu_int8_kernels int8 = {
     .rows = ROWS,
     .step = STEP,
     .input = input,
-    .multiply = multiply_taps,
+    .multiply = multiply_tap,
     .output = output,
     .finish = finish,
     .first = first,

@@ -7,7 +7,7 @@ enum { ROWS = 8, COLS = 8, CHUNK = 8, PAIRS = 4 };
 
 #include "cpu/arm/cpu_int8_neon.h"
 
-/* One tap for a constant count of pairs of rows. */
+/* For a constant count of pairs of rows. */
 static inline __attribute__((always_inline)) void multiply_rows(int32_t *m, const uint8_t *v, const int8_t *u,
                                                                 const int32_t *start, int in, const int pairs)
 {
@@ -44,15 +44,12 @@ static inline __attribute__((always_inline)) void multiply_rows(int32_t *m, cons
     }
 }
 
-static void multiply_taps(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int taps, int in,
-                          int count)
+static void multiply_tap(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int in, int count)
 {
-    for (int t = 0; t < taps; t++, m += ROWS * COLS, v += in * ROWS, u += (size_t)in * COLS, start += COLS) {
-        if (taps == 1 && count <= 2)
-            multiply_rows(m, v, u, start, in, 1);
-        else
-            multiply_rows(m, v, u, start, in, PAIRS);
-    }
+    if (count <= 2)
+        multiply_rows(m, v, u, start, in, 1);
+    else
+        multiply_rows(m, v, u, start, in, PAIRS);
 }
 
 static const struct cpu_int8_kernels int8 = {
@@ -60,7 +57,7 @@ static const struct cpu_int8_kernels int8 = {
     .rows = ROWS,
     .step = STEP,
     .input = input,
-    .multiply = multiply_taps,
+    .multiply = multiply_tap,
     .output = output,
     .finish = finish,
     .first = first,

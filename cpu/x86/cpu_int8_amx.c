@@ -9,50 +9,40 @@ enum { ROWS = 32, COLS = 32, CHUNK = 64 };
 
 enum { U_ROW = 4 * COLS /* bytes of four input channels */, M_ROW = COLS * sizeof(int32_t) };
 
-/* One tap. Registers: 0 to 3 sums of rows and columns, 4 and 5 of V, 6 and 7 of U. */
-static inline void multiply_tap(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int in)
+/* Registers: 0 to 3 sums of rows and columns, 4 and 5 of V, 6 and 7 of U. both: all rows, else the first 16. */
+static inline __attribute__((always_inline)) void multiply_rows(int32_t *m, const uint8_t *v, const int8_t *u,
+                                                                const int32_t *start, int in, const bool both)
 {
     _tile_loadd(0, start, 0);
     _tile_loadd(1, start + 16, 0);
-    _tile_loadd(2, start, 0);
-    _tile_loadd(3, start + 16, 0);
+    if (both) {
+        _tile_loadd(2, start, 0);
+        _tile_loadd(3, start + 16, 0);
+    }
     for (int c = 0; c < in; c += CHUNK, v += ROWS * CHUNK, u += CHUNK * COLS) {
         _tile_loadd(4, v, CHUNK);
         _tile_loadd(6, u, U_ROW);
         _tile_loadd(7, u + AMX_ROW, U_ROW);
-        _tile_loadd(5, v + AMX_ROWS * CHUNK, CHUNK);
+        if (both) _tile_loadd(5, v + AMX_ROWS * CHUNK, CHUNK);
         _tile_dpbusd(0, 4, 6);
         _tile_dpbusd(1, 4, 7);
+        if (!both) continue;
         _tile_dpbusd(2, 5, 6);
         _tile_dpbusd(3, 5, 7);
     }
     _tile_stored(0, m, M_ROW);
     _tile_stored(1, m + 16, M_ROW);
+    if (!both) return;
     _tile_stored(2, m + AMX_ROWS * COLS, M_ROW);
     _tile_stored(3, m + AMX_ROWS * COLS + 16, M_ROW);
 }
 
-/* The first 16 rows of one tap. */
-static inline void multiply_half(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int in)
+static void multiply_tap(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int in, int count)
 {
-    _tile_loadd(0, start, 0);
-    _tile_loadd(1, start + 16, 0);
-    for (int c = 0; c < in; c += CHUNK, v += ROWS * CHUNK, u += CHUNK * COLS) {
-        _tile_loadd(4, v, CHUNK);
-        _tile_loadd(6, u, U_ROW);
-        _tile_loadd(7, u + AMX_ROW, U_ROW);
-        _tile_dpbusd(0, 4, 6);
-        _tile_dpbusd(1, 4, 7);
-    }
-    _tile_stored(0, m, M_ROW);
-    _tile_stored(1, m + 16, M_ROW);
-}
-
-static void multiply_taps(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int taps, int in,
-                          int count)
-{
-    for (int t = 0; t < taps; t++, m += ROWS * COLS, v += in * ROWS, u += (size_t)in * COLS, start += COLS)
-        (count > AMX_ROWS ? multiply_tap : multiply_half)(m, v, u, start, in);
+    if (count <= AMX_ROWS)
+        multiply_rows(m, v, u, start, in, false);
+    else
+        multiply_rows(m, v, u, start, in, true);
 }
 
 static const struct cpu_int8_kernels int8 = {
@@ -62,7 +52,7 @@ static const struct cpu_int8_kernels int8 = {
     .begin = amx_begin,
     .end = amx_end,
     .input = input,
-    .multiply = multiply_taps,
+    .multiply = multiply_tap,
     .output = output,
     .finish = finish,
     .first = first,

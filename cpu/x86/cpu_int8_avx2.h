@@ -1,7 +1,10 @@
 /* cpu_int8_avx2.h: quantised layers by 256-bit vectors. The file that includes it has included cpu_vec_avx2.h and
- * defined ROWS        of which ROWS x 2 sums, two of the weights and one of the inputs fit the registers factor      32
- * bytes, ready to be multiplied weights_at  the factor of signed bytes inputs_of   the factor of four unsigned bytes,
- * repeated dot         *sum += four bytes of the inputs times four of the weights in each lane */
+ * defined
+ *   ROWS        of which ROWS x 2 sums, two of the weights and one of the inputs fit the registers
+ *   factor      32 bytes, ready to be multiplied
+ *   weights_at  the factor of signed bytes
+ *   inputs_of   the factor of four unsigned bytes, repeated
+ *   dot         *sum += four bytes of the inputs times four of the weights in each lane */
 #ifndef CPU_X86_CPU_INT8_AVX2_H
 #define CPU_X86_CPU_INT8_AVX2_H
 
@@ -98,7 +101,7 @@ static inline void put_bytes(uint8_t *to, vec x)
 
 /* ---- products ---- */
 
-/* One tap for a constant count of rows. */
+/* For a constant count of rows. */
 static inline __attribute__((always_inline)) void multiply_rows(int32_t *m, const uint8_t *v, const int8_t *u,
                                                                 const int32_t *start, int in, const int rows)
 {
@@ -129,15 +132,12 @@ static inline __attribute__((always_inline)) void multiply_rows(int32_t *m, cons
     }
 }
 
-static void multiply_taps(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int taps, int in,
-                          int count)
+static void multiply_tap(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int in, int count)
 {
-    for (int t = 0; t < taps; t++, m += ROWS * COLS, v += in * ROWS, u += (size_t)in * COLS, start += COLS) {
-        if (taps == 1 && count <= 2)
-            multiply_rows(m, v, u, start, in, 2);
-        else
-            multiply_rows(m, v, u, start, in, ROWS);
-    }
+    if (count <= 2)
+        multiply_rows(m, v, u, start, in, 2);
+    else
+        multiply_rows(m, v, u, start, in, ROWS);
 }
 
 static const struct cpu_int8_kernels int8 = {
@@ -145,7 +145,7 @@ static const struct cpu_int8_kernels int8 = {
     .rows = ROWS,
     .step = STEP,
     .input = input,
-    .multiply = multiply_taps,
+    .multiply = multiply_tap,
     .output = output,
     .finish = finish,
     .first = first,

@@ -13,7 +13,7 @@ static inline __attribute__((always_inline)) void dot(__m512i *sum, __m512i a, _
     __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
 }
 
-/* One tap for a constant count of rows. */
+/* For a constant count of rows. */
 static inline __attribute__((always_inline)) void multiply_rows(int32_t *m, const uint8_t *v, const int8_t *u,
                                                                 const int32_t *start, int in, const int rows)
 {
@@ -42,15 +42,12 @@ static inline __attribute__((always_inline)) void multiply_rows(int32_t *m, cons
     }
 }
 
-static void multiply_taps(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int taps, int in,
-                          int count)
+static void multiply_tap(int32_t *m, const uint8_t *v, const int8_t *u, const int32_t *start, int in, int count)
 {
-    for (int t = 0; t < taps; t++, m += ROWS * COLS, v += in * ROWS, u += (size_t)in * COLS, start += COLS) {
-        if (taps == 1 && count <= 2)
-            multiply_rows(m, v, u, start, in, 2);
-        else
-            multiply_rows(m, v, u, start, in, ROWS);
-    }
+    if (count <= 2)
+        multiply_rows(m, v, u, start, in, 2);
+    else
+        multiply_rows(m, v, u, start, in, ROWS);
 }
 
 static const struct cpu_int8_kernels int8 = {
@@ -58,7 +55,7 @@ static const struct cpu_int8_kernels int8 = {
     .rows = ROWS,
     .step = STEP,
     .input = input,
-    .multiply = multiply_taps,
+    .multiply = multiply_tap,
     .output = output,
     .finish = finish,
     .first = first,

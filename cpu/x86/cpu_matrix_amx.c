@@ -3,59 +3,46 @@
 #include "cpu/cpu_matrix.h"
 #include "cpu/x86/cpu_amx.h"
 
-enum { ROW = AMX_ROW, TILE = CPU_MATRIX_ROWS * CPU_NR };
+enum { TILE = CPU_MATRIX_ROWS * CPU_NR };
 
 /* Registers: 0 to 3 c[tile][panel], 4 and 5 tiles of A, 6 and 7 panels of B. */
-static void multiply_two(float *c, const struct cpu_matrix_product *p)
-{
-    const uint32_t *b = p->b;
-    size_t row = p->a_row * sizeof *b;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (int t = 0; t < p->taps; t++) {
-        const uint32_t *a = p->a + p->tap[t];
-        for (int i = 0; i < p->depth; i += CPU_MATRIX_WORDS, a += CPU_MATRIX_WORDS, b += TILE) {
-            _tile_loadd(6, b, ROW);
-            _tile_loadd(4, a, row);
-            _tile_loadd(7, b + p->b_panel, ROW);
-            _tile_loadd(5, a + p->a_tile, row);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-        }
-    }
-    _tile_stored(0, c, ROW);
-    _tile_stored(2, c + TILE, ROW);
-    _tile_stored(1, c + 2 * TILE, ROW);
-    _tile_stored(3, c + 3 * TILE, ROW);
-}
-
-static void multiply_one(float *c, const struct cpu_matrix_product *p)
+static inline __attribute__((always_inline)) void multiply_panels(float *c, const struct cpu_matrix_product *p,
+                                                                  const bool both)
 {
     const uint32_t *b = p->b;
     size_t row = p->a_row * sizeof *b;
     _tile_zero(0);
     _tile_zero(2);
+    if (both) {
+        _tile_zero(1);
+        _tile_zero(3);
+    }
     for (int t = 0; t < p->taps; t++) {
         const uint32_t *a = p->a + p->tap[t];
         for (int i = 0; i < p->depth; i += CPU_MATRIX_WORDS, a += CPU_MATRIX_WORDS, b += TILE) {
-            _tile_loadd(6, b, ROW);
+            _tile_loadd(6, b, AMX_ROW);
             _tile_loadd(4, a, row);
+            if (both) _tile_loadd(7, b + p->b_panel, AMX_ROW);
             _tile_loadd(5, a + p->a_tile, row);
             _tile_dpbf16ps(0, 4, 6);
+            if (both) _tile_dpbf16ps(1, 4, 7);
             _tile_dpbf16ps(2, 5, 6);
+            if (both) _tile_dpbf16ps(3, 5, 7);
         }
     }
-    _tile_stored(0, c, ROW);
-    _tile_stored(2, c + TILE, ROW);
+    _tile_stored(0, c, AMX_ROW);
+    _tile_stored(2, c + TILE, AMX_ROW);
+    if (!both) return;
+    _tile_stored(1, c + 2 * TILE, AMX_ROW);
+    _tile_stored(3, c + 3 * TILE, AMX_ROW);
 }
 
 static void multiply(float *c, const struct cpu_matrix_product *p)
 {
-    (p->panels == 2 ? multiply_two : multiply_one)(c, p);
+    if (p->panels == 2)
+        multiply_panels(c, p, true);
+    else
+        multiply_panels(c, p, false);
 }
 
 /* The unit takes denormal values as zero, as the conversion does. */
