@@ -354,14 +354,22 @@ void vgg_os_aligned_free(void *memory)
     free(memory);
 }
 
+#if defined(MADV_DONTNEED) || defined(MADV_HUGEPAGE)
+/* For the whole pages of `page` bytes among these; errno stays. */
+static void advise(void *memory, size_t size, size_t page, int advice)
+{
+    size_t before = (size_t)(-(uintptr_t)memory % page);
+    if (size < before + page) return;
+    int cause = errno;
+    (void)madvise((char *)memory + before, (size - before) / page * page, advice);
+    errno = cause;
+}
+#endif
+
 void vgg_os_discard(void *memory, size_t size)
 {
 #ifdef MADV_DONTNEED
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), before = (size_t)(-(uintptr_t)memory % page);
-    if (size < before + page) return;
-    int cause = errno;
-    (void)madvise((char *)memory + before, (size - before) / page * page, MADV_DONTNEED);
-    errno = cause;
+    advise(memory, size, (size_t)sysconf(_SC_PAGESIZE), MADV_DONTNEED);
 #else
     (void)memory, (void)size;
 #endif
@@ -371,11 +379,7 @@ void vgg_os_prefer_huge(void *memory, size_t size)
 {
 #ifdef MADV_HUGEPAGE
     enum { HUGE_PAGE = 2 << 20 };
-    size_t before = (size_t)(-(uintptr_t)memory % HUGE_PAGE);
-    if (size < before + HUGE_PAGE) return;
-    int cause = errno;
-    (void)madvise((char *)memory + before, (size - before) / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
-    errno = cause;
+    advise(memory, size, HUGE_PAGE, MADV_HUGEPAGE);
 #else
     (void)memory, (void)size;
 #endif

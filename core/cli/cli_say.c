@@ -5,14 +5,19 @@
 
 enum { LINE = 1024 };
 
-enum vgg_status cli_fail(struct cli *cli, enum vgg_status status, const char *format, ...)
+static void say(struct cli *cli, enum vgg_log_level level, const char *format, va_list args)
 {
     char line[LINE];
+    vsnprintf(line, sizeof line, format, args);
+    cli_progress_log(&cli->progress, level, line);
+}
+
+enum vgg_status cli_fail(struct cli *cli, enum vgg_status status, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    say(cli, VGG_LOG_ERROR, format, args);
     va_end(args);
-    cli_progress_log(&cli->progress, VGG_LOG_ERROR, line);
     return status;
 }
 
@@ -30,22 +35,18 @@ enum vgg_status cli_usage(struct cli *cli, const char *format, ...)
 void cli_note(struct cli *cli, const char *format, ...)
 {
     if (cli->common.quiet) return;
-    char line[LINE];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    say(cli, VGG_LOG_INFO, format, args);
     va_end(args);
-    cli_progress_log(&cli->progress, VGG_LOG_INFO, line);
 }
 
 void cli_warn(struct cli *cli, const char *format, ...)
 {
-    char line[LINE];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    say(cli, VGG_LOG_WARNING, format, args);
     va_end(args);
-    cli_progress_log(&cli->progress, VGG_LOG_WARNING, line);
 }
 
 void cli_hold(struct cli *cli)

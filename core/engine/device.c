@@ -172,14 +172,12 @@ static const char *const computes[] = {
     [VGG_PRECISION_BF16] = "cpu", [VGG_PRECISION_FP16] = "vulkan", [VGG_PRECISION_INT8] = "cpu"
 };
 
-static enum vgg_status parse_precision(enum vgg_precision *out, const char *text)
+/* The value of the word `text` of option `what`; NULL: 0, the default. */
+static enum vgg_status parse_word(int *value, const char *what, enum vgg_names names, const char *text)
 {
-    int precision = VGG_PRECISION_FP32;
-    bool known = !text || vgg_names_find(&precision, VGG_NAMES_PRECISION, text);
-    *out = (enum vgg_precision)precision;
-    if (known) return VGG_OK;
-    return vgg_fail(VGG_ERR_ARGUMENT, "precision \"%s\" is unknown; take one of %s", text,
-                    vgg_names_list(VGG_NAMES_PRECISION).text);
+    *value = 0;
+    if (!text || vgg_names_find(value, names, text)) return VGG_OK;
+    return vgg_fail(VGG_ERR_ARGUMENT, "%s \"%s\" is unknown; take one of %s", what, text, vgg_names_list(names).text);
 }
 
 bool vgg_backend_computes(const char *backend, const char *precision)
@@ -195,16 +193,6 @@ static enum vgg_status check_precision(enum vgg_precision precision, const char 
     if (!only || strcmp(only, backend) == 0) return VGG_OK;
     return vgg_fail(VGG_ERR_UNSUPPORTED, "precision %s: backend %s does not compute in it; take --backend %s",
                     vgg_name(VGG_NAMES_PRECISION, (int)precision), backend, only);
-}
-
-static enum vgg_status parse_conv(enum vgg_conv *out, const char *text)
-{
-    int conv = VGG_CONV_AUTO;
-    bool known = !text || vgg_names_find(&conv, VGG_NAMES_CONV, text);
-    *out = (enum vgg_conv)conv;
-    if (known) return VGG_OK;
-    return vgg_fail(VGG_ERR_ARGUMENT, "conv \"%s\" is unknown; take one of %s", text,
-                    vgg_names_list(VGG_NAMES_CONV).text);
 }
 
 /* Opens one of the devices listed. */
@@ -234,12 +222,11 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
     const struct vgg_device_info *device;
     size_t count;
     struct wish wish;
-    enum vgg_precision precision;
-    enum vgg_conv conv;
+    int precision, conv;
     bool asked, *passed = NULL;
     *out = NULL;
-    CHECK(parse_precision(&precision, options->precision));
-    CHECK(parse_conv(&conv, options->conv));
+    CHECK(parse_word(&precision, "precision", VGG_NAMES_PRECISION, options->precision));
+    CHECK(parse_word(&conv, "conv", VGG_NAMES_CONV, options->conv));
     CHECK(wish_read(&wish, options));
     asked = wish.backend || wish.name.which;
     CHECK(vgg_backend_devices(&devices, &count, wish.backend));
@@ -248,9 +235,10 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
     for (;;) { /* a GPU that cannot be opened leaves the work to the next device, down to the CPU */
         CHECK(pick(&device, &wish, devices, count, passed));
         bool last = asked || preference(device) <= 1;
-        CHECK(check_precision(precision, device->backend));
+        CHECK(check_precision((enum vgg_precision)precision, device->backend));
         vgg_log_failures(last ? VGG_LOG_ERROR : VGG_LOG_WARNING);
-        status = open_device(out, devices, device, options->threads, wish.isa, conv, precision);
+        status = open_device(out, devices, device, options->threads, wish.isa, (enum vgg_conv)conv,
+                             (enum vgg_precision)precision);
         vgg_log_failures(VGG_LOG_ERROR);
         if (status == VGG_OK) break;
         if (last) goto fail;
