@@ -69,6 +69,11 @@ VGG_API const char *vgg_mapped_file(const void *address);
 VGG_API const char *vgg_version(void);
 /* What reads and writes zip archives (.pth, .keras): "minizip", or "none: " and why. */
 VGG_API const char *vgg_zip_library(void);
+/* The libraries that write HDF5 files, download and compute checksums, "libcurl.so.4", or "none: " and why. They are
+ * opened when they are first needed, and not here. */
+VGG_API const char *vgg_h5_library(void);
+VGG_API const char *vgg_pull_library(void);
+VGG_API const char *vgg_digest_library(void);
 
 /* What long work reports; `done` of `total` items (0 = unknown) of `phase`, after each batch or step. */
 struct vgg_progress {

@@ -136,6 +136,8 @@ void *vgg_os_library_open(const char *name);
 void vgg_os_library_close(void *library);
 /* The address of a function or variable of it; NULL: it has none of that name. */
 void *vgg_os_library_symbol(void *library, const char *name);
+/* The same among what the program and the libraries it is linked to show each other. */
+void *vgg_os_program_symbol(const char *name);
 /* The file of the library or program that holds `address`, and that of the program that runs, links followed, by
  * malloc; NULL: it cannot be told. */
 char *vgg_os_module(const void *address);

@@ -402,6 +402,11 @@ void *vgg_os_library_symbol(void *library, const char *name)
     return dlsym(library, name);
 }
 
+void *vgg_os_program_symbol(const char *name)
+{
+    return dlsym(RTLD_DEFAULT, name);
+}
+
 /* A program may be known by a bare name only. */
 char *vgg_os_module(const void *address)
 {

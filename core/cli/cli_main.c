@@ -22,8 +22,10 @@ static enum vgg_status run(struct cli *cli, void *options, char **args, int coun
         return VGG_OK;
     }
     if (cli->common.version) {
-        printf("vgg16 %s\nimages: %s\nzip archives (.pth, .keras): %s\n", vgg_version(), vgg_image_decoders(),
-               vgg_zip_library());
+        printf("vgg16 %s\nimages: %s\nzip archives (.pth, .keras): %s\nHDF5 files (.h5), written: %s\n"
+               "downloads: %s\nchecksums: %s\n",
+               vgg_version(), vgg_image_decoders(), vgg_zip_library(), vgg_h5_library(), vgg_pull_library(),
+               vgg_digest_library());
         return VGG_OK;
     }
     cli->progress.quiet = cli->common.quiet;

@@ -29,7 +29,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp(s->name, t->name);
 }
 
-#ifdef VGG16_MINIZIP
+#ifdef VGG16_ZIP
 
 #include <minizip/unzip.h>
 #include <minizip/zip.h>
@@ -59,7 +59,6 @@ static struct {
 
 static void open_library(void)
 {
-    static const char *const names[] = { "libminizip.so.1", "libminizip.so", "libminizip.1.dylib", "libminizip.dylib" };
     const struct vgg_library_entry entries[] = {
         { "unzOpen64", &lib.unzOpen64 },
         { "unzClose", &lib.unzClose },
@@ -78,8 +77,7 @@ static void open_library(void)
         { "zipCloseFileInZip", &lib.zipCloseFileInZip },
         { "zipClose", &lib.zipClose },
     };
-    for (size_t i = 0; i < sizeof names / sizeof *names && !lib.opened; i++)
-        lib.opened = vgg_library_open(names[i], entries, sizeof entries / sizeof *entries);
+    lib.opened = vgg_library_open(VGG16_ZIP, entries, sizeof entries / sizeof *entries);
 }
 
 static bool has_library(void)

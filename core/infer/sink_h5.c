@@ -7,11 +7,13 @@
 #include "core/format/h5.h"
 #include "core/infer/sink_format.h"
 
+#ifdef VGG16_HDF5
+
 enum { CHUNK_BYTES = 1 << 20, SLACK = 2 << 20 };
 
 /* The open file and its data set `features`; -1: not open. */
 struct h5_state {
-    hid_t file, features;
+    vgg_h5 file, features;
 };
 
 static enum vgg_status h5_failed(const struct vgg_sink *sink)
@@ -19,22 +21,14 @@ static enum vgg_status h5_failed(const struct vgg_sink *sink)
     return vgg_fail(VGG_ERR_IO, "%s: writing failed in the HDF5 library; is the disk full?", sink->path);
 }
 
-/* A chunked data set of sink->shape, about 1 MiB a chunk, so that it can shrink in the end. */
-static hid_t create_features(const struct vgg_sink *sink, hid_t file)
+/* In chunks of about 1 MiB, so that it can shrink in the end. */
+static vgg_h5 create_features(const struct vgg_sink *sink, vgg_h5 file)
 {
-    hsize_t shape[4], chunk[4];
-    for (int i = 0; i < 4; i++)
-        shape[i] = chunk[i] = sink->shape[i];
-    hsize_t rows = CHUNK_BYTES / (sink->item * sizeof(float));
-    chunk[0] = rows < 1 ? 1 : rows < shape[0] ? rows : shape[0];
-    hid_t space = H5Screate_simple(sink->rank, shape, NULL);
-    hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
-    hid_t set = -1;
-    if (H5Pset_chunk(plan, sink->rank, chunk) >= 0)
-        set = H5Dcreate2(file, "features", H5T_IEEE_F32LE, space, H5P_DEFAULT, plan, H5P_DEFAULT);
-    H5Pclose(plan);
-    H5Sclose(space);
-    return set;
+    size_t rows = CHUNK_BYTES / (sink->item * sizeof(float));
+    return vgg_h5_create_rows(file, "features", sink->rank, sink->shape,
+                              rows < 1                ? 1
+                              : rows < sink->shape[0] ? rows
+                                                      : sink->shape[0]);
 }
 
 /* An upper bound of the file's size: whole chunks with their index, and strings with their heap. */
@@ -48,6 +42,8 @@ static size_t size_bound(const struct vgg_sink *sink)
 
 static enum vgg_status h5_begin(struct vgg_sink *sink)
 {
+    enum vgg_status status = vgg_h5_need(sink->path);
+    if (status != VGG_OK) return status;
     struct h5_state *state = vgg_mem_calloc(1, sizeof *state);
     sink->state = state;
     if (!state) return vgg_fail_memory(sink->path, sizeof *state);
@@ -64,33 +60,13 @@ static enum vgg_status h5_append(struct vgg_sink *sink, const float *x, const si
 {
     (void)index;
     const struct h5_state *state = sink->state;
-    hsize_t start[4] = { sink->count }, extent[4];
-    for (int i = 0; i < 4; i++)
-        extent[i] = sink->shape[i];
-    extent[0] = count;
     vgg_h5_enter();
-    hid_t memory = H5Screate_simple(sink->rank, extent, NULL), space = H5Dget_space(state->features);
-    bool good = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, extent, NULL) >= 0 &&
-                H5Dwrite(state->features, H5T_NATIVE_FLOAT, memory, space, H5P_DEFAULT, x) >= 0;
-    H5Sclose(space);
-    H5Sclose(memory);
+    bool good = vgg_h5_write_rows(state->features, sink->rank, sink->shape, sink->count, count, x);
     vgg_h5_leave();
     return good ? VGG_OK : h5_failed(sink);
 }
 
-/* A data set of `count` values in one dimension. */
-static bool write_column(hid_t file, const char *name, hid_t stored, hid_t given, size_t count, const void *values)
-{
-    hsize_t extent = count;
-    hid_t space = H5Screate_simple(1, &extent, NULL);
-    hid_t set = H5Dcreate2(file, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    bool good = set >= 0 && H5Dwrite(set, given, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
-    if (set >= 0) good = H5Dclose(set) >= 0 && good;
-    H5Sclose(space);
-    return good;
-}
-
-static bool write_labels_and_paths(const struct vgg_sink *sink, hid_t file, const char **texts)
+static bool write_labels_and_paths(const struct vgg_sink *sink, vgg_h5 file, const char **texts)
 {
     bool good = true;
     if (sink->labels) {
@@ -99,19 +75,15 @@ static bool write_labels_and_paths(const struct vgg_sink *sink, hid_t file, cons
         for (int i = 0; names && i < classes; i++)
             names[i] = vgg_data_class_name(sink->data, i);
         good = names && vgg_h5_write_strings(file, "classes", names, (size_t)classes) &&
-               write_column(file, "labels", H5T_STD_I64LE, H5T_NATIVE_INT64, sink->count, sink->labels);
+               vgg_h5_write_integers(file, "labels", sink->labels, sink->count);
         free(names);
     }
     for (size_t i = 0; i < sink->count; i++)
         texts[i] = vgg_data_path(sink->data, sink->index[i]);
-    hid_t text = H5Tcopy(H5T_C_S1);
-    good = good && H5Tset_size(text, H5T_VARIABLE) >= 0 && H5Tset_cset(text, H5T_CSET_UTF8) >= 0 &&
-           write_column(file, "paths", text, text, sink->count, texts);
-    H5Tclose(text);
-    return good;
+    return good && vgg_h5_write_texts(file, "paths", texts, sink->count);
 }
 
-static bool write_origin(const struct vgg_sink *sink, hid_t file)
+static bool write_origin(const struct vgg_sink *sink, vgg_h5 file)
 {
     struct vgg_origin_text text;
     bool good = true;
@@ -125,8 +97,8 @@ static bool write_origin(const struct vgg_sink *sink, hid_t file)
 /* Closes both objects; buffered data is written here. */
 static bool close_all(struct h5_state *state)
 {
-    bool good = state->features < 0 || H5Dclose(state->features) >= 0;
-    good = (state->file < 0 || H5Fclose(state->file) >= 0) && good;
+    bool good = state->features < 0 || vgg_h5_close_rows(state->features);
+    good = (state->file < 0 || vgg_h5_close(state->file)) && good;
     state->file = state->features = -1;
     return good;
 }
@@ -136,13 +108,12 @@ static enum vgg_status h5_end(struct vgg_sink *sink)
     struct h5_state *state = sink->state;
     const char **texts = vgg_mem_calloc(sink->count, sizeof *texts);
     if (!texts) return vgg_fail_memory(sink->path, sink->count * sizeof *texts);
-    hsize_t shape[4];
-    for (int i = 0; i < 4; i++)
-        shape[i] = sink->shape[i];
+    uint64_t shape[4];
+    memcpy(shape, sink->shape, sizeof shape);
     shape[0] = sink->count;
     vgg_h5_enter();
-    bool good = H5Dset_extent(state->features, shape) >= 0 && write_labels_and_paths(sink, state->file, texts) &&
-                write_origin(sink, state->file);
+    bool good = vgg_h5_set_shape(state->features, sink->rank, shape) &&
+                write_labels_and_paths(sink, state->file, texts) && write_origin(sink, state->file);
     uint64_t size = 0;
     good = good && vgg_h5_flush(state->file, &size);
     good = close_all(state) && good;
@@ -161,5 +132,31 @@ static void h5_close(struct vgg_sink *sink)
     vgg_h5_leave();
     free(state);
 }
+
+#else
+
+static enum vgg_status h5_begin(struct vgg_sink *sink)
+{
+    return vgg_h5_need(sink->path);
+}
+
+static enum vgg_status h5_append(struct vgg_sink *sink, const float *x, const size_t *index, size_t count)
+{
+    (void)sink, (void)x, (void)index, (void)count;
+    return VGG_ERR_UNSUPPORTED;
+}
+
+static enum vgg_status h5_end(struct vgg_sink *sink)
+{
+    (void)sink;
+    return VGG_ERR_UNSUPPORTED;
+}
+
+static void h5_close(struct vgg_sink *sink)
+{
+    (void)sink;
+}
+
+#endif
 
 const struct vgg_sink_format vgg_sink_h5 = { ".h5", false, h5_begin, h5_append, h5_end, h5_close };

@@ -1,6 +1,5 @@
 #include "core/weights/pull.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,12 +8,30 @@
 #include <strings.h>
 
 #include "core/base/digest.h"
+#include "core/base/library.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/os.h"
 #include "core/base/os_thread.h"
 
+#ifdef VGG16_CURL
+
+#define CURL_DISABLE_TYPECHECK /* the checks call what is only reached through a pointer here */
+#include <curl/curl.h>
+
 enum { STALL_SECONDS = 30, CONNECT_SECONDS = 30, MOST_REDIRECTS = 10 };
+
+/* The functions of libcurl that are used, under its names. */
+static struct {
+    __typeof__(curl_global_init) *curl_global_init;
+    __typeof__(curl_easy_init) *curl_easy_init;
+    __typeof__(curl_easy_setopt) *curl_easy_setopt;
+    __typeof__(curl_easy_perform) *curl_easy_perform;
+    __typeof__(curl_easy_getinfo) *curl_easy_getinfo;
+    __typeof__(curl_easy_strerror) *curl_easy_strerror;
+    __typeof__(curl_easy_cleanup) *curl_easy_cleanup;
+    bool opened;
+} lib;
 
 struct transfer {
     const char *url, *path;
@@ -27,9 +44,28 @@ struct transfer {
     int cause; /* errno of the failed write */
 };
 
-static void init_curl(void)
+static void open_library(void)
 {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    const struct vgg_library_entry entries[] = {
+        { "curl_global_init", &lib.curl_global_init },   { "curl_easy_init", &lib.curl_easy_init },
+        { "curl_easy_setopt", &lib.curl_easy_setopt },   { "curl_easy_perform", &lib.curl_easy_perform },
+        { "curl_easy_getinfo", &lib.curl_easy_getinfo }, { "curl_easy_strerror", &lib.curl_easy_strerror },
+        { "curl_easy_cleanup", &lib.curl_easy_cleanup },
+    };
+    lib.opened = vgg_library_open(VGG16_CURL, entries, sizeof entries / sizeof *entries) &&
+                 lib.curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+}
+
+static bool has_library(void)
+{
+    static struct vgg_os_once once = VGG_OS_ONCE_INIT;
+    vgg_os_once(&once, open_library);
+    return lib.opened;
+}
+
+const char *vgg_pull_library(void)
+{
+    return VGG16_CURL;
 }
 
 static size_t on_data(char *data, size_t size, size_t count, void *user)
@@ -63,31 +99,32 @@ static bool prepare(CURL *curl, struct transfer *transfer, char error[CURL_ERROR
 {
     bool plain = strncasecmp(transfer->url, "http://", 7) == 0;
     CURLcode code = CURLE_OK;
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_URL, transfer->url);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_URL, transfer->url);
 #if LIBCURL_VERSION_NUM >= 0x075500
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, plain ? "http,https" : "https");
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, plain ? "http,https" : "https");
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
 #else
     if (!code)
-        code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS, plain ? CURLPROTO_HTTP | CURLPROTO_HTTPS : CURLPROTO_HTTPS);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, CURLPROTO_HTTPS);
+        code =
+            lib.curl_easy_setopt(curl, CURLOPT_PROTOCOLS, plain ? CURLPROTO_HTTP | CURLPROTO_HTTPS : CURLPROTO_HTTPS);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, CURLPROTO_HTTPS);
 #endif
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_USERAGENT, "vgg16/" VGG16_VERSION);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    if (!code) code = curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_USERAGENT, "vgg16/" VGG16_VERSION);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    if (!code) code = lib.curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
     return code == CURLE_OK;
 }
 
@@ -111,8 +148,8 @@ static enum vgg_status explain(const struct transfer *transfer, CURLcode code, l
     case CURLE_COULDNT_CONNECT:
         return vgg_fail(VGG_ERR_IO,
                         "%s: %s; without a network, put the file that another machine fetched from there at %s", url,
-                        *error ? error : curl_easy_strerror(code), transfer->path);
-    default: return vgg_fail(VGG_ERR_IO, "%s: %s", url, *error ? error : curl_easy_strerror(code));
+                        *error ? error : lib.curl_easy_strerror(code), transfer->path);
+    default: return vgg_fail(VGG_ERR_IO, "%s: %s", url, *error ? error : lib.curl_easy_strerror(code));
     }
 }
 
@@ -127,17 +164,17 @@ static enum vgg_status run(struct transfer *transfer)
 {
     char error[CURL_ERROR_SIZE] = "";
     enum vgg_status status = VGG_OK;
-    CURL *curl = curl_easy_init();
+    CURL *curl = lib.curl_easy_init();
     if (!curl || !prepare(curl, transfer, error)) {
-        curl_easy_cleanup(curl);
+        lib.curl_easy_cleanup(curl);
         return vgg_fail(VGG_ERR_UNSUPPORTED, "%s: libcurl cannot be set up", transfer->url);
     }
     long http = 0;
     CURLcode code = CURLE_OK;
     for (int attempt = 0; attempt < 2; attempt++) {
-        curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, transfer->offset);
-        code = curl_easy_perform(curl);
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http);
+        lib.curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, transfer->offset);
+        code = lib.curl_easy_perform(curl);
+        lib.curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http);
         /* The server cannot go on, or says the file ends where the part does: then take it whole. */
         bool again = transfer->offset > 0 && (code == CURLE_RANGE_ERROR || http == 416);
         if (!again || !empty_part(transfer)) break;
@@ -147,7 +184,7 @@ static enum vgg_status run(struct transfer *transfer)
         code = CURLE_WRITE_ERROR;
     }
     if (code != CURLE_OK) status = explain(transfer, code, http, error);
-    curl_easy_cleanup(curl);
+    lib.curl_easy_cleanup(curl);
     return status;
 }
 
@@ -172,11 +209,16 @@ static enum vgg_status finish(const struct transfer *transfer, const char *md5)
 
 enum vgg_status vgg_pull_file(const char *url, const char *path, const char *md5, vgg_progress_fn *progress, void *user)
 {
-    static struct vgg_os_once once = VGG_OS_ONCE_INIT;
+    if (!has_library()) {
+        return vgg_fail(VGG_ERR_UNSUPPORTED,
+                        "%s: downloads take " VGG16_CURL
+                        ", which is not here; install it (Debian: libcurl4), or put the "
+                        "file that another machine fetched from there at %s",
+                        url, path);
+    }
     enum vgg_status status;
     struct transfer transfer = { .url = url, .path = path, .progress = progress, .user = user };
     size_t size = strlen(path) + sizeof ".part";
-    vgg_os_once(&once, init_curl);
     transfer.part = vgg_mem_calloc(size, 1);
     if (!transfer.part) return vgg_fail_memory(path, size);
     snprintf(transfer.part, size, "%s.part", path);
@@ -198,3 +240,21 @@ fail:
     free(transfer.part);
     return status;
 }
+
+#else /* without libcurl */
+
+const char *vgg_pull_library(void)
+{
+    return "none: built without libcurl";
+}
+
+enum vgg_status vgg_pull_file(const char *url, const char *path, const char *md5, vgg_progress_fn *progress, void *user)
+{
+    (void)md5, (void)progress, (void)user;
+    return vgg_fail(VGG_ERR_UNSUPPORTED,
+                    "%s: this vgg16 was built without libcurl, which downloads; put the file that another machine "
+                    "fetched from there at %s",
+                    url, path);
+}
+
+#endif

@@ -9,42 +9,29 @@
 #include "core/format/h5.h"
 #include "core/weights/write.h"
 
+#ifdef VGG16_HDF5
+
 /* Bytes that a layer's group, names and data set headers may take beside the values. */
 enum { NAME = 256, LAYER_OVERHEAD = 16384 };
 
-static bool write_dataset(hid_t group, const char *name, int rank, const int *shape, const float *values)
-{
-    hsize_t extent[4];
-    for (int i = 0; i < rank; i++)
-        extent[i] = (hsize_t)shape[i];
-    hid_t space = H5Screate_simple(rank, extent, NULL), links = H5Pcreate(H5P_LINK_CREATE), dataset = -1;
-    bool good = space >= 0 && links >= 0 && H5Pset_create_intermediate_group(links, 1) >= 0;
-    if (good) dataset = H5Dcreate2(group, name, H5T_IEEE_F32LE, space, links, H5P_DEFAULT, H5P_DEFAULT);
-    good = dataset >= 0 && H5Dwrite(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
-    if (dataset >= 0) good = H5Dclose(dataset) >= 0 && good;
-    if (links >= 0) H5Pclose(links);
-    if (space >= 0) H5Sclose(space);
-    return good;
-}
-
-static bool write_layer(hid_t file, const struct vgg_weights_layer *layer)
+static bool write_layer(vgg_h5 file, const struct vgg_weights_layer *layer)
 {
     char kernel[NAME], bias[NAME];
     const char *const names[2] = { kernel, bias };
     int n = snprintf(kernel, sizeof kernel, "%s/kernel:0", layer->name);
     snprintf(bias, sizeof bias, "%s/bias:0", layer->name);
-    hid_t group = n < NAME ? H5Gcreate2(file, layer->name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT) : -1;
+    vgg_h5 group = n < NAME ? vgg_h5_group(file, layer->name) : -1;
     bool good = group >= 0 && vgg_h5_write_strings(group, "weight_names", names, layer->kernel ? 2 : 0);
     if (good && layer->kernel) {
-        good = write_dataset(group, kernel, layer->rank, layer->shape, layer->kernel) &&
-               write_dataset(group, bias, 1, &layer->shape[layer->rank - 1], layer->bias);
+        good = vgg_h5_write_floats(group, kernel, layer->rank, layer->shape, layer->kernel) &&
+               vgg_h5_write_floats(group, bias, 1, &layer->shape[layer->rank - 1], layer->bias);
     }
-    if (group >= 0) good = H5Gclose(group) >= 0 && good;
+    if (group >= 0) good = vgg_h5_close_group(group) && good;
     return good;
 }
 
 /* layer_names begins with Keras' input layer; the caller's list may have it already. */
-static bool write_all(hid_t file, const struct vgg_weights_layer *layers, size_t count, const char *const *meta)
+static bool write_all(vgg_h5 file, const struct vgg_weights_layer *layers, size_t count, const char *const *meta)
 {
     static const struct vgg_weights_layer input = { .name = "input_1" };
     bool add_input = count == 0 || strncmp(layers[0].name, "input", 5) != 0;
@@ -88,16 +75,28 @@ enum vgg_status vgg_weights_write_h5(const char *path, const struct vgg_weights_
                                      const char *const *meta)
 {
     struct vgg_file *file = NULL;
-    enum vgg_status status = vgg_file_create(&file, path);
+    enum vgg_status status = vgg_h5_need(path);
+    if (status == VGG_OK) status = vgg_file_create(&file, path);
     if (status != VGG_OK) return status;
     vgg_h5_enter();
-    hid_t h5 = vgg_h5_create(vgg_file_temporary(file));
+    vgg_h5 h5 = vgg_h5_create(vgg_file_temporary(file));
     uint64_t size = 0;
     if (h5 >= 0) status = vgg_h5_reserve(vgg_file_temporary(file), path, size_bound(layers, count, meta));
     bool good = h5 >= 0 && status == VGG_OK && write_all(h5, layers, count, meta) && vgg_h5_flush(h5, &size);
-    if (h5 >= 0) good = H5Fclose(h5) >= 0 && good;
+    if (h5 >= 0) good = vgg_h5_close(h5) && good;
     vgg_h5_leave();
     if (good && vgg_os_cut(vgg_file_temporary(file), size)) return vgg_file_commit(file);
     vgg_file_abort(file);
     return status != VGG_OK ? status : vgg_fail(VGG_ERR_IO, "%s: writing failed: is the disk full?", path);
 }
+
+#else
+
+enum vgg_status vgg_weights_write_h5(const char *path, const struct vgg_weights_layer *layers, size_t count,
+                                     const char *const *meta)
+{
+    (void)layers, (void)count, (void)meta;
+    return vgg_h5_need(path);
+}
+
+#endif

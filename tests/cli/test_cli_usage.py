@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import unittest
 
@@ -97,8 +98,16 @@ class Help(Program):
 
     def test_version(self):
         self.assertRegex(self.succeed("--version"), r"^vgg16 \d+\.\d+\.\d+\nimages: .*stb_image \d+\.\d+ \(.*PNG, BMP, GIF\).*\n"
-                         r"zip archives \(.pth, .keras\): (minizip|none: .*)\n$")
+                         r"zip archives \(.pth, .keras\): (minizip|none: .*)\nHDF5 files \(.h5\), written: (\S*hdf5\S*|none: .*)\n"
+                         r"downloads: (\S*curl\S*|none: .*)\nchecksums: \S*crypto\S*\n$")
         self.assertEqual(self.succeed("train", "--version"), self.succeed("--version"))
+
+    @unittest.skipUnless(shutil.which("ldd"), "no ldd here")
+    def test_starts_light(self):
+        """What few commands need is opened by them."""
+        needed = subprocess.run(["ldd", PROGRAM], stdout=subprocess.PIPE, text=True).stdout
+        self.assertIn("libz", needed)
+        self.assertNotRegex(needed, "hdf5|curl|crypto|minizip|jpeg|webp|tiff|vulkan")
 
 
 class Usage(Program):
