@@ -126,6 +126,76 @@ Test(data, refuses_folders)
     remove_folder(folder);
 }
 
+/* Opens sources below `folder` as images without labels and compares the paths. */
+static void expect_images(const char *folder, const char *const *sources, size_t given, const char *const *names,
+                          size_t count)
+{
+    char place[4][256], name[256];
+    const char *paths[4];
+    struct vgg_data *data;
+    for (size_t i = 0; i < given; i++) {
+        snprintf(place[i], sizeof place[i], "%s%s", folder, sources[i]);
+        paths[i] = place[i];
+    }
+    capture_log();
+    cr_assert_eq(vgg_data_open_images(&data, paths, given), VGG_OK, "%s", logged);
+    cr_assert_eq(vgg_data_count(data), count, "%zu", vgg_data_count(data));
+    cr_expect_eq(vgg_data_class_count(data), 0);
+    cr_expect_null(vgg_data_class_name(data, 0));
+    for (size_t i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s%s", folder, names[i]);
+        cr_expect_str_eq(vgg_data_path(data, i), name);
+        cr_expect_eq(vgg_data_label(data, i), -1);
+    }
+    vgg_data_destroy(data);
+}
+
+/* Folders are no classes there: all images below are taken, beside folders and in those of several data sets. */
+Test(data, images_of_folders)
+{
+    static const char *const files[] = { "/in/x/b/3.bmp", "/in/top.bmp", "/in/train/cat/1.bmp", "/in/x/2.bmp",
+                                         "/in/train/.no.bmp" };
+    static const char *const names[] = { "/in/top.bmp", "/in/train/cat/1.bmp", "/in/x/2.bmp", "/in/x/b/3.bmp" };
+    static const char *const table[] = { "/in/top.bmp", "/in/x/2.bmp" };
+    static const char list[] = "in/top.bmp,one\nin/x/2.bmp,two\n";
+    char *folder = make_folder(), path[256];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        write_picture(folder, files[i] + 1, (int)i, 0, 0);
+    snprintf(path, sizeof path, "%s/in/empty", folder);
+    cr_assert_eq(mkdir(path, 0777), 0);
+    write_file(folder, "odd.xyz", "x", 1);
+    write_file(folder, "list.csv", list, sizeof list - 1);
+    expect_images(folder, (const char *const[]) { "/in" }, 1, names, 4);
+    cr_expect_eq(logged_lines, 0, "%s", logged);
+    expect_images(folder, (const char *const[]) { "/list.csv" }, 1, table, 2);
+    expect_images(folder, (const char *const[]) { "/in/x?per_class=1" }, 1, &names[3], 1);
+    expect_images(folder, (const char *const[]) { "/odd.xyz" }, 1, (const char *const[]) { "/odd.xyz" }, 1);
+    expect_images(folder, (const char *const[]) { "/odd.xyz", "/in/x//", "/list.csv" }, 3,
+                  (const char *const[]) { "/odd.xyz", names[2], names[3], "/list.csv" }, 4);
+    write_file(folder, "in/train/cat/raw.heic", "x", 1);
+    write_file(folder, "in/x/raw.heic", "x", 1);
+    expect_images(folder, (const char *const[]) { "/in" }, 1, names, 4);
+    cr_expect(logged_lines == 1 && strstr(logged, "/in: left out: 2 .heic"), "%s", logged);
+    snprintf(path, sizeof path, "%s/in/x/again", folder);
+    cr_assert_eq(symlink(".", path), 0);
+    expect_images(folder, (const char *const[]) { "/in/x" }, 1, &names[2], 2);
+    cr_expect(logged_lines == 2 && strstr(logged, "/in/x: 1 link to folders that are read already"), "%s", logged);
+    remove_folder(folder);
+}
+
+Test(data, images_of_empty_folders)
+{
+    char *folder = make_folder(), path[256];
+    const char *paths[] = { folder, path };
+    struct vgg_data *data;
+    write_picture(folder, "a.bmp", 0, 0, 0);
+    write_file(folder, "none/below/notes.txt", "x", 1);
+    snprintf(path, sizeof path, "%s/none/", folder);
+    EXPECT_FAILURE(vgg_data_open_images(&data, paths, 2), VGG_ERR_MISSING, "/none/: holds no images (.jpg");
+    cr_expect_not_null(strstr(logged, ".tiff), only 1 .txt, nor do folders below it"));
+    remove_folder(folder);
+}
+
 Test(data, unreadable_folder)
 {
     if (geteuid() == 0) cr_skip_test("root may read every folder");

@@ -453,7 +453,7 @@ Test(failure, overwriting_checkpoints)
     rmdir(folder);
 }
 
-/* Opens images listed in each way: class folders, a text file, paths. */
+/* Opens images listed in each way: class folders, a text file, paths, a table and a folder without their labels. */
 static enum vgg_status open_lists(void)
 {
     char path[160];
@@ -467,6 +467,11 @@ static enum vgg_status open_lists(void)
     if (!status) vgg_data_destroy(data);
     if (!status) status = vgg_data_open_images(&data, paths, sizeof paths / sizeof *paths);
     if (!status) vgg_data_destroy(data);
+    for (int i = 0; i < 2 && !status; i++) {
+        paths[0] = in_folder(path, i ? "a/list.csv" : ".");
+        status = vgg_data_open_images(&data, paths, 1);
+        if (!status) vgg_data_destroy(data);
+    }
     return status;
 }
 
@@ -477,11 +482,11 @@ Test(failure, memory_of_lists_of_images)
     cr_assert_not_null(mkdtemp(folder));
     snprintf(command, sizeof command,
              "cd '%s' && mkdir a b && touch b/x.png && for i in $(seq 70); do touch a/$i.png; echo $i.png; done "
-             ">a/list.txt",
+             ">a/list.txt && sed s/$/,label/ a/list.txt >a/list.csv",
              folder);
     cr_assert_eq(system(command), 0);
     vgg_log_set(count_line, NULL, VGG_LOG_ERROR);
-    long k = 0;
+    long k = 0, spared = 0; /* spared: the note of which file a table's memory maps is done without */
     for (bool reached = true; reached;) {
         log_lines = 0;
         memset(state.held, 0, sizeof state.held);
@@ -490,6 +495,7 @@ Test(failure, memory_of_lists_of_images)
         enum vgg_status status = open_lists();
         state.armed = false;
         reached = state.failed != NULL;
+        if (reached && status == VGG_OK && ++spared == 1) continue;
         cr_expect_eq(status, reached ? VGG_ERR_MEMORY : VGG_OK, "call %ld", k);
         cr_expect_eq(log_lines, reached, "call %ld: %d lines", k, log_lines);
         cr_expect_eq(state.holding, 0u, "call %ld: %zu blocks are lost", k, state.holding);

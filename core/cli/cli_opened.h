@@ -10,7 +10,7 @@ struct cli_opened {
     struct vgg_model *model;
 };
 
-/* The one argument as DATA, or several as images. */
+/* The one argument as DATA, or several as images and folders of them. */
 enum vgg_status cli_opened_data(struct cli_opened *opened, char **args, int count);
 /* After it the engine, which options are judged by once more, and the model, against the record that `file`, the data,
  * may have. */

@@ -108,7 +108,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         .user = &cli->progress,
     };
     if (!o->model) return cli_usage(cli, "--model is missing");
-    enum vgg_status status = cli_opened_data(&opened, args, count);
+    enum vgg_status status = vgg_data_open_images(&opened.data, (const char *const *)args, (size_t)count);
     if (status == VGG_OK) status = cli_opened_classifier(cli, &opened, args[0], o->model, &o->images);
     cli_signals_catch();
     if (status == VGG_OK)
@@ -124,11 +124,13 @@ const struct cli_command cli_predict = {
     .name = "predict",
     .arguments = "--model MODEL IMAGE...",
     .purpose = "Shows the most probable classes of images",
-    .details = "IMAGE is a JPEG, PNG, BMP, GIF, WebP or TIFF file; a single one may also be a folder of images, a .txt "
-               "file with a path "
-               "a line, or an array file. One line an image: the path, then classes with their probabilities. With "
-               "ImageNet weights and their top, the classes have their ImageNet names.\nJSON: images: [{path, classes: "
-               "[{name, label, probability}]}]",
+    .details =
+        "IMAGE is a JPEG, PNG, BMP, GIF, WebP or TIFF file, or a folder, of which all images are taken, those in "
+        "folders below it too; a single one may also be a .txt file with a path a line, a .csv table with rows "
+        "of a path and a label, or an array file. Labels play no part. One line an image: the path, then "
+        "classes with their probabilities. With ImageNet weights and their top, the classes have their ImageNet "
+        "names.\nJSON: images: [{path, classes: "
+        "[{name, label, probability}]}]",
     .needs = "IMAGE",
     .groups = groups,
     .min = 1,

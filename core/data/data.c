@@ -25,6 +25,13 @@ static const char *find_options(const char *source)
     return mark;
 }
 
+/* Does the source name one file with many items? */
+static bool is_collection(const char *path)
+{
+    return strncmp(path, "idx:", 4) == 0 || vgg_file_has_extension(path, ".txt") ||
+           vgg_file_has_extension(path, ".csv") || vgg_file_has_extension(path, ".safetensors");
+}
+
 static enum vgg_status read_source(struct vgg_data *data, const char *path)
 {
     struct vgg_os_info info;
@@ -35,7 +42,7 @@ static enum vgg_status read_source(struct vgg_data *data, const char *path)
     if (vgg_file_has_extension(path, ".txt")) return vgg_data_read_list(data, path);
     if (vgg_file_has_extension(path, ".csv")) return vgg_data_read_csv(data, path);
     if (vgg_file_has_extension(path, ".safetensors")) return vgg_data_read_array(data, path);
-    if (vgg_image_is_name(path)) return vgg_data_read_paths(data, &path, 1);
+    if (vgg_image_is_name(path)) return vgg_data_read_images(data, &path, 1);
     return vgg_fail(
         VGG_ERR_UNSUPPORTED,
         "%s: not a data set; give a folder, an image (%s), a .txt list of images, a .csv table of images and "
@@ -68,9 +75,15 @@ enum vgg_status vgg_data_open_images(struct vgg_data **out, const char *const *p
 {
     *out = NULL;
     struct vgg_data *data;
+    enum vgg_status status;
     if (count == 0) return vgg_fail(VGG_ERR_ARGUMENT, "no images given");
-    enum vgg_status status = vgg_data_create(&data, "image list");
-    if (status == VGG_OK) status = vgg_data_read_paths(data, paths, count);
+    if (count == 1 && (is_collection(paths[0]) || find_options(paths[0]))) {
+        status = vgg_data_open(&data, paths[0]);
+        if (status == VGG_OK) vgg_data_forget_labels(data);
+    } else {
+        status = vgg_data_create(&data, "image list");
+        if (status == VGG_OK) status = vgg_data_read_images(data, paths, count);
+    }
     if (status != VGG_OK) {
         vgg_data_destroy(data);
         return status;

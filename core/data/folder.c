@@ -240,16 +240,23 @@ static enum vgg_status take_paths(struct vgg_data *data, struct names *names)
     return vgg_data_take_paths(data, own.at, own.count);
 }
 
+/* `path` by malloc without slashes at its end; NULL: out of memory. */
+static char *trim_slashes(const char *path)
+{
+    char *folder = vgg_mem_strdup(path);
+    for (size_t n = folder ? strlen(folder) : 0; n > 1 && folder[n - 1] == '/'; n--)
+        folder[n - 1] = '\0';
+    return folder;
+}
+
 enum vgg_status vgg_data_read_folder(struct vgg_data *data, const char *path)
 {
     enum vgg_status status = VGG_OK;
     struct names folders = { 0 }, images = { 0 }, all = { 0 };
     struct vgg_left_report report;
     struct vgg_left_out left = { 0 };
-    char *folder = vgg_mem_strdup(path);
+    char *folder = trim_slashes(path);
     if (!folder) return vgg_fail_memory(path, strlen(path));
-    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
-        folder[n - 1] = '\0';
     vgg_left_report_init(&report);
     CHECK(list_folder(&folders, &images, &left, folder));
     names_sort(&folders, 0, by_bytes);
@@ -308,12 +315,47 @@ fail:
     return status;
 }
 
-enum vgg_status vgg_data_read_paths(struct vgg_data *data, const char *const *paths, size_t count)
+/* Adds the images of a folder and of all below it, whatever the folders are called. */
+static enum vgg_status append_tree(struct names *all, const char *path)
+{
+    enum vgg_status status = VGG_OK;
+    struct entered entered = { 0 };
+    struct vgg_left_report report;
+    struct vgg_left_out left = { 0 };
+    size_t begin = all->count;
+    bool again;
+    char *folder = trim_slashes(path);
+    if (!folder) return vgg_fail_memory(path, strlen(path));
+    vgg_left_report_init(&report);
+    CHECK(enter(&again, &entered, folder));
+    CHECK(walk(all, &entered, &left, folder));
+    if (all->count == begin) {
+        char text[VGG_LEFT_TEXT];
+        vgg_left_out_describe(text, &left);
+        CHECK(vgg_fail(VGG_ERR_MISSING, "%s: holds no images (%s)%s%s, nor do folders below it", path,
+                       vgg_image_suffixes, text[0] ? ", only " : "", text));
+    }
+    vgg_left_report_add(&report, folder, &left);
+    vgg_left_report_say(&report, folder);
+    say_links(&entered, folder);
+fail:
+    entered_finish(&entered);
+    free(folder);
+    return status;
+}
+
+enum vgg_status vgg_data_read_images(struct vgg_data *data, const char *const *paths, size_t count)
 {
     enum vgg_status status = VGG_OK;
     struct names names = { 0 };
-    for (size_t i = 0; i < count; i++)
-        CHECK(names_add(&names, vgg_mem_strdup(paths[i]), "image paths"));
+    for (size_t i = 0; i < count; i++) {
+        struct vgg_os_info info;
+        if (vgg_os_look(&info, paths[i]) && info.kind == VGG_OS_FOLDER) {
+            CHECK(append_tree(&names, paths[i]));
+        } else {
+            CHECK(names_add(&names, vgg_mem_strdup(paths[i]), "image paths"));
+        }
+    }
     CHECK(take_paths(data, &names));
 fail:
     names_finish(&names);

@@ -42,14 +42,21 @@ static void store_destroy(struct vgg_data_store *store)
     free(store);
 }
 
-void vgg_data_destroy(struct vgg_data *data)
+void vgg_data_forget_labels(struct vgg_data *data)
 {
-    if (!data) return;
-    if (data->owns_store) store_destroy(data->store);
     for (int i = 0; data->classes && i < data->class_count; i++)
         free(data->classes[i]);
     free(data->classes);
     free(data->labels);
+    data->classes = NULL, data->labels = NULL;
+    data->class_count = 0;
+}
+
+void vgg_data_destroy(struct vgg_data *data)
+{
+    if (!data) return;
+    if (data->owns_store) store_destroy(data->store);
+    vgg_data_forget_labels(data);
     free(data->pick);
     free(data);
 }

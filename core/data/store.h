@@ -58,6 +58,8 @@ const char *vgg_data_image(const struct vgg_data *data, size_t index);
 /* Takes labels (int64, count) over, checking 0 <= label < VGG_DATA_MAX_CLASSES, or < the number of names when
  * class names are set already; sets names "0", "1", ... otherwise. `what` names the file. */
 enum vgg_status vgg_data_set_labels(struct vgg_data *data, const int64_t *labels, size_t count, const char *what);
+/* As if there had been no labels. */
+void vgg_data_forget_labels(struct vgg_data *data);
 /* Room for `count` class names; each is then set by the caller (vgg_mem_strdup). */
 enum vgg_status vgg_data_reserve_classes(struct vgg_data *data, int count, const char *what);
 

@@ -117,7 +117,8 @@ class Exit(Program):
     def test_inputs_that_are_something_else(self):
         self.first(1, "text.safetensors: ", "summary extract train evaluate predict explain convert", "text.safetensors")
         self.change(1, "text.safetensors: ", OF_A_MODEL, "m.safetensors", "text.safetensors")
-        self.first(1, "what.xyz: not a data set", ON_DATA, "what.xyz")
+        self.first(1, "what.xyz: not a data set", "extract train evaluate explain", "what.xyz")
+        self.first(1, "what.xyz: is not a JPEG", "predict", "what.xyz")
         self.first(1, "has no tensor x", ON_DATA, "m.safetensors")
         self.first(1, "has no labels", "train evaluate", "data/cat")
         self.first(1, "features", "extract", "f.safetensors")

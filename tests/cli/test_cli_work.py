@@ -9,7 +9,7 @@ import struct
 import subprocess
 import time
 
-from cli_support import GAP, PROGRAM, Program, TINY, write_features, write_folder
+from cli_support import GAP, PROGRAM, Program, TINY, write_features, write_folder, write_png
 
 
 class Devices(Program):
@@ -284,6 +284,26 @@ class EvaluateAndPredict(Program):
         self.assertEqual([c["name"] for c in images[0]["classes"]], ["dog", "cat"])
         self.assertEqual([c["label"] for c in images[0]["classes"]], [1, 0])
         self.assertAlmostEqual(sum(c["probability"] for c in images[0]["classes"]), 1, places=5)
+
+    def test_predict_what_lies_in_folders(self):
+        """Folders are no classes, and labels play no part: not their number, not their names, not what is contradicted."""
+        write_folder(self.path("new"), classes=("ant", "bee", "fly"), count=2)
+        write_png(self.path("new/top.png"), 40, 36, lambda x, y: (40, 40, 200))
+        os.mkdir(self.path("new/fly/empty"))
+        with open(self.path("list.csv"), "w") as f:
+            f.write("new/bee/1.png,bird\ndata/cat/1.png,fish\n")
+        inside = [f"new/{name}" for name in ("top.png", "ant/0.png", "ant/1.png", "bee/0.png", "bee/1.png", "fly/0.png", "fly/1.png")]
+        for args, expected in (
+            (["new"], inside),
+            (["data/cat/0.png", "new/fly"], ["data/cat/0.png", *inside[5:]]),
+            (["list.csv"], ["new/bee/1.png", "data/cat/1.png"]),
+            (["new?classes=1"], inside[3:5]),
+        ):
+            images = self.json("predict", "-m", "m.safetensors", *args)["images"]
+            self.assertEqual([image["path"] for image in images], expected)
+        self.assertEqual([image["classes"][0]["name"] for image in self.json("predict", "-m", "m.safetensors", "new")["images"][:5]],
+                         ["dog", "cat", "cat", "dog", "dog"])  # fmt: skip
+        self.fail_with(1, "^vgg16: new/fly/empty: holds no images .*, nor do folders below it", "predict", "-m", "m.safetensors", "new/fly/empty")
 
     def test_list_of_images(self):
         with open(self.path("list.txt"), "w") as f:
