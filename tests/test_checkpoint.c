@@ -414,7 +414,7 @@ Test(checkpoint, every_setting_that_changes_a_step_is_compared)
         { ": learning rate's decay from block to block none then, 0.5 now;", AT(train.lr_decay), &(float) { 0.5f } },
         { ": gradients' largest norm none then, 2.5 now;", AT(train.clip_norm), &(float) { 2.5f } },
         { ": label smoothing none then, 0.1 now;", AT(train.label_smoothing), &(float) { 0.1f } },
-        { ": epoch kept none then, the best by val_loss now;", AT(train.keep), &(enum vgg_keep) { VGG_KEEP_BEST } },
+        { ": epoch kept the last then, the best by val_loss now;", AT(train.keep), &(enum vgg_keep) { VGG_KEEP_BEST } },
         { ": momentum 0.5 then, 0.9 now;", AT(train.momentum), &(float) { 0.9f } },
         { ": nesterov no then, yes now;", AT(train.nesterov), &(bool) { true } },
         { ": rho 0.9 then, 0.8 now;", AT(train.rho), &(float) { 0.8f } },
@@ -442,7 +442,7 @@ Test(checkpoint, every_setting_that_changes_a_step_is_compared)
         { ": augmentation shear 2 then, 1 now;", AT(train.augment.shear), &(float) { 1 } },
         { ": augmentation zoom 0.5 then, 0.25 now;", AT(train.augment.zoom), &(float) { 0.25f } },
         { ": augmentation flip no then, yes now;", AT(train.augment.flip), &(bool) { true } },
-        { ": augmentation vflip none then, yes now;", AT(train.augment.vflip), &(bool) { true } },
+        { ": augmentation vflip no then, yes now;", AT(train.augment.vflip), &(bool) { true } },
         { ": augmentation crop none then, 0.5 now;", AT(train.augment.crop), &(float) { 0.5f } },
         { ": augmentation brightness none then, 0.5 now;", AT(train.augment.brightness), &(float) { 0.5f } },
         { ": augmentation contrast none then, 0.5 now;", AT(train.augment.contrast), &(float) { 0.5f } },
@@ -530,6 +530,26 @@ Test(checkpoint, heads_that_differ_in_the_last_character_are_told_apart)
                                               "...000000000044,dropout:0.02,dense:3:softmax now;",
                                               AT(model.head), &(const char *) { other } });
     expect_resumes(&setup, 2);
+}
+
+/* A key that is not there says something all the same; and what it says leaves no line. */
+Test(checkpoint, settings_that_are_implied)
+{
+    struct vgg_settings s = { 0 };
+    char difference[VGG_SETTINGS_DIFFERENCE];
+    cr_expect_not(vgg_settings_same(difference, "a: 1\nprecision: fp16\n", "a: 1\n"));
+    cr_expect_str_eq(difference, "precision fp16 then, fp32 now");
+    cr_expect_not(vgg_settings_same(difference, "a: 1\n", "precision: fp16\na: 1\n"));
+    cr_expect_str_eq(difference, "precision fp32 then, fp16 now");
+    cr_expect_not(vgg_settings_same(difference, "epoch kept: the best by val_loss\n", "precisio: 1\n"));
+    cr_expect_str_eq(difference, "precisio none then, 1 now");
+    cr_expect(vgg_settings_same(difference, "precision: fp32\na: 1\n", "a: 1\naugmentation vflip: no\n"));
+    vgg_settings_add_unless_implied(&s, "precision", "fp32");
+    cr_assert_null(s.text);
+    vgg_settings_add_unless_implied(&s, "precision", "fp16");
+    vgg_settings_add_unless_implied(&s, "momentum", "fp32");
+    cr_expect_str_eq(s.text, "precision: fp16\nmomentum: fp32\n");
+    vgg_settings_finish(&s);
 }
 
 Test(checkpoint, lines_and_control_characters_stay_inside_their_value)

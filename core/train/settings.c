@@ -53,6 +53,25 @@ void vgg_settings_add(struct vgg_settings *settings, const char *key, const char
     free(value);
 }
 
+/* What a text without the key says, where that is not "none". */
+static const char *const implied[][2] = {
+    { "precision", "fp32" },
+    { "augmentation vflip", "no" },
+    { "epoch kept", "the last" },
+};
+
+static const char *implied_value(const char *key, size_t length)
+{
+    for (size_t i = 0; i < sizeof implied / sizeof *implied; i++)
+        if (strlen(implied[i][0]) == length && memcmp(implied[i][0], key, length) == 0) return implied[i][1];
+    return "none";
+}
+
+void vgg_settings_add_unless_implied(struct vgg_settings *settings, const char *key, const char *value)
+{
+    if (strcmp(implied_value(key, strlen(key)), value) != 0) vgg_settings_add(settings, key, "%s", value);
+}
+
 void vgg_settings_add_number(struct vgg_settings *settings, const char *key, float value)
 {
     char text[32];
@@ -100,15 +119,16 @@ static bool same_key(const struct item *a, const struct item *b)
     return a->key_length == b->key_length && memcmp(a->key, b->key, a->key_length) == 0;
 }
 
-/* The line of `text` with the same key, else "none" as its value. It is first looked for at *hint, which goes on: texts
- * mostly have the same keys in the same order, and there may be many. */
+/* The line of `text` with the same key, else what is implied as its value. It is first looked for at *hint, which goes
+ * on: texts mostly have the same keys in the same order, and there may be many. */
 static bool find(struct item *out, const char *text, const char **hint, const struct item *like)
 {
     if (next(out, hint) && same_key(out, like)) return true;
     while (next(out, &text)) {
         if (same_key(out, like)) return true;
     }
-    *out = (struct item) { like->key, "none", like->key_length, 4 };
+    const char *value = implied_value(like->key, like->key_length);
+    *out = (struct item) { like->key, value, like->key_length, strlen(value) };
     return false;
 }
 
@@ -143,19 +163,24 @@ static void tell(char difference[VGG_SETTINGS_DIFFERENCE], const struct item *th
              after);
 }
 
+static bool same_value(const struct item *a, const struct item *b)
+{
+    return a->value_length == b->value_length && memcmp(a->value, b->value, a->value_length) == 0;
+}
+
 bool vgg_settings_same(char difference[VGG_SETTINGS_DIFFERENCE], const char *then, const char *now)
 {
     struct item a, b;
     const char *hint = then;
     for (const char *at = now; next(&b, &at);) {
         find(&a, then, &hint, &b);
-        if (a.value_length == b.value_length && memcmp(a.value, b.value, a.value_length) == 0) continue;
+        if (same_value(&a, &b)) continue;
         tell(difference, &a, &b);
         return false;
     }
     hint = now;
     for (const char *at = then; next(&a, &at);) {
-        if (find(&b, now, &hint, &a)) continue;
+        if (find(&b, now, &hint, &a) || same_value(&a, &b)) continue;
         tell(difference, &a, &b);
         return false;
     }

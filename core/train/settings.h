@@ -18,6 +18,9 @@ void vgg_settings_add(struct vgg_settings *settings, const char *key, const char
     __attribute__((format(printf, 3, 4)))
 #endif
     ;
+/* Nothing where `value` is what a text without the key says: precision fp32, no augmentation vflip, the last epoch
+ * kept. So checkpoints of before there was such a thing may be gone on with. */
+void vgg_settings_add_unless_implied(struct vgg_settings *settings, const char *key, const char *value);
 /* The shortest number that reads back as the same float. */
 void vgg_settings_add_number(struct vgg_settings *settings, const char *key, float value);
 /* VGG_ERR_MEMORY when a line is missing. */
@@ -26,7 +29,7 @@ void vgg_settings_finish(struct vgg_settings *settings);
 
 enum { VGG_SETTINGS_DIFFERENCE = 256 };
 /* Do two texts say the same? If not, the first difference in the order of `now`: "KEY VALUE then, VALUE now", the parts
- * around it of long values. A key that only one of them has is "none" in the other. */
+ * around it of long values. A key that only one of them has is what is implied in the other, else "none". */
 bool vgg_settings_same(char difference[VGG_SETTINGS_DIFFERENCE], const char *then, const char *now);
 
 #endif

@@ -74,7 +74,7 @@ static void add_images(struct vgg_settings *s, const struct vgg_image_options *o
     vgg_settings_add_number(s, "augmentation shear", a->shear);
     vgg_settings_add_number(s, "augmentation zoom", a->zoom);
     vgg_settings_add(s, "augmentation flip", "%s", yes(a->flip));
-    if (a->vflip) vgg_settings_add(s, "augmentation vflip", "yes");
+    vgg_settings_add_unless_implied(s, "augmentation vflip", yes(a->vflip));
     add_unless_zero(s, "augmentation crop", a->crop);
     add_unless_zero(s, "augmentation brightness", a->brightness);
     add_unless_zero(s, "augmentation contrast", a->contrast);
@@ -109,9 +109,7 @@ enum vgg_status vgg_trainer_describe(struct vgg_trainer *t)
     const struct vgg_train_options *o = &t->o;
     add_network(s, t);
     add_optimizer(s, t);
-    enum vgg_precision precision = t->engine->backend->precision;
-    if (precision != VGG_PRECISION_FP32)
-        vgg_settings_add(s, "precision", "%s", vgg_name(VGG_NAMES_PRECISION, (int)precision));
+    vgg_settings_add_unless_implied(s, "precision", vgg_name(VGG_NAMES_PRECISION, (int)t->engine->backend->precision));
     vgg_settings_add(s, "batch", "%d", o->batch);
     vgg_settings_add(s, "shard", "%d", t->shard < o->batch ? t->shard : o->batch);
     vgg_settings_add(s, "steps an epoch", "%" PRIu64, t->steps);
