@@ -9,7 +9,9 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/os.h"
+#include "core/format/safetensors.h"
 #include "core/model/export.h"
+#include "core/weights/names.h"
 
 #define LOCK_NAME ".lock"
 
@@ -65,6 +67,33 @@ static void remove_halves(const char *folder)
     vgg_os_folder_close(directory);
 }
 
+static bool holds_tensor(const struct vgg_st *st, const struct vgg_model *model, int layer, bool bias)
+{
+    char name[VGG_WEIGHTS_NAME];
+    const struct vgg_layer *l = &model->arch.layer[layer];
+    const struct vgg_view *view = bias ? &l->bias : &l->kernel;
+    snprintf(name, sizeof name, "%s/%s", l->name, bias ? "bias" : "kernel");
+    const struct vgg_st_tensor *held = vgg_st_find(st, name);
+    return held && held->dtype == VGG_DTYPE_F32 && held->size == vgg_view_size(view) &&
+           memcmp(held->data, (const char *)model->params + view->offset, held->size) == 0;
+}
+
+/* Is there a file of just these layers? One that was damaged is written anew. */
+static bool is_base_of(const char *path, const struct vgg_model *model, int first)
+{
+    struct vgg_st *st = NULL;
+    if (!vgg_os_readable(path)) return false;
+    enum vgg_log_level level = vgg_log_failures(VGG_LOG_DEBUG);
+    bool same = vgg_st_open(&st, path) == VGG_OK;
+    vgg_log_failures(level);
+    for (int i = 0; i < first && same; i++) {
+        if (model->arch.layer[i].kernel.n == 0) continue;
+        same = holds_tensor(st, model, i, false) && holds_tensor(st, model, i, true);
+    }
+    vgg_st_close(st);
+    return same;
+}
+
 enum vgg_status vgg_checkpoint_folder_base(struct vgg_checkpoint_folder *folder, const struct vgg_model *model,
                                            int first)
 {
@@ -75,7 +104,7 @@ enum vgg_status vgg_checkpoint_folder_base(struct vgg_checkpoint_folder *folder,
     vgg_checkpoint_base_name(folder->base, digest);
     path = vgg_file_join(folder->path, folder->base);
     if (!path) CHECK(vgg_fail_memory(folder->path, strlen(folder->path)));
-    if (!vgg_os_readable(path)) CHECK(vgg_model_export_base(model, path, first));
+    if (!is_base_of(path, model, first)) CHECK(vgg_model_export_base(model, path, first));
     free(path);
     return VGG_OK;
 fail:

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/digest.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
@@ -71,7 +72,7 @@ static enum vgg_status open_base(struct vgg_weights *weights)
     vgg_log_failures(level);
     free(path);
     if (status == VGG_OK || status == VGG_ERR_MEMORY) return status;
-    return vgg_fail(status == VGG_ERR_IO ? VGG_ERR_MISSING : status,
+    return vgg_fail(VGG_ERR_MISSING, /* it is so for all checkpoints of the folder: none is tried in its place */
                     "%s: the layers that did not train are in %s, which %s; a checkpoint is moved with that file",
                     weights->path, name, status == VGG_ERR_IO ? "cannot be read in its folder" : "is not whole");
 }
@@ -104,6 +105,26 @@ static enum vgg_status add_tensor(struct vgg_weights *weights, const struct vgg_
     return vgg_weights_add(weights, layer->name, bias, &entry);
 }
 
+/* Compares the first `count` tensors, those of the base, with the digest in its name: some 30 ms for VGG16's 59 MB. */
+static enum vgg_status check_base(const struct vgg_weights *weights, size_t count)
+{
+    struct vgg_digest_piece piece[2 * VGG_MAX_LAYERS];
+    char digest[65], expected[VGG_CHECKPOINT_NAME];
+    const char *name = vgg_st_meta(weights->part[0], VGG_CHECKPOINT_BASE);
+    for (size_t i = 0; i < count; i++) {
+        const struct vgg_st_tensor *held = vgg_st_find(weights->part[1], weights->listed[i].name);
+        piece[i] = (struct vgg_digest_piece) { held->data, held->size };
+    }
+    enum vgg_status status = vgg_digest_sha256(digest, piece, count);
+    if (status != VGG_OK) return status;
+    vgg_checkpoint_base_name(expected, digest);
+    if (strcmp(name, expected) == 0) return VGG_OK;
+    return vgg_fail(VGG_ERR_MISSING,
+                    "%s: the layers that did not train are in %s, whose values are others than when it was written; "
+                    "put the file there that was written with the checkpoint",
+                    weights->path, name);
+}
+
 enum vgg_status vgg_weights_checkpoint_open(struct vgg_weights *weights)
 {
     enum vgg_status status = VGG_OK;
@@ -125,15 +146,18 @@ enum vgg_status vgg_weights_checkpoint_open(struct vgg_weights *weights)
     weights->listed_name = vgg_mem_calloc(2 * VGG_MAX_LAYERS, VGG_WEIGHTS_NAME);
     if (!weights->listed || !weights->listed_name) CHECK(vgg_fail_memory(weights->path, 2 * VGG_MAX_LAYERS));
     weights->tensor = weights->listed;
+    size_t based = 0;
     for (int i = 0; i < arch.count; i++) {
         const struct vgg_layer *layer = &arch.layer[i];
         if (layer->kernel.n == 0) continue;
+        if (i < first) based += 2;
         for (int bias = 0; bias < 2; bias++) {
             size_t from = bias ? layer->bias.offset : layer->kernel.offset;
             const char *values = i < first ? NULL : (const char *)range->data + (from - offset);
             CHECK(add_tensor(weights, layer, bias, (const void *)values));
         }
     }
+    if (based) CHECK(check_base(weights, based));
 fail:
     return status;
 }

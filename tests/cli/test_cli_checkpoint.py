@@ -104,6 +104,23 @@ class Checkpoint(Program):
         write_safetensors(self.path(self.base), tensors, meta)
         self.fail_with(1, "block1_conv1/kernel in " + self.base + " is not what its network has", *predict, "lone.safetensors")
 
+    def test_with_a_base_of_other_values(self):
+        """One byte of a weight is enough to be refused, by the checkpoint, by the folder; a training that goes on writes
+        the file anew."""
+        base = self.path("ck/" + self.base)
+        with open(base, "r+b") as f:
+            f.seek(-4, os.SEEK_END)
+            last = f.read(1)
+            f.seek(-4, os.SEEK_END)
+            f.write(bytes([last[0] ^ 1]))
+        wrong = "3-00000000.safetensors: the layers that did not train are in " + self.base + ", whose values are others than"
+        for model in (self.newest, "ck"):
+            self.fail_with(1, wrong, "predict", "data/dog/1.png", "--model", model)
+        self.fail_with(1, wrong, "extract", "data", "--weights", self.newest, "--layer", "block1_pool", "-o", "f.npy")
+        self.succeed("train", "data", *TINY, *HEAD, "--epochs", "4", "--checkpoint", "ck", "--resume", "-o", "four.safetensors")
+        a, b = (self.json("predict", "--model", m, "data/cat/0.png") for m in ("ck", "four.safetensors"))
+        self.assertEqual(a["images"], b["images"])
+
     def test_others(self):
         predict = ["predict", "data/dog/1.png", "--model"]
         os.mkdir(self.path("empty"))
