@@ -1,6 +1,7 @@
 /* Tables of images and their classes. */
 #include "data_files.h"
 
+#include "core/data/check.h"
 #include "core/data/data.h"
 
 static struct vgg_data *open_table(const char *folder, const char *text, size_t size)
@@ -114,5 +115,62 @@ Test(data_csv, refused)
     refuse_table(folder, "a.bmp,x\n,y\n", VGG_ERR_FORMAT, "list.csv:2: has no path");
     refuse_table(folder, "\"a\n.bmp\",x\n\"b.bmp,y\n\n", VGG_ERR_FORMAT, "list.csv:3: a quote is not closed");
     refuse_table(folder, "\"a.bmp\"x,y\n", VGG_ERR_FORMAT, "list.csv:1: a quoted field goes on behind its quote");
+    remove_folder(folder);
+}
+
+/* What is wrong with an image is told with its line, whatever part of the data it is asked of. */
+Test(data_csv, lines_of_bad_images)
+{
+    static const struct vgg_image_options one_pixel = { .height = 1, .width = 1, .preprocess = VGG_PREPROCESS_NONE };
+    static const char text[] = "path,label\n\"two\nlines.bmp\",b\n\ngone.bmp,c\nbad.bmp,a\n";
+    static const char list[] = "\n\ntwo.bmp\n\ngone.bmp\n";
+    char *folder = make_folder(), source[256];
+    struct vgg_data *data;
+    float x[3];
+    write_picture(folder, "in/two\nlines.bmp", 30, 0, 0);
+    write_picture(folder, "in/two.bmp", 30, 0, 0);
+    write_file(folder, "in/bad.bmp", "no image", 8);
+    data = open_table(folder, text, sizeof text - 1);
+    EXPECT_FAILURE(vgg_data_fetch(data, 1, &one_pixel, NULL, 0, 0, x), VGG_ERR_IO, "in/list.csv:5: ");
+    cr_expect_not_null(strstr(logged, "in/gone.bmp: cannot be opened: No such file or directory"));
+    EXPECT_FAILURE(vgg_data_fetch(data, 2, &one_pixel, NULL, 0, 0, x), VGG_ERR_FORMAT, "in/list.csv:6: ");
+    EXPECT_FAILURE(vgg_data_check(data, NULL, NULL), VGG_ERR_IO, "in/list.csv:5: ");
+    vgg_data_destroy(data);
+    snprintf(source, sizeof source, "%s/in/list.csv?classes=0,2", folder);
+    cr_assert_eq(vgg_data_open(&data, source), VGG_OK);
+    EXPECT_FAILURE(vgg_data_fetch(data, 0, &one_pixel, NULL, 0, 0, x), VGG_ERR_IO, "in/list.csv:5: ");
+    EXPECT_FAILURE(vgg_data_fetch(data, 1, &one_pixel, NULL, 0, 0, x), VGG_ERR_FORMAT, "in/list.csv:6: ");
+    vgg_data_destroy(data);
+    write_file(folder, "in/list.txt", list, sizeof list - 1);
+    snprintf(source, sizeof source, "%s/in/list.txt", folder);
+    cr_assert_eq(vgg_data_open(&data, source), VGG_OK);
+    cr_expect_eq(vgg_data_fetch(data, 0, &one_pixel, NULL, 0, 0, x), VGG_OK);
+    EXPECT_FAILURE(vgg_data_fetch(data, 1, &one_pixel, NULL, 0, 0, x), VGG_ERR_IO, "in/list.txt:5: ");
+    vgg_data_destroy(data);
+    remove_folder(folder);
+}
+
+/* Under two labels an image is refused with both lines; listed again under one, it counts again, with a warning. */
+Test(data_csv, an_image_again)
+{
+    static const char twice[] = "z.bmp,x\nb.bmp,y\nz.bmp,x\n",
+                      more[] = "b.bmp,y\n\nz.bmp,x\nb.bmp,y\nb.bmp,y\nz.bmp,x\n";
+    char *folder = make_folder(), source[256];
+    struct vgg_data *data;
+    refuse_table(folder, "path,label\nz.bmp,dog\n\nb.bmp,cat\nz.bmp,dog\nz.bmp,cat\n", VGG_ERR_FORMAT,
+                 "/in/list.csv:6: ");
+    cr_expect_not_null(strstr(logged, "/in/z.bmp is cat here and dog in line 5; give it one label"), "%s", logged);
+    snprintf(source, sizeof source, "%s/in/list.csv", folder);
+    for (int i = 0; i < 2; i++) {
+        write_file(folder, "in/list.csv", i ? more : twice, (i ? sizeof more : sizeof twice) - 1);
+        capture_log();
+        cr_assert_eq(vgg_data_open(&data, source), VGG_OK);
+        cr_expect_eq(vgg_data_count(data), i ? 5 : 3);
+        cr_expect_eq(logged_lines, 1);
+        cr_expect_not_null(strstr(logged, i ? ": lists 3 images again, as line 4 that of line 1; each time counts"
+                                            : ": lists 1 image again, as line 3 that of line 1; each time counts"),
+                           "%s", logged);
+        vgg_data_destroy(data);
+    }
     remove_folder(folder);
 }

@@ -139,7 +139,7 @@ static enum vgg_status add_row(struct rows *rows, const struct table *table, cha
     return VGG_OK;
 }
 
-static enum vgg_status read_rows(struct rows *rows, struct table *table)
+static enum vgg_status read_rows(struct rows *rows, struct vgg_data_store *store, struct table *table)
 {
     enum vgg_status status = VGG_OK;
     char *field[FIELDS];
@@ -152,6 +152,7 @@ static enum vgg_status read_rows(struct rows *rows, struct table *table)
         if (first && header) continue;
         if (!*field[0] || !*field[1]) CHECK(wrong(table, line, *field[0] ? "has no label" : "has no path"));
         CHECK(add_row(rows, table, field));
+        CHECK(vgg_data_add_line(store, table->path, line));
     }
     if (rows->count == 0) {
         CHECK(vgg_fail(VGG_ERR_MISSING, "%s: lists no images; give a row PATH,LABEL for each, named as images are",
@@ -164,6 +165,45 @@ fail:
 static int by_bytes(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A row by its path. */
+struct by_path {
+    const char *path;
+    size_t row;
+};
+
+static int compare(const void *a, const void *b)
+{
+    const struct by_path *x = a, *y = b;
+    int order = strcmp(x->path, y->path);
+    return order ? order : (x->row > y->row) - (x->row < y->row);
+}
+
+/* An image of two labels is a mistake; one that is listed again counts again, which is told. line: of each row. */
+static enum vgg_status check_repeated(const struct rows *rows, const size_t *line, const char *path)
+{
+    enum vgg_status status = VGG_OK;
+    size_t repeated = 0, first = 0, again = 0;
+    struct by_path *sorted = vgg_mem_calloc(rows->count, sizeof *sorted);
+    if (!sorted) return vgg_fail_memory(path, rows->count * sizeof *sorted);
+    for (size_t i = 0; i < rows->count; i++)
+        sorted[i] = (struct by_path) { rows->path[i], i };
+    qsort(sorted, rows->count, sizeof *sorted, compare);
+    for (size_t i = 1; i < rows->count; i++) {
+        size_t a = sorted[i - 1].row, b = sorted[i].row;
+        if (strcmp(sorted[i - 1].path, sorted[i].path) != 0) continue;
+        if (strcmp(rows->label[a], rows->label[b]) != 0)
+            CHECK(vgg_fail(VGG_ERR_FORMAT, "%s:%zu: %s is %s here and %s in line %zu; give it one label", path, line[b],
+                           rows->path[b], rows->label[b], rows->label[a], line[a]));
+        if (!repeated++) first = a, again = b;
+    }
+    if (repeated)
+        vgg_log(VGG_LOG_WARNING, "%s: lists %zu image%s again, as line %zu that of line %zu; each time counts", path,
+                repeated, repeated == 1 ? "" : "s", line[again], line[first]);
+fail:
+    free(sorted);
+    return status;
 }
 
 /* Numbers the labels in the byte order of their names. */
@@ -211,7 +251,8 @@ enum vgg_status vgg_data_read_csv(struct vgg_data *data, const char *path)
     if (size) memcpy(table.text, bytes, size);
     table.at = table.text, table.end = table.text + size;
     if (size >= 3 && memcmp(table.text, "\xEF\xBB\xBF", 3) == 0) table.at += 3;
-    CHECK(read_rows(&rows, &table));
+    CHECK(read_rows(&rows, data->store, &table));
+    CHECK(check_repeated(&rows, data->store->line, path));
     CHECK(name_classes(data, &rows, path));
     status = vgg_data_take_paths(data, rows.path, rows.count);
     rows.path = NULL, rows.count = 0;

@@ -32,12 +32,28 @@ static bool is_collection(const char *path)
            vgg_file_has_extension(path, ".csv") || vgg_file_has_extension(path, ".safetensors");
 }
 
+/* Perhaps its options are mistyped. */
+static enum vgg_status refuse_absent(const char *path, int cause)
+{
+    struct vgg_os_info info;
+    const char *mark = strrchr(path, '?');
+    char *before = mark && strchr(mark, '=') ? vgg_mem_strdup(path) : NULL;
+    if (before) before[mark - path] = '\0';
+    bool there = before && vgg_os_look(&info, before);
+    free(before);
+    if (there)
+        return vgg_fail(VGG_ERR_ARGUMENT,
+                        "%s: behind ? stand classes=0,3,5 or per_class=N, or both with & "
+                        "between them",
+                        path);
+    return vgg_fail(VGG_ERR_IO, "%s: cannot be opened as a data set: %s", path, strerror(cause));
+}
+
 static enum vgg_status read_source(struct vgg_data *data, const char *path)
 {
     struct vgg_os_info info;
     if (strncmp(path, "idx:", 4) == 0) return vgg_idx_read(data, path + 4);
-    if (!vgg_os_look(&info, path))
-        return vgg_fail(VGG_ERR_IO, "%s: cannot be opened as a data set: %s", path, strerror(errno));
+    if (!vgg_os_look(&info, path)) return refuse_absent(path, errno);
     if (info.kind == VGG_OS_FOLDER) return vgg_data_read_folder(data, path);
     if (vgg_file_has_extension(path, ".txt")) return vgg_data_read_list(data, path);
     if (vgg_file_has_extension(path, ".csv")) return vgg_data_read_csv(data, path);
@@ -210,12 +226,14 @@ enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, 
     /* A crop is resized from its own pixels, which a reduced image would lack. */
     const struct vgg_image_options *fit = augment && augment->crop != 0.0f ? NULL : images;
     enum vgg_status status = vgg_image_read_for(&image, vgg_data_image(data, index), fit, why);
-    if (status != VGG_OK) return status;
-    struct vgg_image_pixels pixels = {
-        image.height, image.width, image.rgb, NULL, name, image.full_height, image.full_width,
-    };
-    status = vgg_vary_fit(x, &pixels, images, augment, seed, pass, index, why);
-    vgg_image_finish(&image);
+    if (status == VGG_OK) {
+        struct vgg_image_pixels pixels = {
+            image.height, image.width, image.rgb, NULL, name, image.full_height, image.full_width,
+        };
+        status = vgg_vary_fit(x, &pixels, images, augment, seed, pass, index, why);
+        vgg_image_finish(&image);
+    }
+    if (status != VGG_OK) vgg_data_locate(why, data, index);
     return status;
 }
 

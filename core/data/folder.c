@@ -297,13 +297,13 @@ enum vgg_status vgg_data_read_list(struct vgg_data *data, const char *path)
     size_t room = 0, n;
     FILE *stream = fopen(path, "r");
     if (!stream) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    bool first = true;
-    for (; vgg_os_read_until(&line, &room, &n, '\n', stream); first = false) {
-        if (first && n >= 3 && memcmp(line, "\xEF\xBB\xBF", 3) == 0) memmove(line, line + 3, (n -= 3) + 1);
+    for (size_t number = 1; vgg_os_read_until(&line, &room, &n, '\n', stream); number++) {
+        if (number == 1 && n >= 3 && memcmp(line, "\xEF\xBB\xBF", 3) == 0) memmove(line, line + 3, (n -= 3) + 1);
         while (n > 0 && strchr(" \t\r\n", line[n - 1]))
             line[--n] = '\0';
         if (n == 0) continue;
         CHECK(names_add(&names, vgg_file_beside(path, line), path));
+        CHECK(vgg_data_add_line(data->store, path, number));
     }
     if (ferror(stream)) CHECK(vgg_fail(VGG_ERR_IO, "%s: cannot be read: %s", path, strerror(errno)));
     if (names.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "%s: lists no images; give one path a line", path));

@@ -34,6 +34,8 @@ static void store_destroy(struct vgg_data_store *store)
     for (size_t i = 0; store->shown && i < store->count; i++)
         free(store->shown[i]);
     free(store->shown);
+    free(store->list);
+    free(store->line);
     free(store->names);
     free(store->array);
     if (store->source >= 0) vgg_os_close(store->source);
@@ -69,6 +71,28 @@ enum vgg_status vgg_data_name_items(struct vgg_data_store *store, const char *fi
     for (size_t i = 0; i < store->count; i++)
         snprintf(store->names + i * store->names_pitch, store->names_pitch, "%s#%zu", file, i);
     return VGG_OK;
+}
+
+enum vgg_status vgg_data_add_line(struct vgg_data_store *store, const char *list, size_t line)
+{
+    if (!store->list && !(store->list = vgg_mem_strdup(list))) return vgg_fail_memory(list, strlen(list));
+    if (store->lines == store->line_room) {
+        size_t room = store->line_room ? 2 * store->line_room : 256;
+        size_t *grown = realloc(store->line, vgg_mem_mul(room, sizeof *grown));
+        if (!grown) return vgg_fail_memory(list, room * sizeof *grown);
+        store->line = grown, store->line_room = room;
+    }
+    store->line[store->lines++] = line;
+    return VGG_OK;
+}
+
+void vgg_data_locate(char *why, const struct vgg_data *data, size_t index)
+{
+    char text[VGG_IMAGE_WHY];
+    const struct vgg_data_store *store = data->store;
+    if (!store->list) return;
+    snprintf(text, sizeof text, "%s:%zu: %s", store->list, store->line[data->pick ? data->pick[index] : index], why);
+    memcpy(why, text, sizeof text);
 }
 
 bool vgg_data_is_array(const struct vgg_data_store *store)

@@ -13,6 +13,9 @@ struct vgg_data_store {
 
     char **paths; /* of image files, owned */
     char **shown; /* the same as they are written, NULL where that is no other; NULL: nowhere. Owned */
+    char *list;   /* the file that listed them, owned; NULL: none */
+    size_t *line; /* and where, from 1; owned, in step with `paths` */
+    size_t lines, line_room;
 
     const void *values; /* or an array of items h*w*c, borrowed from `owned` or the caller */
     int source;         /* or one in a file, of vgg_os_open, read item by item: -1: none */
@@ -45,6 +48,10 @@ enum { VGG_DATA_MAX_CLASSES = 65536 };
 enum vgg_status vgg_data_create(struct vgg_data **out, const char *what);
 /* Fills the names "FILE#0", "FILE#1", ... of a store with `count` set. */
 enum vgg_status vgg_data_name_items(struct vgg_data_store *store, const char *file);
+/* One more image was listed, in line `line` of the file `list`. */
+enum vgg_status vgg_data_add_line(struct vgg_data_store *store, const char *list, size_t line);
+/* Puts the list and the line before what is wrong with an image, "list.csv:3: ...", where it was listed. */
+void vgg_data_locate(char *why, const struct vgg_data *data, size_t index);
 /* Is it an array, rather than image files? */
 bool vgg_data_is_array(const struct vgg_data_store *store);
 /* Bytes of an array's item. */
