@@ -1,11 +1,12 @@
 """A web server on a free port of this machine for the download tests. Prints the port, ends when its input ends.
 
-Every file is CONTENT. /range/NAME goes on where asked, /plain/NAME cannot, /short/NAME promises all and sends half,
+Every file is CONTENT. /range/NAME goes on where asked, /plain/NAME cannot, /short/NAME promises all and sends half, /slow/NAME takes a second,
 /moved/NAME redirects to plain http, anything else is 404."""
 import http.server
 import os
 import sys
 import threading
+import time
 
 CONTENT = bytes((i * 7 + i // 251) % 256 for i in range(300000))
 
@@ -18,7 +19,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", f"http://{self.headers['Host']}/plain/x")
             self.end_headers()
             return
-        if kind not in ("range", "plain", "short"):
+        if kind not in ("range", "plain", "short", "slow"):
             self.send_error(404)
             return
         first, status = 0, 200
@@ -34,14 +35,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{len(CONTENT) - 1}/{len(CONTENT)}")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if kind == "short" else body)
+        pieces = 20 if kind == "slow" else 1
+        size = len(body) // 2 if kind == "short" else len(body) // pieces
+        for i in range(pieces):
+            self.wfile.write(body[i * size : (i + 1) * size])
+            if kind == "slow":
+                time.sleep(0.05)
 
     def log_message(self, *args):
         pass
 
 
 def main():
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print(server.server_port, flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdin.read()

@@ -1,9 +1,12 @@
 /* Finding and downloading weights: caches of Keras, PyTorch and Hugging Face; a local web server for the rest. */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/digest.h"
@@ -146,7 +149,7 @@ Test(pull, downloads, .timeout = 60)
 
     cr_assert(pull(&server, "absent", path, content_md5, NULL) == VGG_ERR_IO);
     cr_assert(strstr(weight_files_error(), "404"));
-    cr_assert(size_of(path) == -1 && size_of(part) <= 0);
+    cr_assert(size_of(path) == -1 && size_of(part) == -1, "where nothing came nothing stays");
 
     cr_assert(pull(&server, "moved", path, content_md5, NULL) == VGG_ERR_IO);
     cr_assert(size_of(path) == -1, "a redirect to plain http is not followed");
@@ -199,6 +202,92 @@ Test(pull, downloads, .timeout = 60)
     cr_assert(strstr(weight_files_lines(), keras) && strstr(weight_files_lines(), "passed over"));
     fclose(server.input);
     free(home), free(path), free(part), free(cached), free(pickle), free(keras);
+}
+
+/* In a process of its own; what it logged goes to the file `told`. limit: bytes that it can write to a file. */
+static pid_t pull_apart(const struct server *server, const char *kind, const char *path, long limit, const char *told)
+{
+    pid_t child = fork();
+    if (child != 0) return child;
+    const struct rlimit most = { (rlim_t)limit, (rlim_t)limit };
+    if (limit) signal(SIGXFSZ, SIG_IGN), setrlimit(RLIMIT_FSIZE, &most);
+    enum vgg_status status = pull(server, kind, path, content_md5, NULL);
+    FILE *stream = fopen(told, "wb");
+    fputs(weight_files_lines(), stream);
+    fclose(stream);
+    _exit((int)status);
+}
+
+static int end_of(pid_t child)
+{
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void wait_for(const char *part)
+{
+    for (int i = 0; size_of(part) < CONTENT_SIZE / 10; i++) {
+        cr_assert_lt(i, 1000, "nothing arrives");
+        usleep(10000);
+    }
+}
+
+static void expect_whole(const char *path, const char *part)
+{
+    char hex[129];
+    cr_expect(vgg_digest_file(hex, path, "MD5") == VGG_OK && strcmp(hex, content_md5) == 0, "%s", hex);
+    cr_expect_eq(size_of(part), -1, "a part stays");
+    cr_expect_eq(unlink(path), 0);
+}
+
+/* The file of another process is let alone until it is whole, and is then taken. */
+Test(pull, by_two_at_once, .timeout = 60)
+{
+    struct server server = start_server();
+    char *path = weight_files_scratch("both"), *part = weight_files_scratch("both.part");
+    char *told = weight_files_scratch("both.told");
+    pid_t other = pull_apart(&server, "slow", path, 0, told);
+    wait_for(part);
+    int refused = 0;
+    for (enum vgg_status status = VGG_ERR_IO; status != VGG_OK; refused += status != VGG_OK) {
+        status = size_of(path) < 0 ? pull(&server, "plain", path, content_md5, NULL) : VGG_OK;
+        if (status == VGG_OK) break;
+        cr_assert(status == VGG_ERR_IO && strstr(weight_files_error(), "both.part: another process is downloading"),
+                  "%s", weight_files_lines());
+        usleep(1000);
+    }
+    cr_expect_gt(refused, 0);
+    cr_expect_eq(end_of(other), VGG_OK);
+    expect_whole(path, part);
+    fclose(server.input);
+    free(path), free(part), free(told);
+}
+
+/* Killed, or without room: never a broken file under the name, and the next call goes on. */
+Test(pull, broken_off, .timeout = 60)
+{
+    struct server server = start_server();
+    char *path = weight_files_scratch("off"), *part = weight_files_scratch("off.part");
+    char *told = weight_files_scratch("off.told"), line[512] = "";
+    pid_t child = pull_apart(&server, "slow", path, 0, told);
+    wait_for(part);
+    cr_assert_eq(kill(child, SIGKILL), 0);
+    cr_expect_eq(end_of(child), -SIGKILL);
+    cr_expect(size_of(path) == -1 && size_of(part) > 0 && size_of(part) < CONTENT_SIZE);
+    cr_assert(pull(&server, "range", path, content_md5, NULL) == VGG_OK, "%s", weight_files_lines());
+    expect_whole(path, part);
+    cr_expect_eq(end_of(pull_apart(&server, "plain", path, 70000, told)), VGG_ERR_IO);
+    FILE *stream = fopen(told, "rb");
+    line[fread(line, 1, sizeof line - 1, stream)] = '\0';
+    fclose(stream);
+    cr_expect(strstr(line, "off.part: writing failed: File too large; try again"), "%s", line);
+    cr_expect(strchr(line, '\n') == NULL || strchr(line, '\n')[1] == '\0', "more than one line: %s", line);
+    cr_expect(size_of(path) == -1 && size_of(part) <= 70000);
+    cr_assert(pull(&server, "range", path, content_md5, NULL) == VGG_OK, "%s", weight_files_lines());
+    expect_whole(path, part);
+    fclose(server.input);
+    free(path), free(part), free(told);
 }
 
 Test(pull, refuses)

@@ -52,8 +52,9 @@ bool vgg_os_read_until(char **text, size_t *room, size_t *length, int end, FILE 
 /* A file that was not there, open for writing; permissions as for any new file. NULL: failed, EEXIST where something of
  * that name is there, be it a link that leads nowhere. */
 FILE *vgg_os_create(const char *path);
-/* Marks what vgg_os_create has made as being written, until vgg_os_unlock or the end of the process, whatever ends it;
- * *lock: -1 where its file system has no locks. False: another took it for abandoned before that. */
+/* Marks a file that is open for writing, as vgg_os_create makes them, as being written, until vgg_os_unlock or the end
+ * of the process, whatever ends it; *lock: -1 where its file system has no locks. False: another took it for abandoned
+ * before that. */
 bool vgg_os_claim(int *lock, FILE *stream, const char *path);
 /* Removes a file of this user's whose writer had claimed it and is gone. False: nothing was removed, be it since a
  * process still writes there, or since that cannot be told. Links are not followed. */
@@ -96,8 +97,6 @@ enum { VGG_OS_HOLDER = 24 };
  * for VGG_OS_LOCK_TAKEN, or "". *lock: for vgg_os_unlock, -1 unless held. */
 enum vgg_os_lock vgg_os_lock(int *lock, char holder[VGG_OS_HOLDER], const char *path);
 void vgg_os_unlock(int lock); /* accepts -1 */
-/* Locks an open file until it is closed. False: another has it, or its file system has no locks. */
-bool vgg_os_lock_stream(FILE *stream);
 
 /* ---- folders ---- */
 

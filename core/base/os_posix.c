@@ -282,11 +282,6 @@ void vgg_os_unlock(int lock)
     if (lock >= 0) close(lock);
 }
 
-bool vgg_os_lock_stream(FILE *stream)
-{
-    return flock(fileno(stream), LOCK_EX | LOCK_NB) == 0;
-}
-
 /* ---- folders ---- */
 
 /* struct vgg_os_folder is DIR by another name. */

@@ -10,8 +10,12 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
 {
     (void)options, (void)count;
     const char *name = args[0];
+    struct vgg_nearest nearest = { .text = name };
     if (strcmp(name, "vgg16") != 0 && strcmp(name, "vgg16-notop") != 0) {
-        return cli_usage(cli, "%s: unknown weights; vgg16 and vgg16-notop can be pulled", name);
+        vgg_nearest_try(&nearest, "vgg16");
+        vgg_nearest_try(&nearest, "vgg16-notop");
+        return cli_usage(cli, "%s: unknown weights; vgg16 and vgg16-notop can be pulled%s", name,
+                         vgg_nearest_hint(&nearest, ""));
     }
     char *path;
     cli_signals_catch();

@@ -37,6 +37,8 @@ struct transfer {
     const char *url, *path;
     char *part; /* PATH.part */
     FILE *stream;
+    int lock;          /* of vgg_os_claim */
+    bool gone;         /* the part file has become the whole one, or was removed */
     curl_off_t offset; /* bytes that were there before */
     vgg_progress_fn *progress;
     void *user;
@@ -134,7 +136,9 @@ static enum vgg_status explain(const struct transfer *transfer, CURLcode code, l
     const char *url = transfer->url;
     if (transfer->stopped) return VGG_INTERRUPTED;
     if (transfer->write_failed) {
-        return vgg_fail(VGG_ERR_IO, "%s: writing failed: %s", transfer->part, strerror(transfer->cause));
+        return vgg_fail(VGG_ERR_IO,
+                        "%s: writing failed: %s; try again after that is mended, it goes on where it stopped",
+                        transfer->part, strerror(transfer->cause));
     }
     switch (code) {
     case CURLE_HTTP_RETURNED_ERROR: return vgg_fail(VGG_ERR_IO, "%s: the server answered HTTP status %ld", url, http);
@@ -188,14 +192,52 @@ static enum vgg_status run(struct transfer *transfer)
     return status;
 }
 
+/* Is the whole file there, of this digest? */
+static bool is_there(const char *path, const char *md5)
+{
+    struct vgg_os_info info;
+    char hex[129];
+    return vgg_os_look(&info, path) && info.kind == VGG_OS_FILE && vgg_digest_file(hex, path, "MD5") == VGG_OK &&
+           strcasecmp(hex, md5) == 0;
+}
+
+/* Opens the part file for this process alone; *done: another has finished the whole file meanwhile, whose name the part
+ * then has. */
+static enum vgg_status open_part(bool *done, struct transfer *transfer, const char *md5)
+{
+    *done = false;
+    transfer->stream = fopen(transfer->part, "ab");
+    if (!transfer->stream) return vgg_fail(VGG_ERR_IO, "%s: cannot be written: %s", transfer->part, strerror(errno));
+    if (vgg_os_claim(&transfer->lock, transfer->stream, transfer->part)) {
+        transfer->offset = vgg_os_seek_end(transfer->stream);
+        if (transfer->offset < 0) transfer->offset = 0;
+        return VGG_OK;
+    }
+    fclose(transfer->stream);
+    transfer->stream = NULL;
+    *done = is_there(transfer->path, md5);
+    if (*done) return VGG_OK;
+    return vgg_fail(VGG_ERR_IO, "%s: another process is downloading this file; wait for it", transfer->part);
+}
+
+/* Where nothing arrived no file stays. */
+static void close_part(const struct transfer *transfer)
+{
+    struct vgg_os_info info;
+    if (!transfer->stream) return;
+    fclose(transfer->stream);
+    if (!transfer->gone && vgg_os_look(&info, transfer->part) && info.size == 0) vgg_os_remove(transfer->part);
+    vgg_os_unlock(transfer->lock);
+}
+
 /* Compares the part file's digest and renames it. */
-static enum vgg_status finish(const struct transfer *transfer, const char *md5)
+static enum vgg_status finish(struct transfer *transfer, const char *md5)
 {
     char hex[129];
     enum vgg_status status = vgg_digest_file(hex, transfer->part, "MD5");
     if (status != VGG_OK) return status;
     if (strcasecmp(hex, md5) != 0) {
-        vgg_os_remove(transfer->part);
+        transfer->gone = vgg_os_remove(transfer->part);
         return vgg_fail(VGG_ERR_FORMAT,
                         "%s: the file that arrived has MD5 %s instead of %s and was deleted; try again, or look at "
                         "what stands between here and there",
@@ -204,6 +246,7 @@ static enum vgg_status finish(const struct transfer *transfer, const char *md5)
     if (!vgg_os_sync(transfer->stream) || !vgg_os_replace(transfer->part, transfer->path)) {
         return vgg_fail(VGG_ERR_IO, "%s: writing failed: %s", transfer->path, strerror(errno));
     }
+    transfer->gone = true;
     return VGG_OK;
 }
 
@@ -217,26 +260,18 @@ enum vgg_status vgg_pull_file(const char *url, const char *path, const char *md5
                         url, path);
     }
     enum vgg_status status;
-    struct transfer transfer = { .url = url, .path = path, .progress = progress, .user = user };
+    struct transfer transfer = { .url = url, .path = path, .lock = -1, .progress = progress, .user = user };
+    bool done;
     size_t size = strlen(path) + sizeof ".part";
     transfer.part = vgg_mem_calloc(size, 1);
     if (!transfer.part) return vgg_fail_memory(path, size);
     snprintf(transfer.part, size, "%s.part", path);
-    transfer.stream = fopen(transfer.part, "ab");
-    if (!transfer.stream) {
-        status = vgg_fail(VGG_ERR_IO, "%s: cannot be written: %s", transfer.part, strerror(errno));
-        goto fail;
-    }
-    if (!vgg_os_lock_stream(transfer.stream)) {
-        status = vgg_fail(VGG_ERR_IO, "%s: another process is downloading this file; wait for it", transfer.part);
-        goto fail;
-    }
-    transfer.offset = vgg_os_seek_end(transfer.stream);
-    if (transfer.offset < 0) transfer.offset = 0;
+    CHECK(open_part(&done, &transfer, md5));
+    if (done) goto fail;
     CHECK(run(&transfer));
     CHECK(finish(&transfer, md5));
 fail:
-    if (transfer.stream) fclose(transfer.stream);
+    close_part(&transfer);
     free(transfer.part);
     return status;
 }
