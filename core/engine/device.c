@@ -87,9 +87,21 @@ fail:
     return status;
 }
 
+/* The one backend that computes in a precision, NULL: all do. */
+static const char *const computes[] = {
+    [VGG_PRECISION_BF16] = "cpu", [VGG_PRECISION_FP16] = "vulkan", [VGG_PRECISION_INT8] = "cpu"
+};
+
+bool vgg_backend_computes(const char *backend, const char *precision)
+{
+    int value;
+    bool known = precision && vgg_names_find(&value, VGG_NAMES_PRECISION, precision);
+    return !known || !computes[value] || strcmp(computes[value], backend) == 0;
+}
+
 /* The best device of the backend (NULL: of any), but none of those that were passed over (NULL: none was). */
-static enum vgg_status choose(const struct vgg_device_info **out, const struct vgg_device_info *devices, size_t count,
-                              const bool *passed, const char *backend)
+static const struct vgg_device_info *best_of(const struct vgg_device_info *devices, size_t count, const bool *passed,
+                                             const char *backend)
 {
     const struct vgg_device_info *best = NULL;
     for (size_t i = 0; i < count; i++) {
@@ -97,9 +109,38 @@ static enum vgg_status choose(const struct vgg_device_info **out, const struct v
         if (backend && strcmp(devices[i].backend, backend) != 0) continue;
         if (!best || preference(&devices[i]) > preference(best)) best = &devices[i];
     }
-    *out = best;
-    if (best) return VGG_OK;
+    return best;
+}
+
+/* The same, as it is asked for: an error where there is none. */
+static enum vgg_status choose(const struct vgg_device_info **out, const struct vgg_device_info *devices, size_t count,
+                              const char *backend)
+{
+    *out = best_of(devices, count, NULL, backend);
+    if (*out) return VGG_OK;
     return vgg_fail(VGG_ERR_MISSING, "backend %s finds no device; `vgg16 devices` lists what is here", backend);
+}
+
+/* The best device where none is asked for: of those that compute in the precision, but never a Vulkan device that is
+ * itself a CPU. Tells where another would have come first. */
+static enum vgg_status choose_for(const struct vgg_device_info **out, const struct vgg_device_info *devices,
+                                  size_t count, const bool *passed, enum vgg_precision precision)
+{
+    const char *word = vgg_name(VGG_NAMES_PRECISION, (int)precision);
+    const struct vgg_device_info *first = best_of(devices, count, passed, NULL);
+    const struct vgg_device_info *best = best_of(devices, count, passed, computes[precision]);
+    bool found = best && preference(best);
+    *out = found ? best : NULL;
+    if (found && preference(best) < preference(first)) {
+        vgg_log(VGG_LOG_WARNING, "precision %s: computed on the CPU, and not on %s; --backend cpu asks for just that",
+                word, first->name);
+    }
+    if (found) return VGG_OK;
+    return vgg_fail(VGG_ERR_MISSING,
+                    "precision %s: there is no GPU here to compute in it%s%s%s; the CPU computes in fp32, bf16 and "
+                    "int8",
+                    word, best ? ", and " : "", best ? best->name : "",
+                    best ? ", which is a CPU, only when asked for by --backend vulkan" : "");
 }
 
 static enum vgg_status check_backend_name(const char *name)
@@ -142,10 +183,10 @@ fail:
 }
 
 static enum vgg_status pick(const struct vgg_device_info **out, const struct wish *wish,
-                            const struct vgg_device_info *devices, size_t count, const bool *passed)
+                            const struct vgg_device_info *devices, size_t count)
 {
     return wish->name.which ? vgg_device_name_find(out, &wish->name, devices, count)
-                            : choose(out, devices, count, passed, wish->backend);
+                            : choose(out, devices, count, wish->backend);
 }
 
 enum vgg_status vgg_backend_find(struct vgg_device_info *out, char isa[static 16],
@@ -159,7 +200,7 @@ enum vgg_status vgg_backend_find(struct vgg_device_info *out, char isa[static 16
     *out = (struct vgg_device_info) { 0 };
     CHECK(wish_read(&wish, options));
     CHECK(vgg_backend_devices(&devices, &count, wish.backend));
-    CHECK(pick(&found, &wish, devices, count, NULL));
+    CHECK(pick(&found, &wish, devices, count));
     *out = *found;
     snprintf(isa, 16, "%s", wish.isa ? wish.isa : "auto");
 fail:
@@ -167,24 +208,12 @@ fail:
     return status;
 }
 
-/* The one backend that computes in a precision, NULL: all do. */
-static const char *const computes[] = {
-    [VGG_PRECISION_BF16] = "cpu", [VGG_PRECISION_FP16] = "vulkan", [VGG_PRECISION_INT8] = "cpu"
-};
-
 /* The value of the word `text` of option `what`; NULL: 0, the default. */
 static enum vgg_status parse_word(int *value, const char *what, enum vgg_names names, const char *text)
 {
     *value = 0;
     if (!text || vgg_names_find(value, names, text)) return VGG_OK;
     return vgg_fail(VGG_ERR_ARGUMENT, "%s \"%s\" is unknown; take one of %s", what, text, vgg_names_list(names).text);
-}
-
-bool vgg_backend_computes(const char *backend, const char *precision)
-{
-    int value;
-    bool known = precision && vgg_names_find(&value, VGG_NAMES_PRECISION, precision);
-    return !known || !computes[value] || strcmp(computes[value], backend) == 0;
 }
 
 static enum vgg_status check_precision(enum vgg_precision precision, const char *backend)
@@ -233,7 +262,8 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
     passed = vgg_mem_calloc(count, sizeof *passed);
     if (!passed) CHECK(vgg_fail_memory("the list of devices", count));
     for (;;) { /* a GPU that cannot be opened leaves the work to the next device, down to the CPU */
-        CHECK(pick(&device, &wish, devices, count, passed));
+        CHECK(asked ? pick(&device, &wish, devices, count)
+                    : choose_for(&device, devices, count, passed, (enum vgg_precision)precision));
         bool last = asked || preference(device) <= 1;
         CHECK(check_precision((enum vgg_precision)precision, device->backend));
         vgg_log_failures(last ? VGG_LOG_ERROR : VGG_LOG_WARNING);
@@ -247,9 +277,10 @@ enum vgg_status vgg_backend_open(struct vgg_backend **out, const struct vgg_engi
     bool first = device->chosen;
     (*out)->device.chosen = !asked;
     snprintf((*out)->device.reason, sizeof device->reason, "%s",
-             asked   ? "asked for"
-             : first ? device->reason
-                     : "what comes first cannot be opened");
+             asked                 ? "asked for"
+             : first               ? device->reason
+             : computes[precision] ? "what comes first does not compute in the precision"
+                                   : "what comes first cannot be opened");
     char threads[200] = "";
     const struct vgg_device_info *opened = &(*out)->device;
     if (opened->threads)

@@ -36,6 +36,18 @@ class VulkanDevices(Program):
         self.assertRegex(self.taken(), "backend cpu on .*: no GPU comes before the CPU")
         args = ["extract", "data", *TINY, "--backend", "vulkan", "-o", "f.npy"]
         self.fail_with(1, "backend vulkan finds no device", *args)
+        args = ["extract", "data", *TINY, "-o", "f.npy", "--precision", "fp16"]
+        self.fail_with(1, "precision fp16: there is no GPU here to compute in it; the CPU computes in fp32, bf16 and int8", *args)
+        self.assertRegex(self.taken("--precision", "int8"), "backend cpu on .*: no GPU comes before the CPU")
+
+    @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
+    def test_fp16_is_not_left_to_a_processor(self):
+        self.drivers(LAVAPIPE)
+        write_folder(self.path("data"), count=1)
+        args = ["extract", "data", *TINY, "-o", "f.npy", "--precision", "fp16"]
+        self.fail_with(1, "precision fp16: there is no GPU here to compute in it, and llvmpipe.*, which is a CPU, only when asked for "
+                       "by --backend vulkan; the CPU", *args)
+        self.succeed(*args, "--backend", "vulkan", "-q")
 
     @unittest.skipUnless(RADV, "RADV is not installed (Debian: mesa-vulkan-drivers)")
     def test_gpu_that_cannot_be_opened(self):
@@ -56,6 +68,15 @@ class VulkanDevices(Program):
         self.assertRegex(warning, "^vgg16: warning: .*Null hardware")
         self.assertRegex(choice, "^vgg16: backend cpu .*: what comes first cannot be opened; threads [1-9]")
         self.fail_with(1, "Null hardware.*--backend cpu", *args, "--device", "Null")
+        for precision in ("int8", "bf16"):  # which no GPU computes in: it is not even tried
+            done = self.run_program(*args, "-v", "--precision", precision, "--isa", "scalar")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            warning, choice = done.stderr.split("\n")[:2]
+            self.assertRegex(warning, f"^vgg16: warning: precision {precision}: computed on the CPU, and not on .*; --backend cpu asks")
+            self.assertRegex(choice, "^vgg16: backend cpu .*: what comes first does not compute in the precision; threads [1-9]")
+        done = self.run_program(*args, "--precision", "fp16")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "(?s)^vgg16: warning: .*Null hardware.*\nvgg16: precision fp16: there is no GPU here.*\n$")
 
     @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
     def test_one_gpu_by_two_drivers(self):
