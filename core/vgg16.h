@@ -121,8 +121,10 @@ VGG_API enum vgg_status vgg_device_list(struct vgg_device_info **out, size_t *co
 VGG_API enum vgg_status vgg_device_find(struct vgg_device_info *out, const char *device, const char *backend);
 
 struct vgg_engine_options {
-    const char *backend; /* "auto", "cpu" (no driver of another device is loaded), "vulkan"; NULL: auto */
-    const char *device;  /* as vgg_device_find takes it; NULL: the backend's first choice */
+    /* "auto" (the best device that computes in `precision`; VGG_ERR_MISSING where fp16 finds no GPU), "cpu" (no driver
+     * of another device is loaded), "vulkan"; NULL: auto. */
+    const char *backend;
+    const char *device; /* as vgg_device_find takes it; NULL: the backend's first choice */
     /* CPU: "auto" or the highest level allowed: "scalar", "avx2", "avx512", "neon"; not another than `device` says. */
     const char *isa;
     /* How 3x3 convolutions are computed: "auto" (the faster one for each layer), "direct", "winograd" (or "winograd2",
@@ -275,7 +277,9 @@ struct vgg_data;
  * case, not hidden. Those in folders below a class folder belong to the class, ordered by folder, then by name; links
  * to folders are followed, but no folder is entered twice, nor that of the data set or of another class, which a
  * warning tells. A table's labels are names, and its classes are numbered in their byte order; fields may stand in
- * quotes. What else a folder holds is left out, with one warning for each class that counts it by kind: other suffixes
+ * quotes. An image that has two labels in it is refused with both lines; one that is listed again under its label
+ * counts again, which a warning tells. What is wrong with an image is told with its line in the list or table. What
+ * else a folder holds is left out, with one warning for each class that counts it by kind: other suffixes
  * (.heic, .avif, ...), names without one, images beside class folders. Hidden names are not counted. Companions alone
  * are no reason to warn: texts and tables (.txt .md .html .json .csv .xml .yaml ...), settings and sidecars (.ini .db
  * .xmp .aae ...), scripts, README, LICENSE. At most ten classes have a line of their own, all others share one. The
@@ -462,8 +466,8 @@ struct vgg_quantized {
  * convolution's output and the clips of its input as Winograd's algorithm transforms it are those of least squared
  * error over what was seen; the same data gives the same scales on any number of threads. *out (NULL: not wanted): how
  * far int8 then is from fp32 on up to 32 images. Without scales a pass in int8 finds its own with its first 32
- * images, for itself alone, and warns. Scales are dropped when convolutions train or are set. VGG_ERR_ARGUMENT for a
- * single image; less than 8 are warned of. */
+ * images, for itself alone, and warns. Fewer than 8 are warned of. Scales are dropped when convolutions train or are
+ * set. */
 VGG_API enum vgg_status vgg_quantize(struct vgg_quantized **out, struct vgg_engine *engine, struct vgg_model *model,
                                      const struct vgg_data *data, const struct vgg_quantize_options *options);
 VGG_API void vgg_quantized_destroy(struct vgg_quantized *quantized);

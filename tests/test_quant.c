@@ -7,6 +7,7 @@
 
 #include "core/base/mem.h"
 #include "core/engine/device.h"
+#include "core/engine/net.h"
 #include "core/quant/calibrate.h"
 #include "core/quant/spread.h"
 
@@ -176,6 +177,18 @@ Test(quant, bytes_between_convolutions)
     vgg_plan_destroy(fp32);
 }
 
+/* Random kernels that keep the size of what they are given. */
+static float *random_params(const struct vgg_arch *arch, unsigned *seed)
+{
+    float *params = vgg_mem_aligned(arch->param_size);
+    for (int i = 0; i < arch->count; i++) {
+        const struct vgg_view *k = &arch->layer[i].kernel;
+        for (size_t n = 0; n < vgg_view_count(k) && k->n; n++)
+            params[k->offset / sizeof(float) + n] = (float)((uniform(seed) - 0.5) * sqrt(24.0 / (9.0 * k->w)));
+    }
+    return params;
+}
+
 /* The bits of scales do not depend on threads, nor whether the backend was opened for fp32; the chain fits together. */
 Test(quant, calibration)
 {
@@ -183,13 +196,8 @@ Test(quant, calibration)
     struct vgg_arch arch;
     static float x[IMAGES * SIZE], scales[3][VGG_MAX_LAYERS][VGG_QUANT_COUNT];
     cr_assert_eq(vgg_arch_base(&arch, "vgg11", 40, 36, "block3_pool"), VGG_OK);
-    float *params = vgg_mem_aligned(arch.param_size);
     unsigned seed = 11;
-    for (int i = 0; i < arch.count; i++) {
-        const struct vgg_view *k = &arch.layer[i].kernel;
-        for (size_t n = 0; n < vgg_view_count(k) && k->n; n++)
-            params[k->offset / sizeof(float) + n] = (float)((uniform(&seed) - 0.5) * sqrt(24.0 / (9.0 * k->w)));
-    }
+    float *params = random_params(&arch, &seed);
     for (size_t i = 0; i < IMAGES * SIZE; i++)
         x[i] = (float)uniform(&seed);
     for (int run = 0; run < 3; run++) {
@@ -200,7 +208,9 @@ Test(quant, calibration)
                                                     .threads = 1 + 2 * run,
                                                     .precision = run == 2 ? "fp32" : "int8" };
         cr_assert_eq(vgg_backend_open(&backend, &options), VGG_OK);
-        const struct vgg_quant_target target = { backend, &arch, 0, arch.count, params, 0 };
+        const struct vgg_quant_target target = {
+            .backend = backend, .arch = &arch, .last = arch.count, .params = params
+        };
         const struct vgg_quant_source source = vgg_quant_array(&place, x, SIZE, IMAGES);
         cr_assert_eq(vgg_quant_calibrate(scales[run], &target, &source), VGG_OK);
         cr_expect(vgg_quant_complete((const float(*)[VGG_QUANT_COUNT])scales[run], &arch, 0, arch.count));
@@ -219,5 +229,79 @@ Test(quant, calibration)
     cr_expect(vgg_quant_complete(s, &arch, 0, high));
     cr_expect(vgg_quant_complete(NULL, &arch, high, high + 1));
     cr_expect(!vgg_quant_complete(NULL, &arch, 0, arch.count));
+    vgg_mem_free(params);
+}
+
+/* What the whole network in one piece says: its maps are small enough that all tiles count. */
+static void expect_whole(const float (*scales)[VGG_QUANT_COUNT], struct vgg_net *net, const struct vgg_arch *arch,
+                         const float *x, size_t size, int images)
+{
+    static struct vgg_spread spread[VGG_MAX_LAYERS];
+    static struct vgg_taps taps[VGG_MAX_LAYERS];
+    static float map[32 * 32 * 64];
+    static uint8_t bytes[32 * 32 * 64];
+    for (int pass = 0; pass < 2; pass++) {
+        for (int n = 0; n < images; n++) {
+            cr_assert_eq(vgg_net_put(net, &(struct vgg_net_io) { .n = 1, .x = x + (size_t)n * size }), VGG_OK);
+            cr_assert_eq(vgg_net_run(net, VGG_NET_FORWARD, &(struct vgg_step) { 0 }, NULL), VGG_OK);
+            for (int i = 0; i < arch->count; i++) {
+                if (arch->layer[i].kind != VGG_LAYER_CONV) continue;
+                const struct vgg_layer *out = &arch->layer[i + (arch->layer[i + 1].kind == VGG_LAYER_MAXPOOL)];
+                size_t count = (size_t)out->h * (size_t)out->w * (size_t)out->c;
+                cr_assert_eq(vgg_net_get_activation(net, (int)(out - arch->layer), map), VGG_OK);
+                if (pass == 0) cr_assert(vgg_spread_add(&spread[i], map, count));
+                float scale = 1.0f / scales[i][VGG_QUANT_Y];
+                for (size_t k = 0; k < count; k++)
+                    bytes[k] = (uint8_t)(map[k] * scale + 0.5f < 255.0f ? map[k] * scale + 0.5f : 255.0f);
+                if (pass == 1) vgg_taps_add(&taps[i], bytes, out->h, out->w, out->c, 1, 0, 0);
+            }
+        }
+    }
+    for (int i = 0, below = -1; i < arch->count; i++) {
+        if (arch->layer[i].kind != VGG_LAYER_CONV) continue;
+        cr_expect_eq(scales[i][VGG_QUANT_Y], vgg_spread_step(&spread[i]), "%s", arch->layer[i].name);
+        cr_expect_eq(scales[i][VGG_QUANT_X], below < 0 ? 0.0f : scales[below][VGG_QUANT_Y]);
+        for (int t = 0; t < VGG_QUANT_TAPS; t++)
+            cr_expect_eq(scales[i][VGG_QUANT_CLIP + t], below < 0 ? 0.0f : vgg_taps_clip(&taps[below], t), "%s, tap %d",
+                         arch->layer[i].name, t);
+        below = i;
+    }
+}
+
+/* Blocks that are run one after the other, for one chunk of inputs after the other, give what the whole gives; their
+ * parameters may lie in a network that has not run. */
+Test(quant, calibration_in_stretches)
+{
+    enum { IMAGES = 35, SIZE = 32 * 32 * 3 };
+    static float x[IMAGES * SIZE], scales[2][VGG_MAX_LAYERS][VGG_QUANT_COUNT];
+    struct vgg_arch arch;
+    struct vgg_backend *backend;
+    struct vgg_net *net;
+    struct vgg_quant_array place;
+    unsigned seed = 12;
+    cr_assert_eq(vgg_arch_base(&arch, "vgg11", 32, 32, NULL), VGG_OK);
+    cr_assert_eq(vgg_arch_head(&arch, "gap,dense:3:softmax"), VGG_OK);
+    float *params = random_params(&arch, &seed);
+    for (size_t i = 0; i < IMAGES * SIZE; i++)
+        x[i] = (float)uniform(&seed);
+    cr_assert_eq(vgg_backend_open(&backend, &(struct vgg_engine_options) { .backend = "cpu" }), VGG_OK);
+    const struct vgg_plan_spec spec = {
+        .arch = &arch, .batch = 1, .last = arch.count, .trainable = arch.count, .keep_all = true
+    };
+    cr_assert_eq(vgg_net_create(&net, backend, &spec, 0, 0, 0), VGG_OK);
+    cr_assert_eq(vgg_net_set_params(net, params), VGG_OK);
+    for (int run = 0; run < 2; run++) {
+        const struct vgg_quant_target target = { .backend = backend,
+                                                 .arch = &arch,
+                                                 .last = arch.count,
+                                                 .params = run ? NULL : params,
+                                                 .from = run ? net : NULL };
+        const struct vgg_quant_source source = vgg_quant_array(&place, x, SIZE, IMAGES);
+        cr_assert_eq(vgg_quant_calibrate(scales[run], &target, &source), VGG_OK);
+    }
+    cr_expect(memcmp(scales[0], scales[1], sizeof scales[0]) == 0);
+    expect_whole((const float(*)[VGG_QUANT_COUNT])scales[0], net, &arch, x, SIZE, IMAGES);
+    vgg_net_destroy(net);
+    vgg_backend_close(backend);
     vgg_mem_free(params);
 }

@@ -76,7 +76,9 @@ enum vgg_status vgg_bench_input_scales(struct vgg_bench_input *input, struct vgg
 {
     enum { ENOUGH = 8 };
     const struct vgg_arch *arch = cell->arch;
-    const struct vgg_quant_target target = { backend, arch, 0, arch->count, cell->params, 0 };
+    const struct vgg_quant_target target = {
+        .backend = backend, .arch = arch, .last = arch->count, .params = cell->params
+    };
     struct vgg_quant_array images;
     size_t count = cell->batch < ENOUGH ? (size_t)cell->batch : ENOUGH;
     const struct vgg_quant_source source =

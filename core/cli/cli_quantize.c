@@ -29,9 +29,9 @@ static const struct cli_option quantize_options[] = {
       .offset = offsetof(struct quantize, model) },
     { .name = "images",
       .value = "N",
-      .help = "how many are taken, evenly over DATA (default 256, or all that there are)",
+      .help = "how many are taken, evenly over DATA (default 256, or all where there are fewer)",
       .read = cli_read_int,
-      .min = 8,
+      .min = 1,
       .max = 1000000,
       .offset = offsetof(struct quantize, count) },
     { .name = "layer",
@@ -163,10 +163,10 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
 const struct cli_command cli_quantize = {
     .name = "quantize",
     .arguments = "DATA --output Q [--weights W | --model MODEL]",
-    .purpose = "Finds the scales of --precision int8 from some hundred images",
+    .purpose = "Finds the scales of --precision int8 from a few hundred images",
     .data = true,
     .details =
-        "DATA are images like those that int8 is for, without labels if need be; 8 at least are asked for. They "
+        "DATA are images like those that int8 is for, without labels if need be; fewer than 8 give a warning. They "
         "go through the network in fp32, and each layer gets the scales of least squared error. Q holds the base "
         "of --weights or the whole --model as they were, with 18 numbers more a convolution; it is --weights or "
         "--model for every "

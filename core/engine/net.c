@@ -81,6 +81,23 @@ enum vgg_status vgg_net_set_params(struct vgg_net *net, const float *params)
     return vgg_buf_upload(net->arena[VGG_ARENA_PARAM], 0, params, net->arch.param_size);
 }
 
+enum vgg_status vgg_net_take_params(struct vgg_net *net, const struct vgg_net *from, size_t offset)
+{
+    enum { PIECE = 1 << 20 };
+    enum vgg_status status = VGG_OK;
+    size_t size = net->arch.param_size;
+    void *piece = vgg_mem_calloc(PIECE, 1);
+    if (!piece) return vgg_fail_memory("parameters", PIECE);
+    for (size_t at = 0, n; at < size; at += n) {
+        n = size - at < PIECE ? size - at : PIECE;
+        CHECK(vgg_buf_download(from->arena[VGG_ARENA_PARAM], offset + at, piece, n));
+        CHECK(vgg_buf_upload(net->arena[VGG_ARENA_PARAM], at, piece, n));
+    }
+fail:
+    free(piece);
+    return status;
+}
+
 enum vgg_status vgg_net_get_params(struct vgg_net *net, float *params)
 {
     return vgg_buf_download(net->arena[VGG_ARENA_PARAM], 0, params, net->arch.param_size);

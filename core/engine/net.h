@@ -28,6 +28,8 @@ enum vgg_status vgg_net_set_scales(struct vgg_net *net, const float (*scales)[VG
 /* The parameters, arch->param_size bytes; NULL: VGG_ERR_ARGUMENT. Of a network that only infers they cannot be got. */
 enum vgg_status vgg_net_set_params(struct vgg_net *net, const float *params);
 enum vgg_status vgg_net_get_params(struct vgg_net *net, float *params);
+/* The same from those of another network, from byte `offset` on, before that one has run for the first time. */
+enum vgg_status vgg_net_take_params(struct vgg_net *net, const struct vgg_net *from, size_t offset);
 enum vgg_status vgg_net_set_moments(struct vgg_net *net, const float *moments);
 enum vgg_status vgg_net_get_moments(struct vgg_net *net, float *moments);
 

@@ -25,7 +25,7 @@ struct vgg_features {
     int h, w, c; /* of one output */
     const struct vgg_engine *engine;
     bool prepared;              /* scales of int8 are there, or none are needed */
-    struct vgg_model *released; /* whose parameters go when all is prepared; NULL: they stay */
+    struct vgg_model *released; /* whose parameters go before the first pass; NULL: they stay */
     char digest[65];            /* of the layer, as last computed; "": not yet */
 };
 
@@ -81,7 +81,7 @@ void vgg_features_release(struct vgg_features *features, struct vgg_model *model
     if (features->model == model) features->released = model;
 }
 
-/* Once everything is prepared. */
+/* The network has them. */
 static enum vgg_status release(struct vgg_features *features)
 {
     enum vgg_status status = VGG_OK;
@@ -108,22 +108,23 @@ static enum vgg_status prepare(struct vgg_features *features, const struct vgg_d
                                const struct vgg_image_options *images)
 {
     const struct vgg_int8_pass pass = pass_of(features);
-    enum vgg_status status = features->prepared ? VGG_OK : vgg_int8_prepare(&pass, data, images);
+    enum vgg_status status = release(features);
+    if (status != VGG_OK || features->prepared) return status;
+    status = vgg_int8_prepare(&pass, data, images);
     features->prepared = status == VGG_OK;
-    return status == VGG_OK ? release(features) : status;
+    return status;
 }
 
 enum vgg_status vgg_features_run(struct vgg_features *features, float *y, const float *x, size_t count)
 {
     const struct vgg_arch *arch = &features->model->arch;
     size_t input = (size_t)arch->h * (size_t)arch->w * 3, output = vgg_net_output(features->net);
-    enum vgg_status status = VGG_OK;
-    if (count && !features->prepared) {
+    enum vgg_status status = count ? release(features) : VGG_OK;
+    if (count && status == VGG_OK && !features->prepared) {
         const struct vgg_int8_pass pass = pass_of(features);
         status = vgg_int8_prepare_array(&pass, x, count);
         features->prepared = status == VGG_OK;
     }
-    if (count && status == VGG_OK) status = release(features);
     for (size_t at = 0; at < count && status == VGG_OK;) {
         size_t left = count - at, n = left < (size_t)features->batch ? left : (size_t)features->batch;
         struct vgg_net_io io = { .n = (int)n, .x = x + at * input, .y = y + at * output };

@@ -85,22 +85,33 @@ static enum vgg_status use_own(bool *done, const struct vgg_int8_pass *pass, boo
     return vgg_net_set_scales(pass->net, scales);
 }
 
-static enum vgg_status find(const struct vgg_int8_pass *pass, const struct vgg_quant_source *source, size_t count,
-                            enum vgg_preprocess preprocess)
+const char *vgg_int8_few(size_t images)
+{
+    return images < 8 ? ", fewer than 8, too few to be sure" : "";
+}
+
+/* count: of the inputs, when they have been taken. */
+static enum vgg_status find(const struct vgg_int8_pass *pass, const struct vgg_quant_source *source,
+                            const size_t *count, enum vgg_preprocess preprocess)
 {
     enum vgg_status status;
     const struct vgg_model *model = pass->model;
     float(*scales)[VGG_QUANT_COUNT] = vgg_mem_calloc(VGG_MAX_LAYERS, sizeof *scales);
-    const struct vgg_quant_target target = { pass->engine->backend, &model->arch,        pass->first, pass->last,
-                                             model->params,         pass->engine->memory };
+    const struct vgg_quant_target target = {
+        .backend = pass->engine->backend,
+        .arch = &model->arch,
+        .first = pass->first,
+        .last = pass->last,
+        .from = pass->net,
+        .memory = pass->engine->memory,
+    };
     if (!scales) return vgg_fail_memory("the scales of int8", VGG_MAX_LAYERS * sizeof *scales);
     CHECK(vgg_quant_calibrate(scales, &target, source));
     vgg_log(
         VGG_LOG_WARNING,
         "precision int8: the weights hold no scales for it with preprocess %s, so the first %zu image%s of this run "
         "gave them%s; `vgg16 quantize` finds them once, from more, and keeps them with the weights",
-        vgg_name(VGG_NAMES_PREPROCESS, (int)preprocess), count, count == 1 ? "" : "s",
-        count < VGG_INT8_LEAST ? " (too few to be sure)" : "");
+        vgg_name(VGG_NAMES_PREPROCESS, (int)preprocess), *count, *count == 1 ? "" : "s", vgg_int8_few(*count));
     CHECK(vgg_net_set_scales(pass->net, (const float(*)[VGG_QUANT_COUNT])scales));
 fail:
     free(scales);
@@ -120,7 +131,7 @@ enum vgg_status vgg_int8_prepare(const struct vgg_int8_pass *pass, const struct 
     if (done) return VGG_OK;
     CHECK(vgg_int8_items_init(&items, data, images, OWN, false));
     const struct vgg_quant_source source = vgg_int8_source(&items);
-    CHECK(find(pass, &source, items.count, preprocess));
+    CHECK(find(pass, &source, &items.taken, preprocess));
 fail:
     vgg_int8_items_finish(&items);
     return status;
@@ -136,5 +147,5 @@ enum vgg_status vgg_int8_prepare_array(const struct vgg_int8_pass *pass, const f
     vgg_arch_shape(&pass->model->arch, pass->first - 1, &h, &w, &c);
     if (count > OWN) count = OWN;
     const struct vgg_quant_source source = vgg_quant_array(&place, x, (size_t)h * (size_t)w * (size_t)c, count);
-    return find(pass, &source, count, pass->model->preprocess);
+    return find(pass, &source, &count, pass->model->preprocess);
 }

@@ -7,8 +7,8 @@
 #include "core/model/model.h"
 #include "core/quant/calibrate.h"
 
-/* Fewer images give scales by chance. */
-enum { VGG_INT8_LEAST = 8 };
+/* What a message adds where scales are of fewer than 8 images, which give them by chance; else "". */
+const char *vgg_int8_few(size_t images);
 
 /* `count` items of a data set as inputs of a network: number `pick(i)`, or the first that can be read. */
 struct vgg_int8_items {
@@ -37,8 +37,9 @@ struct vgg_int8_pass {
     const struct vgg_model *model;
     int first, last;
 };
-/* Gives the network the scales that it needs: the model's where they serve all its layers, else those that the first 32
- * items give, with a warning. Does nothing where the engine's precision is another. */
+/* Gives the network, which has its parameters and has not run yet, the scales that it needs: the model's where they
+ * serve all its layers, else those that the first 32 items give, with a warning. Does nothing where the engine's
+ * precision is another. */
 enum vgg_status vgg_int8_prepare(const struct vgg_int8_pass *pass, const struct vgg_data *data,
                                  const struct vgg_image_options *images);
 /* The same for `count` inputs in memory. */

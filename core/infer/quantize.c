@@ -216,10 +216,8 @@ static enum vgg_status check(const struct vgg_engine *engine, const struct vgg_d
         return vgg_fail(VGG_ERR_ARGUMENT, "the scales of int8 are found on an engine of precision int8");
     if (shape.features)
         return vgg_fail(VGG_ERR_ARGUMENT, "the scales of int8 are found with images, not with features");
-    if (options->count < 0 || options->count == 1)
-        return vgg_fail(VGG_ERR_ARGUMENT, "%d images: must be at least 2, better some hundred", options->count);
-    if (vgg_data_count(data) < 2)
-        return vgg_fail(VGG_ERR_ARGUMENT, "one image gives no scales for others; some hundred do");
+    if (options->count < 0)
+        return vgg_fail(VGG_ERR_ARGUMENT, "%d images: must be at least 1, better a few hundred", options->count);
     return VGG_OK;
 }
 
@@ -255,12 +253,14 @@ enum vgg_status vgg_quantize(struct vgg_quantized **out, struct vgg_engine *engi
     items.progress = few.progress = options->progress, items.user = few.user = options->user;
     items.steps = few.steps = 2 * items.count + (out ? few.count : 0);
     const struct vgg_quant_source source = vgg_int8_source(&items);
-    const struct vgg_quant_target target = { engine->backend, arch, 0, trial.last, model->params, engine->memory };
+    const struct vgg_quant_target target = {
+        .backend = engine->backend, .arch = arch, .last = trial.last, .params = model->params, .memory = engine->memory
+    };
     CHECK(vgg_quant_calibrate(scales, &target, &source));
     q->images = items.taken;
-    if (q->images < VGG_INT8_LEAST)
-        vgg_log(VGG_LOG_WARNING, "%zu images are few to find the scales of int8 with; some hundred make them sure",
-                q->images);
+    if (*vgg_int8_few(q->images))
+        vgg_log(VGG_LOG_WARNING, "%zu image%s gave the scales of int8%s; take a few hundred", q->images,
+                q->images == 1 ? "" : "s", vgg_int8_few(q->images));
     few.done = items.done;
     if (out) CHECK(try_out(q, &trial, &few));
     free(model->scales);

@@ -85,7 +85,10 @@ static enum vgg_status add_layer(struct copy *copy, const struct vgg_weights *we
     copy->count++;
     layer->kernel = values;
     layer->bias = values + size / sizeof(float);
-    if (vgg_weights_scales(copy->scales[at], weights, name)) layer->scales = copy->scales[at];
+    bool scales;
+    enum vgg_status status = vgg_weights_scales(&scales, copy->scales[at], weights, name);
+    if (status != VGG_OK) return status;
+    if (scales) layer->scales = copy->scales[at];
     return vgg_weights_read(weights, name, values, layer->rank, layer->shape, values + size / sizeof(float), h, w);
 }
 

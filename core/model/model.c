@@ -234,7 +234,9 @@ static enum vgg_status read_scales(struct vgg_model *model, const struct vgg_wei
     int found_with;
     for (int i = 0; i < model->arch.base; i++) {
         float row[VGG_QUANT_COUNT];
-        if (!vgg_weights_scales(row, weights, model->arch.layer[i].name)) continue;
+        bool found;
+        CHECK(vgg_weights_scales(&found, row, weights, model->arch.layer[i].name));
+        if (!found) continue;
         CHECK(vgg_model_need_scales(model));
         memcpy(model->scales[i], row, sizeof row);
     }

@@ -1,12 +1,16 @@
 #include "core/quant/calibrate.h"
 
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/quant/spread.h"
 
-enum { TILES = 14 }; /* a side of a map whose tiles are all looked at */
+/* TILES: a side of a map whose tiles are all looked at. STRETCH: bytes of parameters after which the next block begins
+ * a stretch of its own. CHUNK: inputs whose maps between two stretches are kept. */
+enum { TILES = 14, STRETCH = 4 << 20, CHUNK = 32 };
 
 static enum vgg_status array_next(void *user, const float **x)
 {
@@ -34,14 +38,23 @@ struct layer {
     struct vgg_taps *taps; /* NULL without a convolution below */
 };
 
+/* Blocks that are in memory at once: of `layer` those from `begin` up to `end`. */
+struct stretch {
+    int begin, end;
+};
+
 struct calibration {
     const struct vgg_quant_target *target;
-    struct vgg_net *net;
+    struct vgg_net *net; /* of the stretch that runs */
     struct layer layer[VGG_MAX_LAYERS];
     int layers;
+    struct stretch stretch[VGG_ARCH_BLOCKS];
+    int stretches;
+    float *kept; /* what the stretch before gave for each input of a chunk, kept_count values each */
+    size_t kept_count;
     float *map;     /* room for the largest output */
     uint8_t *bytes; /* likewise */
-    int seen;       /* inputs of this pass */
+    int seen;       /* inputs of this pass before that which is looked at */
 };
 
 static size_t map_count(const struct vgg_arch *arch, int index)
@@ -71,18 +84,49 @@ static enum vgg_status find_layers(struct calibration *c)
     return c->map && c->bytes ? VGG_OK : vgg_fail_memory("a feature map", largest * 5);
 }
 
-static enum vgg_status open_net(struct calibration *c)
+/* Stretches end where a block does. */
+static enum vgg_status find_stretches(struct calibration *c)
+{
+    const struct vgg_arch *arch = c->target->arch;
+    size_t size = 0;
+    c->stretch[c->stretches++] = (struct stretch) { 0, c->layers };
+    for (int i = 1; i < c->layers; i++) {
+        const struct layer *below = &c->layer[i - 1];
+        size += vgg_view_size(&arch->layer[below->conv].kernel);
+        if (size <= STRETCH || below->output == below->conv || c->stretches == VGG_ARCH_BLOCKS) continue;
+        c->stretch[c->stretches - 1].end = i;
+        c->stretch[c->stretches++] = (struct stretch) { i, c->layers };
+        if (map_count(arch, below->output) > c->kept_count) c->kept_count = map_count(arch, below->output);
+        size = 0;
+    }
+    if (c->stretches == 1) return VGG_OK;
+    c->kept = vgg_mem_calloc(CHUNK, c->kept_count * sizeof *c->kept);
+    return c->kept ? VGG_OK : vgg_fail_memory("feature maps", CHUNK * c->kept_count * sizeof *c->kept);
+}
+
+/* The network of a stretch, which has room for its own parameters alone. */
+static enum vgg_status open_net(struct calibration *c, const struct stretch *stretch)
 {
     enum vgg_status status;
     const struct vgg_quant_target *target = c->target;
-    const struct vgg_plan_spec spec = { .arch = target->arch,
-                                        .batch = 1,
-                                        .first = target->first,
-                                        .last = target->last,
-                                        .trainable = target->arch->count,
-                                        .keep_all = true };
-    CHECK(vgg_net_create(&c->net, target->backend, &spec, target->first, 0, target->memory));
-    CHECK(vgg_net_set_params(c->net, target->params));
+    const struct layer *top = &c->layer[stretch->end - 1];
+    struct vgg_arch part = *target->arch;
+    int first = stretch->begin ? c->layer[stretch->begin - 1].output + 1 : target->first;
+    size_t begin = part.layer[c->layer[stretch->begin].conv].kernel.offset;
+    const struct vgg_view *end = &part.layer[top->conv].bias;
+    part.param_size = end->offset + vgg_view_size(end) - begin;
+    part.count = part.base = top->output + 1;
+    for (int i = 0; i < part.count; i++)
+        part.layer[i].kernel.offset -= begin, part.layer[i].bias.offset -= begin;
+    const struct vgg_plan_spec spec = {
+        .arch = &part, .batch = 1, .first = first, .last = part.count, .trainable = part.count, .keep_all = true
+    };
+    CHECK(vgg_net_create(&c->net, target->backend, &spec, first, 0, target->memory));
+    if (target->params) {
+        CHECK(vgg_net_set_params(c->net, target->params + begin / sizeof *target->params));
+    } else {
+        CHECK(vgg_net_take_params(c->net, target->from, begin));
+    }
 fail:
     return status;
 }
@@ -118,24 +162,57 @@ static enum vgg_status look_at_taps(struct calibration *c, const struct layer *l
     return VGG_OK;
 }
 
-static enum vgg_status pass(struct calibration *c, const struct vgg_quant_source *source,
-                            enum vgg_status (*look)(struct calibration *, const struct layer *,
-                                                    float (*)[VGG_QUANT_COUNT]),
+typedef enum vgg_status look_fn(struct calibration *, const struct layer *, float (*scales)[VGG_QUANT_COUNT]);
+
+static enum vgg_status run_one(struct calibration *c, const struct stretch *stretch, const float *x, look_fn *look,
+                               float (*scales)[VGG_QUANT_COUNT])
+{
+    enum vgg_status status;
+    CHECK(vgg_net_put(c->net, &(struct vgg_net_io) { .n = 1, .x = x }));
+    CHECK(vgg_net_run(c->net, VGG_NET_FORWARD, &(struct vgg_step) { 0 }, NULL));
+    for (int i = stretch->begin; i < stretch->end; i++) {
+        CHECK(vgg_net_get_activation(c->net, c->layer[i].output, c->map));
+        CHECK(look(c, &c->layer[i], scales));
+    }
+fail:
+    return status;
+}
+
+/* Runs up to `most` inputs, and says how many there were, through one stretch: the first takes them from the source,
+ * the others what the one before has kept. */
+static enum vgg_status run_stretch(int *count, struct calibration *c, int index, const struct vgg_quant_source *source,
+                                   int most, look_fn *look, float (*scales)[VGG_QUANT_COUNT])
+{
+    enum vgg_status status;
+    const struct stretch *stretch = &c->stretch[index];
+    int seen = c->seen, i = 0;
+    CHECK(open_net(c, stretch));
+    for (; i < most; i++, c->seen++) {
+        float *kept = c->kept ? c->kept + (size_t)i * c->kept_count : NULL;
+        const float *x = kept;
+        if (index == 0) CHECK(source->next(source->user, &x));
+        if (!x) break;
+        CHECK(run_one(c, stretch, x, look, scales));
+        if (index + 1 < c->stretches)
+            memcpy(kept, c->map, map_count(c->target->arch, c->layer[stretch->end - 1].output) * sizeof *kept);
+    }
+fail:
+    vgg_net_destroy(c->net);
+    c->net = NULL;
+    c->seen = seen;
+    *count = i;
+    return status;
+}
+
+static enum vgg_status pass(struct calibration *c, const struct vgg_quant_source *source, look_fn *look,
                             float (*scales)[VGG_QUANT_COUNT])
 {
     enum vgg_status status;
-    const struct vgg_step step = { 0 };
+    int most = c->stretches > 1 ? CHUNK : INT_MAX, count = most;
     CHECK(source->again(source->user));
-    for (c->seen = 0;; c->seen++) {
-        const float *x;
-        CHECK(source->next(source->user, &x));
-        if (!x) break;
-        CHECK(vgg_net_put(c->net, &(struct vgg_net_io) { .n = 1, .x = x }));
-        CHECK(vgg_net_run(c->net, VGG_NET_FORWARD, &step, NULL));
-        for (int i = 0; i < c->layers; i++) {
-            CHECK(vgg_net_get_activation(c->net, c->layer[i].output, c->map));
-            CHECK(look(c, &c->layer[i], scales));
-        }
+    for (c->seen = 0; count == most; c->seen += count) {
+        for (int i = 0; i < c->stretches && (i == 0 || count); i++)
+            CHECK(run_stretch(&count, c, i, source, i ? count : most, look, scales));
     }
 fail:
     return status;
@@ -148,7 +225,7 @@ enum vgg_status vgg_quant_calibrate(float (*scales)[VGG_QUANT_COUNT], const stru
     struct calibration c = { .target = target };
     CHECK(find_layers(&c));
     if (!c.layers) goto fail;
-    CHECK(open_net(&c));
+    CHECK(find_stretches(&c));
     CHECK(pass(&c, source, look_at_values, scales));
     if (!c.seen) CHECK(vgg_fail(VGG_ERR_MISSING, "there is no image to find the scales of int8 with"));
     for (int i = 0; i < c.layers; i++) {
@@ -163,11 +240,11 @@ enum vgg_status vgg_quant_calibrate(float (*scales)[VGG_QUANT_COUNT], const stru
                 c.layer[i].taps ? vgg_taps_clip(c.layer[i].taps, tap) : 0.0f;
     }
 fail:
-    vgg_net_destroy(c.net);
     for (int i = 0; i < VGG_MAX_LAYERS; i++) {
         free(c.layer[i].spread);
         free(c.layer[i].taps);
     }
+    free(c.kept);
     free(c.map);
     free(c.bytes);
     return status;

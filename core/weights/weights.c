@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,18 +325,39 @@ static int file_shape(const struct vgg_weights *weights, const struct vgg_weight
     return rank;
 }
 
-bool vgg_weights_scales(float scales[VGG_QUANT_COUNT], const struct vgg_weights *weights, const char *layer)
+/* The first that cannot be; VGG_QUANT_COUNT: all are possible. Without a step of the input there are no clips. */
+static int wrong_scale(const float scales[VGG_QUANT_COUNT])
+{
+    for (int i = 0; i < VGG_QUANT_COUNT; i++) {
+        bool none = i != VGG_QUANT_Y && scales[VGG_QUANT_X] == 0.0f;
+        if (!isfinite(scales[i]) || (none ? scales[i] != 0.0f : !(scales[i] > 0.0f))) return i;
+    }
+    return VGG_QUANT_COUNT;
+}
+
+enum vgg_status vgg_weights_scales(bool *found, float scales[VGG_QUANT_COUNT], const struct vgg_weights *weights,
+                                   const char *layer)
 {
     char name[2 * VGG_WEIGHTS_NAME];
+    const struct vgg_tensor *tensor = NULL;
     snprintf(name, sizeof name, "%.100s" VGG_WEIGHTS_INT8, layer);
-    for (size_t i = 0; i < weights->tensor_count; i++) {
-        const struct vgg_tensor *tensor = &weights->tensor[i];
-        if (strcmp(tensor->name, name) != 0) continue;
-        if (tensor->dtype != VGG_DTYPE_F32 || tensor->rank != 1 || tensor->shape[0] != VGG_QUANT_COUNT) return false;
-        vgg_tensor_read(scales, tensor, 0, VGG_QUANT_COUNT);
-        return true;
+    for (size_t i = 0; i < weights->tensor_count && !tensor; i++)
+        if (strcmp(weights->tensor[i].name, name) == 0) tensor = &weights->tensor[i];
+    *found = tensor != NULL;
+    if (!tensor) return VGG_OK;
+    if (tensor->dtype != VGG_DTYPE_F32 || tensor->rank != 1 || tensor->shape[0] != VGG_QUANT_COUNT) {
+        return vgg_fail(VGG_ERR_FORMAT,
+                        "%s: %s is not the %d F32 numbers that the scales of int8 are; find them anew "
+                        "by vgg16 quantize",
+                        weights->path, name, VGG_QUANT_COUNT);
     }
-    return false;
+    vgg_tensor_read(scales, tensor, 0, VGG_QUANT_COUNT);
+    int wrong = wrong_scale(scales);
+    if (wrong == VGG_QUANT_COUNT) return VGG_OK;
+    return vgg_fail(VGG_ERR_FORMAT,
+                    "%s: %s holds %g as its number %d, which no scale of int8 can be; find them anew "
+                    "by vgg16 quantize",
+                    weights->path, name, (double)scales[wrong], wrong);
 }
 
 /* PyTorch's [out][channels][taps] becomes the library's [taps][channels][out]. */

@@ -33,11 +33,12 @@ enum vgg_status vgg_weights_read(const struct vgg_weights *weights, const char *
                                  const int shape[4], float *bias, int feature_h, int feature_w);
 
 /* Scales of int8 in a file, where it is safetensors with Keras names: a tensor block1_conv2/int8 for each convolution,
- * F32 of VGG_QUANT_COUNT values, which other programs pass over; and how they were found, as metadata. False: the layer
- * has none. */
+ * F32 of VGG_QUANT_COUNT values, which other programs pass over; and how they were found, as metadata. *found:
+ * has the layer any? Those of another type, shape or number than can be: VGG_ERR_FORMAT. */
 #define VGG_WEIGHTS_INT8_IMAGES "int8_images"
 #define VGG_WEIGHTS_INT8_PREPROCESS "int8_preprocess"
-bool vgg_weights_scales(float scales[VGG_QUANT_COUNT], const struct vgg_weights *weights, const char *layer);
+enum vgg_status vgg_weights_scales(bool *found, float scales[VGG_QUANT_COUNT], const struct vgg_weights *weights,
+                                   const char *layer);
 /* Does a layout keep them? */
 bool vgg_weights_keeps_scales(enum vgg_weights_layout layout);
 

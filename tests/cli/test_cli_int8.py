@@ -255,10 +255,54 @@ class Use(Program):
         self.assertEqual((told.returncode, told.stderr.count("warning")), (0, 0), told.stderr)
         self.assertEqual(told.stdout, self.succeed("evaluate", self.data, "-m", "m.safetensors", *CPU))
 
+    def test_few_images(self):
+        """One is enough, and fewer than 8 are warned of, whoever finds the scales."""
+        network = [*NETWORK, "--layer", "block2_pool"]
+        for images in (1, 7):
+            told = self.run_program("quantize", self.data, *network, "-o", "q.safetensors", "--images", str(images), *CPU)
+            self.assertEqual(told.returncode, 0, told.stderr)
+            self.assertRegex(told.stderr, f"warning: {images} images? gave the scales of int8, fewer than 8, too few to be sure")
+            self.assertRegex(told.stdout, f"scales from {images} image")
+        told = self.run_program("quantize", self.data, *network, "-o", "q.safetensors", "--images", "8", *CPU)
+        self.assertEqual((told.returncode, told.stderr.count("warning")), (0, 0), told.stderr)
+        told = self.run_program("extract", os.path.join(self.data, "cat"), *network, "-o", "f.npy", *INT8)
+        self.assertRegex(told.stderr, "the first 6 images of this run gave them, fewer than 8, too few to be sure; `vgg16 quantize`")
+
+    def test_scales_that_cannot_be(self):
+        """Each in one line, with its tensor, by every command that reads it."""
+        self.succeed("quantize", self.data, *NETWORK, "--layer", "block2_pool", "-o", "q.safetensors", *CPU)
+        with open(self.path("q.safetensors"), "rb") as f:
+            (size,) = struct.unpack("<Q", f.read(8))
+            header, data = json.loads(f.read(size)), f.read()
+
+        def write(changes):
+            """changes: number of the scale in block2_conv1/int8 -> value."""
+            first, _ = header["block2_conv1/int8"]["data_offsets"]
+            changed = bytearray(data)
+            for i, value in changes.items():
+                struct.pack_into("<f", changed, first + 4 * i, value)
+            text = json.dumps(header).encode()
+            with open(self.path("bad.safetensors"), "wb") as f:
+                f.write(struct.pack("<Q", len(text)) + text + bytes(changed))
+
+        extract = ["extract", self.data, "--weights", "bad.safetensors", "--layer", "block2_pool", "-o", "f.npy"]
+        for i, value, word in ((1, float("nan"), "-?nan"), (2, float("inf"), "inf"), (17, 0.0, "0"), (9, -3.0, "-3"), (0, -1.0, "-1"), (1, 0.0, "0")):
+            write({i: value})
+            wrong = f"bad.safetensors: block2_conv1/int8 holds {word} as its number {i}, which no scale"
+            self.fail_with(1, wrong, *extract, *INT8)
+        for command in (extract, ["summary", "bad.safetensors"], ["convert", "bad.safetensors", "b.safetensors", "--layout", "keras"]):
+            self.fail_with(1, wrong, *command)
+        write({})
+        self.succeed(*extract, *INT8, "-q")
+        for change in ({"shape": [2, 9]}, {"shape": [9], "dtype": "F64"}, {"shape": [18], "dtype": "I32"}):
+            header["block2_conv1/int8"].update(change)
+            write({})
+            self.fail_with(1, "bad.safetensors: block2_conv1/int8 is not the 18 F32 numbers", *extract, *INT8)
+
     def test_refused(self):
         data, quantize = self.data, ["quantize", self.data, "-o", "q.safetensors"]
         self.usage("--output is missing", "quantize", data)
-        self.usage("--images 7: must be a whole number from 8", *quantize, "--images", "7")
+        self.usage("--images 0: must be a whole number from 1", *quantize, "--images", "0")
         self.usage("name it X.safetensors", "quantize", data, "-o", "q.h5")
         self.usage("--model and --weights", *quantize, "--model", "m", "--weights", "w")
         self.usage("--model and --layer: the model has its own", *quantize, "--model", "m", "--layer", "block1_pool")
@@ -268,8 +312,6 @@ class Use(Program):
         self.usage("--precision int8: gradients need fp32", "explain", data, "-m", "m", "-o", "e.png", *INT8)
         self.usage("--conv winograd: only with --precision fp32", "extract", data, "-o", "f.npy", "--conv", "winograd",
                    "--precision", "int8")  # fmt: skip
-        self.fail_with(1, "one image gives no scales", "quantize", os.path.join(data, "cat", "0.png"), *NETWORK, "--layer",
-                       "block1_pool", "-o", "q.safetensors", *CPU)  # fmt: skip
         self.fail_with(1, "training needs fp32", "train", data, *TINY, *GAP, "-q", "-o", "m.safetensors",
                        env={"VGG16_PRECISION": "int8", "VGG16_BACKEND": "cpu"})  # fmt: skip
         self.fail_with(1, "gradients need fp32", "explain", os.path.join(data, "cat", "0.png"), "-m", "starter", "-o", "e.png", "--layer", "block1_conv1",
