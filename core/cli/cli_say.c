@@ -1,5 +1,6 @@
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/cli/cli.h"
 
@@ -28,7 +29,9 @@ enum vgg_status cli_usage(struct cli *cli, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    return cli_fail(cli, VGG_ERR_ARGUMENT, "%s; see vgg16 %s%s--help", line, cli->command ? cli->command->name : "",
+    size_t n = strlen(line);
+    const char *see = n && line[n - 1] == '?' ? " See" : "; see";
+    return cli_fail(cli, VGG_ERR_ARGUMENT, "%s%s vgg16 %s%s--help", line, see, cli->command ? cli->command->name : "",
                     cli->command ? " " : "");
 }
 

@@ -125,9 +125,17 @@ enum vgg_status vgg_device_name_find(const struct vgg_device_info **out, const s
     *out = NULL;
     if (fitting.count > 1)
         return vgg_fail(VGG_ERR_ARGUMENT, "device \"%s\" could be %s; take one of these", name->text, fitting.text);
+    char word[32];
+    struct vgg_nearest nearest = { .text = word };
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(name->text, ":"), name->text);
+    if (strlen(name->text) < sizeof word && !name->backend[0]) {
+        vgg_nearest_try(&nearest, "cpu");
+        vgg_nearest_try(&nearest, "vulkan");
+    }
     bool narrowed = name->backend[0] && name->which == name->text;
     if (!all.count)
         return vgg_fail(VGG_ERR_MISSING, "no device \"%s\": backend %s finds none here", name->text, name->backend);
-    return vgg_fail(VGG_ERR_MISSING, "no device \"%s\"%s%s; there %s %s", name->text, narrowed ? " on backend " : "",
-                    narrowed ? name->backend : "", all.count == 1 ? "is" : "are", all.text);
+    return vgg_fail(VGG_ERR_MISSING, "no device \"%s\"%s%s; there %s %s%s", name->text, narrowed ? " on backend " : "",
+                    narrowed ? name->backend : "", all.count == 1 ? "is" : "are", all.text,
+                    vgg_nearest_hint(&nearest, ""));
 }

@@ -150,7 +150,7 @@ class Program(unittest.TestCase):
 
     def usage(self, pattern, *args, **kwargs):
         done = self.fail_with(2, pattern, *args, **kwargs)
-        self.assertRegex(done.stderr, r"; see vgg16 ([a-z]+ )?--help$")
+        self.assertRegex(done.stderr, r"(; see|\? See) vgg16 ([a-z]+ )?--help$")
         return done
 
     def files(self):

@@ -54,7 +54,7 @@ class Near(Program):
         """Wrong usage that ends in the offer."""
         done = self.usage("^vgg16: ", *args, **kwargs)
         offer = f"; did you mean {meant}?" if meant else ""
-        self.assertTrue(done.stderr.split("; see vgg16")[0].endswith(offer), done.stderr)
+        self.assertTrue(done.stderr.replace("? See", "?; see").split("; see vgg16")[0].endswith(offer), done.stderr)
         self.assertEqual("did you mean" in done.stderr, meant is not None, done.stderr)
 
     def test_values(self):
@@ -63,6 +63,20 @@ class Near(Program):
 
     def test_environment(self):
         self.offered("avx512", "devices", env={"VGG16_ISA": "avx521"})
+
+    def test_weights_to_pull_and_devices(self):
+        self.offered("vgg16", "pull", "vgg61")
+        self.offered("vgg16-notop", "pull", "vgg16-notpo")
+        self.offered(None, "pull", "resnet50")
+        for typed, meant in (("vulkn", "vulkan"), ("vulcan:0", "vulkan"), ("cup", "cpu"), ("nope", None)):
+            done = self.fail_with(1, f"no device .{typed}.; there ", "selftest", "--device", typed)
+            self.assertTrue(done.stderr.endswith(f"; did you mean {meant}?\n" if meant else ")\n"), done.stderr)
+
+    def test_options_of_data(self):
+        write_folder(self.path("data"), count=1)
+        for typed in ("data?clases=0", "data?per-class=1", "data?classes=0&class=1"):
+            self.fail_with(2, "classes=0,3,5 (or|and) per_class=N", "evaluate", typed, "-m", "starter")
+        self.fail_with(1, "none: cannot be opened", "evaluate", "none?classes=0", "-m", "starter")
 
     def test_arguments(self):
         self.offered(".safetensors", "convert", "a", "b.safetensor")
