@@ -92,9 +92,9 @@ static void print_text(const struct quantize *o, const struct vgg_quantized *q)
         }
         printf(" %8.3f%%\n", 1e2 * layer->error);
     }
-    printf("\n%s: scales from %zu images; int8 against fp32 on %zu: averaged features %.3f%% apart, outputs "
+    printf("\n%s: scales from %zu image%s; int8 against fp32 on %zu: averaged features %.3f%% apart, outputs "
            "%.3f%%",
-           o->output, q->images, q->tried, 1e2 * q->features, 1e2 * q->outputs);
+           o->output, q->images, q->images == 1 ? "" : "s", q->tried, 1e2 * q->features, 1e2 * q->outputs);
     if (!isnan(q->agree)) printf(", the same class %.1f%%", 1e2 * q->agree);
     printf("\none image: %.2f ms in fp32, %.2f ms in int8; activations %.1f MiB, %.1f MiB\n", 1e3 * q->seconds_fp32,
            1e3 * q->seconds_int8, (double)q->activations_fp32 / mib, (double)q->activations_int8 / mib);

@@ -262,7 +262,7 @@ class Use(Program):
             told = self.run_program("quantize", self.data, *network, "-o", "q.safetensors", "--images", str(images), *CPU)
             self.assertEqual(told.returncode, 0, told.stderr)
             self.assertRegex(told.stderr, f"warning: {images} images? gave the scales of int8, fewer than 8, too few to be sure")
-            self.assertRegex(told.stdout, f"scales from {images} image")
+            self.assertRegex(told.stdout, f"scales from {images} image{'s' if images > 1 else ''};")
         told = self.run_program("quantize", self.data, *network, "-o", "q.safetensors", "--images", "8", *CPU)
         self.assertEqual((told.returncode, told.stderr.count("warning")), (0, 0), told.stderr)
         told = self.run_program("extract", os.path.join(self.data, "cat"), *network, "-o", "f.npy", *INT8)
