@@ -39,6 +39,24 @@ Test(text, split_at_marks)
     cr_expect_null(vgg_text_split(&rest, ','));
 }
 
+/* What could move a terminal's cursor, or look like a line of its own, in one byte or two; all else stays. */
+Test(text, tame)
+{
+    static const char *const pairs[][2] = {
+        { "plain \xC3\xA9 \xE2\x82\xAC ~", "plain \xC3\xA9 \xE2\x82\xAC ~" },
+        { "a\nb\tc\x1B[2J\x01", "a?b?c?[2J?" },
+        { "\x7F\x7E\x20\x1F", "?\x7E\x20?" },
+        { "\xC2\x80\xC2\x9B\xC2\x9F\xC2\xA0\xC2", "??????\xC2\xA0\xC2" },
+        { "", "" },
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%s", pairs[i][0]);
+        vgg_text_tame(text);
+        cr_expect_str_eq(text, pairs[i][1], "%zu", i);
+    }
+}
+
 Test(text, decimals_of_floats)
 {
     static const char *const decimals[] = { "1e-05", "2e-05",    "0.001", "0.1",  "3",

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/base/os_thread.h"
+#include "core/base/text.h"
 
 static struct vgg_os_mutex mutex = VGG_OS_MUTEX_INIT;
 static _Thread_local int depth; /* a listener may call the library, which may log */
@@ -63,6 +64,7 @@ static void log_line(enum vgg_log_level level, const char *format, va_list args)
     lock();
     if (level <= highest) {
         vsnprintf(line, sizeof line, format, args);
+        vgg_text_tame(line);
         if (listener) {
             listener(listener_user, level, line);
         } else {

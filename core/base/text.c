@@ -42,3 +42,12 @@ double vgg_text_decimal(float value)
         if (digits == FLT_DECIMAL_DIG || strtof(text, NULL) == value) return strtod(text, NULL);
     }
 }
+
+void vgg_text_tame(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at; at++) {
+        bool wide = *at == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0;
+        if (wide) *at++ = '?';
+        if (wide || *at < ' ' || *at == 0x7F) *at = '?';
+    }
+}

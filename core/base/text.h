@@ -16,4 +16,7 @@ char *vgg_text_split(char **rest, char mark);
  * as 9.99999975e-06. What is not finite stays as it is. */
 double vgg_text_decimal(float value);
 
+/* Makes one line of what may come from a file: control characters, those of two bytes in UTF-8 included, become '?'. */
+void vgg_text_tame(char *text);
+
 #endif

@@ -10,6 +10,8 @@ static void say(struct cli *cli, enum vgg_log_level level, const char *format, v
 {
     char line[LINE];
     vsnprintf(line, sizeof line, format, args);
+    for (char *at = line; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7F) *at = '?';
     cli_progress_log(&cli->progress, level, line);
 }
 
