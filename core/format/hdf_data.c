@@ -106,6 +106,7 @@ static bool read_layout(struct vgg_hdf_data *data, const struct vgg_hdf *hdf, co
     } else if (at[1] == CONTIGUOUS && message->size >= 18) {
         uint64_t stored = vgg_bytes_little(at + 10, 8);
         if (size <= stored) data->values = vgg_hdf_at(hdf, vgg_bytes_little(at + 2, 8), stored);
+        if (size == 0) data->values = at; /* none, whose address need not be one */
     } else {
         return false;
     }

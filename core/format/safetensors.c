@@ -154,6 +154,14 @@ static enum vgg_status check_meta(const cJSON *meta, const char *path)
     return VGG_OK;
 }
 
+/* No control characters but those that JSON lets stand between its values; cJSON lets any. */
+static bool is_text(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < ' ' && (text[i] == '\0' || !strchr("\t\n\r", text[i]))) return false;
+    return true;
+}
+
 static enum vgg_status read_header(struct vgg_st *st)
 {
     const unsigned char *map = st->map;
@@ -165,7 +173,7 @@ static enum vgg_status read_header(struct vgg_st *st)
                         st->path, length, st->map_size);
     }
     const char *text = (const char *)map + 8, *end = text, *stop = text + length;
-    st->header = cJSON_ParseWithLengthOpts(text, (size_t)length, &end, false);
+    if (is_text(text, (size_t)length)) st->header = cJSON_ParseWithLengthOpts(text, (size_t)length, &end, false);
     if (st->header) {
         while (end < stop && (*end == ' ' || *end == '\n' || *end == '\t' || *end == '\r'))
             end++;
