@@ -92,6 +92,82 @@ Test(augment, ranges_and_reproducibility)
     cr_assert_neq(a.rotate, b.rotate);
 }
 
+/* The same changes for ever: a training that goes on by --resume must see the images that it would have seen. Source of
+ * the numbers: Philox4x32-10 by Python's whole numbers, seed 7, pass 3. */
+Test(augment, draws_are_these_numbers)
+{
+    static const struct {
+        uint64_t index;
+        double u[8];
+    } known[] = {
+        { 0,
+          { -0.8209173679351807, -0.4751816987991333, -0.8291828632354736, -0.7611162662506104, -0.6637923717498779,
+            0.45654797554016113, -0.7127712965011597, 0.1989433765411377 } },
+        { 5,
+          { -0.024553418159484863, -0.2818533182144165, 0.7086330652236938, 0.737289547920227, -0.12473917007446289,
+            0.5383402109146118, -0.22205328941345215, -0.3244941234588623 } },
+    };
+    for (size_t i = 0; i < 2; i++) {
+        const double *u = known[i].u;
+        struct vgg_augment_options options = { .rotate = 32,
+                                               .shift_height = 0.5f,
+                                               .shift_width = 0.25f,
+                                               .shear = 8,
+                                               .zoom = 0.125f,
+                                               .flip = true,
+                                               .vflip = true };
+        struct vgg_augment_draw d;
+        vgg_augment_draw(&d, &options, 7, 3, known[i].index);
+        cr_expect(d.rotate == 32 * u[0] && d.shift_height == 0.5 * u[1] && d.shift_width == 0.25 * u[2]);
+        cr_expect(d.shear == 8 * u[3] && d.zoom_height == 1 + 0.125 * u[4] && d.zoom_width == 1 + 0.125 * u[5]);
+        cr_expect(d.flip == (u[6] < 0) && d.vflip == (u[7] < 0));
+        options.flip = options.vflip = false;
+        vgg_augment_draw(&d, &options, 7, 3, known[i].index);
+        cr_expect(!d.flip && !d.vflip);
+    }
+}
+
+/* Nothing beside the image is read, nor counts: not even behind its last row and column. */
+Test(augment, stays_inside)
+{
+    enum { H = 3, W = 5, GUARD = 4 * W * 3 };
+    float src[GUARD + H * W * 3 + GUARD], dst[H * W * 3 + 1];
+    static const double maps[][6] = {
+        { 1, 0, 0, 0, 1, 0 },   { 1, 0, 0.5, 0, 1, 0.5 },  { 1, 0, -9, 0, 1, -9 },         { 1, 0, 9, 0, 1, 9 },
+        { 3, 0, -2, 0, 3, -4 }, { 0, 0.5, 0, 0.75, 0, 0 }, { 0.999999, 0, 0, 0, 1, 1e-9 },
+    };
+    for (size_t i = 0; i < sizeof src / sizeof *src; i++)
+        src[i] = NAN;
+    for (int i = 0; i < H * W * 3; i++)
+        src[GUARD + i] = (float)(i * i % 101);
+    for (size_t m = 0; m < sizeof maps / sizeof *maps; m++) {
+        dst[H * W * 3] = 77;
+        vgg_augment_apply(dst, src + GUARD, H, W, maps[m]);
+        for (int i = 0; i < H * W * 3; i++)
+            cr_assert(dst[i] >= 0 && dst[i] <= 100, "map %zu, %d: %g", m, i, (double)dst[i]);
+        cr_assert_eq(dst[H * W * 3], 77.0f);
+    }
+}
+
+/* Each alone. */
+Test(augment, any_of_all)
+{
+    static const struct vgg_augment_options moves[] = {
+        { .rotate = 1 },  { .shift_height = 0.1f }, { .shift_width = 0.1f }, { .shear = 1 },
+        { .zoom = 0.1f }, { .flip = true },         { .vflip = true },
+    };
+    static const struct vgg_augment_options others[] = {
+        { .crop = 0.5f },
+        { .brightness = 0.1f },
+        { .contrast = 0.1f },
+        { .saturation = 0.1f },
+    };
+    for (size_t i = 0; i < sizeof moves / sizeof *moves; i++)
+        cr_expect(vgg_augment_moves(&moves[i]) && vgg_augment_any(&moves[i]), "%zu", i);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        cr_expect(!vgg_augment_moves(&others[i]) && vgg_augment_any(&others[i]), "%zu", i);
+}
+
 Test(augment, any)
 {
     cr_assert_not(vgg_augment_any(NULL));

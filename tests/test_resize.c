@@ -22,11 +22,14 @@ static void busy(uint8_t *rgb, int height, int width)
     }
 }
 
+static int differ; /* bytes that do, of all that were compared */
+
 static int largest_difference(const uint8_t *a, const uint8_t *b, size_t count)
 {
     int largest = 0;
     for (size_t i = 0; i < count; i++) {
         int difference = abs(a[i] - b[i]);
+        differ += difference != 0;
         if (difference > largest) largest = difference;
     }
     return largest;
@@ -51,6 +54,76 @@ Test(resize, like_pillow)
     }
     fclose(f);
     cr_assert_eq(cases, 21);
+    cr_assert_leq(differ, 0, "%d bytes differ", differ);
+}
+
+/* torchvision's numbers: the short side is round(256/224 S), the long one cut down, the offsets rounded half to even.
+ */
+Test(resize, windows)
+{
+    static const int cases[][8] = {
+        { 480, 640, 224, 224, 256, 341, 16, 58 }, { 640, 480, 224, 224, 341, 256, 58, 16 },
+        { 100, 333, 32, 32, 37, 123, 2, 46 },     { 333, 100, 32, 32, 123, 37, 46, 2 },
+        { 50, 50, 50, 50, 57, 57, 4, 4 },         { 37, 29, 15, 15, 21, 17, 3, 1 },
+        { 29, 37, 224, 224, 256, 326, 16, 51 },   { 500, 375, 299, 299, 456, 342, 78, 22 },
+        { 10, 1000, 64, 64, 73, 7300, 4, 3618 },  { 77, 53, 33, 33, 55, 38, 11, 2 },
+        { 100, 50, 32, 64, 146, 73, 57, 4 },      { 50, 100, 64, 32, 73, 146, 4, 57 },
+        { 1000, 700, 97, 131, 214, 150, 58, 10 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int *c = cases[i];
+        struct vgg_resize_window w;
+        vgg_resize_window(&w, c[0], c[1], c[2], c[3], VGG_CROP_CENTER);
+        cr_expect(w.full_height == c[4] && w.full_width == c[5] && w.top == c[6] && w.left == c[7],
+                  "%d x %d to %d x %d: %d x %d at %d, %d", c[0], c[1], c[2], c[3], w.full_height, w.full_width, w.top,
+                  w.left);
+        cr_expect(w.height == c[2] && w.width == c[3]);
+        vgg_resize_window(&w, c[0], c[1], c[2], c[3], VGG_CROP_NONE);
+        cr_expect(w.full_height == c[2] && w.full_width == c[3] && w.top == 0 && w.left == 0);
+    }
+}
+
+/* One colour stays what it is, whatever is made of it; nothing beside the image is read, or written. */
+Test(resize, one_colour)
+{
+    enum { GUARD = 3 * 64 };
+    static const int sizes[][4] = {
+        { 5, 7, 11, 3 }, { 11, 3, 5, 7 }, { 1, 1, 9, 9 },  { 40, 1, 3, 3 },
+        { 1, 40, 3, 3 }, { 6, 6, 6, 13 }, { 6, 6, 13, 6 },
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const int *s = sizes[i];
+        size_t from = (size_t)s[0] * (size_t)s[1] * 3, to = (size_t)s[2] * (size_t)s[3] * 3;
+        uint8_t src[GUARD + 40 * 40 * 3 + GUARD], dst[MAX_BYTES + 1];
+        for (size_t k = 0; k < sizeof src; k++) /* guards of another colour */
+            src[k] = (uint8_t)(k < GUARD || k >= GUARD + from ? 255 - 77 * (k % 3) : 40 + 77 * (k % 3));
+        for (int filter = VGG_RESIZE_NEAREST; filter <= VGG_RESIZE_LANCZOS; filter++) {
+            struct vgg_resize_window w = { s[2], s[3], 0, 0, s[2], s[3] };
+            dst[to] = 99;
+            cr_assert_eq(vgg_resize_rgb(dst, &w, src + GUARD, s[0], s[1], (enum vgg_resize)filter), VGG_OK);
+            for (size_t k = 0; k < to; k++)
+                cr_assert_eq(dst[k], 40 + 77 * (k % 3), "%d x %d to %d x %d, filter %d", s[0], s[1], s[2], s[3],
+                             filter);
+            cr_assert_eq(dst[to], 99);
+        }
+    }
+}
+
+/* Of pixels of any size; the source of each by its formula. */
+Test(resize, nearest_of_any_size)
+{
+    enum { H = 7, W = 5, TO_H = 9, TO_W = 3, SIZE = 12 };
+    uint8_t src[H * W * SIZE], dst[TO_H * TO_W * SIZE];
+    for (size_t i = 0; i < sizeof src; i++)
+        src[i] = (uint8_t)(i * i + 3 * i);
+    struct vgg_resize_window w = { TO_H, TO_W, 0, 0, TO_H, TO_W };
+    cr_assert_eq(vgg_resize_nearest(dst, &w, src, H, W, SIZE), VGG_OK);
+    for (int y = 0; y < TO_H; y++) {
+        for (int x = 0; x < TO_W; x++) {
+            int row = (2 * y + 1) * H / (2 * TO_H), column = (2 * x + 1) * W / (2 * TO_W);
+            cr_expect_arr_eq(dst + (y * TO_W + x) * SIZE, src + (row * W + column) * SIZE, SIZE, "%d, %d", y, x);
+        }
+    }
 }
 
 Test(resize, centre_crop_like_torchvision)
@@ -71,6 +144,7 @@ Test(resize, centre_crop_like_torchvision)
     }
     fclose(f);
     cr_assert_eq(cases, 4);
+    cr_assert_leq(differ, 0, "%d bytes differ", differ);
 }
 
 /* Bilinear without being asked when cropping, nearest otherwise. */
