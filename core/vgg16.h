@@ -393,6 +393,7 @@ VGG_API int vgg_model_class_count(const struct vgg_model *model); /* 0: no head 
 VGG_API const char *vgg_model_class_name(const struct vgg_model *model, int label);
 /* The class of that name, else of that number; -1: there is none. */
 VGG_API int vgg_model_class_find(const struct vgg_model *model, const char *name);
+/* Control characters and bytes that are no UTF-8 become escapes, as in vgg_data_path; also in names that a file has. */
 VGG_API enum vgg_status vgg_model_set_class_names(struct vgg_model *model, const char *const *names, int count);
 /* The first layer that `what` would train: "head", "all" or a layer or block name ("block5", "block5_conv1"): that one
  * and all above. -1: no such layer. */

@@ -54,6 +54,18 @@ static struct vgg_model *new_model(void)
     return model;
 }
 
+/* Also those in a file that another made. */
+Test(checkpoint_model, class_names_can_be_shown)
+{
+    static const char *const names[TINY_CLASSES] = { "a\nb", "\x1B[2J", "caf\xE9", "caf\xC3\xA9" },
+                             *const shown[TINY_CLASSES] = { "a\\nb", "\\x1B[2J", "caf\\xE9", "caf\xC3\xA9" };
+    struct vgg_model *model = new_model();
+    cr_assert_eq(vgg_model_set_class_names(model, names, TINY_CLASSES), VGG_OK);
+    for (int i = 0; i < TINY_CLASSES; i++)
+        cr_expect_str_eq(vgg_model_class_name(model, i), shown[i]);
+    vgg_model_destroy(model);
+}
+
 static struct vgg_train_options new_options(const char *trainable)
 {
     return (struct vgg_train_options) { .trainable = trainable,

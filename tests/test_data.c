@@ -412,6 +412,11 @@ Test(data, safetensors_images)
     cr_assert_eq(vgg_data_fetch(data, 1, &same, NULL, 0, 0, x), VGG_OK);
     cr_assert_eq(x[5], 120.0f);
     vgg_data_destroy(data);
+    write_array(folder, tensors, 2, "[\"a\\n\\u001b[2J\",\"caf\xC3\xA9\"]"); /* what moves a cursor is escaped */
+    data = open_data("%s/d.safetensors", folder);
+    cr_assert_str_eq(vgg_data_class_name(data, 0), "a\\n\\x1B[2J");
+    cr_assert_str_eq(vgg_data_class_name(data, 1), "caf\xC3\xA9");
+    vgg_data_destroy(data);
     tensors[0] = (struct vgg_st_tensor) { "x", VGG_DTYPE_F32, 4, { 2, 2, 1, 3 }, floats, sizeof floats };
     write_array(folder, tensors, 1, NULL);
     data = open_data("%s/d.safetensors", folder);
@@ -429,6 +434,63 @@ Test(data, safetensors_images)
     cr_assert_eq(vgg_data_fetch(data, 1, &filtered, NULL, 0, 0, x), VGG_OK);
     cr_assert_float_eq(x[2], 105.0f, 1.0);
     vgg_data_destroy(data);
+    remove_folder(folder);
+}
+
+/* Labels of every kind, and what is no data set. */
+Test(data, safetensors_labels_and_refusals)
+{
+    char *folder = make_folder();
+    static const uint8_t zeros[32769 * 3];
+    const int64_t wide[2] = { 1, 0 };
+    const int32_t narrow[2] = { 1, 0 };
+    const uint8_t bytes[2] = { 1, 0 };
+    const struct vgg_st_tensor x = { "x", VGG_DTYPE_U8, 3, { 2, 3, 4 }, zeros, 24 };
+    const struct vgg_st_tensor good[] = {
+        { "y", VGG_DTYPE_I64, 1, { 2 }, wide, sizeof wide },
+        { "y", VGG_DTYPE_I32, 1, { 2 }, narrow, sizeof narrow },
+        { "y", VGG_DTYPE_U8, 2, { 2, 1 }, bytes, sizeof bytes },
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        write_array(folder, (const struct vgg_st_tensor[]) { x, good[i] }, 2, NULL);
+        struct vgg_data *data = open_data("%s/d.safetensors", folder);
+        cr_assert(vgg_data_label(data, 0) == 1 && vgg_data_label(data, 1) == 0 && vgg_data_class_count(data) == 2);
+        vgg_data_destroy(data);
+    }
+    static const struct {
+        struct vgg_st_tensor tensor;
+        enum vgg_status status;
+        const char *words;
+    } bad[] = {
+        { { "y", VGG_DTYPE_F32, 1, { 2 }, zeros, 8 }, VGG_ERR_FORMAT, "one whole number" },
+        { { "y", VGG_DTYPE_U8, 1, { 3 }, zeros, 3 }, VGG_ERR_FORMAT, "one whole number" },
+        { { "y", VGG_DTYPE_U8, 2, { 2, 2 }, zeros, 4 }, VGG_ERR_FORMAT, "one whole number" },
+        { { "y", VGG_DTYPE_U8, 0, { 0 }, zeros, 1 }, VGG_ERR_FORMAT, "one whole number" },
+        { { "x", VGG_DTYPE_U8, 3, { 2, 0, 4 }, zeros, 0 }, VGG_ERR_FORMAT, "impossible extent" },
+        { { "x", VGG_DTYPE_F32, 2, { 0, 4 }, zeros, 0 }, VGG_ERR_FORMAT, "impossible extent" },
+        { { "x", VGG_DTYPE_U8, 4, { 1, 32769, 1, 3 }, zeros, 32769 * 3 },
+          VGG_ERR_UNSUPPORTED,
+          "1 x 32769 are too large" },
+        { { "x", VGG_DTYPE_U8, 3, { 1, 1, 32769 }, zeros, 32769 }, VGG_ERR_UNSUPPORTED, "32769 x 1 are too large" },
+        { { "x", VGG_DTYPE_F32, 1, { 4 }, zeros, 16 }, VGG_ERR_FORMAT, "must be images" },
+        { { "x", VGG_DTYPE_F32, 5, { 1, 1, 1, 1, 3 }, zeros, 12 }, VGG_ERR_FORMAT, "must be images" },
+        { { "x", VGG_DTYPE_U8, 2, { 2, 3 }, zeros, 6 }, VGG_ERR_FORMAT, "must be images" },
+        { { "x", VGG_DTYPE_U8, 4, { 1, 1, 1, 2 }, zeros, 2 }, VGG_ERR_FORMAT, "must be images" },
+        { { "x", VGG_DTYPE_I32, 4, { 1, 1, 1, 3 }, zeros, 12 }, VGG_ERR_FORMAT, "must be images" },
+        { { "z", VGG_DTYPE_U8, 3, { 2, 3, 4 }, zeros, 24 }, VGG_ERR_MISSING, "has no tensor x" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        bool labels = bad[i].tensor.name[0] == 'y';
+        write_array(folder, (const struct vgg_st_tensor[]) { bad[i].tensor, x }, labels ? 2 : 1, NULL);
+        expect_open_failure("%s/d.safetensors", folder, bad[i].status, bad[i].words);
+    }
+    static const char *const classes[] = { "[]", "{}", "{\"a\": 1}", "[\"a\", 1]", "[", "\"a\"", "" };
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        write_array(folder, (const struct vgg_st_tensor[]) { x, good[0] }, 2, classes[i]);
+        expect_open_failure("%s/d.safetensors", folder, VGG_ERR_FORMAT, "JSON array of names");
+    }
+    write_array(folder, (const struct vgg_st_tensor[]) { x, good[0] }, 2, "[\"a\"]");
+    expect_open_failure("%s/d.safetensors", folder, VGG_ERR_FORMAT, "d.safetensors");
     remove_folder(folder);
 }
 

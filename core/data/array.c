@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/os.h"
+#include "core/data/escape.h"
 #include "core/format/json.h"
 
 static bool is_float(enum vgg_dtype dtype)
@@ -68,7 +69,7 @@ static enum vgg_status set_classes(struct vgg_data *data, const char *json, cons
     for (const struct vgg_json *entry = vgg_json_first(array); entry; entry = vgg_json_next(entry)) {
         const char *name = vgg_json_text(entry);
         if (!name) CHECK(vgg_fail(VGG_ERR_FORMAT, "%s: metadata \"classes\" must be a JSON array of names", path));
-        data->classes[i] = vgg_mem_strdup(name);
+        data->classes[i] = vgg_escape(name);
         if (!data->classes[i++]) CHECK(vgg_fail_memory(path, strlen(name)));
     }
 fail:

@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/data/escape.h"
 #include "core/model/model.h"
 #include "core/weights/weights.h"
 
@@ -110,7 +111,7 @@ enum vgg_status vgg_model_set_class_names(struct vgg_model *model, const char *c
     char **copy = vgg_mem_calloc((size_t)count, sizeof *copy);
     bool complete = copy != NULL;
     for (int i = 0; complete && i < count; i++)
-        complete = (copy[i] = vgg_mem_strdup(names[i])) != NULL;
+        complete = (copy[i] = vgg_escape(names[i])) != NULL;
     if (!complete) {
         for (int i = 0; copy && i < count; i++)
             free(copy[i]);

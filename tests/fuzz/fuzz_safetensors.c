@@ -56,6 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         fuzz_assert(vgg_data_label(data, i) < vgg_data_class_count(data), "a label beyond the classes");
     }
     free(x);
+    for (int k = 0; k < vgg_data_class_count(data); k++)
+        for (const char *at = vgg_data_class_name(data, k); *at; at++)
+            fuzz_assert((unsigned char)*at >= ' ', "a class whose name cannot be shown");
     vgg_data_destroy(data);
     return 0;
 }
