@@ -157,9 +157,32 @@ struct reading {
     const struct vgg_hdf_data *data;
     float *dst;
     unsigned char *buffer[2];
-    size_t size; /* bytes of a chunk */
-    size_t left; /* chunks that must still come */
+    size_t size;         /* bytes of a chunk */
+    size_t chunks, next; /* all there must be; the number of the one that comes next, in the order of places */
 };
+
+/* The checksum of HDF5's filter, both halves modulo 65535: of words of two bytes, the highest first, the last perhaps
+ * filled up with 0. Source: J. Fletcher, "An Arithmetic Checksum for Serial Transmissions", IEEE Trans. Comm. 30, 1982.
+ */
+static void fletcher32(uint32_t *low, uint32_t *high, const unsigned char *at, size_t size)
+{
+    uint64_t a = 0, b = 0;
+    for (size_t i = 0; i < size; i += 2) {
+        a += (uint64_t)at[i] << 8 | (i + 1 < size ? at[i + 1] : 0);
+        b += a;
+        if (i % 512 == 0) a %= 65535, b %= 65535;
+    }
+    *low = (uint32_t)(a % 65535), *high = (uint32_t)(b % 65535);
+}
+
+/* Is what stands before the last 4 bytes what their checksum says? */
+static bool check_sum(const unsigned char *bytes, size_t size)
+{
+    uint32_t low, high;
+    fletcher32(&low, &high, bytes, size - 4);
+    return vgg_bytes_little(bytes + size - 4, 2) % 65535 == low &&
+           vgg_bytes_little(bytes + size - 2, 2) % 65535 == high;
+}
 
 /* Undoes deflate or shuffle: src of *size bytes into dst, which holds reading->size + 4. */
 static bool unfilter(const struct reading *reading, int filter, unsigned char *dst, const unsigned char *src,
@@ -204,6 +227,12 @@ static void place_chunk(const struct reading *reading, const unsigned char *chun
     }
 }
 
+/* Chunks along one extent. */
+static size_t pieces_of(const struct vgg_hdf_data *data, int i)
+{
+    return (size_t)(data->shape[i] / data->chunk[i] + (data->shape[i] % data->chunk[i] != 0));
+}
+
 /* One chunk: key is its size, mask of filters left out, and offsets. */
 static bool read_chunk(struct reading *reading, const unsigned char *key, uint64_t address)
 {
@@ -211,16 +240,18 @@ static bool read_chunk(struct reading *reading, const unsigned char *key, uint64
     uint64_t start[VGG_MAX_RANK], mask = vgg_bytes_little(key + 4, 4);
     size_t size = (size_t)vgg_bytes_little(key, 4);
     const unsigned char *bytes = vgg_hdf_at(reading->hdf, address, size);
-    if (!bytes || reading->left == 0) return false;
-    reading->left--;
+    size_t number = 0;
+    if (!bytes || reading->next == reading->chunks) return false;
     for (int i = 0; i < data->rank; i++) {
         start[i] = vgg_bytes_little(key + 8 + 8 * (size_t)i, 8);
-        if (start[i] >= data->shape[i]) return false;
+        if (start[i] >= data->shape[i] || start[i] % data->chunk[i] != 0) return false;
+        number = number * pieces_of(data, i) + (size_t)(start[i] / data->chunk[i]);
     }
+    if (number != reading->next++) return false; /* each once: else a place would keep what was there */
     for (int i = data->filters - 1; i >= 0; i--) {
         if (mask >> i & 1) continue;
         if (data->filter[i] == FLETCHER32) { /* the checksum behind the data */
-            if (size < 4) return false;
+            if (size < 4 || !check_sum(bytes, size)) return false;
             size -= 4;
             continue;
         }
@@ -233,8 +264,7 @@ static bool read_chunk(struct reading *reading, const unsigned char *key, uint64
     return true;
 }
 
-/* level: what the node above expects, or -1 at the root. The walk ends because each leaf's entries count against
- * `left`. */
+/* level: what the node above expects, or -1 at the root. The walk ends because each leaf's entries are counted. */
 static bool read_tree(struct reading *reading, uint64_t address, int level, int *nodes)
 {
     const unsigned char *at = vgg_hdf_at(reading->hdf, address, 24);
@@ -254,21 +284,20 @@ static bool read_tree(struct reading *reading, uint64_t address, int level, int 
 
 bool vgg_hdf_read(float *dst, const struct vgg_hdf *hdf, const struct vgg_hdf_data *data)
 {
+    if (data->count == 0) return true;
     if (data->values) {
         convert(dst, data->values, data, data->count);
         return true;
     }
-    struct reading reading = { .hdf = hdf, .data = data, .dst = dst, .left = 1 };
+    struct reading reading = { .hdf = hdf, .data = data, .dst = dst, .chunks = 1 };
     reading.size = data->chunk_count * vgg_dtype_size(data->dtype);
-    for (int i = 0; i < data->rank; i++) {
-        size_t pieces = (size_t)(data->shape[i] / data->chunk[i] + (data->shape[i] % data->chunk[i] != 0));
-        reading.left = vgg_mem_mul(reading.left, pieces);
-    }
-    int nodes = reading.left < 1 << 20 ? (int)reading.left + DEEPEST_TREE : 1 << 20;
+    for (int i = 0; i < data->rank; i++)
+        reading.chunks = vgg_mem_mul(reading.chunks, pieces_of(data, i));
+    int nodes = reading.chunks < 1 << 20 ? (int)reading.chunks + DEEPEST_TREE : 1 << 20;
     reading.buffer[0] = vgg_mem_calloc(reading.size + 4, 1);
     reading.buffer[1] = vgg_mem_calloc(reading.size + 4, 1);
-    bool good =
-        reading.buffer[0] && reading.buffer[1] && read_tree(&reading, data->tree, -1, &nodes) && reading.left == 0;
+    bool good = reading.buffer[0] && reading.buffer[1] && read_tree(&reading, data->tree, -1, &nodes) &&
+                reading.next == reading.chunks;
     free(reading.buffer[0]);
     free(reading.buffer[1]);
     return good;
