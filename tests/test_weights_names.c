@@ -173,6 +173,7 @@ Test(weights_names, convolutions_that_stay)
         const char *after;
     } cases[] = {
         { { "conv2d", "conv2d_1", "conv2d_2" }, { 3, 4, 5 }, "block1_conv1 block1_conv2 block2_conv1" },
+        { { "conv2d_0", "conv2d_1", "conv2d_2" }, { 3, 4, 5 }, "block1_conv1 block1_conv2 block2_conv1" },
         { { "conv2d", "conv2d_1", "conv2d_2" }, { 3, 5, 6 }, "conv2d conv2d_1 conv2d_2" }, /* they do not chain */
         { { "conv2d", "conv2d_1", "conv2d_2" }, { 3, 4, 6 }, "conv2d conv2d_1 conv2d_2" },
         { { "conv2d", "conv2d_1", "conv2d_x" }, { 3, 4, 5 }, "conv2d conv2d_1 conv2d_x" },

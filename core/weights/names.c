@@ -345,20 +345,23 @@ static void find_arch(struct vgg_weights *weights)
     if (id != VGG_ARCH_NONE) weights->arch = vgg_name(VGG_NAMES_ARCH, (int)id);
 }
 
+static void sort(struct vgg_weights *weights, int (*compare)(const void *, const void *))
+{
+    if (weights->count) qsort(weights->entry, weights->count, sizeof *weights->entry, compare);
+}
+
 enum vgg_status vgg_weights_names_settle(struct vgg_weights *weights)
 {
     enum vgg_status status;
     /* Automatic names tell the order; layers of PyTorch and HDF5's layer_names are in order already. */
-    if (weights->naming == VGG_NAMING_KERAS || weights->naming == VGG_NAMING_KERAS_3) {
-        qsort(weights->entry, weights->count, sizeof *weights->entry, compare_layers);
-    }
+    if (weights->naming == VGG_NAMING_KERAS || weights->naming == VGG_NAMING_KERAS_3) sort(weights, compare_layers);
     for (size_t i = 0; i < weights->count; i++)
         weights->entry[i].order = i;
     if (!vgg_weights_is_torch(weights)) {
         CHECK(rename_convs(weights));
         CHECK(rename_dense(weights));
     }
-    qsort(weights->entry, weights->count, sizeof *weights->entry, compare_places);
+    sort(weights, compare_places);
     find_arch(weights);
     status = VGG_OK;
 fail:
