@@ -11,6 +11,10 @@
 #   validation what runs on Vulkan, once more by the release build, with the validation layer and its synchronisation
 #            checks over it: no message
 #   baseline the program under qemu as a processor without AVX: no instruction of a higher level leaks out
+# Not among them, since they take long or judge the tests instead of the program:
+#   coverage which lines and branches of core/ the tests run, by room (gcov); below the goals is a failure
+#   mutation changes of the sources that the last commits changed (VGG16_MUTATE=RANGE of git, default HEAD~1) are noticed
+#            by tests, 9 of 10 at least; 15 minutes at most
 # Builds go to build/PART. VGG16_TEST_DATA=FOLDER: photos and weights that are not in the repository; tests that need
 # them skip by name without it. Exit code 0: nothing failed.
 set -euo pipefail
@@ -20,7 +24,7 @@ parts=("$@")
 [ $# -gt 0 ] || parts=(format release install clang asan tsan neon avx512 validation baseline)
 for part in "${parts[@]}"; do
     case $part in
-    format | release | install | clang | asan | tsan | neon | avx512 | validation | baseline) ;;
+    format | release | install | clang | asan | tsan | neon | avx512 | validation | baseline | coverage | mutation) ;;
     *)
         echo "test.sh: no part '$part'; see the head of scripts/test.sh" >&2
         exit 2
@@ -260,6 +264,30 @@ for i in range(4):
         --augment rotate=10,flip --optimizer adam --epochs 1 --batch 2 --output "$work/old.safetensors"
     check baseline "it predicts" old predict --model "$work/old.safetensors" "$data/a/0.png"
     count baseline $part_passed $part_failed 0
+}
+
+run_coverage() {
+    build coverage -DVGG16_COVERAGE=ON -DVGG16_BENCHMARKS=OFF || return 0
+    find build/coverage -name '*.gcda' -delete
+    run_tests coverage -E '^test_(cli_vk_|vk_|msl|khr_matrix|isolation|gradients_)'
+    local part_passed=0 part_failed=0
+    started=$SECONDS
+    check coverage "parsers and core/ reach their goals" scripts/coverage.py build/coverage
+    [ $part_failed = 1 ] || cat "$work/out" # check has shown it otherwise
+    count coverage $part_passed $part_failed 0
+}
+
+run_mutation() {
+    local part_passed=0 part_failed=0 range=${VGG16_MUTATE:-HEAD~1} files
+    mapfile -t files < <(git diff --name-only --diff-filter=AM "$range" -- 'core/*.c' 'cpu/*.c' | grep -v '/stb_')
+    if [ ${#files[@]} = 0 ]; then
+        echo "[SKIP] mutation: no source file has changed in $range"
+        count mutation 0 0 1
+        return 0
+    fi
+    check mutation "9 of 10 changes are noticed" scripts/mutate.py "${files[@]}" --count 20 --seconds 900 --least 90
+    [ $part_failed = 1 ] || cat "$work/out"
+    count mutation $part_passed $part_failed 0
 }
 
 # block LANGUAGE [TEXT]: the first fenced block of that language in README.md, that holds TEXT.
