@@ -187,7 +187,7 @@ static enum vgg_status cpu_download(struct vgg_buf *base, size_t offset, void *d
 static bool cpu_supports(struct vgg_backend *backend, const struct vgg_op *op)
 {
     (void)backend;
-    return (unsigned)op->kind < VGG_OP_KIND_COUNT;
+    return (unsigned)op->kind < VGG_OP_KIND_COUNT && !vgg_op_has_halves(op);
 }
 
 static enum vgg_status cpu_submit(struct vgg_backend *backend, const struct vgg_list *list, const struct vgg_step *step,

@@ -298,7 +298,8 @@ enum vgg_status vgg_bench_cell_measure(struct vgg_bench *bench, const struct vgg
     struct vgg_plan *plan = NULL;
     gang.player = vgg_mem_calloc(subjects->count, sizeof *gang.player);
     if (!gang.player) CHECK(vgg_fail_memory("devices to measure", subjects->count * sizeof *gang.player));
-    CHECK(vgg_bench_net_plan(&plan, cell));
+    bool halves = subjects->count && subjects->item[0].backend->halves; /* one precision for all */
+    CHECK(vgg_bench_net_plan(&plan, cell, halves));
     CHECK(vgg_bench_input_init(&gang.input, cell, plan));
     uint64_t size = vgg_bench_net_size(plan), held = 0;
     for (size_t i = 0; i <= subjects->count; i++) {

@@ -27,9 +27,10 @@ static struct vgg_plan_spec spec_of(const struct vgg_bench_cell *cell, enum vgg_
     };
 }
 
-enum vgg_status vgg_bench_net_plan(struct vgg_plan **out, const struct vgg_bench_cell *cell)
+enum vgg_status vgg_bench_net_plan(struct vgg_plan **out, const struct vgg_bench_cell *cell, bool halves)
 {
-    const struct vgg_plan_spec spec = spec_of(cell, VGG_PRECISION_FP32);
+    struct vgg_plan_spec spec = spec_of(cell, VGG_PRECISION_FP32);
+    spec.halves = halves;
     return vgg_plan_build(out, &spec);
 }
 

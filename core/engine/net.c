@@ -33,6 +33,7 @@ enum vgg_status vgg_net_create(struct vgg_net **out, struct vgg_backend *backend
     net->arch = *spec->arch;
     net->spec = *spec;
     net->spec.arch = &net->arch;
+    net->spec.halves = backend->halves;
     net->evaluate_first = evaluate_first;
     net->shard = shard > 0 && shard < spec->batch ? shard : spec->batch;
     CHECK(vgg_net_arenas_create(net, memory));

@@ -26,6 +26,7 @@ struct vgg_backend {
     struct vgg_device_info device; /* filled by open */
     uint64_t key;                  /* last key given to a list */
     enum vgg_precision precision;  /* as opened */
+    bool halves;                   /* takes views of VGG_F16 */
 };
 
 /* First member of every backend's own buffer. */

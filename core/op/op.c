@@ -10,9 +10,15 @@ size_t vgg_view_count(const struct vgg_view *view)
     return vgg_mem_mul(vgg_mem_mul((size_t)view->n, (size_t)view->h), vgg_mem_mul((size_t)view->w, (size_t)view->c));
 }
 
+size_t vgg_type_size(enum vgg_type type)
+{
+    static const size_t size[] = { [VGG_F32] = sizeof(float), [VGG_U8] = 1, [VGG_F16] = 2 };
+    return size[type];
+}
+
 size_t vgg_view_size(const struct vgg_view *view)
 {
-    return vgg_mem_mul(vgg_view_count(view), view->type == VGG_F32 ? sizeof(float) : sizeof(uint8_t));
+    return vgg_mem_mul(vgg_view_count(view), vgg_type_size(view->type));
 }
 
 /* ---- views ---- */
@@ -83,7 +89,7 @@ static const char *check_pool_output(const struct vgg_view *y, const struct vgg_
 /* `terms`: products in a sum. */
 static const char *check_quantised(const struct vgg_op *op, size_t terms)
 {
-    if (!present(&op->q)) return op->x.type == VGG_F32 && op->y.type == VGG_F32 ? NULL : "x and y of bytes need q";
+    if (!present(&op->q)) return op->x.type != VGG_U8 && op->y.type != VGG_U8 ? NULL : "x and y of bytes need q";
     if (!is(&op->q, 1, 1, 1, VGG_QUANT_COUNT)) return "q must have VGG_QUANT_COUNT values";
     if (op->x.type == VGG_F32 && op->y.type == VGG_F32) return "q needs x or y of bytes";
     if (op->y.type == VGG_U8 && !(op->flags & VGG_OP_RELU)) return "y of bytes needs VGG_OP_RELU";
@@ -118,14 +124,15 @@ static const char *check_conv(const struct vgg_op *op)
 
 static const char *check_mask(const struct vgg_op *op, const struct vgg_view *mask, const struct vgg_view *like)
 {
-    return !(op->flags & VGG_OP_RELU) || same(mask, like) ? NULL : "the tensor that masks must have the shape masked";
+    bool fits = mask->type == like->type && shaped(mask, like->n, like->h, like->w, like->c);
+    return !(op->flags & VGG_OP_RELU) || fits ? NULL : "the tensor that masks must have the shape and type masked";
 }
 
 static const char *check_conv_bwd_data(const struct vgg_op *op)
 {
     if (op->w.n != 3 || op->w.h != 3 || op->w.w != op->dx.c || op->w.c != op->dy.c)
         return "w must be 3 x 3 x dx.c x dy.c";
-    if (!is(&op->dx, op->dy.n, op->dy.h, op->dy.w, op->w.w)) return "dx must be n h w of dy";
+    if (!shaped(&op->dx, op->dy.n, op->dy.h, op->dy.w, op->w.w)) return "dx must be n h w of dy";
     return check_mask(op, &op->x, &op->dx);
 }
 
@@ -133,7 +140,7 @@ static const char *check_conv_bwd_weight(const struct vgg_op *op)
 {
     if (!is(&op->dw, 3, 3, op->x.c, op->dy.c)) return "dw must be 3 x 3 x x.c x dy.c";
     if (!is(&op->db, 1, 1, 1, op->dy.c)) return "db must have one value a channel of dy";
-    return is(&op->x, op->dy.n, op->dy.h, op->dy.w, op->x.c) ? NULL : "x and dy must agree in n, h, w";
+    return shaped(&op->x, op->dy.n, op->dy.h, op->dy.w, op->x.c) ? NULL : "x and dy must agree in n, h, w";
 }
 
 static const char *check_pool(const struct vgg_op *op)
@@ -295,6 +302,7 @@ struct row {
     unsigned reads, writes, updates;               /* sets of views */
     unsigned mask;                                 /* read with VGG_OP_RELU alone */
     unsigned optional;                             /* those of the above that need not be there */
+    unsigned halves;                               /* those that may be of VGG_F16 */
     /* Its count of operations: `each` for every value of the view in `of`, times the channels of that in `by` (0:
      * none). */
     struct {
@@ -307,14 +315,14 @@ static const struct row rows[] = {
     [VGG_OP_ZERO] = { "ZERO", check_zero, .writes = Y, .flops = { 1, Y, 0 } },
     [VGG_OP_ADD] = { "ADD", check_add, .reads = X, .updates = Y, .flops = { 1, Y, 0 } },
     [VGG_OP_CONV] = { "CONV", check_conv, .reads = X | W | B | Q, .writes = Y | ARG, .optional = ARG | Q,
-                      .flops = { 18, X, W } },
+                      .halves = X | Y, .flops = { 18, X, W } },
     [VGG_OP_CONV_BWD_DATA] = { "CONV_BWD_DATA", check_conv_bwd_data, .reads = DY | W, .mask = X, .writes = DX,
-                               .flops = { 18, DX, DY } },
+                               .halves = X | DX | DY, .flops = { 18, DX, DY } },
     [VGG_OP_CONV_BWD_WEIGHT] = { "CONV_BWD_WEIGHT", check_conv_bwd_weight, .reads = DY | X, .updates = DW | DB,
-                                 .flops = { 18, X, DY } },
+                                 .halves = X | DY, .flops = { 18, X, DY } },
     [VGG_OP_POOL2] = { "POOL2", check_pool, .reads = X, .writes = Y | ARG, .optional = ARG, .flops = { 1, X, 0 } },
     [VGG_OP_POOL2_BWD] = { "POOL2_BWD", check_pool_bwd, .reads = DY | ARG, .mask = Y, .writes = DX,
-                           .flops = { 1, DY, 0 } },
+                           .halves = Y | DX | DY, .flops = { 1, DY, 0 } },
     [VGG_OP_DENSE] = { "DENSE", check_dense, .reads = X | W | B | Q, .writes = Y, .optional = Q, .flops = { 2, X, Y } },
     [VGG_OP_DENSE_BWD_DATA] = { "DENSE_BWD_DATA", check_dense_bwd_data, .reads = DY | W, .mask = X, .writes = DX,
                                 .flops = { 2, DX, DY } },
@@ -379,6 +387,13 @@ bool vgg_op_changes(const struct vgg_op *op, enum vgg_op_view view)
     return role == VGG_OP_WRITES || role == VGG_OP_UPDATES;
 }
 
+bool vgg_op_has_halves(const struct vgg_op *op)
+{
+    for (int i = 0; i < VGG_OP_VIEW_COUNT; i++)
+        if (vgg_op_view(op, (enum vgg_op_view)i)->type == VGG_F16) return true;
+    return false;
+}
+
 bool vgg_op_keeps(const struct vgg_op *op, enum vgg_op_view moment)
 {
     bool known = row_of(op->kind)->updates & 1u << moment;
@@ -404,11 +419,20 @@ double vgg_op_flops(const struct vgg_op *op)
     return op->kind == VGG_OP_FMA ? flops * op->rounds : flops;
 }
 
-/* Where bytes may stand: places of maxima, activations of quantised layers. */
-static bool may_be_bytes(const struct vgg_op *op, enum vgg_op_view view)
+/* NULL, or why a view cannot be of its type: bytes stand for places of maxima and activations of quantised layers. */
+static const char *check_type(const struct vgg_op *op, enum vgg_op_view view)
 {
+    const struct vgg_view *v = vgg_op_view(op, view);
     bool quantised = vgg_op_role(op, VGG_OP_Q) == VGG_OP_READS;
-    return view == VGG_OP_ARG || (quantised && (view == VGG_OP_X || view == VGG_OP_Y));
+    bool bytes = view == VGG_OP_ARG || (quantised && (view == VGG_OP_X || view == VGG_OP_Y));
+    switch (v->type) {
+    case VGG_F32: return NULL;
+    case VGG_U8: return bytes ? NULL : "bytes where floats belong";
+    case VGG_F16:
+        if (quantised || !(row_of(op->kind)->halves >> view & 1)) return "halves where floats belong";
+        return v->c % 16 == 0 ? NULL : "halves need channels in sixteens";
+    }
+    return "no such type";
 }
 
 bool vgg_op_check(const struct vgg_op *op, const size_t arena_size[VGG_ARENA_COUNT], const char **why)
@@ -419,8 +443,11 @@ bool vgg_op_check(const struct vgg_op *op, const size_t arena_size[VGG_ARENA_COU
     for (int i = 0; !*why && i < VGG_OP_VIEW_COUNT; i++) {
         const struct vgg_view *view = vgg_op_view(op, (enum vgg_op_view)i);
         if (!present(view) && needed >> i & 1) *why = "a tensor is missing";
-        if (!inside(view, arena_size)) *why = "a tensor is empty, misaligned or outside its arena";
-        if (view->type != VGG_F32 && !may_be_bytes(op, (enum vgg_op_view)i)) *why = "bytes where floats belong";
+        const char *type = check_type(op, (enum vgg_op_view)i);
+        if (type)
+            *why = type;
+        else if (!inside(view, arena_size))
+            *why = "a tensor is empty, misaligned or outside its arena";
     }
     return !*why;
 }
@@ -435,7 +462,9 @@ int vgg_op_print(char *text, size_t size, const struct vgg_op *op)
         if (!present(v)) continue;
         size_t at = (size_t)used < size ? (size_t)used : size;
         used += snprintf(text + at, size - at, " %s %dx%dx%dx%d%s", views[shown[i]].name, v->n, v->h, v->w, v->c,
-                         v->type == VGG_U8 ? " u8" : "");
+                         v->type == VGG_U8    ? " u8"
+                         : v->type == VGG_F16 ? " f16"
+                                              : "");
     }
     return used;
 }

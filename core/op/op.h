@@ -8,7 +8,7 @@
  * before any memory exists. SUM is a second memory of gradients, which VGG_OP_ADD adds to the first. */
 enum vgg_arena { VGG_ARENA_PARAM, VGG_ARENA_GRAD, VGG_ARENA_MOMENT, VGG_ARENA_ACT, VGG_ARENA_SUM, VGG_ARENA_COUNT };
 
-enum vgg_type { VGG_F32, VGG_U8 };
+enum vgg_type { VGG_F32, VGG_U8, VGG_F16 };
 
 /* Every view begins at a multiple of this many bytes in its arena (the largest minStorageBufferOffsetAlignment). */
 enum { VGG_VIEW_ALIGN = 256 };
@@ -122,6 +122,12 @@ enum {
     VGG_QUANT_TERMS = 65536 /* input channels, of a dense layer inputs, at most */
 };
 
+/* Activations in fp16: VGG_F16 may be, each by itself, x and y of VGG_OP_CONV (without q), dx and dy of
+ * VGG_OP_CONV_BWD_DATA, x and dy of VGG_OP_CONV_BWD_WEIGHT, and dx and dy of VGG_OP_POOL2_BWD; channels then come in
+ * sixteens. What masks is of the type of what it masks: x of dx, y of dy. Values written there are rounded to the
+ * nearest, ties to even, below 2^-14 to a multiple of 2^-24; of those that are finite and too large y takes 65504, and
+ * dx an infinity, so that whoever scales the loss finds it. */
+
 /* Constants of an update. t = step.step - step.skipped + 1, lr = step.learning_rate times rate.
  *   sgd      g = dw + wd w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m)   (m absent: momentum is 0)
  *   rmsprop  g = dw + wd w; v = rho v + (1 - rho) g^2; w -= lr g / (sqrt(v) + eps)
@@ -177,6 +183,7 @@ struct vgg_step {
 
 /* "CONV" and so on; "UNKNOWN" for what is no kind. */
 const char *vgg_op_name(enum vgg_op_kind kind);
+size_t vgg_type_size(enum vgg_type type);           /* bytes of an element */
 size_t vgg_view_count(const struct vgg_view *view); /* elements */
 size_t vgg_view_size(const struct vgg_view *view);  /* bytes */
 /* Checks every shape rule above and that each view lies inside its arena. On failure *why is a static string. */
@@ -191,6 +198,8 @@ const struct vgg_view *vgg_op_view(const struct vgg_op *op, enum vgg_op_view vie
 enum vgg_op_role vgg_op_role(const struct vgg_op *op, enum vgg_op_view view);
 /* Does it write or update the view? */
 bool vgg_op_changes(const struct vgg_op *op, enum vgg_op_view view);
+/* Is any of its views of VGG_F16? */
+bool vgg_op_has_halves(const struct vgg_op *op);
 /* Does an update need this moment (VGG_OP_M, VGG_OP_V)? SGD without momentum needs none. */
 bool vgg_op_keeps(const struct vgg_op *op, enum vgg_op_view moment);
 /* One line without a newline: kind, flags, shapes. Returns what snprintf would. */

@@ -43,7 +43,7 @@ static struct vgg_view new_view(struct builder *b, enum vgg_type type, int n, in
 
 static struct vgg_view new_like(struct builder *b, const struct vgg_view *like)
 {
-    return new_view(b, VGG_F32, like->n, like->h, like->w, like->c);
+    return new_view(b, like->type, like->n, like->h, like->w, like->c);
 }
 
 static void touch(struct builder *b, const struct vgg_view *view, int when)
@@ -80,11 +80,18 @@ static bool fuses_pool(const struct builder *b, int layer)
     return !readable && layer + 1 < b->spec->last && b->arch->layer[layer + 1].kind == VGG_LAYER_MAXPOOL;
 }
 
-/* Bytes where the output of layer i is what another convolution reads; what others read is fp32. */
+/* Of what lies between convolutions. */
+static enum vgg_type inner_type(const struct builder *b)
+{
+    return is_int8(b) ? VGG_U8 : b->spec->halves && !b->spec->keep_all ? VGG_F16 : VGG_F32;
+}
+
+/* Where the output of layer i is what another convolution reads; what others read is fp32. */
 static enum vgg_type type_above(const struct builder *b, int i)
 {
-    for (int above = i + 1; is_int8(b) && above < b->spec->last; above++)
-        if (b->arch->layer[above].kind == VGG_LAYER_CONV) return VGG_U8;
+    if (i + 1 == b->spec->gradient) return VGG_F32;
+    for (int above = i + 1; above < b->spec->last; above++)
+        if (b->arch->layer[above].kind == VGG_LAYER_CONV) return inner_type(b);
     return VGG_F32;
 }
 
@@ -125,7 +132,7 @@ static int add_forward(struct builder *b, int i, struct vgg_view x)
     }
     if (layer->kind == VGG_LAYER_CONV && fuses_pool(b, i)) {
         const struct vgg_layer *pool = layer + 1;
-        struct vgg_view y = new_view(b, type_above(b, i), n, pool->h, pool->w, pool->c), arg = { 0 };
+        struct vgg_view y = new_view(b, type_above(b, i + 1), n, pool->h, pool->w, pool->c), arg = { 0 };
         if (goes_back(b, i)) arg = new_view(b, VGG_U8, n, pool->h, pool->w, pool->c);
         add_conv(b, i, relu | VGG_OP_POOL, x, y, arg);
         b->y[i + 1] = y;
@@ -234,8 +241,9 @@ static struct vgg_view add_backward(struct builder *b, int i, struct vgg_view dy
         break;
     case VGG_LAYER_MAXPOOL: {
         int h, w, c;
+        bool fused = b->y[i - 1].n == 0; /* then only this one's gradient sees the map */
         vgg_arch_shape(b->arch, i - 1, &h, &w, &c);
-        dx = new_view(b, VGG_F32, dy.n, h, w, c);
+        dx = new_view(b, fused ? inner_type(b) : VGG_F32, dy.n, h, w, c);
         add(b, (struct vgg_op) { VGG_OP_POOL2_BWD, mask, i, .y = b->y[i], .arg = b->arg[i], .dx = dx, .dy = dy });
         break;
     }

@@ -31,6 +31,9 @@ struct vgg_plan_spec {
     /* INT8: what one convolution hands to the next is bytes, and the list's q views are in VGG_ARENA_PARAM behind the
      * parameters (vgg_plan_scales); it cannot train or give gradients. Of the others the list is the same. */
     enum vgg_precision precision;
+    /* Without keep_all, what one convolution hands to the next and the gradients of convolutions' outputs are of
+     * VGG_F16. */
+    bool halves;
 };
 
 struct vgg_plan {
