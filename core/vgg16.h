@@ -145,11 +145,12 @@ struct vgg_engine_options {
      *
      * fp16, forward and backward: both factors of every product are rounded to 11 significant bits (to the nearest,
      * ties to even; below 2^-14 to a multiple of 2^-24, above 65504 to that unless infinite), products are exact, sums
-     * fp32; convolutions are direct, memory stays fp32, bias gradients are not rounded. A sum of products changes by at
-     * most (2^-10 + 2^-22) sum |a b| + 2^-25 sum (|a| + |b|), features by less than 0.1 % of the largest (measured at
-     * block5_pool). Vulkan only: on matrix cores with fragments of fp16 and sums of fp32 (VK_KHR_cooperative_matrix),
-     * which are compared with fp32 arithmetic once for each driver; elsewhere by fp32 arithmetic on the same rounded
-     * operands, which is slower than fp32.
+     * fp32; convolutions are direct. What they hand to each other is stored rounded like that, and so are the gradients
+     * of their outputs, but that those from 65520 on become infinite: activations take about half the memory. A sum of
+     * products changes by at most (2^-10 + 2^-22) sum |a b| + 2^-25 sum (|a| + |b|), features by less than 0.1 % of the
+     * largest (measured at block5_pool). Vulkan only: on matrix cores with fragments of fp16 and sums of fp32
+     * (VK_KHR_cooperative_matrix), which are compared with fp32 arithmetic once for each driver; elsewhere by fp32
+     * arithmetic on the same rounded operands, which is slower than fp32.
      *
      * int8, forward alone: what convolutions hand to each other is bytes, and their products are of bytes, by the
      * scales of vgg_quantize; the first convolution, dense layers and poolings stay fp32. Features change by about 1 %

@@ -15,6 +15,7 @@ layout(constant_id = VK_SPEC_SPLIT) const bool SPLIT = false;
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 0) readonly buffer X4 { vec4 x4[]; };
+layout(binding = 0) readonly buffer HalvesX { uvec2 x_halves[]; };
 
 #include "common/conv_out.glsl"
 #include "common/pixel.glsl"
@@ -27,9 +28,15 @@ void rows_init(int m0)
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int m = m0 + (int(gl_LocalInvocationIndex) + i * THREADS) / (BK / 4);
         pixel at = quad_pixel(m);
-        a_offset[i] = int(p.base[0]) + pixel_halo_offset(at);
+        a_offset[i] = elements_to(0) + pixel_halo_offset(at);
         a_valid[i] = m < row_count() ? pixel_neighbours(at) : 0;
     }
+}
+
+vec4 x_four(int i)
+{
+    if (HALVES_0) return halves_four(x_halves[i]);
+    return x4[i];
 }
 
 /* One element of the unrolled input, k = tap * ci + channel. */
@@ -56,7 +63,8 @@ void load_a(int k0, int tap, int c0)
         int k = l % (BK / 4) * 4;
         vec4 v = vec4(0);
         if (A_VEC) {
-            if ((a_valid[i] >> tap & 1) != 0) v = x4[(a_offset[i] + pixel_step(tap) + c0 + k) / 4];
+            int four = (a_offset[i] + pixel_step(tap) + c0 + k) / 4;
+            if ((a_valid[i] >> tap & 1) != 0) v = x_four(four);
         } else {
             [[unroll]] for (int s = 0; s < 4; s++) v[s] = a_element(i, k0 + k + s);
         }

@@ -8,6 +8,7 @@
 layout(constant_id = VK_SPEC_MASK) const bool MASK = false;
 layout(constant_id = VK_SPEC_FOUR) const bool FOUR = false; /* c is a multiple of four */
 layout(push_constant) uniform Push { vk_push_pool p; };
+#include "common/halves.glsl"
 layout(binding = 0) readonly buffer Dy { float dy[]; };
 layout(binding = 1) readonly buffer Arg { uint arg[]; };
 layout(binding = 2) writeonly buffer Dx { float dx[]; };
@@ -15,6 +16,9 @@ layout(binding = 3) readonly buffer Y { float y[]; };
 layout(binding = 0) readonly buffer Dy4 { vec4 dy4[]; };
 layout(binding = 2) writeonly buffer Dx4 { vec4 dx4[]; };
 layout(binding = 3) readonly buffer Y4 { ivec4 y4[]; };
+layout(binding = 0) readonly buffer HalvesDy { uvec2 dy_halves[]; };
+layout(binding = 2) writeonly buffer HalvesDx { uvec2 dx_halves[]; };
+layout(binding = 3) readonly buffer HalvesY { uvec2 y_halves[]; };
 
 /* Element i of dx as one of a map of c channels; false where no pooled element covers it. at: the pooled element, place:
  * which of its four this is. */
@@ -44,14 +48,27 @@ vec4 gradient_four(uint i)
     if (!pooled(i, p.c / 4u, at, place)) return vec4(0);
     uvec4 which = uvec4(arg[p.base[1] + at]) >> uvec4(0u, 8u, 16u, 24u) & 0xFFu;
     bvec4 ours = equal(which, uvec4(place));
+    if (HALVES_0) { /* and y with it */
+        vec4 g = mix(vec4(0), halves_four(dy_halves[p.base[0] / 2u + at]), ours);
+        return MASK ? mix(vec4(0), g, halves_positive(y_halves[p.base[3] / 2u + at])) : g;
+    }
     vec4 g = mix(vec4(0), dy4[p.base[0] / 4u + at], ours);
     return MASK ? mix(vec4(0), g, positive(y4[p.base[3] / 4u + at])) : g;
+}
+
+void store_four(uint i, vec4 g)
+{
+    if (HALVES_2) {
+        dx_halves[p.base[2] / 2u + i] = halves_of(g, true);
+    } else {
+        dx4[p.base[2] / 4u + i] = g;
+    }
 }
 
 void main()
 {
     if (FOUR) {
-        for (uint i = flat_first(); i < p.count / 4u; i += flat_step()) dx4[p.base[2] / 4u + i] = gradient_four(i);
+        for (uint i = flat_first(); i < p.count / 4u; i += flat_step()) store_four(i, gradient_four(i));
         return;
     }
     for (uint i = flat_first(); i < p.count; i += flat_step()) dx[p.base[2] + i] = gradient(i);

@@ -12,11 +12,14 @@ layout(constant_id = VK_SPEC_C_VEC) const bool C_VEC = false; /* co is a multipl
 layout(push_constant) uniform Push { vk_push_wgrad p; };
 layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 0) readonly buffer X4 { vec4 x4[]; };
+layout(binding = 0) readonly buffer HalvesX { uvec2 x_halves[]; };
 layout(binding = 1) readonly buffer Dy { float dy[]; };
 layout(binding = 1) readonly buffer Dy4 { vec4 dy4[]; };
+layout(binding = 1) readonly buffer HalvesDy { uvec2 dy_halves[]; };
 layout(binding = 2) writeonly buffer Part { float part[]; };
 layout(binding = 2) writeonly buffer Part4 { vec4 part4[]; };
 
+#include "common/halves.glsl"
 #include "common/pixel.glsl"
 
 const int A_LINE = BM / 4, A_STEP = THREADS / A_LINE; /* vec4 in a row of the tile; rows that all threads bring at once */
@@ -37,12 +40,24 @@ void loads_init(int begin, int m0, int n0)
         pixel at = pixel_at(begin + int(gl_LocalInvocationIndex) / A_LINE + i * A_STEP);
         a_x[i] = m < 9 * p.ci ? at.x + dx : -0x40000000; /* in no image */
         a_y[i] = at.y + dy;
-        a_at[i] = (int(p.base[0]) + pixel_halo_offset(at) + pixel_step(tap) + m - tap * p.ci) / 4;
+        a_at[i] = (elements_to(0) + pixel_halo_offset(at) + pixel_step(tap) + m - tap * p.ci) / 4;
     }
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
         int k = begin + int(gl_LocalInvocationIndex) / B_LINE + i * B_STEP;
-        b_at[i] = n < p.co ? (int(p.base[1]) + k * p.co + n) / 4 : -0x7FFFFFFF; /* stays below 0: in no part */
+        b_at[i] = n < p.co ? (elements_to(1) + k * p.co + n) / 4 : -0x7FFFFFFF; /* stays below 0: in no part */
     }
+}
+
+vec4 x_four(int i)
+{
+    if (HALVES_0) return halves_four(x_halves[i]);
+    return x4[i];
+}
+
+vec4 dy_four(int i)
+{
+    if (HALVES_1) return halves_four(dy_halves[i]);
+    return dy4[i];
 }
 
 /* One element of the unrolled input. */
@@ -61,7 +76,7 @@ void load_a(int k0, int k_end, int m0)
         int k = l / A_LINE;
         vec4 v = vec4(0);
         if (A_VEC) {
-            if (k < k_end - k0 && uint(a_x[i]) < uint(p.w) && uint(a_y[i]) < uint(p.h)) v = x4[a_at[i]];
+            if (k < k_end - k0 && uint(a_x[i]) < uint(p.w) && uint(a_y[i]) < uint(p.h)) v = x_four(a_at[i]);
             a_x[i] += BK;
             a_at[i] += BK * p.ci / 4;
             while (a_x[i] >= a_x_end) { /* on to the next row */
@@ -87,7 +102,7 @@ void load_b(int k0, int k_end, int n0)
         int k = l / B_LINE;
         vec4 v = vec4(0);
         if (C_VEC) {
-            if (k < k_end - k0 && b_at[i] >= 0) v = dy4[b_at[i]];
+            if (k < k_end - k0 && b_at[i] >= 0) v = dy_four(b_at[i]);
             b_at[i] += BK * p.co / 4;
         } else if (k < k_end - k0) {
             int n = n0 + l % B_LINE * 4, at = int(p.base[1]) + (k0 + k) * p.co + n;

@@ -205,6 +205,8 @@ static void run_some(struct vk_driver_cases *cases)
         vgg_op_case_memory_finish(&first);
         vgg_op_case_memory_finish(&second);
     }
+    cr_expect_geq(vk_driver_cases_run(cases, "x 1x9x17x64 f16 ", 1, 0), 6u); /* convolutions and kernels' gradients */
+    cr_expect_geq(vk_driver_cases_run(cases, "CONV_BWD_DATA+relu x 1x9x17x64 f16", 1, 0), 2u);
 }
 
 static void check_silence(enum vk_driver_check check)

@@ -414,6 +414,9 @@ static void check_family(const char *family)
                                                                                                  */
         { "conv_sum",
           { [VK_SPEC_C_VEC] = 1, [VK_SPEC_TRANSPOSED] = 1, [VK_SPEC_RELU] = 1 } }, /* input gradient, mask */
+        { "conv_sum", { [VK_SPEC_C_VEC] = 1, [VK_SPEC_TRANSPOSED] = 1, [VK_SPEC_RELU] = 1, [VK_SPEC_HALVES] = 4 } },
+        { "colsum", { [VK_SPEC_HALVES] = 1 } },
+        { "pool_bwd", { [VK_SPEC_MASK] = 1, [VK_SPEC_FOUR] = 1, [VK_SPEC_HALVES] = 5 } },
         { "wino_weight", { [VK_SPEC_TRANSPOSED] = 1 } },
         { "wino_output", { [VK_SPEC_RELU] = 1, [VK_SPEC_CHANNELS] = 2 } },
         { "wino_output", { [VK_SPEC_RELU] = 1, [VK_SPEC_POOL] = 1, [VK_SPEC_CHANNELS] = 2 } },
@@ -495,10 +498,14 @@ static void check_matrices(const char *family)
         { "matrix/conv", { [VK_SPEC_C_VEC] = 1, [VK_SPEC_RELU] = 1, [VK_SPEC_POOL] = 1, [VK_SPEC_ARG] = 1 } },
         { "matrix/conv", { [VK_SPEC_C_VEC] = 1, [VK_SPEC_TRANSPOSED] = 1, [VK_SPEC_RELU] = 1 } },
         { "matrix/conv", { [VK_SPEC_C_VEC] = 1, [VK_SPEC_SPLIT] = 1 } },
+        { "matrix/conv",
+          { [VK_SPEC_C_VEC] = 1, [VK_SPEC_RELU] = 1, [VK_SPEC_POOL] = 1, [VK_SPEC_ARG] = 1, [VK_SPEC_HALVES] = 5 } },
+        { "matrix/conv", { [VK_SPEC_C_VEC] = 1, [VK_SPEC_TRANSPOSED] = 1, [VK_SPEC_RELU] = 1, [VK_SPEC_HALVES] = 5 } },
         { "matrix/dense", { [VK_SPEC_A_K] = 1, [VK_SPEC_BIAS] = 1, [VK_SPEC_RELU] = 1 } },
         { "matrix/dense", { [VK_SPEC_A_K] = 1, [VK_SPEC_B_K] = 1, [VK_SPEC_MASK] = 1 } },
         { "matrix/dense", { [VK_SPEC_ADD] = 1 } },
         { "matrix/wgrad", { 0 } },
+        { "matrix/wgrad", { [VK_SPEC_HALVES] = 3 } },
     };
     open_device(family);
     if (!device.gpu.matrix.m)

@@ -70,6 +70,31 @@ Test(vk_validation, bounds_in_every_shader, .timeout = 300)
     cr_expect_gt(vk_driver_expect_every_shader(), 20);
 }
 
+/* Tensors of fp16. */
+static void check_halves(enum vk_driver_check check)
+{
+    static const char *const parts[] = { "CONV+relu+pool x 1x9x17x64 f16", "CONV_BWD_DATA+relu x 1x9x17x64 f16",
+                                         "CONV_BWD_WEIGHT x 1x9x17x64 f16", "POOL2_BWD+relu dy 3x4x6x64 f16" };
+    struct vk_driver_cases cases;
+    vk_driver_lavapipe();
+    const char *log = vk_driver_validate(check);
+    vk_driver_cases_open_half(&cases);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        cr_expect_gt(vk_driver_cases_run(&cases, parts[i], 1, 0), 0u, "no case contains %s", parts[i]);
+    vk_driver_cases_close(&cases);
+    vk_driver_expect_silence(log);
+}
+
+Test(vk_validation, halves_and_synchronisation, .timeout = 300)
+{
+    check_halves(VK_DRIVER_SYNCHRONISATION);
+}
+
+Test(vk_validation, bounds_of_halves, .timeout = 300)
+{
+    check_halves(VK_DRIVER_BOUNDS);
+}
+
 /* The shaders that have shared memory. */
 Test(vk_validation, races_in_shared_memory, .timeout = 300)
 {

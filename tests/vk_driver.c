@@ -354,6 +354,7 @@ static void open_cases(struct vk_driver_cases *cases, const char *precision)
         cr_assert_eq(vgg_backend_open(&cases->vk, &vk), VGG_OK);
     }
     cr_assert_eq(vgg_op_case_list_init(&cases->list), VGG_OK);
+    if (cases->vk->halves) cr_assert_eq(vgg_op_case_list_halves(&cases->list), VGG_OK);
     cr_assert_eq(vgg_op_case_list_wild(&cases->list), VGG_OK);
     struct vk_fn *fn = &((struct vk *)cases->vk)->lib.fn;
     real = *fn;

@@ -102,7 +102,9 @@ static enum vgg_status choose_tile(struct vk *vk, const struct vk_conv *conv, co
     *making = (struct making) { .parts = plan.parts, .add = variant };
     variant.spec[VK_SPEC_A_VEC] = conv->x->c % 16 == 0;
     variant.spec[VK_SPEC_SPLIT] = split;
+    making->add.spec[VK_SPEC_HALVES] = vk_ops_halves(conv->out, 2);
     if (split) {
+        variant.spec[VK_SPEC_HALVES] = vk_ops_halves(conv->x, 0);
         variant.spec[VK_SPEC_RELU] = variant.spec[VK_SPEC_ARG] = false;
         vk_ops_way(vk, VK_TASK_CONV_SUM, 0, &making->add);
         enum vgg_status status = vk_ops_scratch(vk);
@@ -118,7 +120,8 @@ static enum vgg_status choose_shader(struct vk *vk, const struct vk_conv *conv, 
                                   { [VK_SPEC_TRANSPOSED] = conv->transposed,
                                     [VK_SPEC_RELU] = conv->relu,
                                     [VK_SPEC_POOL] = conv->pool,
-                                    [VK_SPEC_ARG] = conv->arg } };
+                                    [VK_SPEC_ARG] = conv->arg,
+                                    [VK_SPEC_HALVES] = vk_ops_halves(conv->x, 0) | vk_ops_halves(conv->out, 2) } };
     size_t pixels = (size_t)conv->x->n * (size_t)conv->x->h * (size_t)conv->x->w, co = (size_t)conv->co;
     const struct vk_way *way = NULL;
     while (status == VGG_ERR_UNSUPPORTED && (way = vk_tile_next(vk, VK_TASK_CONV, (size_t)conv->x->c | co, way))) {

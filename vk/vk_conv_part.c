@@ -19,7 +19,7 @@ struct vk_cut vk_conv_cut(const struct vk *vk, const struct vk_conv *conv)
 struct vk_bind vk_conv_bind_rows(const struct vk_rec *rec, const struct vgg_view *view, const struct vk_part *part,
                                  int y0, int rows, bool write)
 {
-    size_t unit = view->type == VGG_F32 ? 4 : 1, row = unit * (size_t)view->w * (size_t)view->c;
+    size_t row = vgg_type_size(view->type) * (size_t)view->w * (size_t)view->c;
     size_t offset = ((size_t)part->n0 * (size_t)view->h + (size_t)y0) * row;
     size_t count = part->images > 1 ? (size_t)part->images * (size_t)view->h : (size_t)rows;
     return vk_ops_bind(rec, view, offset, count * row, write);
@@ -31,7 +31,7 @@ enum vgg_status vk_conv_bias_gradient(struct vk *vk, struct vk_rec *rec, const s
     const struct vgg_view *dy = &op->dy;
     size_t co = (size_t)dy->c, pixels = (size_t)part->images * (size_t)part->rows * (size_t)dy->w;
     return vk_ops_colsum(vk, rec, vk_conv_bind_rows(rec, dy, part, part->y0, part->rows, false),
-                         vk_ops_bind(rec, &op->db, 0, 4 * co, true), pixels, co);
+                         vk_ops_bind(rec, &op->db, 0, 4 * co, true), pixels, co, dy->type == VGG_F16);
 }
 
 struct vk_push_conv vk_conv_push(const struct vk_conv *conv, const struct vk_part *part)

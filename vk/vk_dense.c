@@ -205,7 +205,7 @@ static enum vgg_status lower_weights(struct vk *vk, struct vk_rec *rec, const st
                           .parts = 1 };
         CHECK(lower_gemm(vk, rec, &g));
     }
-    CHECK(vk_ops_colsum(vk, rec, dy, vk_ops_bind(rec, &op->db, 0, 4 * s->out, true), n, s->out));
+    CHECK(vk_ops_colsum(vk, rec, dy, vk_ops_bind(rec, &op->db, 0, 4 * s->out, true), n, s->out, false));
 fail:
     return status;
 }

@@ -127,6 +127,7 @@ enum vgg_status vk_device_open(struct vk **out, int index, bool half)
     vk_lib_open(&vk->lib);
     CHECK(choose_gpu(vk, index));
     vk->half = vk->direct = half; /* Winograd's products are others than those of the rounded operands */
+    vk->base.halves = half;
     vk->matrix = half && vk->gpu.matrix.m;
     read_limits(vk);
     CHECK(create_device(vk));

@@ -49,7 +49,7 @@ enum vgg_status vk_ops_lower(struct vk *vk, struct vk_rec *rec, const struct vgg
 
 bool vk_ops_supports(const struct vk *vk, const struct vgg_op *op)
 {
-    if (op->q.n) return false;
+    if (op->q.n || (!vk->half && vgg_op_has_halves(op))) return false;
     switch (op->kind) {
     case VGG_OP_CONV:
     case VGG_OP_CONV_BWD_DATA: return vk_conv_supports(vk, op);

@@ -18,6 +18,11 @@ struct vk_bind vk_ops_scratch_bind(const struct vk *vk, size_t size, bool write)
     return (struct vk_bind) { vk->scratch, 0, size, write };
 }
 
+uint32_t vk_ops_halves(const struct vgg_view *view, int binding)
+{
+    return view->type == VGG_F16 ? 1u << binding : 0;
+}
+
 struct vk_bind vk_ops_bind(const struct vk_rec *rec, const struct vgg_view *view, size_t offset, size_t size,
                            bool write)
 {
@@ -73,7 +78,7 @@ enum vgg_status vk_ops_reduce(struct vk *vk, struct vk_rec *rec, struct vk_bind 
 }
 
 enum vgg_status vk_ops_colsum(struct vk *vk, struct vk_rec *rec, struct vk_bind x, struct vk_bind out, size_t rows,
-                              size_t c)
+                              size_t c, bool halves)
 {
     enum vgg_status status;
     CHECK(vk_ops_scratch(vk));
@@ -83,11 +88,11 @@ enum vgg_status vk_ops_colsum(struct vk *vk, struct vk_rec *rec, struct vk_bind 
     if (parts > most) parts = most ? most : 1;
     size_t per_part = (rows + parts - 1) / parts;
     parts = (rows + per_part - 1) / per_part;
-    struct vk_variant variant = { NULL, { [VK_SPEC_ADD] = parts == 1 } };
+    struct vk_variant variant = { NULL, { [VK_SPEC_ADD] = parts == 1, [VK_SPEC_HALVES] = halves } };
     struct vk_push_colsum push = { .rows = (uint32_t)rows, .c = (uint32_t)c, .per_part = (uint32_t)per_part };
     struct vk_bind sums = { vk->scratch, vk_ops_scratch_size(vk), parts * c * 4, true };
     struct vk_call call = { .bind = { x, parts == 1 ? out : sums } };
-    const struct vk_way *way = vk_ops_way(vk, VK_TASK_COLSUM, c, &variant);
+    const struct vk_way *way = vk_ops_way(vk, VK_TASK_COLSUM, halves ? 1 : c, &variant); /* no texels */
     call.texels = way->texels;
     CHECK(vk_ops_flat(vk, rec, &variant, &call, &push, sizeof push, parts * (c / (size_t)way->items)));
     if (parts > 1) {

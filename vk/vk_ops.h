@@ -4,6 +4,8 @@
 
 #include "vk/vk_rec.h"
 
+/* Bit `binding` of VK_SPEC_HALVES where the view is of fp16. */
+uint32_t vk_ops_halves(const struct vgg_view *view, int binding);
 /* `size` bytes from byte `offset` of a view on; an empty binding for an absent view. */
 struct vk_bind vk_ops_bind(const struct vk_rec *rec, const struct vgg_view *view, size_t offset, size_t size,
                            bool write);
@@ -24,8 +26,8 @@ enum vgg_status vk_ops_flat(struct vk *vk, struct vk_rec *rec, const struct vk_v
 /* out[count] = [out +] `parts` sums in scratch, `part_size` words apart, in order; bias may be NULL. */
 enum vgg_status vk_ops_reduce(struct vk *vk, struct vk_rec *rec, struct vk_bind out, const struct vk_bind *bias,
                               size_t count, size_t parts, bool add, bool relu, size_t n);
-/* out[c] += sums of the columns of x (rows x c). */
+/* out[c] += sums of the columns of x (rows x c), which is of fp16 with `halves`. */
 enum vgg_status vk_ops_colsum(struct vk *vk, struct vk_rec *rec, struct vk_bind x, struct vk_bind out, size_t rows,
-                              size_t c);
+                              size_t c, bool halves);
 
 #endif

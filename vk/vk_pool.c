@@ -61,8 +61,11 @@ static enum vgg_status lower_pool_bwd(struct vk *vk, struct vk_rec *rec, const s
     enum vgg_status status = VGG_OK;
     struct vk_cut cut = pool_cut(&op->dx, &op->dy);
     bool mask = op->flags & VGG_OP_RELU, four = op->dx.c % 4 == 0;
-    struct vk_variant variant = { NULL, { [VK_SPEC_MASK] = mask, [VK_SPEC_FOUR] = four } };
-    const struct vk_way *way = vk_ops_way(vk, VK_TASK_POOL_BWD, (size_t)op->dx.c, &variant);
+    uint32_t halves = vk_ops_halves(&op->dy, 0) | vk_ops_halves(&op->dx, 2);
+    size_t pooled_unit = vgg_type_size(op->dy.type), full_unit = vgg_type_size(op->dx.type);
+    struct vk_variant variant = { NULL, { [VK_SPEC_MASK] = mask, [VK_SPEC_FOUR] = four, [VK_SPEC_HALVES] = halves } };
+    const struct vk_way *way =
+        vk_ops_way(vk, VK_TASK_POOL_BWD, halves ? 1 : (size_t)op->dx.c, &variant); /* no texels */
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         struct pool_part p = pool_part(&part, &op->dx, &op->dy);
         struct vk_push_pool push = { .count = (uint32_t)p.full,
@@ -71,10 +74,12 @@ static enum vgg_status lower_pool_bwd(struct vk *vk, struct vk_rec *rec, const s
                                      .oh = (uint32_t)part.rows,
                                      .ow = (uint32_t)op->dy.w,
                                      .c = (uint32_t)op->dx.c };
-        struct vk_call call = { .bind = { vk_ops_bind(rec, &op->dy, 4 * p.pooled_at, 4 * p.pooled, false),
-                                          vk_ops_bind(rec, &op->arg, p.pooled_at, p.pooled, false),
-                                          vk_ops_bind(rec, &op->dx, 4 * p.full_at, 4 * p.full, true) } };
-        if (mask) call.bind[3] = vk_ops_bind(rec, &op->y, 4 * p.pooled_at, 4 * p.pooled, false);
+        size_t pooled_at = pooled_unit * p.pooled_at, pooled_size = pooled_unit * p.pooled;
+        struct vk_call call = { .bind = {
+                                    vk_ops_bind(rec, &op->dy, pooled_at, pooled_size, false),
+                                    vk_ops_bind(rec, &op->arg, p.pooled_at, p.pooled, false),
+                                    vk_ops_bind(rec, &op->dx, full_unit * p.full_at, full_unit * p.full, true) } };
+        if (mask) call.bind[3] = vk_ops_bind(rec, &op->y, pooled_at, pooled_size, false);
         size_t threads = four ? p.full / 4 : p.full;
         if (way->texels) { /* a thread takes a window of eight channels */
             size_t across = ((size_t)op->dx.w + 1) / 2, down = ((size_t)p.in_rows + 1) / 2;

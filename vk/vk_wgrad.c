@@ -31,7 +31,10 @@ static enum vgg_status choose_shader(struct vk *vk, const struct vgg_op *op, int
 {
     enum vgg_status status = VGG_ERR_UNSUPPORTED;
     size_t channels = (size_t)op->x.c | (size_t)op->dy.c;
-    struct vk_variant variant = { NULL, { [VK_SPEC_A_VEC] = op->x.c % 4 == 0, [VK_SPEC_C_VEC] = op->dy.c % 4 == 0 } };
+    struct vk_variant variant = { NULL,
+                                  { [VK_SPEC_A_VEC] = op->x.c % 4 == 0,
+                                    [VK_SPEC_C_VEC] = op->dy.c % 4 == 0,
+                                    [VK_SPEC_HALVES] = vk_ops_halves(&op->x, 0) | vk_ops_halves(&op->dy, 1) } };
     const struct vk_way *way = NULL;
     while (status == VGG_ERR_UNSUPPORTED && (way = vk_tile_next(vk, VK_TASK_WGRAD, channels, way))) {
         bool tiles = way->tiling == VK_TILING_SHARED || way->tiling == VK_TILING_MATRIX;

@@ -9,9 +9,8 @@
 
 /* ---- placing views ---- */
 
-/* A view at the end of its arena, with a guard band before and after it. */
-static struct vgg_view place(struct vgg_op_case *test, enum vgg_arena arena, enum vgg_type type, int n, int h, int w,
-                             int c)
+struct vgg_view vgg_op_case_place(struct vgg_op_case *test, enum vgg_arena arena, enum vgg_type type, int n, int h,
+                                  int w, int c)
 {
     size_t *size = &test->arena_size[arena];
     if (!*size) *size = VGG_VIEW_ALIGN;
@@ -23,17 +22,17 @@ static struct vgg_view place(struct vgg_op_case *test, enum vgg_arena arena, enu
 
 static struct vgg_view act(struct vgg_op_case *test, int n, int h, int w, int c)
 {
-    return place(test, VGG_ARENA_ACT, VGG_F32, n, h, w, c);
+    return vgg_op_case_place(test, VGG_ARENA_ACT, VGG_F32, n, h, w, c);
 }
 
 static struct vgg_view flat(struct vgg_op_case *test, enum vgg_arena arena, int count)
 {
-    return place(test, arena, VGG_F32, 1, 1, 1, count);
+    return vgg_op_case_place(test, arena, VGG_F32, 1, 1, 1, count);
 }
 
 static const struct vgg_step first_step = { .seed = 1, .loss_scale = 0.25f, .unscale = 0.7f, .learning_rate = 0.01f };
 
-static enum vgg_status add(struct vgg_op_case_list *list, struct vgg_op_case *test, const char *note)
+enum vgg_status vgg_op_case_list_add(struct vgg_op_case_list *list, struct vgg_op_case *test, const char *note)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 64, size = vgg_mem_mul(capacity, sizeof *list->item);
@@ -72,11 +71,11 @@ static enum vgg_status add_conv(struct vgg_op_case_list *list, const struct conv
     struct vgg_op_case test = { .op = { .kind = VGG_OP_CONV, .flags = flags }, .large = s->large };
     int h = pool ? s->h / 2 : s->h, w = pool ? s->w / 2 : s->w;
     test.op.x = act(&test, s->n, s->h, s->w, s->in);
-    test.op.w = place(&test, VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out);
+    test.op.w = vgg_op_case_place(&test, VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out);
     test.op.b = flat(&test, VGG_ARENA_PARAM, s->out);
     test.op.y = act(&test, s->n, h, w, s->out);
-    if (arg) test.op.arg = place(&test, VGG_ARENA_ACT, VGG_U8, s->n, h, w, s->out);
-    return add(list, &test, arg ? "arg" : "");
+    if (arg) test.op.arg = vgg_op_case_place(&test, VGG_ARENA_ACT, VGG_U8, s->n, h, w, s->out);
+    return vgg_op_case_list_add(list, &test, arg ? "arg" : "");
 }
 
 static enum vgg_status add_conv_bwd(struct vgg_op_case_list *list, const struct conv_shape *s, unsigned flags)
@@ -85,16 +84,16 @@ static enum vgg_status add_conv_bwd(struct vgg_op_case_list *list, const struct 
     struct vgg_op_case data = { .op = { .kind = VGG_OP_CONV_BWD_DATA, .flags = flags }, .large = s->large };
     data.op.dx = act(&data, s->n, s->h, s->w, s->in);
     data.op.dy = act(&data, s->n, s->h, s->w, s->out);
-    data.op.w = place(&data, VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out);
+    data.op.w = vgg_op_case_place(&data, VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out);
     if (flags & VGG_OP_RELU) data.op.x = act(&data, s->n, s->h, s->w, s->in);
-    CHECK(add(list, &data, ""));
+    CHECK(vgg_op_case_list_add(list, &data, ""));
     if (flags) return VGG_OK;
     struct vgg_op_case weight = { .op = { .kind = VGG_OP_CONV_BWD_WEIGHT }, .large = s->large };
     weight.op.x = act(&weight, s->n, s->h, s->w, s->in);
     weight.op.dy = act(&weight, s->n, s->h, s->w, s->out);
-    weight.op.dw = place(&weight, VGG_ARENA_GRAD, VGG_F32, 3, 3, s->in, s->out);
+    weight.op.dw = vgg_op_case_place(&weight, VGG_ARENA_GRAD, VGG_F32, 3, 3, s->in, s->out);
     weight.op.db = flat(&weight, VGG_ARENA_GRAD, s->out);
-    CHECK(add(list, &weight, ""));
+    CHECK(vgg_op_case_list_add(list, &weight, ""));
 fail:
     return status;
 }
@@ -127,13 +126,13 @@ static enum vgg_status add_quantised(struct vgg_op_case_list *list, enum vgg_op_
     int h = !conv ? 1 : pool ? s->h / 2 : s->h, w = !conv ? 1 : pool ? s->w / 2 : s->w;
     if (!h || !w) return VGG_OK;
     struct vgg_op_case test = { .op = { .kind = kind, .flags = flags }, .large = s->large };
-    test.op.x = place(&test, VGG_ARENA_ACT, x, s->n, s->h, s->w, s->in);
-    test.op.w = conv ? place(&test, VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out)
-                     : place(&test, VGG_ARENA_PARAM, VGG_F32, 1, 1, s->h * s->w * s->in, s->out);
+    test.op.x = vgg_op_case_place(&test, VGG_ARENA_ACT, x, s->n, s->h, s->w, s->in);
+    test.op.w = conv ? vgg_op_case_place(&test, VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out)
+                     : vgg_op_case_place(&test, VGG_ARENA_PARAM, VGG_F32, 1, 1, s->h * s->w * s->in, s->out);
     test.op.b = flat(&test, VGG_ARENA_PARAM, s->out);
     test.op.q = flat(&test, VGG_ARENA_PARAM, VGG_QUANT_COUNT);
-    test.op.y = place(&test, VGG_ARENA_ACT, y, s->n, h, w, s->out);
-    return add(list, &test, "");
+    test.op.y = vgg_op_case_place(&test, VGG_ARENA_ACT, y, s->n, h, w, s->out);
+    return vgg_op_case_list_add(list, &test, "");
 }
 
 static enum vgg_status add_all_quantised(struct vgg_op_case_list *list)
@@ -211,23 +210,23 @@ static enum vgg_status add_dense(struct vgg_op_case_list *list, const struct con
     int in = s->h * s->w * s->in;
     struct vgg_op_case test = { .op = { .kind = VGG_OP_DENSE, .flags = flags }, .large = s->large };
     test.op.x = act(&test, s->n, s->h, s->w, s->in);
-    test.op.w = place(&test, VGG_ARENA_PARAM, VGG_F32, 1, 1, in, s->out);
+    test.op.w = vgg_op_case_place(&test, VGG_ARENA_PARAM, VGG_F32, 1, 1, in, s->out);
     test.op.b = flat(&test, VGG_ARENA_PARAM, s->out);
     test.op.y = act(&test, s->n, 1, 1, s->out);
-    CHECK(add(list, &test, ""));
+    CHECK(vgg_op_case_list_add(list, &test, ""));
     struct vgg_op_case data = { .op = { .kind = VGG_OP_DENSE_BWD_DATA, .flags = flags }, .large = s->large };
     data.op.dx = act(&data, s->n, s->h, s->w, s->in);
     data.op.dy = act(&data, s->n, 1, 1, s->out);
-    data.op.w = place(&data, VGG_ARENA_PARAM, VGG_F32, 1, 1, in, s->out);
+    data.op.w = vgg_op_case_place(&data, VGG_ARENA_PARAM, VGG_F32, 1, 1, in, s->out);
     if (flags) data.op.x = act(&data, s->n, s->h, s->w, s->in);
-    CHECK(add(list, &data, ""));
+    CHECK(vgg_op_case_list_add(list, &data, ""));
     if (flags) return VGG_OK;
     struct vgg_op_case weight = { .op = { .kind = VGG_OP_DENSE_BWD_WEIGHT }, .large = s->large };
     weight.op.x = act(&weight, s->n, s->h, s->w, s->in);
     weight.op.dy = act(&weight, s->n, 1, 1, s->out);
-    weight.op.dw = place(&weight, VGG_ARENA_GRAD, VGG_F32, 1, 1, in, s->out);
+    weight.op.dw = vgg_op_case_place(&weight, VGG_ARENA_GRAD, VGG_F32, 1, 1, in, s->out);
     weight.op.db = flat(&weight, VGG_ARENA_GRAD, s->out);
-    CHECK(add(list, &weight, ""));
+    CHECK(vgg_op_case_list_add(list, &weight, ""));
 fail:
     return status;
 }
@@ -245,15 +244,15 @@ static enum vgg_status add_pool(struct vgg_op_case_list *list, const struct conv
     struct vgg_op_case test = { .op = { .kind = VGG_OP_POOL2 }, .large = s->large };
     test.op.x = act(&test, s->n, s->h, s->w, s->in);
     test.op.y = act(&test, s->n, s->h / 2, s->w / 2, s->in);
-    if (second) test.op.arg = place(&test, VGG_ARENA_ACT, VGG_U8, s->n, s->h / 2, s->w / 2, s->in);
-    CHECK(add(list, &test, second ? "arg" : ""));
+    if (second) test.op.arg = vgg_op_case_place(&test, VGG_ARENA_ACT, VGG_U8, s->n, s->h / 2, s->w / 2, s->in);
+    CHECK(vgg_op_case_list_add(list, &test, second ? "arg" : ""));
     struct vgg_op_case bwd = { .op = { .kind = VGG_OP_POOL2_BWD, .flags = second ? VGG_OP_RELU : 0 } };
     bwd.large = s->large;
     bwd.op.dx = act(&bwd, s->n, s->h, s->w, s->in);
     bwd.op.dy = act(&bwd, s->n, s->h / 2, s->w / 2, s->in);
-    bwd.op.arg = place(&bwd, VGG_ARENA_ACT, VGG_U8, s->n, s->h / 2, s->w / 2, s->in);
+    bwd.op.arg = vgg_op_case_place(&bwd, VGG_ARENA_ACT, VGG_U8, s->n, s->h / 2, s->w / 2, s->in);
     if (second) bwd.op.y = act(&bwd, s->n, s->h / 2, s->w / 2, s->in);
-    CHECK(add(list, &bwd, ""));
+    CHECK(vgg_op_case_list_add(list, &bwd, ""));
 fail:
     return status;
 }
@@ -271,7 +270,7 @@ static enum vgg_status add_global(struct vgg_op_case_list *list, const struct co
             op->y = act(&test, s->n, 1, 1, s->in);
         else
             op->dx = act(&test, s->n, s->h, s->w, s->in), op->dy = act(&test, s->n, 1, 1, s->in);
-        CHECK(add(list, &test, ""));
+        CHECK(vgg_op_case_list_add(list, &test, ""));
     }
 fail:
     return status;
@@ -300,7 +299,7 @@ static enum vgg_status add_dropout(struct vgg_op_case_list *list, const struct r
         *from = act(&test, s->n, 1, 1, s->c);
         *to = in_place ? *from : act(&test, s->n, 1, 1, s->c);
         snprintf(note, sizeof note, "rate %g%s", (double)rate, in_place ? " in place" : "");
-        CHECK(add(list, &test, note));
+        CHECK(vgg_op_case_list_add(list, &test, note));
     }
 fail:
     return status;
@@ -313,7 +312,7 @@ static enum vgg_status add_activation(struct vgg_op_case_list *list, const struc
         struct vgg_op_case test = { .op = { .kind = i ? VGG_OP_SIGMOID : VGG_OP_SOFTMAX }, .large = s->large };
         test.op.x = act(&test, s->n, 1, 1, s->c);
         test.op.y = in_place ? test.op.x : act(&test, s->n, 1, 1, s->c);
-        CHECK(add(list, &test, in_place ? "in place" : ""));
+        CHECK(vgg_op_case_list_add(list, &test, in_place ? "in place" : ""));
     }
 fail:
     return status;
@@ -334,7 +333,7 @@ static enum vgg_status add_loss(struct vgg_op_case_list *list, const struct row_
     char note[32] = "";
     if (optional) snprintf(note, sizeof note, "weighted");
     if (smoothing != 0) snprintf(note, sizeof note, "smoothing %g%s", (double)smoothing, optional ? " weighted" : "");
-    return add(list, &test, note);
+    return vgg_op_case_list_add(list, &test, note);
 }
 
 /* ---- updates, zeroing and the peak ---- */
@@ -376,7 +375,7 @@ static enum vgg_status add_update(struct vgg_op_case_list *list, const struct up
     char note[96];
     snprintf(note, sizeof note, "%d momentum %g decay %g rate %g step %llu", count, (double)variant->momentum,
              (double)variant->weight_decay, (double)variant->rate, (unsigned long long)variant->step);
-    return add(list, &test, note);
+    return vgg_op_case_list_add(list, &test, note);
 }
 
 static enum vgg_status add_clip(struct vgg_op_case_list *list, int count, float limit)
@@ -385,7 +384,7 @@ static enum vgg_status add_clip(struct vgg_op_case_list *list, int count, float 
     test.op.dw = flat(&test, VGG_ARENA_GRAD, count);
     char note[32];
     snprintf(note, sizeof note, "limit %g", (double)limit);
-    return add(list, &test, note);
+    return vgg_op_case_list_add(list, &test, note);
 }
 
 /* infinite: the number of a value, from 1, that is; 0: all are finite. */
@@ -397,14 +396,14 @@ static enum vgg_status add_unscale(struct vgg_op_case_list *list, int count, int
     test.infinite = (size_t)infinite;
     char note[48] = "all finite";
     if (infinite) snprintf(note, sizeof note, "value %d of %d infinite", infinite, count);
-    return add(list, &test, note);
+    return vgg_op_case_list_add(list, &test, note);
 }
 
 static enum vgg_status add_zero(struct vgg_op_case_list *list, enum vgg_arena arena, int count)
 {
     struct vgg_op_case test = { .op = { .kind = VGG_OP_ZERO }, .large = count > 50000 };
     test.op.y = flat(&test, arena, count);
-    return add(list, &test, "");
+    return vgg_op_case_list_add(list, &test, "");
 }
 
 static enum vgg_status add_add(struct vgg_op_case_list *list, int count)
@@ -412,7 +411,7 @@ static enum vgg_status add_add(struct vgg_op_case_list *list, int count)
     struct vgg_op_case test = { .op = { .kind = VGG_OP_ADD }, .large = count > 50000 };
     test.op.x = flat(&test, VGG_ARENA_SUM, count);
     test.op.y = flat(&test, VGG_ARENA_GRAD, count);
-    return add(list, &test, "");
+    return vgg_op_case_list_add(list, &test, "");
 }
 
 static enum vgg_status add_fma(struct vgg_op_case_list *list, int count, int rounds)
@@ -422,7 +421,7 @@ static enum vgg_status add_fma(struct vgg_op_case_list *list, int count, int rou
     test.op.y = rounds % 2 ? act(&test, 1, 1, 1, count) : test.op.x;
     char note[32];
     snprintf(note, sizeof note, "%d rounds", rounds);
-    return add(list, &test, note);
+    return vgg_op_case_list_add(list, &test, note);
 }
 
 enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list)
@@ -481,7 +480,7 @@ enum vgg_status vgg_op_case_list_wild(struct vgg_op_case_list *list)
         struct vgg_op_case test = list->item[i];
         if (test.large || test.op.kind == VGG_OP_ZERO || seen[test.op.kind]++ % EACH != EACH - 1) continue;
         test.wild = true;
-        CHECK(add(list, &test, "wild"));
+        CHECK(vgg_op_case_list_add(list, &test, "wild"));
     }
 fail:
     return status;

@@ -27,7 +27,16 @@ struct vgg_op_case_list {
 enum vgg_status vgg_op_case_list_init(struct vgg_op_case_list *list);
 /* Appends some of the small cases of each kind, VGG_OP_ZERO aside, as wild ones. */
 enum vgg_status vgg_op_case_list_wild(struct vgg_op_case_list *list);
+/* Appends the cases with views of VGG_F16, before the wild ones are: as many of a case's views as may be, and of small
+ * ones with VGG_OP_RELU and kernels' gradients fewer, each in its turn. */
+enum vgg_status vgg_op_case_list_halves(struct vgg_op_case_list *list);
 void vgg_op_case_list_finish(struct vgg_op_case_list *list);
+
+/* For those who make cases: a view at the end of its arena, with a guard band before and after it; and the case's end
+ * in the list, its text being what vgg_op_print says, and the note. */
+struct vgg_view vgg_op_case_place(struct vgg_op_case *test, enum vgg_arena arena, enum vgg_type type, int n, int h,
+                                  int w, int c);
+enum vgg_status vgg_op_case_list_add(struct vgg_op_case_list *list, struct vgg_op_case *test, const char *note);
 
 /* The memory of one case: a host copy of each arena, NULL where the size is 0. */
 struct vgg_op_case_memory {
@@ -46,7 +55,7 @@ enum vgg_status vgg_op_case_run(struct vgg_backend *backend, const struct vgg_op
 
 /* The same as precision fp16 has it: the factors of convolutions and dense layers, forward and backward, are rounded
  * to fp16 before `backend` (of fp32) gets them: to nearest even, clamped to +-65504 where finite. In `memory` they stay
- * as they were. */
+ * as they were. Views of VGG_F16 go there and come back as op.h says it of them. */
 enum vgg_status vgg_op_case_run_half(struct vgg_backend *backend, const struct vgg_op_case *test,
                                      struct vgg_op_case_memory *memory);
 

@@ -7,7 +7,7 @@
 #include "core/format/safetensors.h"
 #include "core/selftest/op_case.h"
 
-static const float LARGEST = 65504; /* that is finite in fp16 */
+static const float LARGEST = 65504, INFINITE = 65520; /* that is finite in fp16; the first that rounds to more */
 
 /* The factors of an operation's products; x only masks where the gradient of the input is made. */
 static bool is_operand(const struct vgg_op *op, enum vgg_op_view name)
@@ -38,6 +38,93 @@ static float *values_of(const struct vgg_op_case_memory *memory, const struct vg
     return (float *)(void *)(memory->arena[view->arena] + view->offset);
 }
 
+/* ---- views of halves ---- */
+
+enum { RETYPED = 4 };
+static const enum vgg_op_view retyped[RETYPED] = { VGG_OP_X, VGG_OP_Y, VGG_OP_DX, VGG_OP_DY };
+
+/* The same operation with other types: bit k of `halves`: view retyped[k] is of halves, else of floats. */
+static struct vgg_op_case retype(const struct vgg_op_case *from, unsigned halves)
+{
+    struct vgg_op_case test = *from;
+    memset(test.arena_size, 0, sizeof test.arena_size);
+    for (enum vgg_op_view name = 0; name < VGG_OP_VIEW_COUNT; name++) {
+        struct vgg_view *view = (struct vgg_view *)vgg_op_view(&test.op, name);
+        for (int k = 0; k < RETYPED; k++)
+            if (name == retyped[k]) view->type = halves >> k & 1 ? VGG_F16 : VGG_F32;
+        if (view->n) *view = vgg_op_case_place(&test, view->arena, view->type, view->n, view->h, view->w, view->c);
+    }
+    return test;
+}
+
+static bool is_valid(const struct vgg_op_case *test, unsigned halves)
+{
+    const char *why;
+    for (int k = 0; k < RETYPED; k++)
+        if (halves >> k & 1 && vgg_op_role(&test->op, retyped[k]) == VGG_OP_ABSENT) return false;
+    return vgg_op_check(&test->op, test->arena_size, &why);
+}
+
+enum vgg_status vgg_op_case_list_halves(struct vgg_op_case_list *list)
+{
+    enum vgg_status status = VGG_OK;
+    size_t count = list->count;
+    for (size_t i = 0; i < count; i++) {
+        if (list->item[i].op.q.n) continue;
+        for (unsigned halves = (1u << RETYPED) - 1; halves; halves--) {
+            struct vgg_op_case test = retype(&list->item[i], halves);
+            if (!is_valid(&test, halves)) continue;
+            CHECK(vgg_op_case_list_add(list, &test, ""));
+            if (test.large || (!(test.op.flags & VGG_OP_RELU) && test.op.dw.n == 0)) break;
+        }
+    }
+fail:
+    return status;
+}
+
+/* Values of one memory become those of another, whose views are of other types. Gradients too large for a half are
+ * infinite there, others its largest. */
+static void convert(const struct vgg_op_case *to, struct vgg_op_case_memory *out, const struct vgg_op_case *from,
+                    const struct vgg_op_case_memory *in, enum vgg_op_view name)
+{
+    const struct vgg_view *a = vgg_op_view(&from->op, name), *b = vgg_op_view(&to->op, name);
+    const unsigned char *source = in->arena[a->arena] + a->offset;
+    unsigned char *target = out->arena[b->arena] + b->offset;
+    size_t count = vgg_view_count(a);
+    if (a->type == b->type) {
+        memcpy(target, source, vgg_view_size(a));
+    } else if (a->type == VGG_F16) {
+        vgg_dtype_to_f32((float *)(void *)target, source, VGG_DTYPE_F16, count);
+    } else {
+        const float *values = (const float *)(const void *)source;
+        for (size_t i = 0; i < count; i++) {
+            float v = values[i];
+            if (name == VGG_OP_Y && isfinite(v)) v = fminf(fmaxf(v, -LARGEST), LARGEST);
+            if (fabsf(v) >= INFINITE) v = copysignf(INFINITY, v);
+            vgg_dtype_to_f16((uint16_t *)(void *)target + i, &v, 1);
+        }
+    }
+}
+
+static enum vgg_status run_wide(struct vgg_backend *backend, const struct vgg_op_case *test,
+                                struct vgg_op_case_memory *memory)
+{
+    enum vgg_status status;
+    const struct vgg_op_case wide = retype(test, 0);
+    struct vgg_op_case_memory floats;
+    CHECK(vgg_op_case_memory_init(&floats, &wide));
+    for (enum vgg_op_view name = 0; name < VGG_OP_VIEW_COUNT; name++)
+        if (vgg_op_role(&test->op, name) != VGG_OP_ABSENT) convert(&wide, &floats, test, memory, name);
+    CHECK(vgg_op_case_run_half(backend, &wide, &floats));
+    for (enum vgg_op_view name = 0; name < VGG_OP_VIEW_COUNT; name++)
+        if (vgg_op_changes(&test->op, name)) convert(test, memory, &wide, &floats, name);
+fail:
+    vgg_op_case_memory_finish(&floats);
+    return status;
+}
+
+/* ---- rounded operands ---- */
+
 static enum vgg_status copy(struct vgg_op_case_memory *out, const struct vgg_op_case *test,
                             const struct vgg_op_case_memory *from)
 {
@@ -57,6 +144,7 @@ enum vgg_status vgg_op_case_run_half(struct vgg_backend *backend, const struct v
 {
     enum vgg_status status;
     struct vgg_op_case_memory rounded;
+    if (vgg_op_has_halves(&test->op)) return run_wide(backend, test, memory);
     CHECK(copy(&rounded, test, memory));
     for (enum vgg_op_view name = 0; name < VGG_OP_VIEW_COUNT; name++) {
         const struct vgg_view *view = vgg_op_view(&test->op, name);

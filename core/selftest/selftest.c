@@ -119,6 +119,7 @@ enum vgg_status vgg_selftest(const struct vgg_engine_options *options, vgg_selft
                            &(struct vgg_engine_options) {
                                .backend = "cpu", .isa = "scalar", .precision = half ? "fp32" : options->precision }));
     CHECK(vgg_op_case_list_init(&list));
+    if (half) CHECK(vgg_op_case_list_halves(&list));
     tally.total = list.count * subjects.count;
     for (size_t i = 0; i < list.count; i++) {
         const struct vgg_op_case *test = &list.item[i];

@@ -1,5 +1,6 @@
 /* conv_out.glsl: what a 3x3 convolution does with a finished sum, four channels of a pixel at a time: bias, ReLU or mask,
  * 2x2 max-pool. Needs `p` (vk_push_conv). */
+#include "common/halves.glsl"
 #include "common/positive.glsl"
 
 layout(constant_id = VK_SPEC_C_VEC) const bool C_VEC = false;           /* co is a multiple of 4 */
@@ -14,6 +15,8 @@ layout(binding = 2) writeonly buffer Y { float y[]; };
 layout(binding = 2) writeonly buffer Y4 { vec4 y4[]; };
 layout(binding = 3) readonly buffer Mask { int mask[]; };
 layout(binding = 3) readonly buffer Mask4 { ivec4 mask4[]; };
+layout(binding = 2) writeonly buffer HalvesY { uvec2 y_halves[]; };
+layout(binding = 3) readonly buffer HalvesMask { uvec2 mask_halves[]; };
 layout(binding = 3) writeonly buffer Arg { uint arg[]; };
 
 vec4 out_bias(int n)
@@ -25,9 +28,19 @@ vec4 out_bias(int n)
     return b;
 }
 
-/* Word `at` of the output is channel n. */
+void out_store_halves(int at, vec4 v)
+{
+    if (TRANSPOSED && RELU) v = mix(vec4(0), v, halves_positive(mask_halves[(2 * int(p.base[3]) + at) / 4]));
+    y_halves[(elements_to(2) + at) / 4] = halves_of(v, TRANSPOSED);
+}
+
+/* Element `at` of the output is channel n. */
 void out_store(int at, int n, vec4 v)
 {
+    if (HALVES_2) {
+        out_store_halves(at, v);
+        return;
+    }
     if (C_VEC) {
         if (TRANSPOSED && RELU) v = mix(vec4(0), v, positive(mask4[(int(p.base[3]) + at) / 4]));
         y4[(int(p.base[2]) + at) / 4] = v;

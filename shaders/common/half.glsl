@@ -1,5 +1,7 @@
 /* half.glsl: fp32 values rounded to what fp16 holds, by their bits, the same on every device: to nearest even, below
  * 2^-14 to a multiple of 2^-24, finite ones of more than 65504 to that; infinities and NaN stay. */
+#ifndef HALF_GLSL
+#define HALF_GLSL
 
 float half_round(float v)
 {
@@ -16,3 +18,5 @@ vec4 half_round(vec4 v)
 {
     return vec4(half_round(v.x), half_round(v.y), half_round(v.z), half_round(v.w));
 }
+
+#endif

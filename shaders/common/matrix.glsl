@@ -75,6 +75,19 @@ void tile_b_put(int at, int k, vec4 v)
     tiles[A_SIZE + (MATRIX_B_ALONG_K ? at * B_STRIDE + k : k * B_STRIDE + at) / 4] = operand(v);
 }
 
+/* The same of four floats by their bits, or of four halves in .xy, which are operands already. */
+void tile_a_put_bits(int at, int k, uvec4 bits, bool halves)
+{
+    int place = (MATRIX_A_ALONG_K ? at * A_STRIDE + k : k * A_STRIDE + at) / 4;
+    tiles[place] = halves ? bits.xy : operand(uintBitsToFloat(bits));
+}
+
+void tile_b_put_bits(int at, int k, uvec4 bits, bool halves)
+{
+    int place = A_SIZE + (MATRIX_B_ALONG_K ? at * B_STRIDE + k : k * B_STRIDE + at) / 4;
+    tiles[place] = halves ? bits.xy : operand(uintBitsToFloat(bits));
+}
+
 void tile_multiply()
 {
     int m0 = wave_row() * WM, n0 = wave_column() * WN;

@@ -63,7 +63,8 @@ typedef uint32_t uint;
 #define VK_SPEC_BM 39
 #define VK_SPEC_BN 40
 #define VK_SPEC_BK 41
-#define VK_SPEC_COUNT 42
+#define VK_SPEC_HALVES 42
+#define VK_SPEC_COUNT 43
 
 /* Tiles of tile.glsl, from large to small; a thin one for matrices of few rows last. `threads` threads make bm x bn
  * elements, tm x tn each, in steps of bk terms. Registers: 8x8 takes about 96 to 120 of a GPU's vector registers, 8x4

@@ -6,7 +6,8 @@
 layout(constant_id = VK_SPEC_SPLIT) const bool SPLIT = false;
 
 layout(push_constant) uniform Push { vk_push_conv p; };
-layout(binding = 0) readonly buffer X4 { vec4 x4[]; };
+layout(binding = 0) readonly buffer X4 { uvec4 x4[]; };
+layout(binding = 0) readonly buffer HalvesX { uvec2 x_halves[]; };
 
 #include "common/conv_out.glsl"
 #include "common/pixel.glsl"
@@ -16,14 +17,15 @@ layout(binding = 0) readonly buffer X4 { vec4 x4[]; };
 #include "common/matrix.glsl"
 
 int a_offset[A_LOADS], a_valid[A_LOADS];
-vec4 a_next[A_LOADS], b_next[B_LOADS];
+uvec4 a_next[A_LOADS]; /* by the bits: four floats, or halves in two words */
+vec4 b_next[B_LOADS];
 
 void rows_init(int m0)
 {
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int m = m0 + (int(gl_LocalInvocationIndex) + i * THREADS) / (BK / 4);
         pixel at = quad_pixel(m);
-        a_offset[i] = int(p.base[0]) + pixel_halo_offset(at);
+        a_offset[i] = elements_to(0) + pixel_halo_offset(at);
         a_valid[i] = m < row_count() ? pixel_neighbours(at) : 0;
     }
 }
@@ -34,7 +36,10 @@ void fetch(int k0, int tap, int c0, int n0)
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS, k = l % (BK / 4) * 4;
         bool inside = l < BM * BK / 4 && (a_valid[i] >> tap & 1) != 0;
-        a_next[i] = inside ? x4[(a_offset[i] + pixel_step(tap) + c0 + k) / 4] : vec4(0);
+        int four = (a_offset[i] + pixel_step(tap) + c0 + k) / 4;
+        a_next[i] = uvec4(0);
+        if (inside && HALVES_0) a_next[i].xy = x_halves[four];
+        if (inside && !HALVES_0) a_next[i] = x4[four];
     }
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
@@ -56,7 +61,7 @@ void put()
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
         if (l >= BM * BK / 4) break;
-        tile_a_put(l / (BK / 4), l % (BK / 4) * 4, a_next[i]);
+        tile_a_put_bits(l / (BK / 4), l % (BK / 4) * 4, a_next[i], HALVES_0);
     }
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;

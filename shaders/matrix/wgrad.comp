@@ -5,10 +5,13 @@
 #include "common/params.h"
 
 layout(push_constant) uniform Push { vk_push_wgrad p; };
-layout(binding = 0) readonly buffer X4 { vec4 x4[]; };
-layout(binding = 1) readonly buffer Dy4 { vec4 dy4[]; };
+layout(binding = 0) readonly buffer X4 { uvec4 x4[]; };
+layout(binding = 0) readonly buffer HalvesX { uvec2 x_halves[]; };
+layout(binding = 1) readonly buffer Dy4 { uvec4 dy4[]; };
+layout(binding = 1) readonly buffer HalvesDy { uvec2 dy_halves[]; };
 layout(binding = 2) writeonly buffer Part4 { vec4 part4[]; };
 
+#include "common/halves.glsl"
 #include "common/pixel.glsl"
 #define MATRIX_A_ALONG_K false
 #define MATRIX_B_ALONG_K false
@@ -17,14 +20,14 @@ layout(binding = 2) writeonly buffer Part4 { vec4 part4[]; };
 /* For each of a thread's loads of x: the pixel, in rows of all the part's images, and the place of its neighbour. */
 int a_x[A_LOADS], a_row[A_LOADS], a_image[A_LOADS];
 int a_tap[A_LOADS], a_step[A_LOADS]; /* tap 9: none */
-vec4 a_next[A_LOADS], b_next[B_LOADS];
+uvec4 a_next[A_LOADS], b_next[B_LOADS]; /* by the bits: four floats, or halves in two words */
 
 void places_init(int m0, int k0)
 {
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS, m = m0 + l % (BM / 4) * 4, k = k0 + l / (BM / 4);
         a_tap[i] = min(m / p.ci, 9);
-        a_step[i] = int(p.base[0]) + pixel_step(a_tap[i]) + m - a_tap[i] * p.ci;
+        a_step[i] = elements_to(0) + pixel_step(a_tap[i]) + m - a_tap[i] * p.ci;
         int row = k / p.w;
         a_x[i] = k - row * p.w;
         a_image[i] = row / p.rows;
@@ -56,12 +59,18 @@ void fetch(int k0, int end, int n0)
         int l = int(gl_LocalInvocationIndex) + i * THREADS, k = k0 + l / (BM / 4);
         pixel at = pixel(a_image[i], p.y0 + a_row[i], a_x[i]);
         bool inside = l < BM * BK / 4 && k < end && a_tap[i] < 9 && (pixel_neighbours(at) >> a_tap[i] & 1) != 0;
-        a_next[i] = inside ? x4[(a_step[i] + pixel_halo_offset(at)) / 4] : vec4(0);
+        int four = (a_step[i] + pixel_halo_offset(at)) / 4;
+        a_next[i] = uvec4(0);
+        if (inside && HALVES_0) a_next[i].xy = x_halves[four];
+        if (inside && !HALVES_0) a_next[i] = x4[four];
     }
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS, k = k0 + l / (BN / 4), n = n0 + l % (BN / 4) * 4;
         bool inside = l < BN * BK / 4 && k < end && n < p.co;
-        b_next[i] = inside ? dy4[(int(p.base[1]) + k * p.co + n) / 4] : vec4(0);
+        int four = (elements_to(1) + k * p.co + n) / 4;
+        b_next[i] = uvec4(0);
+        if (inside && HALVES_1) b_next[i].xy = dy_halves[four];
+        if (inside && !HALVES_1) b_next[i] = dy4[four];
     }
 }
 
@@ -71,12 +80,12 @@ void put()
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
         if (l >= BM * BK / 4) break;
-        tile_a_put(l % (BM / 4) * 4, l / (BM / 4), a_next[i]);
+        tile_a_put_bits(l % (BM / 4) * 4, l / (BM / 4), a_next[i], HALVES_0);
     }
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
         if (l >= BN * BK / 4) break;
-        tile_b_put(l % (BN / 4) * 4, l / (BN / 4), b_next[i]);
+        tile_b_put_bits(l % (BN / 4) * 4, l / (BN / 4), b_next[i], HALVES_1);
     }
 }
 
