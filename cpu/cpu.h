@@ -5,6 +5,12 @@
 #include "core/op/backend.h"
 #include "cpu/cpu_kernels.h"
 
+/* Memory that grows and never shrinks, so that the steady state allocates nothing. */
+struct cpu_room {
+    void *data;
+    size_t size;
+};
+
 /* Parallel loops: `#pragma omp parallel for num_threads(cpu->threads) schedule(static)` over pieces that depend on the
  * shape only, never on the number of threads. */
 struct cpu {
@@ -15,11 +21,11 @@ struct cpu {
     size_t l1; /* bytes of a core's first-level data cache */
     struct cpu_kernels kernels;
     uint64_t generation; /* last one given out */
-    void *scratch;
-    size_t scratch_size;
+    struct cpu_room scratch;
     struct cpu_pack *pack; /* packed weights */
     size_t pack_count;
-    unsigned *fp_saved; /* floating-point control word of each thread while a list runs */
+    struct cpu_room passing; /* for weights packed for one operation alone */
+    unsigned *fp_saved;      /* floating-point control word of each thread while a list runs */
 };
 
 /* A range of bytes and when it was last written. */
@@ -44,8 +50,9 @@ struct cpu_buf {
 /* `size` bytes (may be 0) at a multiple of 64, in huge pages where that pays, zeroed by all threads so that pages lie
  * near them. NULL when memory is out. Released by vgg_mem_free. */
 void *cpu_mem_aligned(const struct cpu *cpu, size_t size);
-/* *out: `size` bytes at a multiple of 64 with undefined content, valid until the next call; one call an operation.
- * Grows and never shrinks, so that the steady state allocates nothing. */
+/* *out: `size` bytes at a multiple of 64 with undefined content, valid until the next call for this room. */
+enum vgg_status cpu_room_get(struct cpu *cpu, struct cpu_room *room, void **out, size_t size);
+/* The same of the room that every operation may use; one call an operation. */
 enum vgg_status cpu_scratch(struct cpu *cpu, void **out, size_t size);
 /* Notes a write to a range of a buffer. */
 void cpu_buf_touch(struct cpu *cpu, struct cpu_buf *buf, size_t offset, size_t size);
@@ -56,7 +63,7 @@ uint64_t cpu_buf_generation(const struct cpu_buf *buf, size_t offset, size_t siz
 
 /* *out: `size` bytes at a multiple of 64 for the packed form number `form` of the weights `args->w`. *valid: they hold
  * what was packed from the very same weights; else the caller packs now. One call makes no other's memory invalid
- * within an operation.
+ * within an operation, unless args->passing: then all share one memory, and what was kept of this form is given back.
  * Forms are small numbers that the kernels choose, one a layout. */
 enum vgg_status cpu_pack_get(struct cpu *cpu, const struct cpu_args *args, int form, size_t size, void **out,
                              bool *valid);

@@ -90,7 +90,8 @@ static void cpu_close(struct vgg_backend *backend)
     struct cpu *cpu = (struct cpu *)backend;
     if (!cpu) return;
     cpu_pack_drop(cpu, NULL, 0);
-    vgg_mem_free(cpu->scratch);
+    vgg_mem_free(cpu->scratch.data);
+    vgg_mem_free(cpu->passing.data);
     free(cpu->fp_saved);
     free(cpu);
 }

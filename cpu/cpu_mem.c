@@ -18,20 +18,25 @@ void *cpu_mem_aligned(const struct cpu *cpu, size_t size)
     return memory;
 }
 
-enum vgg_status cpu_scratch(struct cpu *cpu, void **out, size_t size)
+enum vgg_status cpu_room_get(struct cpu *cpu, struct cpu_room *room, void **out, size_t size)
 {
-    if (size > cpu->scratch_size) {
-        vgg_mem_free(cpu->scratch);
-        cpu->scratch_size = 0;
-        cpu->scratch = cpu_mem_aligned(cpu, size);
-        if (!cpu->scratch) {
+    if (size > room->size) {
+        vgg_mem_free(room->data);
+        room->size = 0;
+        room->data = cpu_mem_aligned(cpu, size);
+        if (!room->data) {
             *out = NULL;
             return vgg_fail_memory("working memory of the processor's kernels", size);
         }
-        cpu->scratch_size = size;
+        room->size = size;
     }
-    *out = cpu->scratch;
+    *out = room->data;
     return VGG_OK;
+}
+
+enum vgg_status cpu_scratch(struct cpu *cpu, void **out, size_t size)
+{
+    return cpu_room_get(cpu, &cpu->scratch, out, size);
 }
 
 /* Makes room for one more span by joining the two oldest. */

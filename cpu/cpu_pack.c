@@ -8,7 +8,7 @@
 struct cpu_pack {
     const float *w;
     int form;
-    uint64_t generation;
+    uint64_t generation; /* of the weights; 0: nothing is packed */
     size_t size;
     void *data;
     size_t given_back; /* bytes of w that are here alone; 0: w holds them */
@@ -38,6 +38,11 @@ enum vgg_status cpu_pack_get(struct cpu *cpu, const struct cpu_args *args, int f
         if (cpu->pack[i].w == args->w && cpu->pack[i].form == form && cpu->pack[i].size == size) pack = &cpu->pack[i];
     if (!pack && cpu_pack_hides(cpu, args->w, sizeof *args->w, false))
         return vgg_fail(VGG_ERR_ARGUMENT, "settled weights are wanted in a second form");
+    if (args->passing) {
+        if (pack && pack->generation) vgg_os_discard(pack->data, pack->size);
+        if (pack) pack->generation = 0;
+        return cpu_room_get(cpu, &cpu->passing, out, size);
+    }
     if (!pack) {
         enum vgg_status status = pack_add(cpu, &pack);
         if (status != VGG_OK) return status;

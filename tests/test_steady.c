@@ -54,8 +54,8 @@ void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd,
 
 enum { SIZE = 32, BATCH = 6, CLASSES = 5, STEPS = 3 };
 
-/* Allocations in STEPS training steps and forward passes, after one of each. */
-static long steady(const char *conv, enum vgg_optimizer optimizer)
+/* Allocations in STEPS training steps, in shards, and forward passes, after one of each. */
+static long steady(const char *conv, enum vgg_optimizer optimizer, int shard)
 {
     struct vgg_model *model;
     struct vgg_engine_options engine = { .backend = "cpu", .conv = conv };
@@ -78,7 +78,7 @@ static long steady(const char *conv, enum vgg_optimizer optimizer)
         .optimizer = optimizer,
         .hyper = { .momentum = 0.9f, .rho = 0.9f, .beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-7f }
     };
-    cr_assert_eq(vgg_net_create(&net, backend, &spec, 0, 2, 0), VGG_OK);
+    cr_assert_eq(vgg_net_create(&net, backend, &spec, 0, shard, 0), VGG_OK);
     cr_assert_eq(vgg_net_set_params(net, model->params), VGG_OK);
     for (size_t i = 0; i < sizeof x / sizeof *x; i++)
         x[i] = (float)(i % 17) / 17 - 0.5f;
@@ -105,6 +105,7 @@ Test(steady, steps_allocate_nothing)
     const char *const convs[] = { "direct", "winograd", "auto" };
     const enum vgg_optimizer optimizers[] = { VGG_OPTIMIZER_SGD, VGG_OPTIMIZER_RMSPROP, VGG_OPTIMIZER_ADAM };
     for (int i = 0; i < 3; i++)
-        cr_assert_eq(steady(convs[i], optimizers[i]), 0, "%s: %ld allocations", convs[i],
-                     steady(convs[i], optimizers[i]));
+        for (int shard = 2; shard <= BATCH; shard += BATCH - 2)
+            cr_assert_eq(steady(convs[i], optimizers[i], shard), 0, "%s: %ld allocations", convs[i],
+                         steady(convs[i], optimizers[i], shard));
 }
