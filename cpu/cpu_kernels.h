@@ -17,7 +17,7 @@ struct cpu_args {
     uint8_t *arg;
     uint64_t
         w_generation; /* changes whenever bytes of w change; never used twice by one backend, whatever the buffer */
-    bool passing;     /* w changes before an operation of this kind reads it again */
+    bool passing;     /* w will change soon: what is packed of it serves this operation alone */
 };
 
 /* A whole operation, using all threads of `cpu`. Fails only for want of memory (logged). Flags and optional views as

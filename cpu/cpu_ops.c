@@ -35,29 +35,17 @@ static void *pointer_of(const struct vgg_list *list, const struct vgg_view *view
     return buf ? buf->data + view->offset : NULL;
 }
 
-static bool meets(const struct vgg_view *a, const struct vgg_view *b)
+/* Does the list make the gradient of the weights that `op` reads? Then they will change, and what is packed of them is
+ * kept no longer than the operation: packing anew in each shard of a batch takes no time that can be measured. */
+static bool is_passing(const struct vgg_list *list, const struct vgg_op *op)
 {
-    return a->n && b->n && a->arena == b->arena && a->offset < b->offset + vgg_view_size(b) &&
-           b->offset < a->offset + vgg_view_size(a);
-}
-
-/* Will the list change the weights of its operation `index` before one of this kind reads them again? So it is where a
- * step of training is one list: what is packed of them serves once. */
-static bool is_passing(const struct vgg_list *list, size_t index)
-{
-    const struct vgg_op *op = &list->op[index];
-    for (size_t i = index + 1; i < list->count && op->w.n; i++) {
-        const struct vgg_op *next = &list->op[i];
-        if (!meets(&next->w, &op->w)) continue;
-        if (next->kind == op->kind) return false;
-        if (vgg_op_changes(next, VGG_OP_W)) return true;
-    }
+    for (size_t i = 0; i < list->count && op->w.n; i++)
+        if (list->op[i].kind == VGG_OP_CONV_BWD_WEIGHT && list->op[i].layer == op->layer) return true;
     return false;
 }
 
-static struct cpu_args args_of(const struct vgg_list *list, size_t index)
+static struct cpu_args args_of(const struct vgg_list *list, const struct vgg_op *op)
 {
-    const struct vgg_op *op = &list->op[index];
     struct cpu_args a = {
         .x = pointer_of(list, &op->x),
         .w = pointer_of(list, &op->w),
@@ -74,7 +62,7 @@ static struct cpu_args args_of(const struct vgg_list *list, size_t index)
         .m = pointer_of(list, &op->m),
         .v = pointer_of(list, &op->v),
         .arg = pointer_of(list, &op->arg),
-        .passing = is_passing(list, index),
+        .passing = is_passing(list, op),
     };
     struct cpu_buf *w = buf_of(list, &op->w);
     if (w) a.w_generation = cpu_buf_generation(w, op->w.offset, vgg_view_size(&op->w));
@@ -129,7 +117,7 @@ enum vgg_status cpu_ops_run(struct cpu *cpu, const struct vgg_list *list, const 
     double before = seconds ? vgg_clock_seconds() : 0;
     for (size_t i = 0; i < list->count && status == VGG_OK; i++) {
         const struct vgg_op *op = &list->op[i];
-        const struct cpu_args a = args_of(list, i);
+        const struct cpu_args a = args_of(list, op);
         status = run(cpu, op, &a, step);
         touch(cpu, list, op);
         if (status == VGG_OK) settle(cpu, list, op, &a);
