@@ -335,9 +335,9 @@ const struct cli_option cli_common_options[] = {
       .offset = offsetof(struct cli_common, engine.threads) },
     { .name = "memory",
       .value = "SIZE",
-      .help =
-          "limit for the network's memory, such as 512M or 2G; it never changes a bit: forward passes are split, and "
-          "a training step that does not fit is refused (default: what the device has and a container leaves)",
+      .help = "limit for the network's memory, such as 512M or 2G; it never changes a bit: forward passes are split, a "
+              "training step computes again what it has no room to keep, and one that does not fit then is refused "
+              "(default: what the device has and a container leaves)",
       .read = cli_read_bytes,
       .offset = offsetof(struct cli_common, engine.memory) },
     { .name = "seed",

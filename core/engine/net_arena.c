@@ -9,6 +9,7 @@
 struct need {
     int shard, forward, sums;
     size_t arena[VGG_ARENA_COUNT]; /* bytes */
+    size_t step;                   /* of the activations, what training asks for */
     size_t output;                 /* values of an image's output */
 };
 
@@ -58,6 +59,7 @@ static enum vgg_status need_of(struct need *need, const struct vgg_net *net, int
     if (vgg_net_trains(net)) {
         need->sums = count_sums((net->spec.batch + shard - 1) / shard);
         CHECK(add_plan(need, net, shard, true));
+        need->step = need->arena[VGG_ARENA_ACT];
     }
     CHECK(add_plan(need, net, forward, false));
 fail:
@@ -179,26 +181,41 @@ fail:
     return status;
 }
 
-/* The forward pass gives way where memory is short: its bits do not depend on how many images run at once. A device
- * with memory of its own may have less to give than it says; the host's is gone for everybody. */
+/* Forward passes give way where memory is short, and ask for no more than a step of training from the same layer, since
+ * their bits do not depend on how many images run at once; then a training computes again what it could have kept. A
+ * device with memory of its own may have less to give than it says; the host's is gone for everybody. */
 enum vgg_status vgg_net_arenas_create(struct vgg_net *net, uint64_t memory)
 {
     enum vgg_status status = VGG_OK;
     struct need need;
-    for (int n = net->spec.batch;; n = (n + 1) / 2) {
+    size_t kept = 0;
+    int most = net->spec.batch; /* images of a forward pass where there is memory enough */
+    bool alike = vgg_net_trains(net) && net->evaluate_first == net->spec.first;
+    for (int n = net->spec.batch;; n = n > 1 ? (n + 1) / 2 : net->spec.batch) {
         CHECK(need_of(&need, net, net->shard, n));
+        bool least = n == 1 && (net->spec.again || !vgg_net_trains(net));
+        if (n > 1 && alike && need.arena[VGG_ARENA_ACT] > need.step) {
+            most = (n + 1) / 2;
+            continue;
+        }
         if (fits(net, &need, memory)) {
-            bool again = n > 1 && net->backend->device.allocation;
+            bool again = !least && net->backend->device.allocation;
             vgg_log_failures(again ? VGG_LOG_DEBUG : VGG_LOG_ERROR);
             status = allocate(net, &need);
             vgg_log_failures(VGG_LOG_ERROR);
             if (status == VGG_OK) break;
             if (status != VGG_ERR_MEMORY || !again) goto fail;
-        } else if (n == 1) {
+        } else if (least) {
             CHECK(refuse(net, &need, memory));
         }
+        if (n == 1) net->spec.again = true, kept = need.arena[VGG_ARENA_ACT];
     }
-    if (need.forward != net->spec.batch) {
+    if (need.arena[VGG_ARENA_ACT] < kept) {
+        vgg_log(VGG_LOG_INFO,
+                "the lowest layer that trains is computed again in each step, to stay within the memory of %s",
+                net->backend->device.name);
+    }
+    if (need.forward != most) {
         vgg_log(VGG_LOG_INFO, "%s of %d are run %d images at once, to stay within the memory of %s",
                 vgg_net_trains(net) ? "evaluation's batches" : "batches", net->spec.batch, need.forward,
                 net->backend->device.name);

@@ -38,7 +38,7 @@ enum vgg_op_kind {
     /* y = x * w + b, 3x3, stride 1, zero padding 1; VGG_OP_RELU; VGG_OP_POOL: 2x2 max-pool after it, y is the pooled
      * map; arg (optional with POOL): see VGG_OP_POOL2; q: see "Quantised layers" below */
     VGG_OP_CONV,
-    VGG_OP_CONV_BWD_DATA,   /* dx from dy, w; VGG_OP_RELU: mask by x (same shape as dx) */
+    VGG_OP_CONV_BWD_DATA,   /* dx from dy, w; VGG_OP_RELU: mask by x (same shape as dx); dx may be x */
     VGG_OP_CONV_BWD_WEIGHT, /* dw += , db += from dy, x */
     /* y = 2x2 stride 2 max of x, floor (an odd last row or column is dropped); arg (optional, U8, the shape of y) = 2 *
      * row + column of the first maximum in row order */

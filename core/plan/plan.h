@@ -19,6 +19,9 @@ struct vgg_plan_spec {
     /* 0: none; k: instead of training, the backward stretch goes from a given gradient of the scores down to the input
      * of layer k, which is the output of layer k - 1. Dropout stays off. */
     int gradient;
+    /* The output of the lowest layer that trains, where that and the one above are convolutions, is not kept for the
+     * backward stretch but computed again there: the same bits, less memory, more time. */
+    bool again;
     enum vgg_optimizer optimizer;
     bool nesterov;
     struct vgg_hyper hyper;

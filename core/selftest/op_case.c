@@ -87,7 +87,10 @@ static enum vgg_status add_conv_bwd(struct vgg_op_case_list *list, const struct 
     data.op.w = vgg_op_case_place(&data, VGG_ARENA_PARAM, VGG_F32, 3, 3, s->in, s->out);
     if (flags & VGG_OP_RELU) data.op.x = act(&data, s->n, s->h, s->w, s->in);
     CHECK(vgg_op_case_list_add(list, &data, ""));
-    if (flags) return VGG_OK;
+    if (flags) {
+        data.op.x = data.op.dx;
+        return vgg_op_case_list_add(list, &data, "in place");
+    }
     struct vgg_op_case weight = { .op = { .kind = VGG_OP_CONV_BWD_WEIGHT }, .large = s->large };
     weight.op.x = act(&weight, s->n, s->h, s->w, s->in);
     weight.op.dy = act(&weight, s->n, s->h, s->w, s->out);
