@@ -10,7 +10,7 @@ build=(gcc libc6-dev cmake ninja-build pkg-config libsleef-dev libstb-dev libcjs
 test=(git g++ libcriterion-dev clang libomp-dev libclang-rt-dev clang-format shellcheck
     python3-torch python3-h5py python3-numpy python3-sklearn python3-pil python3-onnx python3-protobuf libonnx-testdata
     dataset-fashion-mnist gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libsimde-dev mesa-vulkan-drivers
-    chromium spirv-cross groff-base zsh)
+    chromium spirv-cross groff-base zsh libopenmpi-dev openmpi-bin libmpich-dev mpich)
 demo=(dataset-fashion-mnist ca-certificates)
 # Other engines to measure against; a Node.js that is not Debian's will do.
 peers=(python3-torch python3-onnx libdnnl-dev)

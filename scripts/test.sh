@@ -147,9 +147,10 @@ run_release() {
     build release && run_tests release
 }
 
-# Training on photos says nothing of compilers and memory that smaller tests do not: the release build does it.
+# Training on photos and under MPI says nothing of compilers and memory that smaller tests do not (ranks are threads in
+# test_ranks): the release build does it.
 run_clang() {
-    build clang -DCMAKE_C_COMPILER=clang && run_tests clang -E '^test_cli_vk_photos$'
+    build clang -DCMAKE_C_COMPILER=clang && run_tests clang -E '^test_cli_(vk_photos|ranks)$'
 }
 
 run_asan() {
@@ -163,7 +164,7 @@ run_asan() {
         ASAN_OPTIONS=log_path=$PWD/build/asan/report:detect_stack_use_after_return=$frames:allocator_may_return_null=1
     # Vulkan's drivers keep memory when they are unloaded, with no name left to suppress it by: leaks are looked for
     # where there is none.
-    VK_ICD_FILENAMES=/dev/null run_tests asan -E '^test_(cli_)?vk_'
+    VK_ICD_FILENAMES=/dev/null run_tests asan -E '^test_((cli_)?vk_|cli_ranks$)'
     [ -x build/asan/tests/test_vk_ops ] || return 0
     started=$SECONDS
     ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run_tests asan -R '^test_(cli_)?vk_' -E '^test_cli_vk_photos$'

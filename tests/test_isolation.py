@@ -18,9 +18,9 @@ NM = os.environ.get("VGG16_NM") or shutil.which("nm")
 ROWS = (
     ("public",),  # core/vgg16.h, core/vgg16_bench.h
     ("base",),
-    ("op", "format", "image", "page"),
+    ("op", "format", "image", "page", "ranks"),
     ("arch",),
-    ("plan", "weights", "data", "cpu", "vk"),
+    ("plan", "weights", "data", "cpu", "vk", "mpi"),
     ("engine", "model"),
     ("quant",),
     ("infer", "selftest", "bench"),
@@ -32,13 +32,14 @@ ROW = {room: i for i, rooms in enumerate(ROWS) for room in rooms}
 PUBLIC = ("core/vgg16.h", "core/vgg16_bench.h")
 
 # Narrow doors: these rooms see less than the rows below them.
-DOORS = {"cpu": ("base", "op", "public"), "vk": ("base", "op", "public"), "cli": ("public",)}
+DOORS = {"cpu": ("base", "op", "public"), "vk": ("base", "op", "public"), "mpi": ("ranks",), "cli": ("public",)}
 BACKENDS = "core/engine/device.c"  # the only file of core that names them
 PARAMS = "shaders/common/params.h"  # the only header that C and GLSL share: vk's
 
 # Each foreign library and the rooms that know it.
 FOREIGN = {
     r"vulkan/": ("vk",),
+    r"mpi\.h": ("mpi",),
     r"hdf5\.h|H5\w*\.h": ("format",),
     r"curl/": ("weights",),
     r"openssl/": ("base",),
@@ -72,7 +73,7 @@ def read_sources():
     """Path -> text of the project's sources."""
     ends = (".c", ".h", ".comp", ".glsl", ".py", ".sh")
     paths = ["CMakeLists.txt"]
-    for top in ("core", "cpu", "vk", "shaders", "tests", "benchmarks", "scripts"):
+    for top in ("core", "cpu", "vk", "mpi", "shaders", "tests", "benchmarks", "scripts"):
         for folder, folders, names in os.walk(os.path.join(ROOT, top)):
             folders[:] = [f for f in folders if not f.startswith("build") and f != "__pycache__"]
             paths += [os.path.relpath(os.path.join(folder, name), ROOT) for name in names
@@ -101,7 +102,7 @@ class House:
         return sorted(p for p in self.text if p.endswith((".c", ".h")) and (not tops or p.split("/")[0] in tops))
 
     def library(self):
-        return [p for p in self.sources("core", "cpu", "vk") if room_of(p) != "cli"]
+        return [p for p in self.sources("core", "cpu", "vk", "mpi") if room_of(p) != "cli"]
 
     def having(self, paths, pattern):
         wanted = re.compile(pattern)
@@ -116,7 +117,7 @@ class House:
 
 def arrows(house):
     """Includes go down, from row to row, and through the narrow doors."""
-    for path in house.sources("core", "cpu", "vk"):
+    for path in house.sources("core", "cpu", "vk", "mpi"):
         here = room_of(path)
         if here not in ROW:
             yield f"{path}: stands in no room"
@@ -126,13 +127,13 @@ def arrows(house):
             if there == here or (here == "vk" and other == PARAMS) or (path == BACKENDS and there in ("cpu", "vk")):
                 continue
             allowed = there in DOORS[here] if here in DOORS else there in ROW and ROW[there] < ROW[here]
-            if not allowed or (there in ("cpu", "vk") and path != BACKENDS):
+            if not allowed or (there in ("cpu", "vk", "mpi") and path != BACKENDS):
                 yield f"{path} ({here}) includes {other} ({there})"
 
 
 def by_room(house):
     """Project headers are named from the top: "core/base/mem.h"."""
-    for path in house.sources("core", "cpu", "vk"):
+    for path in house.sources("core", "cpu", "vk", "mpi"):
         for other in house.own[path]:
             if other not in house.text:
                 yield f"{path}: {other}"
@@ -140,7 +141,7 @@ def by_room(house):
 
 def foreign_libraries(house):
     """Each foreign library is known in its rooms alone."""
-    for path in house.sources("core", "cpu", "vk"):
+    for path in house.sources("core", "cpu", "vk", "mpi"):
         for name in house.foreign[path]:
             for pattern, rooms in FOREIGN.items():
                 if re.match(pattern, name) and room_of(path) not in rooms:
@@ -150,7 +151,7 @@ def foreign_libraries(house):
 def system_headers(house):
     """What is neither ISO C's nor a foreign library's is the operating system's."""
     known = "|".join((ISO_HEADERS, INTRINSICS_HEADERS, *FOREIGN))
-    for path in house.sources("core", "cpu", "vk"):
+    for path in house.sources("core", "cpu", "vk", "mpi"):
         for name in house.foreign[path]:
             if not re.fullmatch(SEAM, path) and not re.match(known, name):
                 yield f"{path}: <{name}> belongs behind the seam"
@@ -158,7 +159,7 @@ def system_headers(house):
 
 def system_calls(house):
     """Nor are its functions called, or its names asked for, beside the seam."""
-    paths = [p for p in house.sources("core", "cpu", "vk") if not re.fullmatch(SEAM, p)]
+    paths = [p for p in house.sources("core", "cpu", "vk", "mpi") if not re.fullmatch(SEAM, p)]
     return house.having(paths, SYSTEM_CALLS + "|" + SYSTEM_NAMES)
 
 
@@ -252,10 +253,10 @@ def sizes(house):
 
 
 def prefixes(house):
-    """A file's prefix names its top folder: cpu_, vk_."""
-    for path in house.sources("core", "cpu", "vk"):
+    """A file's prefix names its top folder: cpu_, vk_, mpi_."""
+    for path in house.sources("core", "cpu", "vk", "mpi"):
         top, name = path.split("/")[0], os.path.basename(path)
-        named = next((p for p in ("cpu", "vk") if name.startswith((p + "_", p + "."))), "core")
+        named = next((p for p in ("cpu", "vk", "mpi") if name.startswith((p + "_", p + "."))), "core")
         if path.endswith(".c") and top != named:
             yield path
 
@@ -272,12 +273,12 @@ def never_prints(house):
 
 def bounded(house):
     """No unbounded copies."""
-    return house.having(house.sources("core", "cpu", "vk"), r"\b(strcpy|strcat|sprintf|gets)\s*\(")
+    return house.having(house.sources("core", "cpu", "vk", "mpi"), r"\b(strcpy|strcat|sprintf|gets)\s*\(")
 
 
 def comments_above(house):
     """A comment of more than one line stands above what it speaks of, not beside it."""
-    return house.having(house.sources("core", "cpu", "vk"), r"^\s*[^\s/*].*/\*(?!.*\*/)")
+    return house.having(house.sources("core", "cpu", "vk", "mpi"), r"^\s*[^\s/*].*/\*(?!.*\*/)")
 
 
 def finished(house):
@@ -332,6 +333,8 @@ FAULTS = (
     (arrows, "core/op/op.h", '#include "core/image/image.h"\n'),
     (arrows, "core/format/npy.c", '#include "core/image/image.h"\n'),
     (arrows, "core/image/exif.c", '#include "core/data/data.h"\n'),
+    (arrows, "core/ranks/ranks.h", '#include "core/data/data.h"\n'),
+    (arrows, "mpi/mpi_component.c", '#include "core/base/log.h"\n'),
     (arrows, "core/page/axis.h", '#include "core/arch/arch.h"\n'),
     (arrows, "core/arch/arch.c", '#include "core/plan/plan.h"\n'),
     (arrows, "core/plan/arena.c", '#include "core/data/data.h"\n'),
@@ -352,6 +355,7 @@ FAULTS = (
     (arrows, "vk/vk_mem.c", '#include "core/plan/plan.h"\n'),
     (arrows, "core/lonely.c", "\n"),
     (by_room, "core/base/mem.c", '#include "mem.h"\n'),
+    (foreign_libraries, "core/ranks/join.c", "#include <mpi.h>\n"),
     (foreign_libraries, "core/engine/net.c", "#include <vulkan/vulkan_core.h>\n"),
     (foreign_libraries, "core/infer/sink.c", "#include <hdf5.h>\n"),
     (foreign_libraries, "core/data/data.c", "#include <curl/curl.h>\n"),

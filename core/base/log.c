@@ -6,12 +6,15 @@
 #include "core/base/os_thread.h"
 #include "core/base/text.h"
 
+enum { LINE = 1024 };
+
 static struct vgg_os_mutex mutex = VGG_OS_MUTEX_INIT;
 static _Thread_local int depth; /* a listener may call the library, which may log */
 static vgg_log_fn *listener;
 static void *listener_user;
 static enum vgg_log_level highest = VGG_LOG_WARNING;
 static _Thread_local enum vgg_log_level failures = VGG_LOG_ERROR;
+static _Thread_local char last[LINE]; /* failure of this thread */
 
 const char *vgg_version(void)
 {
@@ -60,7 +63,7 @@ static void log_line(enum vgg_log_level level, const char *format, va_list args)
 static void log_line(enum vgg_log_level level, const char *format, va_list args)
 {
     static const char *const prefix[] = { "error: ", "warning: ", "", "" };
-    char line[1024];
+    char line[LINE];
     lock();
     if (level <= highest) {
         vsnprintf(line, sizeof line, format, args);
@@ -101,9 +104,17 @@ enum vgg_status vgg_fail(enum vgg_status status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
+    vsnprintf(last, sizeof last, format, args);
+    va_end(args);
+    va_start(args, format);
     log_line(failures, format, args);
     va_end(args);
     return status;
+}
+
+const char *vgg_log_last(void)
+{
+    return last;
 }
 
 enum vgg_status vgg_fail_memory(const char *what, size_t size)

@@ -19,6 +19,8 @@ enum vgg_status vgg_fail(enum vgg_status status, const char *format, ...) VGG_PR
 /* What vgg_fail says on this thread goes to `level` from here on: VGG_LOG_DEBUG for an attempt that another will
  * follow, what the call returned after it: the level until here, VGG_LOG_ERROR at first. */
 enum vgg_log_level vgg_log_failures(enum vgg_log_level level);
+/* The last line that vgg_fail logged on this thread; "": none. Valid until the next. */
+const char *vgg_log_last(void);
 /* vgg_fail for memory: "out of memory for WHAT (N bytes)". */
 enum vgg_status vgg_fail_memory(const char *what, size_t size);
 

@@ -147,6 +147,8 @@ char *vgg_os_program(void);
 /* Seconds since some fixed moment, that only go forward; since 1970. */
 double vgg_os_seconds(void);
 double vgg_os_date_seconds(void);
+/* Waits for about so long; 0: gives the processor to others that want it. */
+void vgg_os_rest(double seconds);
 /* The present date as strftime writes it; utc: else the user's time zone. */
 void vgg_os_date(char *text, size_t size, const char *format, bool utc)
 #if defined(__GNUC__)

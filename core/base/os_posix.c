@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -427,6 +429,15 @@ double vgg_os_seconds(void)
 double vgg_os_date_seconds(void)
 {
     return seconds_of(CLOCK_REALTIME);
+}
+
+void vgg_os_rest(double seconds)
+{
+    struct timespec rest = { .tv_sec = (time_t)seconds, .tv_nsec = (long)(1e9 * (seconds - floor(seconds))) };
+    if (seconds > 0)
+        nanosleep(&rest, NULL);
+    else
+        sched_yield();
 }
 
 void vgg_os_date(char *text, size_t size, const char *format, bool utc)

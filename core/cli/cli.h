@@ -59,6 +59,7 @@ struct cli_command {
     const char *purpose;            /* one line */
     const char *details;            /* paragraphs for the help, a newline between two; never NULL */
     bool data;                      /* takes DATA: the help says what that is */
+    bool ranks;                     /* runs on all processes that mpirun or srun has started */
     const char *needs;              /* what the first missing argument is called */
     int min, max;                   /* count of arguments; max -1: any */
     const struct cli_group *groups; /* ended by a row without options */
@@ -86,6 +87,9 @@ struct cli {
     struct cli_progress progress;
     const char *typed; /* the command line as a shell takes it; NULL without memory */
 };
+
+/* Is this the process that prints and writes: the only one, or rank 0? */
+bool cli_first(const struct cli *cli);
 
 /* What the user typed; options of the environment are not among it. cli_given: NULL where the option was not typed. */
 void cli_given_add(struct cli *cli, const char *option, const char *text);

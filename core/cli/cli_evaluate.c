@@ -156,8 +156,9 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         .user = &cli->progress,
     };
     if (!o->model) return cli_usage(cli, "--model is missing");
-    enum vgg_status status = o->output ? cli_output_check(cli, o->output, true) : VGG_OK;
-    if (status == VGG_OK && o->report) status = cli_output_check(cli, o->report, false);
+    bool first = cli_first(cli);
+    enum vgg_status status = o->output && first ? cli_output_check(cli, o->output, true) : VGG_OK;
+    if (status == VGG_OK && o->report && first) status = cli_output_check(cli, o->report, false);
     if (status == VGG_OK) status = cli_opened_data(&opened, args, count);
     if (status == VGG_OK && vgg_data_class_count(opened.data) == 0) {
         status =
@@ -170,8 +171,9 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     if (status == VGG_OK)
         status = cli_work_status(vgg_evaluate(&evaluation, opened.engine, opened.model, opened.data, &wanted));
     cli_progress_clear(&cli->progress);
-    if (status == VGG_OK && o->output) status = vgg_evaluation_write(evaluation, o->output, opened.model, opened.data);
-    if (status == VGG_OK && o->report) {
+    if (status == VGG_OK && o->output && first)
+        status = vgg_evaluation_write(evaluation, o->output, opened.model, opened.data);
+    if (status == VGG_OK && o->report && first) {
         status = vgg_report_write(o->report, &(struct vgg_report) {
                                                  .command = cli->typed,
                                                  .data = args[0],
@@ -200,6 +202,7 @@ const struct cli_command cli_evaluate = {
     .arguments = "DATA --model MODEL",
     .purpose = "Loss, accuracy, precision, recall and ROC AUC per class, confusion matrix",
     .data = true,
+    .ranks = true,
     .details =
         "Features that `vgg16 extract` wrote are refused unless they were made with the model's own weights, size and "
         "preprocessing. auc is the area under the ROC curve of a class against the rest, the mean that of all classes. "

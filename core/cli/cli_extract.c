@@ -148,6 +148,7 @@ static enum vgg_status print_result(struct cli *cli, const struct extract *o, co
 static enum vgg_status check(struct cli *cli, const struct extract *o)
 {
     if (!o->output && !o->picture) return cli_usage(cli, "--output is missing");
+    if (!cli_first(cli)) return VGG_OK;
     enum vgg_status status = o->output ? cli_output_check(cli, o->output, false) : VGG_OK;
     return status == VGG_OK && o->picture ? cli_output_check(cli, o->picture, false) : status;
 }
@@ -211,9 +212,9 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
             vgg_features_extract(features, o->output, data, &o->images, cli_progress_report, &cli->progress));
         made.images = cli->progress.last;
     }
-    if (status == VGG_OK && o->picture) status = make_picture(cli, o, engine, model, &made);
+    if (status == VGG_OK && o->picture && cli_first(cli)) status = make_picture(cli, o, engine, model, &made);
     cli_progress_clear(&cli->progress);
-    if (status == VGG_OK) status = print_result(cli, o, &made);
+    if (status == VGG_OK && cli_first(cli)) status = print_result(cli, o, &made);
     free(made.strongest);
     vgg_features_destroy(features);
     vgg_model_destroy(model);
@@ -227,6 +228,7 @@ const struct cli_command cli_extract = {
     .arguments = "DATA [--output FILE] [--picture F.png]",
     .purpose = "Computes features of each image, at any layer, into a file",
     .data = true,
+    .ranks = true,
     .details =
         "A .safetensors file of features is DATA for `vgg16 train`, which then trains a head on it. How the features "
         "were made is recorded with them: digest and name of the weights, arch, layer, pooling, height, width, "

@@ -15,7 +15,27 @@ static enum vgg_status finish_stdout(struct cli *cli)
     return cli_fail(cli, VGG_ERR_IO, "standard output: cannot be written: %s", errno ? strerror(errno) : "write error");
 }
 
-static enum vgg_status run(struct cli *cli, void *options, char **args, int count)
+/* One of several processes joins the others; all but the first are silent from the start. */
+static enum vgg_status join(struct cli *cli, bool launched)
+{
+    if (!launched) return VGG_OK;
+    if (!cli->command->ranks) {
+        return cli_usage(cli,
+                         "%s: is for one process; of those that mpirun or srun starts together extract, train and "
+                         "evaluate make use",
+                         cli->command->name);
+    }
+    return vgg_ranks_join(&cli->common.engine.ranks);
+}
+
+/* The ranks beside the first: their stdout goes nowhere, and what they fail by the first one tells. */
+static void be_silent(struct cli *cli, int rank)
+{
+    cli->progress.silent = rank > 0;
+    if (rank > 0 && !freopen("/dev/null", "w", stdout)) cli->progress.silent = true;
+}
+
+static enum vgg_status run(struct cli *cli, void *options, char **args, int count, bool launched)
 {
     if (cli->common.help) {
         cli_help(cli->command);
@@ -28,11 +48,22 @@ static enum vgg_status run(struct cli *cli, void *options, char **args, int coun
                vgg_digest_library());
         return VGG_OK;
     }
+    if (!cli_first(cli)) cli->common.quiet = true;
     cli->progress.quiet = cli->common.quiet;
     static const enum vgg_log_level level[] = { VGG_LOG_WARNING, VGG_LOG_INFO, VGG_LOG_DEBUG };
     int verbose = cli->common.verbose;
     vgg_log_set(cli_progress_log, &cli->progress, level[verbose > 2 ? 2 : verbose]);
-    return cli->command->run(cli, options, args, count);
+    enum vgg_status status = join(cli, launched);
+    if (status == VGG_OK) status = cli->command->run(cli, options, args, count);
+    if (vgg_ranks_broken(cli->common.engine.ranks) && !cli_first(cli)) {
+        cli->progress.silent = false; /* the first one cannot tell */
+        cli_fail(cli, status, "%s", cli->progress.reason);
+        cli->progress.silent = true;
+    }
+    const char *why = cli_first(cli) || !cli->progress.reason[0] ? NULL : cli->progress.reason;
+    status = vgg_ranks_leave(cli->common.engine.ranks, status, why);
+    cli->common.engine.ranks = NULL;
+    return status;
 }
 
 static int exit_code(enum vgg_status status)
@@ -55,8 +86,11 @@ int main(int argc, char **argv)
     cli_progress_init(&cli.progress, false);
     char *typed = cli_report_command(argc, argv);
     cli.typed = typed;
+    int rank;
+    bool launched = vgg_ranks_launched(&rank);
+    be_silent(&cli, rank);
     enum vgg_status status = cli_parse(&cli, argc, argv, &options, &count);
-    if (status == VGG_OK) status = run(&cli, options, argv, count);
+    if (status == VGG_OK) status = run(&cli, options, argv, count, launched);
     cli_progress_clear(&cli.progress);
     enum vgg_status written = finish_stdout(&cli);
     if (status == VGG_OK) status = written;

@@ -37,9 +37,9 @@ void cli_progress_log(void *user, enum vgg_log_level level, const char *line)
     struct cli_progress *progress = user;
     cli_os_lock();
     if (level == VGG_LOG_ERROR) progress->errors++;
-    if (level == VGG_LOG_ERROR && progress->held) {
+    if (level == VGG_LOG_ERROR && (progress->held || progress->silent)) {
         snprintf(progress->reason, sizeof progress->reason, "%s", line);
-    } else {
+    } else if (!progress->silent) {
         erase(progress);
         fprintf(stderr, "vgg16: %s%s\n", level == VGG_LOG_WARNING ? "warning: " : "", line);
     }

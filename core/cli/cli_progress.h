@@ -11,6 +11,7 @@ struct cli_progress {
     bool quiet, terminal, colour;
     bool drawn;              /* a bar stands on the last line of the terminal */
     unsigned errors;         /* lines of level error so far */
+    bool silent;             /* nothing is printed: another rank does; error lines go to `reason` */
     bool held;               /* error lines go to `reason` instead, but are counted */
     char reason[CLI_REASON]; /* the last of them */
     bool stopping;           /* the user has been told */

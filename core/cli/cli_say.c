@@ -15,6 +15,11 @@ static void say(struct cli *cli, enum vgg_log_level level, const char *format, v
     cli_progress_log(&cli->progress, level, line);
 }
 
+bool cli_first(const struct cli *cli)
+{
+    return !cli->progress.silent;
+}
+
 enum vgg_status cli_fail(struct cli *cli, enum vgg_status status, const char *format, ...)
 {
     va_list args;

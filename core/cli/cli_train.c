@@ -296,7 +296,7 @@ static void write_report(struct session *s, const struct vgg_train_options *opti
     cli_hold(s->cli);
     if (data && !interrupted) status = vgg_evaluate(&evaluation, s->engine, s->model, data, &wanted);
     cli_progress_clear(&s->cli->progress);
-    if (status == VGG_OK) {
+    if (status == VGG_OK && cli_first(s->cli)) {
         status = vgg_report_write(o->report, &(struct vgg_report) {
                                                  .command = s->cli->typed,
                                                  .data = s->source,
@@ -351,7 +351,8 @@ static enum vgg_status train(struct session *s)
     }
     if (!whole && !(s->history.kept && s->history.steps)) return cli_work_status(trained);
     if (!s->epochs || !s->cli->common.quiet) print_stopped(s->epochs ? stderr : stdout, &s->history);
-    enum vgg_status status = cli_keep_model(s->cli, s->model, &s->history, s->options);
+    enum vgg_status status = VGG_OK;
+    if (cli_first(s->cli)) status = cli_keep_model(s->cli, s->model, &s->history, s->options);
     if (status != VGG_OK) return status;
     if (s->options->report) write_report(s, &options, !whole);
     cli_curves_print(s->cli, &s->history);
@@ -369,9 +370,10 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     const struct cli_train *o = options;
     struct session s = { .cli = cli, .options = o, .source = args[0] };
     if (!o->output) return cli_usage(cli, "--output is missing");
-    enum vgg_status status = cli_output_check(cli, o->output, false);
-    if (status == VGG_OK && o->log) status = cli_output_check(cli, o->log, false);
-    if (status == VGG_OK && o->report) status = cli_output_check(cli, o->report, false);
+    bool first = cli_first(cli);
+    enum vgg_status status = first ? cli_output_check(cli, o->output, false) : VGG_OK;
+    if (status == VGG_OK && first && o->log) status = cli_output_check(cli, o->log, false);
+    if (status == VGG_OK && first && o->report) status = cli_output_check(cli, o->report, false);
     if (status == VGG_OK) status = open_data(&s);
     if (status == VGG_OK) cli_opened_tell(cli, &o->images, s.all, s.separate);
     if (status == VGG_OK) status = cli_rules_engine(cli, &s.engine, s.all, s.separate);
@@ -395,6 +397,7 @@ const struct cli_command cli_train = {
     .arguments = "DATA --output MODEL",
     .purpose = "Trains a head, or a head and part of the base, and writes a model",
     .data = true,
+    .ranks = true,
     .details =
         "When the base is frozen and nothing is augmented, its features are computed once. DATA may also be a "
         ".safetensors file that `vgg16 extract` wrote: it records --weights, --arch, --size, --layer, --preprocess, "

@@ -1,5 +1,6 @@
 #include "core/data/loader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ struct slot {
     enum vgg_status *status;
     char **why; /* of items that failed, by malloc; NULL without memory for it */
     int count, done;
+    struct vgg_share own; /* what is made of it; x has room for as many */
 };
 
 struct vgg_loader {
@@ -27,6 +29,7 @@ struct vgg_loader {
     struct vgg_loader_options options;
     size_t items, item_size; /* item_size: floats */
     uint64_t batches, end;   /* batches of a pass; the sequence number (pass * batches + number) at which all ends */
+    int rows;                /* items of a batch that this rank makes at most */
     struct slot *slots;
     int slot_count;
     struct vgg_os_thread *threads;
@@ -45,6 +48,7 @@ struct vgg_loader {
     bool holding; /* slot `consumed` is in the caller's hands */
     enum vgg_status failed;
     uint64_t skipped, empty_run;
+    float *spare; /* x of a batch whose items move; NULL: not yet needed */
 };
 
 static struct slot *slot_of(const struct vgg_loader *l, uint64_t sequence)
@@ -65,6 +69,14 @@ static void make_order(struct vgg_loader *l, uint64_t pass)
     l->order_pass = pass;
 }
 
+/* What this rank makes of `count` items. */
+static struct vgg_share share_of(const struct vgg_loader *l, int count)
+{
+    const struct vgg_ranks *ranks = l->options.ranks;
+    if (!ranks) return (struct vgg_share) { 0, count };
+    return vgg_share_items(count, l->options.shard, ranks->rank, ranks->size);
+}
+
 /* Prepares the slot of batch `sequence`; lock held. */
 static void open_batch(struct vgg_loader *l, uint64_t sequence)
 {
@@ -73,8 +85,14 @@ static void open_batch(struct vgg_loader *l, uint64_t sequence)
     if (l->order_pass != pass) make_order(l, pass);
     size_t begin = number * (size_t)l->options.batch, left = l->items - begin;
     slot->count = left < (size_t)l->options.batch ? (int)left : l->options.batch;
-    slot->done = 0;
+    slot->own = share_of(l, slot->count);
+    slot->done = slot->own.from;
     memcpy(slot->index, l->order + begin, (size_t)slot->count * sizeof *slot->index);
+    for (int i = 0; i < slot->count; i++) {
+        int label = vgg_data_label(l->data, slot->index[i]);
+        slot->labels[i] = label >= 0 && l->options.labels ? l->options.labels[label] : label;
+    }
+    if (slot->done == slot->own.to) vgg_os_cond_wake_one(&l->ready);
 }
 
 /* The next item to make, or false when the loader is to stop; lock held, released while waiting. */
@@ -82,18 +100,23 @@ static bool take_item(struct vgg_loader *l, uint64_t *sequence, int *item)
 {
     for (;;) {
         if (l->stop) return false;
-        if (l->opened > 0 && l->opened > l->consumed && l->taken < slot_of(l, l->opened - 1)->count) {
+        if (l->opened > 0 && l->opened > l->consumed && l->taken < slot_of(l, l->opened - 1)->own.to) {
             *sequence = l->opened - 1;
             *item = l->taken++;
             return true;
         }
         if (l->opened < l->end && l->opened < l->consumed + (uint64_t)l->slot_count) {
             open_batch(l, l->opened++);
-            l->taken = 0;
+            l->taken = slot_of(l, l->opened - 1)->own.from;
         } else {
             vgg_os_cond_wait(&l->work, &l->lock);
         }
     }
+}
+
+static enum vgg_status fetch(const struct vgg_loader *l, float *x, size_t index, uint64_t pass, char why[VGG_IMAGE_WHY])
+{
+    return vgg_data_fetch_quiet(l->data, index, &l->options.images, &l->options.augment, l->options.seed, pass, x, why);
 }
 
 static void *work(void *argument)
@@ -106,30 +129,26 @@ static void *work(void *argument)
     while (take_item(l, &sequence, &item)) {
         vgg_os_mutex_unlock(&l->lock);
         struct slot *slot = slot_of(l, sequence);
-        size_t index = slot->index[item];
-        int label = vgg_data_label(l->data, index);
-        slot->labels[item] = label >= 0 && l->options.labels ? l->options.labels[label] : label;
-        slot->status[item] =
-            vgg_data_fetch_quiet(l->data, index, &l->options.images, &l->options.augment, l->options.seed,
-                                 sequence / l->batches, slot->x + (size_t)item * l->item_size, why);
+        slot->status[item] = fetch(l, slot->x + (size_t)(item - slot->own.from) * l->item_size, slot->index[item],
+                                   sequence / l->batches, why);
         if (slot->status[item] != VGG_OK) slot->why[item] = vgg_mem_strdup(why);
         vgg_os_mutex_lock(&l->lock);
-        if (++slot->done == slot->count) vgg_os_cond_wake_one(&l->ready);
+        if (++slot->done == slot->own.to) vgg_os_cond_wake_one(&l->ready);
     }
     vgg_os_mutex_unlock(&l->lock);
     return NULL;
 }
 
-static int default_workers(void)
+static int default_workers(const struct vgg_ranks *ranks)
 {
-    int n = vgg_limits_processors();
+    int n = vgg_limits_processors() / vgg_ranks_locals(ranks);
     return n < MIN_WORKERS ? MIN_WORKERS : n > MAX_WORKERS ? MAX_WORKERS : n;
 }
 
 static enum vgg_status create_slots(struct vgg_loader *l)
 {
     size_t batch = (size_t)l->options.batch;
-    size_t size = vgg_mem_mul(vgg_mem_mul(batch, l->item_size), sizeof(float));
+    size_t size = vgg_mem_mul(vgg_mem_mul((size_t)l->rows, l->item_size), sizeof(float));
     l->slots = vgg_mem_calloc((size_t)l->slot_count, sizeof *l->slots);
     for (int i = 0; l->slots && i < l->slot_count; i++) {
         struct slot *slot = &l->slots[i];
@@ -184,8 +203,13 @@ enum vgg_status vgg_loader_create(struct vgg_loader **out, const struct vgg_data
     if ((size_t)l->options.batch > l->items) l->options.batch = (int)l->items;
     l->item_size = shape.features ? (size_t)shape.h * (size_t)shape.w * (size_t)shape.c
                                   : (size_t)options->images.height * (size_t)options->images.width * 3;
-    int workers = options->workers ? options->workers : default_workers();
-    l->slot_count = 2 + (workers + l->options.batch - 1) / l->options.batch;
+    int workers = options->workers ? options->workers : default_workers(options->ranks);
+    l->rows = l->options.batch;
+    if (options->ranks) {
+        int shards = vgg_share_shards(l->options.batch, options->shard), most = shards / options->ranks->size + 1;
+        if (most < l->rows / options->shard) l->rows = most * options->shard;
+    }
+    l->slot_count = 2 + (workers + l->rows - 1) / l->rows;
     l->batches = (l->items + (size_t)l->options.batch - 1) / (size_t)l->options.batch;
     l->opened = l->consumed = options->pass * l->batches + options->start;
     l->end = options->repeat ? UINT64_MAX : (options->pass + 1) * l->batches;
@@ -226,6 +250,7 @@ void vgg_loader_destroy(struct vgg_loader *l)
     vgg_os_cond_finish(&l->ready);
     vgg_os_cond_finish(&l->work);
     vgg_os_mutex_finish(&l->lock);
+    vgg_mem_free(l->spare);
     free(l->slots);
     free(l->order);
     free(l->threads);
@@ -242,33 +267,134 @@ uint64_t vgg_loader_skipped(const struct vgg_loader *loader)
     return loader->skipped;
 }
 
-/* Reports failed items and closes the gaps they leave; *count items remain. */
-static enum vgg_status settle(struct vgg_loader *l, struct slot *slot, int *count)
+/* What is told of item i, which failed. */
+static const char *why_of(const struct vgg_loader *l, const struct slot *slot, int i)
+{
+    return slot->why[i] ? slot->why[i] : vgg_data_path(l->data, slot->index[i]);
+}
+
+/* Reports items of this rank that failed, unless they are to be left out. */
+static enum vgg_status check_items(const struct vgg_loader *l, const struct slot *slot)
+{
+    for (int i = slot->own.from; i < slot->own.to; i++) {
+        bool left_out = l->options.images.skip_bad && slot->status[i] != VGG_ERR_MEMORY;
+        if (slot->status[i] != VGG_OK && !left_out) return vgg_fail(slot->status[i], "%s", why_of(l, slot, i));
+    }
+    return VGG_OK;
+}
+
+/* A warning for each item that is left out, in their order: what failed is known on the rank that made it. bad: of each
+ * item of the batch. */
+static enum vgg_status warn(const struct vgg_loader *l, const struct slot *slot, const char *bad)
 {
     enum vgg_status status = VGG_OK;
-    int kept = 0;
+    int size = vgg_ranks_size(l->options.ranks), left_out = 0;
+    for (int i = 0; i < slot->count; i++)
+        left_out += bad[i] != 0;
+    if (!left_out) return VGG_OK;
+    size_t *offset = vgg_mem_calloc((size_t)size + 1, sizeof *offset);
+    char(*line)[VGG_IMAGE_WHY] = vgg_mem_calloc((size_t)left_out, sizeof *line);
+    if (!offset || !line) CHECK(vgg_fail_memory("the names of bad images", (size_t)left_out * sizeof *line));
+    for (int rank = 0, at = 0; rank < size; rank++) {
+        struct vgg_share share = { 0, slot->count };
+        if (size > 1) share = vgg_share_items(slot->count, l->options.shard, rank, size);
+        for (int i = share.from; i < share.to; i++) {
+            if (!bad[i]) continue;
+            if (rank == vgg_ranks_rank(l->options.ranks)) snprintf(line[at], sizeof *line, "%s", why_of(l, slot, i));
+            at++;
+        }
+        offset[rank + 1] = (size_t)at * sizeof *line;
+    }
+fail:
+    status = vgg_ranks_collect(l->options.ranks, status, line, offset);
+    for (int i = 0; status == VGG_OK && i < left_out; i++)
+        vgg_log(VGG_LOG_WARNING, "%s (left out)", line[i]);
+    free(offset);
+    free(line);
+    return status;
+}
+
+/* Marks what is bad among all items of the batch. */
+static enum vgg_status agree_on_bad(const struct vgg_loader *l, const struct slot *slot, char *bad)
+{
+    enum vgg_status status = check_items(l, slot);
+    const struct vgg_ranks *ranks = l->options.ranks;
+    size_t *offset = vgg_mem_calloc((size_t)vgg_ranks_size(ranks) + 1, sizeof *offset);
+    if (!offset && status == VGG_OK) status = vgg_fail_memory("a batch", sizeof *offset);
+    for (int rank = 0; offset && rank < vgg_ranks_size(ranks); rank++)
+        offset[rank + 1] = (size_t)vgg_share_items(slot->count, l->options.shard, rank, vgg_ranks_size(ranks)).to;
+    for (int i = slot->own.from; i < slot->own.to; i++)
+        bad[i] = slot->status[i] != VGG_OK;
+    status = vgg_ranks_collect(l->options.ranks, status, bad, offset);
+    free(offset);
+    return status;
+}
+
+/* Closes the gaps that bad items leave. The shards of what remains are others than they were made for: items that now
+ * are this rank's, and were not, are made here. */
+static enum vgg_status close_gaps(struct vgg_loader *l, struct slot *slot, const char *bad)
+{
+    enum vgg_status status = VGG_OK;
+    char why[VGG_IMAGE_WHY];
+    struct vgg_share made = slot->own;
+    int count = 0, kept = 0;
+    for (int i = 0; i < slot->count; i++)
+        count += !bad[i];
+    struct vgg_share own = share_of(l, count);
+    size_t size = l->item_size * sizeof(float);
+    if (!l->spare) l->spare = vgg_mem_aligned(vgg_mem_mul((size_t)l->rows, size));
+    if (!l->spare) return vgg_fail_memory("a batch of images", vgg_mem_mul((size_t)l->rows, size));
     for (int i = 0; i < slot->count; i++) {
-        if (slot->status[i] == VGG_OK) {
-            if (kept < i) {
-                memcpy(slot->x + (size_t)kept * l->item_size, slot->x + (size_t)i * l->item_size,
-                       l->item_size * sizeof *slot->x);
-                slot->labels[kept] = slot->labels[i];
-                slot->index[kept] = slot->index[i];
-            }
-            kept++;
-            continue;
+        if (bad[i]) continue;
+        if (kept >= own.from && kept < own.to) {
+            float *to = l->spare + (size_t)(kept - own.from) * l->item_size;
+            if (i >= made.from && i < made.to)
+                memcpy(to, slot->x + (size_t)(i - made.from) * l->item_size, size);
+            else if ((status = fetch(l, to, slot->index[i], l->consumed / l->batches, why)) != VGG_OK)
+                return vgg_fail(status, "%s", why);
         }
-        const char *why = slot->why[i] ? slot->why[i] : vgg_data_path(l->data, slot->index[i]);
-        if (l->options.images.skip_bad && slot->status[i] != VGG_ERR_MEMORY) {
-            vgg_log(VGG_LOG_WARNING, "%s (left out)", why);
-            l->skipped++;
-        } else if (status == VGG_OK) {
-            status = vgg_fail(slot->status[i], "%s", why);
+        slot->labels[kept] = slot->labels[i];
+        slot->index[kept++] = slot->index[i];
+    }
+    float *x = slot->x;
+    slot->x = l->spare, l->spare = x;
+    l->skipped += (uint64_t)(slot->count - count);
+    slot->count = count;
+    vgg_os_mutex_lock(&l->lock); /* workers look whether there is more of it to make: there is not */
+    slot->own = own;
+    vgg_os_mutex_unlock(&l->lock);
+    return VGG_OK;
+}
+
+/* Reports failed items, or leaves them out. */
+static enum vgg_status settle(struct vgg_loader *l, struct slot *slot)
+{
+    enum vgg_status status = VGG_OK;
+    char *bad = NULL;
+    struct vgg_share made = slot->own;
+    if (!l->options.images.skip_bad) {
+        CHECK(check_items(l, slot));
+    } else {
+        bad = vgg_mem_calloc((size_t)l->options.batch, 1);
+        if (!bad) status = vgg_fail_memory("a batch", (size_t)l->options.batch);
+        if (!l->options.ranks) {
+            CHECK(status);
+            CHECK(check_items(l, slot));
+            for (int i = 0; i < slot->count; i++)
+                bad[i] = slot->status[i] != VGG_OK;
+        } else {
+            CHECK(vgg_ranks_agree(l->options.ranks, status, NULL));
+            CHECK(agree_on_bad(l, slot, bad));
         }
+        CHECK(warn(l, slot, bad));
+        if (memchr(bad, 1, (size_t)slot->count)) CHECK(close_gaps(l, slot, bad));
+    }
+fail:
+    for (int i = made.from; i < made.to; i++) {
         free(slot->why[i]);
         slot->why[i] = NULL;
     }
-    *count = kept;
+    free(bad);
     return status;
 }
 
@@ -284,7 +410,7 @@ static struct slot *wait_batch(struct vgg_loader *l)
     }
     if (l->consumed < l->end) {
         slot = slot_of(l, l->consumed);
-        while (l->opened <= l->consumed || slot->done < slot->count)
+        while (l->opened <= l->consumed || slot->done < slot->own.to)
             vgg_os_cond_wait(&l->ready, &l->lock);
         l->holding = true;
     }
@@ -298,13 +424,16 @@ enum vgg_status vgg_loader_next(struct vgg_loader *l, struct vgg_batch *batch)
     while (l->failed == VGG_OK) {
         struct slot *slot = wait_batch(l);
         if (!slot) return VGG_OK;
-        int count;
-        l->failed = settle(l, slot, &count);
-        if (l->failed == VGG_OK && count > 0) {
+        l->failed = settle(l, slot);
+        if (l->failed == VGG_OK && slot->count > 0) {
             l->empty_run = 0;
-            *batch = (struct vgg_batch) {
-                count, slot->x, slot->labels, slot->index, l->consumed / l->batches, l->consumed % l->batches
-            };
+            *batch = (struct vgg_batch) { .count = slot->count,
+                                          .x = slot->x,
+                                          .share = slot->own,
+                                          .labels = slot->labels,
+                                          .index = slot->index,
+                                          .pass = l->consumed / l->batches,
+                                          .number = l->consumed % l->batches };
             return VGG_OK;
         }
         if (l->failed == VGG_OK && ++l->empty_run >= l->batches)

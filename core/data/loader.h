@@ -4,6 +4,7 @@
 #define CORE_DATA_LOADER_H
 
 #include "core/data/data.h"
+#include "core/ranks/ranks.h"
 
 struct vgg_loader_options {
     struct vgg_image_options images; /* height, width and preprocess given, not DEFAULT */
@@ -16,14 +17,19 @@ struct vgg_loader_options {
     uint64_t pass; /* start here: pass and batch within it, for resuming */
     uint64_t start;
     int workers; /* 0: a fitting number */
+    /* NULL: the whole of each batch is made; else this rank's shards of `shard` items alone. With skip_bad the ranks
+     * then agree on what is left of each batch, so that all have to ask for the next. */
+    struct vgg_ranks *ranks;
+    int shard;
 };
 
 struct vgg_batch {
-    int count;             /* items; the last batch of a pass may be smaller, and with skip_bad any batch */
-    const float *x;        /* count items */
-    const int *labels;     /* count, as the options number them; -1 without labels */
-    const size_t *index;   /* position of each in the data set */
-    uint64_t pass, number; /* of this batch: number counts from 0 in each pass */
+    int count;              /* items; the last batch of a pass may be smaller, and with skip_bad any batch */
+    const float *x;         /* items share.from .. share.to - 1 */
+    struct vgg_share share; /* all count of them without ranks */
+    const int *labels;      /* count, as the options number them; -1 without labels */
+    const size_t *index;    /* position of each in the data set */
+    uint64_t pass, number;  /* of this batch: number counts from 0 in each pass */
 };
 
 struct vgg_loader;
@@ -32,7 +38,8 @@ enum vgg_status vgg_loader_create(struct vgg_loader **out, const struct vgg_data
 void vgg_loader_destroy(struct vgg_loader *loader); /* joins the threads */
 /* Batches of one pass. */
 uint64_t vgg_loader_batches(const struct vgg_loader *loader);
-/* Waits for the next batch, valid until the next call. count 0: the stream has ended. A bad item fails with its path
+/* Waits for the next batch, valid until the next call. count 0: the stream has ended. Of batches with ranks the items
+ * of other ranks have no x. A bad item fails with its path
  * and reason, or is skipped (skip_bad); the error comes at the batch that holds it. */
 enum vgg_status vgg_loader_next(struct vgg_loader *loader, struct vgg_batch *batch);
 /* Items left out so far because of skip_bad. */

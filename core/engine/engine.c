@@ -2,10 +2,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/engine/device.h"
+#include "core/engine/engine_ranks.h"
 
 enum vgg_status vgg_device_list(struct vgg_device_info **out, size_t *count)
 {
@@ -25,13 +27,22 @@ enum vgg_status vgg_engine_create(struct vgg_engine **out, const struct vgg_engi
     *out = NULL;
     struct vgg_engine *engine = vgg_mem_calloc(1, sizeof *engine);
     if (!engine) return vgg_fail_memory("an engine", sizeof *engine);
-    CHECK(vgg_backend_open(&engine->backend, options ? options : &defaults));
-    engine->memory = options && options->memory ? options->memory : engine->backend->device.memory;
-    if (options) {
-        engine->threads = options->threads;
-        snprintf(engine->isa, sizeof engine->isa, "%s", options->isa ? options->isa : "");
-        snprintf(engine->conv, sizeof engine->conv, "%s", options->conv ? options->conv : "");
+    if (!options) options = &defaults;
+    if (vgg_ranks_size(options->ranks) > 1) {
+        struct vgg_engine_options own = *options;
+        engine->ranks = options->ranks;
+        status = vgg_engine_choose(&own, engine->device);
+        if (status == VGG_OK) status = vgg_backend_open(&engine->backend, &own);
+        CHECK(vgg_engine_agree(engine, status));
+    } else {
+        CHECK(vgg_backend_open(&engine->backend, options));
     }
+    engine->memory = options->memory ? options->memory : engine->backend->device.memory;
+    bool shared = !options->memory && strcmp(engine->backend->vtable->name, "cpu") == 0;
+    if (shared) engine->memory /= (uint64_t)vgg_ranks_locals(engine->ranks);
+    engine->threads = options->threads;
+    snprintf(engine->isa, sizeof engine->isa, "%s", options->isa ? options->isa : "");
+    snprintf(engine->conv, sizeof engine->conv, "%s", options->conv ? options->conv : "");
     *out = engine;
     return VGG_OK;
 fail:

@@ -3,13 +3,16 @@
 #define CORE_ENGINE_ENGINE_H
 
 #include "core/op/backend.h"
+#include "core/ranks/ranks.h"
 
 struct vgg_engine {
     struct vgg_backend *backend;
-    uint64_t memory; /* bytes that one network may take */
+    struct vgg_ranks *ranks; /* NULL: alone */
+    uint64_t memory;         /* bytes that one network may take */
     /* What was asked of the CPU, for a training that moves there when its device is lost. */
     int threads;
     char isa[16], conv[16]; /* "": auto */
+    char device[16];        /* that was chosen for this rank, as vgg_device_find takes it */
 };
 
 #endif

@@ -61,9 +61,20 @@ void vgg_net_destroy(struct vgg_net *net)
     if (!net) return;
     for (int i = 0; i < VGG_NET_KEPT; i++)
         unbind(&net->bound[i]);
+    vgg_net_reduce_finish(net);
     vgg_net_arenas_destroy(net);
     free(net->ones);
     free(net);
+}
+
+void vgg_net_set_ranks(struct vgg_net *net, struct vgg_ranks *ranks)
+{
+    net->ranks = vgg_ranks_size(ranks) > 1 ? ranks : NULL;
+}
+
+int vgg_net_shard(const struct vgg_net *net)
+{
+    return net->shard;
 }
 
 size_t vgg_net_output(const struct vgg_net *net)
@@ -225,19 +236,20 @@ struct part {
     struct vgg_step step;
 };
 
+/* range: the images that io->x begins with, and those before which it ends. */
 static enum vgg_status part_begin(struct part *part, struct vgg_net *net, const struct vgg_net_io *io,
-                                  const struct vgg_step *step, int at, int most, bool training)
+                                  const struct vgg_step *step, int at, int most, struct vgg_share range, bool training)
 {
     enum vgg_status status;
     part->at = at;
-    part->n = io->n - at < most ? io->n - at : most;
+    part->n = range.to - at < most ? range.to - at : most;
     part->step = *step;
     part->step.first = (uint32_t)at;
     part->step.loss_scale = loss_scale(net, step, io->n);
     CHECK(bound_for(&part->bound, net, part->n, training));
     const struct vgg_plan *plan = part->bound->plan;
     size_t input = vgg_view_count(&plan->input) / (size_t)part->n;
-    CHECK(upload(net, &plan->input, io->x + (size_t)at * input));
+    CHECK(upload(net, &plan->input, io->x + (size_t)(at - range.from) * input));
     if (net->spec.loss) {
         CHECK(upload(net, &plan->targets, io->t + at));
         CHECK(upload(net, &plan->weights, io->w ? io->w + at : net->ones));
@@ -257,9 +269,10 @@ enum vgg_status vgg_net_forward(struct vgg_net *net, const struct vgg_net_io *io
 {
     enum vgg_status status = VGG_OK;
     const struct vgg_step step = { 0 };
+    const struct vgg_share all = { 0, io->n };
     struct part part;
     for (int at = 0; at < io->n; at += part.n) {
-        CHECK(part_begin(&part, net, io, &step, at, net->forward, false));
+        CHECK(part_begin(&part, net, io, &step, at, net->forward, all, false));
         CHECK(vgg_net_times_run(&part.bound->times, &part.bound->pass[0], &part.step));
         CHECK(part_end(&part, net, io));
     }
@@ -276,11 +289,32 @@ static enum vgg_status run_apart(struct vgg_net *net, const struct vgg_list *lis
     return status;
 }
 
-/* Adds the last of *held sums to the one before. */
-static enum vgg_status join(struct vgg_net *net, int *held, const struct vgg_step *step)
+/* One more sum, which is of shard number `shard`; it is added to those before it where they make one node. */
+static enum vgg_status hold(struct vgg_net *net, struct vgg_net_held *held, int shard, int shards,
+                            const struct vgg_step *step)
 {
-    --*held;
-    return run_apart(net, &net->join[*held - 1], step);
+    enum vgg_status status = VGG_OK;
+    held->node[held->count++] = (struct vgg_share) { shard, shard + 1 };
+    while (held->count > 1 && vgg_share_join(held->node[held->count - 2], held->node[held->count - 1], shards)) {
+        --held->count;
+        held->node[held->count - 1].to = held->node[held->count].to;
+        CHECK(run_apart(net, &net->join[held->count - 1], step));
+    }
+fail:
+    return status;
+}
+
+/* A rank's shards may take more sums at once than all of them in one process. */
+static enum vgg_status need_sums(struct vgg_net *net, int count)
+{
+    if (count <= net->sums) return VGG_OK;
+    enum vgg_status status = vgg_buf_create(net->backend, &net->sum[net->sums], net->sum[0]->size);
+    if (status != VGG_OK) return status;
+    net->sums++;
+    bind_joins(net);
+    for (int i = 0; i < VGG_NET_KEPT; i++)
+        if (net->bound[i].plan) bind(net, &net->bound[i]);
+    return VGG_OK;
 }
 
 /* The update of a scaled network whose gradients were judged. */
@@ -294,39 +328,70 @@ static enum vgg_status decide(struct vgg_net *net, const struct vgg_net_bound *b
     return run_apart(net, found != 0 ? &bound->clear : &bound->update, step);
 }
 
-/* The shards' gradients are the leaves of a balanced binary tree in their order: a sum waits in the lowest free place
- * until as many shards as are in it have been added up beside it. */
-enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step)
+/* Runs this rank's shards of a batch that is not run at once. */
+static enum vgg_status run_shards(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step,
+                                  struct vgg_net_held *held, int shards, struct vgg_share range)
 {
     enum vgg_status status = VGG_OK;
     struct part part;
-    int held = 0, shards = 0;
+    for (int at = range.from; at < range.to; at += part.n) {
+        CHECK(need_sums(net, held->count + 1));
+        CHECK(part_begin(&part, net, io, step, at, net->shard, range, true));
+        CHECK(vgg_net_times_run(&part.bound->times, &part.bound->pass[held->count], &part.step));
+        CHECK(part_end(&part, net, io));
+        CHECK(hold(net, held, at / net->shard, shards, step));
+    }
+fail:
+    return status;
+}
+
+/* The update from gradients that are added up. */
+static enum vgg_status finish_step(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step)
+{
+    enum vgg_status status;
+    struct vgg_net_bound *bound;
+    CHECK(bound_for(&bound, net, io->n < net->shard ? io->n : net->shard, true));
+    if (net->spec.scaled) {
+        CHECK(run_apart(net, &bound->judge, step));
+        CHECK(decide(net, bound, io, step));
+    } else {
+        CHECK(run_apart(net, &bound->update, step));
+    }
+fail:
+    return status;
+}
+
+static enum vgg_status run_whole(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step)
+{
+    enum vgg_status status;
+    struct part part;
+    CHECK(part_begin(&part, net, io, step, 0, io->n, (struct vgg_share) { 0, io->n }, true));
+    const struct vgg_list *all = net->spec.scaled ? &part.bound->judged : &part.bound->whole;
+    CHECK(vgg_net_times_run(&part.bound->times, all, &part.step));
+    CHECK(part_end(&part, net, io));
+    if (net->spec.scaled) CHECK(decide(net, part.bound, io, step));
+fail:
+    return status;
+}
+
+/* The shards' gradients are the leaves of a balanced binary tree in their order. */
+enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_net_held held = { .count = 0 };
+    struct vgg_share range = { 0, io->n };
+    int shards = vgg_share_shards(io->n, net->shard);
     net->seconds_apart = 0;
     if (io->n > net->spec.batch)
         return vgg_fail(VGG_ERR_ARGUMENT, "a batch of %d for a network of %d", io->n, net->spec.batch);
-    for (int at = 0; at < io->n; at += part.n) {
-        CHECK(part_begin(&part, net, io, step, at, net->shard, true));
-        bool alone = part.n == io->n;
-        const struct vgg_list *all = net->spec.scaled ? &part.bound->judged : &part.bound->whole;
-        CHECK(vgg_net_times_run(&part.bound->times, alone ? all : &part.bound->pass[held], &part.step));
-        CHECK(part_end(&part, net, io));
-        if (alone) return net->spec.scaled ? decide(net, part.bound, io, step) : VGG_OK;
-        held++, shards++;
-        for (int added = shards; added % 2 == 0; added /= 2)
-            CHECK(join(net, &held, step));
-    }
-    while (held > 1)
-        CHECK(join(net, &held, step));
-    if (net->spec.scaled) {
-        CHECK(run_apart(net, &part.bound->judge, step));
-        CHECK(decide(net, part.bound, io, step));
-    } else {
-        CHECK(run_apart(net, &part.bound->update, step));
-    }
-    if (++net->batches == 2) /* the first met cold caches */
+    if (net->ranks) range = vgg_share_items(io->n, net->shard, net->ranks->rank, net->ranks->size);
+    if (!net->ranks && shards == 1) return run_whole(net, io, step);
+    status = run_shards(net, io, step, &held, shards, range);
+    if (net->ranks) status = vgg_net_reduce(net, &held, shards, status);
+    if (status == VGG_OK) status = finish_step(net, io, step);
+    if (status == VGG_OK && ++net->batches == 2) /* the first met cold caches */
         vgg_log(VGG_LOG_INFO, "%d shards of %d images: adding their gradients and the update took %.2f ms", shards,
                 net->shard, 1e3 * net->seconds_apart);
-fail:
     return status;
 }
 
@@ -348,7 +413,8 @@ enum vgg_status vgg_net_plan(const struct vgg_plan **out, struct vgg_net *net)
 enum vgg_status vgg_net_put(struct vgg_net *net, const struct vgg_net_io *io)
 {
     struct part part;
-    return part_begin(&part, net, io, &(struct vgg_step) { 0 }, 0, io->n, vgg_net_trains(net));
+    const struct vgg_share all = { 0, io->n };
+    return part_begin(&part, net, io, &(struct vgg_step) { 0 }, 0, io->n, all, vgg_net_trains(net));
 }
 
 enum vgg_status vgg_net_run(struct vgg_net *net, enum vgg_net_stretch stretch, const struct vgg_step *step,

@@ -4,6 +4,7 @@
 
 #include "core/op/backend.h"
 #include "core/plan/plan.h"
+#include "core/ranks/ranks.h"
 
 struct vgg_net;
 
@@ -17,6 +18,11 @@ struct vgg_net;
 enum vgg_status vgg_net_create(struct vgg_net **out, struct vgg_backend *backend, const struct vgg_plan_spec *spec,
                                int evaluate_first, int shard, uint64_t memory);
 void vgg_net_destroy(struct vgg_net *net);
+/* Trains with all ranks (NULL: alone): each runs its own shards of a batch (vgg_share_items), and the gradients of all
+ * are added in the same tree. Before the first batch. */
+void vgg_net_set_ranks(struct vgg_net *net, struct vgg_ranks *ranks);
+/* Images of one shard. */
+int vgg_net_shard(const struct vgg_net *net);
 /* Values of one image's output: pooled or plain features, or probabilities. */
 size_t vgg_net_output(const struct vgg_net *net);
 /* The moments' arena in bytes (0: the optimiser has none). */
@@ -33,7 +39,8 @@ enum vgg_status vgg_net_take_params(struct vgg_net *net, const struct vgg_net *f
 enum vgg_status vgg_net_set_moments(struct vgg_net *net, const float *moments);
 enum vgg_status vgg_net_get_moments(struct vgg_net *net, float *moments);
 
-/* One batch on the host. */
+/* One batch on the host. When it trains with ranks: the whole batch, but x begins with the first image of this rank's
+ * shards, and y and loss are filled for these alone. */
 struct vgg_net_io {
     int n;          /* images */
     const float *x; /* n inputs */
@@ -48,7 +55,8 @@ struct vgg_net_io {
 enum vgg_status vgg_net_forward(struct vgg_net *net, const struct vgg_net_io *io);
 /* Forward, backward, update with step->step, skipped, seed and learning_rate, with spec.scaled also unscale (first and
  * loss_scale are set here); at most as many images as the network was made for. With spec.scaled the host reads what
- * VGG_OP_UNSCALE found and then submits the update, or clears the gradients alone. */
+ * VGG_OP_UNSCALE found and then submits the update, or clears the gradients alone. With ranks all call it, and nothing
+ * is updated where one fails. */
 enum vgg_status vgg_net_train(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step);
 
 /* ---- for those who measure: parts of a batch of spec->batch images, run at once, whatever the shard ---- */

@@ -29,16 +29,6 @@ bool vgg_net_trains(const struct vgg_net *net)
     return net->spec.trainable < net->arch.count;
 }
 
-/* Sums that exist at once while `shards` are added as a binary tree in order: those that wait before shard i are the
- * bits of i. */
-static int count_sums(int shards)
-{
-    int most = 0;
-    for (int i = 0; i < shards; i++)
-        if (__builtin_popcount((unsigned)i) > most) most = __builtin_popcount((unsigned)i);
-    return most + 1;
-}
-
 static enum vgg_status add_plan(struct need *need, const struct vgg_net *net, int n, bool training)
 {
     struct vgg_plan *plan;
@@ -57,7 +47,8 @@ static enum vgg_status need_of(struct need *need, const struct vgg_net *net, int
     enum vgg_status status;
     *need = (struct need) { .shard = shard, .forward = forward };
     if (vgg_net_trains(net)) {
-        need->sums = count_sums((net->spec.batch + shard - 1) / shard);
+        int shards = vgg_share_shards(net->spec.batch, shard);
+        need->sums = vgg_share_depth((struct vgg_share) { 0, shards }, shards);
         CHECK(add_plan(need, net, shard, true));
         need->step = need->arena[VGG_ARENA_ACT];
     }

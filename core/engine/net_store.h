@@ -9,8 +9,15 @@
  * evaluation. */
 enum { VGG_NET_KEPT = 6 };
 
-/* Sums of gradients that wait for their partners, and the one being made: enough for 2^17 shards. */
-enum { VGG_NET_SUMS = 18 };
+/* Sums of gradients that wait for their partners, and the one being made: enough for 2^17 shards of any rank's. */
+enum { VGG_NET_SUMS = VGG_SHARE_NODES };
+
+/* What the ranks' gradients are added with, a piece at a time. */
+struct vgg_net_reduce {
+    float *sent, *received, *whole;               /* on the host */
+    struct vgg_buf *arrived[2 * VGG_SHARE_NODES]; /* sums of other ranks, one piece each; NULL: not yet needed */
+    size_t sent_room, received_room, piece;       /* floats */
+};
 
 /* A plan for n images and its lists: `pass` without the update, one for each place that its gradients may go to;
  * `whole` with the update, `update` alone, `fore` and `back` the two stretches of a pass; where spec.gradient asks for
@@ -32,6 +39,8 @@ struct vgg_net {
     int shard;   /* images of one training pass */
     int forward; /* images of one forward pass */
     struct vgg_buf *arena[VGG_ARENA_COUNT];
+    struct vgg_ranks *ranks; /* NULL: alone */
+    struct vgg_net_reduce reduce;
     struct vgg_buf *sum[VGG_NET_SUMS]; /* of gradients; sum[0] is the arena's */
     int sums;
     struct vgg_op join_op[2];           /* sum k += sum k + 1; sum k + 1 = 0 */
@@ -52,5 +61,16 @@ bool vgg_net_trains(const struct vgg_net *net);
  * sums of at most `memory` bytes (0: no limit). VGG_ERR_MEMORY names the numbers and what would fit. */
 enum vgg_status vgg_net_arenas_create(struct vgg_net *net, uint64_t memory);
 void vgg_net_arenas_destroy(struct vgg_net *net);
+
+/* Sums of shards that are added so far: number i of `count` is in net->sum[i]. */
+struct vgg_net_held {
+    struct vgg_share node[VGG_NET_SUMS];
+    int count;
+};
+/* Adds the sums of all ranks' shards in the order of their tree; net->sum[0] then has the whole sum on all of them, and
+ * the others are clear. `status`: what came of this rank's shards. */
+enum vgg_status vgg_net_reduce(struct vgg_net *net, const struct vgg_net_held *held, int shards,
+                               enum vgg_status status);
+void vgg_net_reduce_finish(struct vgg_net *net);
 
 #endif

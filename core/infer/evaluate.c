@@ -109,6 +109,28 @@ static enum vgg_status summarise(struct gather *g, bool labelled)
     return measure_auc(r, arch->layer[arch->count - 1].c == 1);
 }
 
+/* What the pass has filled on rank 0, to all. */
+static enum vgg_status share_result(struct gather *g, struct vgg_ranks *ranks)
+{
+    enum vgg_status status;
+    struct vgg_evaluation *r = g->result;
+    CHECK(vgg_ranks_broadcast(ranks, VGG_OK, &r->count, sizeof r->count));
+    size_t n = r->count, classes = (size_t)r->classes;
+    struct {
+        void *data;
+        size_t size;
+    } part[] = {
+        { &g->loss, sizeof g->loss },         { &g->correct, sizeof g->correct },
+        { &g->among, sizeof g->among },       { r->probabilities, n * classes * sizeof *r->probabilities },
+        { r->labels, n * sizeof *r->labels }, { r->predicted, n * sizeof *r->predicted },
+        { r->index, n * sizeof *r->index },   { r->confusion, classes * classes * sizeof *r->confusion },
+    };
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
+        CHECK(vgg_ranks_broadcast(ranks, VGG_OK, part[i].data, part[i].size));
+fail:
+    return status;
+}
+
 static enum vgg_status create_result(struct vgg_evaluation **out, size_t count, int classes)
 {
     size_t n = (size_t)classes, rows = vgg_mem_mul(count, n), cells = vgg_mem_mul(n, n);
@@ -187,12 +209,14 @@ enum vgg_status vgg_evaluate(struct vgg_evaluation **out, struct vgg_engine *eng
         .phase = "evaluate",
         .progress = options->progress,
         .user = options->user,
+        .ranks = engine->ranks,
     };
     CHECK(vgg_pass_run(&pass, gather, &g));
+    CHECK(share_result(&g, engine->ranks));
     CHECK(summarise(&g, labelled));
-    *out = g.result;
-    g.result = NULL;
 fail:
+    status = vgg_ranks_agree(engine->ranks, status, NULL);
+    if (status == VGG_OK) *out = g.result, g.result = NULL;
     free(labels);
     vgg_net_destroy(net);
     vgg_evaluation_destroy(g.result);

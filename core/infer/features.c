@@ -154,6 +154,7 @@ enum vgg_status vgg_features_extract(struct vgg_features *features, const char *
         .phase = "features",
         .progress = progress,
         .user = user,
+        .ranks = features->engine->ranks,
     };
     if (images) pass.images = *images;
     vgg_model_images(features->model, &pass.images);
@@ -167,12 +168,14 @@ enum vgg_status vgg_features_extract(struct vgg_features *features, const char *
     origin.decoder = vgg_data_decoder(data);
     origin.precision = vgg_name(VGG_NAMES_PRECISION, (int)features->engine->backend->precision);
     CHECK(prepare(features, data, &pass.images));
-    CHECK(vgg_sink_create(&sink, output, data, features->h, features->w, features->c, &origin));
+    if (vgg_ranks_first(pass.ranks))
+        CHECK(vgg_sink_create(&sink, output, data, features->h, features->w, features->c, &origin));
     CHECK(vgg_pass_run(&pass, append, sink));
-    return vgg_sink_commit(sink);
+    if (sink) status = vgg_sink_commit(sink);
+    return vgg_ranks_agree(pass.ranks, status, NULL);
 fail:
     vgg_sink_abort(sink);
-    return status;
+    return vgg_ranks_agree(pass.ranks, status, NULL);
 }
 
 /* ---- pictures ---- */

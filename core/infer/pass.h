@@ -16,12 +16,15 @@ struct vgg_pass {
     int epoch, epochs;
     vgg_progress_fn *progress;
     void *user;
+    struct vgg_ranks *ranks; /* NULL: alone */
 };
 
-/* Receives each batch, its labels numbered by pass->labels, with its outputs and, with a loss, the losses. */
+/* Receives each batch, its labels numbered by pass->labels, with its outputs and, with a loss, the losses; x may be
+ * NULL. */
 typedef enum vgg_status vgg_pass_fn(void *sink, const struct vgg_batch *batch, const float *y, const float *loss);
 
-/* In the data set's order, nothing random. Stops with what fn returns when that is a failure. */
+/* In the data set's order, nothing random. Stops with what fn returns when that is a failure. With ranks, which all
+ * call it, each runs its part of the images, and fn is called on rank 0 alone, with those of all. */
 enum vgg_status vgg_pass_run(const struct vgg_pass *pass, vgg_pass_fn *fn, void *sink);
 
 #endif

@@ -63,14 +63,19 @@ enum vgg_status vgg_frozen_create(struct vgg_frozen *frozen, struct vgg_engine *
                              .batch = batch,
                              .phase = "features",
                              .progress = progress,
-                             .user = user };
+                             .user = user,
+                             .ranks = engine->ranks };
     CHECK(vgg_pass_run(&pass, keep, &k));
+    CHECK(vgg_ranks_broadcast(engine->ranks, VGG_OK, &k.count, sizeof k.count));
+    CHECK(vgg_ranks_broadcast(engine->ranks, VGG_OK, frozen->x, k.count * k.features * sizeof *frozen->x));
+    CHECK(vgg_ranks_broadcast(engine->ranks, VGG_OK, frozen->labels, k.count * sizeof *frozen->labels));
     int h, w, c;
     vgg_arch_shape(&model->arch, last - 1, &h, &w, &c);
     CHECK(vgg_data_from_features(&frozen->data, data, frozen->x, frozen->labels, k.count, h, w, c));
     vgg_net_destroy(net);
     return VGG_OK;
 fail:
+    status = vgg_ranks_agree(engine->ranks, status, NULL);
     vgg_net_destroy(net);
     vgg_frozen_finish(frozen);
     return status;

@@ -15,7 +15,7 @@ struct vgg_frozen {
 /* May `count` outputs of layer index `last - 1` be kept in memory? (They may take half of what this process may
  * use.) */
 bool vgg_frozen_fits(const struct vgg_arch *arch, int last, size_t count);
-/* Runs layers [first, last) over `data` once. `images` has nothing DEFAULT. */
+/* Runs layers [first, last) over `data` once, with engine->ranks each over its part. `images` has nothing DEFAULT. */
 enum vgg_status vgg_frozen_create(struct vgg_frozen *frozen, struct vgg_engine *engine, const struct vgg_model *model,
                                   const struct vgg_data *data, int first, int last,
                                   const struct vgg_image_options *images, int batch, vgg_progress_fn *progress,

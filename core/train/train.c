@@ -111,11 +111,10 @@ static enum vgg_status adapt_scale(struct vgg_trainer *t, bool skipped, double r
 static enum vgg_status add_up(struct vgg_trainer *t, const struct vgg_batch *batch, bool skipped, double rate)
 {
     struct vgg_train_state *s = &t->state;
-    size_t outputs = vgg_net_output(t->net);
     double sum = 0.0, correct = 0.0;
     for (int i = 0; i < batch->count; i++) {
         sum += (double)t->loss[i];
-        correct += vgg_model_predicted(t->model, t->y + (size_t)i * outputs) == batch->labels[i];
+        correct += t->predicted[i] == batch->labels[i];
     }
     if (!isfinite(sum)) return skipped ? VGG_OK : diverged(t, "the loss is no longer a number", rate);
     tell_step(t, sum / batch->count);
@@ -123,6 +122,24 @@ static enum vgg_status add_up(struct vgg_trainer *t, const struct vgg_batch *bat
     s->correct += correct;
     s->images += (uint64_t)batch->count;
     return VGG_OK;
+}
+
+/* One batch through the network, by all ranks: losses and predicted classes of all its images. */
+static enum vgg_status run_batch(struct vgg_trainer *t, const struct vgg_batch *batch, const struct vgg_step *step,
+                                 bool *skipped)
+{
+    size_t outputs = vgg_net_output(t->net);
+    for (int i = 0; i < batch->count; i++) {
+        t->t[i] = target(t, batch->labels[i]);
+        t->w[i] = t->class_weight[batch->labels[i]];
+    }
+    struct vgg_net_io io = {
+        .n = batch->count, .x = batch->x, .t = t->t, .w = t->w, .y = t->y, .loss = t->loss, .skipped = skipped
+    };
+    enum vgg_status status = vgg_net_train(t->net, &io, step);
+    for (int i = batch->share.from; status == VGG_OK && i < batch->share.to; i++)
+        t->predicted[i] = vgg_model_predicted(t->model, t->y + (size_t)i * outputs);
+    return vgg_trainer_collect(t, batch->count, status);
 }
 
 static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
@@ -133,25 +150,21 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
     double begin = vgg_clock_seconds();
     t->kept = false;
     status = vgg_loader_next(t->loader, &batch);
-    t->unread = is_unread(status);
-    if (status != VGG_OK) goto fail;
-    if (batch.count == 0) CHECK(vgg_fail(VGG_ERR_MISSING, "no image of the training data could be read"));
+    if (status == VGG_OK && batch.count == 0)
+        status = vgg_fail(VGG_ERR_MISSING, "no image of the training data could be read");
+    bool unmade = status != VGG_OK;
     double loaded = vgg_clock_seconds();
-    for (int i = 0; i < batch.count; i++) {
-        t->t[i] = target(t, batch.labels[i]);
-        t->w[i] = t->class_weight[batch.labels[i]];
-    }
     double rate = learning_rate(t, s->step);
     bool skipped = false;
-    struct vgg_net_io io = {
-        .n = batch.count, .x = batch.x, .t = t->t, .w = t->w, .y = t->y, .loss = t->loss, .skipped = &skipped
-    };
     struct vgg_step step = { .seed = t->o.seed,
                              .step = s->step,
                              .skipped = s->scale.skipped,
                              .unscale = s->scale.factor != 0 ? 1.0f / s->scale.factor : 0,
                              .learning_rate = (float)rate };
-    CHECK(vgg_net_train(t->net, &io, &step));
+    status = vgg_ranks_agree(t->ranks, status, &unmade);
+    t->unread = is_unread(status) && unmade;
+    if (status != VGG_OK) goto fail;
+    CHECK(run_batch(t, &batch, &step, &skipped));
     if (t->o.cpu_on_device_lost && !t->own) CHECK(vgg_trainer_fetch(t));
     CHECK(add_up(t, &batch, skipped, rate));
     CHECK(adapt_scale(t, skipped, rate));
@@ -160,7 +173,7 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
     if (s->number == vgg_loader_batches(t->loader)) s->pass++, s->number = 0;
     e->seconds_load += loaded - begin;
     e->seconds_train += vgg_clock_seconds() - loaded;
-    if (!report(t)) status = VGG_INTERRUPTED;
+    status = vgg_ranks_agree(t->ranks, report(t) ? VGG_OK : VGG_INTERRUPTED, NULL);
 fail:
     return status;
 }
@@ -200,8 +213,13 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
         .epochs = t->o.epochs,
         .progress = t->o.progress,
         .user = t->o.user,
+        .ranks = t->ranks,
     };
+    double sums[3];
     enum vgg_status status = vgg_pass_run(&pass, add_validation, &v);
+    sums[0] = v.loss, sums[1] = v.correct, sums[2] = v.images;
+    if (status == VGG_OK) status = vgg_ranks_broadcast(t->ranks, VGG_OK, sums, sizeof sums);
+    v.loss = sums[0], v.correct = sums[1], v.images = sums[2];
     t->unread = is_unread(status);
     e->val_loss = v.loss / v.images;
     e->val_accuracy = v.correct / v.images;
@@ -237,7 +255,8 @@ static enum vgg_status store(struct vgg_trainer *t, bool best)
     t->kept = true;
     if (best && arrays.best) memcpy(arrays.best, arrays.params, arrays.param_count * sizeof(float));
     if (best || !t->watch.epoch) arrays.best = NULL; /* the same, or nothing yet */
-    if (t->o.checkpoint) CHECK(write_checkpoint(t, &arrays));
+    if (t->o.checkpoint && vgg_ranks_first(t->ranks)) status = write_checkpoint(t, &arrays);
+    status = vgg_ranks_agree(t->ranks, status, NULL);
 fail:
     t->seconds_save += vgg_clock_seconds() - begin;
     return status;
@@ -305,12 +324,13 @@ enum vgg_status vgg_trainer_run(struct vgg_trainer *t, const struct vgg_data *da
 {
     enum vgg_status status = VGG_OK;
     if (t->o.history) *t->o.history = (struct vgg_history) { 0 };
+    t->ranks = t->engine->ranks;
     CHECK(vgg_trainer_match(t, data, validation));
     CHECK(vgg_model_note_digest(t->model));
     if (t->o.epochs == 0) return VGG_OK;
     for (int i = 0; i < 2 && !t->o.images.skip_bad; i++)
         if (i == 0 || validation) CHECK(vgg_data_check(i ? validation : data, t->o.progress, t->o.user));
-    CHECK(vgg_trainer_init(t, data, validation));
+    CHECK(vgg_ranks_agree(t->ranks, vgg_trainer_init(t, data, validation), NULL));
     while (t->state.epoch < t->o.epochs && !has_to_stop(t)) {
         status = train_epoch(t);
         if (status == VGG_ERR_DEVICE_LOST) status = device_lost(t);
@@ -326,6 +346,7 @@ enum vgg_status vgg_trainer_run(struct vgg_trainer *t, const struct vgg_data *da
     t->kept = true;
     vgg_trainer_choose(t);
 fail:
+    status = vgg_ranks_agree(t->ranks, status, NULL);
     vgg_trainer_finish(t);
     return status;
 }

@@ -96,15 +96,18 @@ static enum vgg_status freeze(struct vgg_trainer *t, const struct vgg_data **dat
                               int *first, int end)
 {
     if (end <= *first || !*data) return VGG_OK;
-    if (!vgg_frozen_fits(&t->model->arch, end, vgg_data_count(*data))) {
+    bool too_large = !vgg_frozen_fits(&t->model->arch, end, vgg_data_count(*data));
+    enum vgg_status status = vgg_ranks_agree(t->ranks, VGG_OK, &too_large);
+    if (status != VGG_OK) return status;
+    if (too_large) {
         vgg_log(VGG_LOG_INFO,
                 "the frozen layers' features of %zu images do not fit in memory; they are computed at each step",
                 vgg_data_count(*data));
         return VGG_OK;
     }
     int batch = t->o.batch > FEATURE_BATCH ? t->o.batch : FEATURE_BATCH;
-    enum vgg_status status = vgg_frozen_create(frozen, t->engine, t->model, *data, *first, end, &t->o.images, batch,
-                                               t->o.progress, t->o.user);
+    status = vgg_frozen_create(frozen, t->engine, t->model, *data, *first, end, &t->o.images, batch, t->o.progress,
+                               t->o.user);
     if (status != VGG_OK) return status;
     *data = frozen->data;
     *first = end;
@@ -170,7 +173,9 @@ static enum vgg_status create_net(struct vgg_trainer *t)
     };
     enum vgg_status status =
         vgg_net_create(&t->net, t->engine->backend, &spec, t->validation_first, t->shard, t->engine->memory);
-    return status == VGG_OK ? vgg_net_set_params(t->net, t->model->params) : status;
+    if (status != VGG_OK) return status;
+    vgg_net_set_ranks(t->net, t->ranks);
+    return vgg_net_set_params(t->net, t->model->params);
 }
 
 static enum vgg_status create_buffers(struct vgg_trainer *t, int outputs)
@@ -180,15 +185,18 @@ static enum vgg_status create_buffers(struct vgg_trainer *t, int outputs)
     t->w = vgg_mem_calloc(n, sizeof(float));
     t->loss = vgg_mem_calloc(n, sizeof(float));
     t->y = vgg_mem_calloc(n * (size_t)outputs, sizeof(float));
+    t->predicted = vgg_mem_calloc(n, sizeof *t->predicted);
+    t->offset_of = vgg_mem_calloc((size_t)vgg_ranks_size(t->ranks) + 1, sizeof *t->offset_of);
     t->arrays.moment_count = vgg_net_moment_size(t->net) / sizeof(float);
     t->arrays.moments = vgg_mem_calloc(t->arrays.moment_count, sizeof(float));
     t->arrays.params = t->model->params + t->offset;
     t->arrays.param_count = t->model->arch.param_size / sizeof(float) - t->offset;
     bool best = t->o.keep == VGG_KEEP_BEST;
     if (best) t->arrays.best = vgg_mem_calloc(t->arrays.param_count, sizeof(float));
-    bool complete = t->t && t->w && t->loss && t->y && t->arrays.moments && (!best || t->arrays.best);
+    bool complete = t->t && t->w && t->loss && t->y && t->predicted && t->offset_of && t->arrays.moments &&
+                    (!best || t->arrays.best);
     size_t kept = t->arrays.moment_count + (best ? t->arrays.param_count : 0);
-    return complete ? VGG_OK : vgg_fail_memory("training", (n * 4 + kept) * sizeof(float));
+    return complete ? VGG_OK : vgg_fail_memory("training", (n * 5 + kept) * sizeof(float));
 }
 
 /* Takes the folder for checkpoints, and opens the one to go on from. */
@@ -196,11 +204,12 @@ static enum vgg_status open_checkpoints(struct vgg_trainer *t)
 {
     const struct vgg_train_options *o = &t->o;
     enum vgg_status status = VGG_OK;
-    if (!o->checkpoint) return VGG_OK;
+    bool several = vgg_ranks_size(t->ranks) > 1, keeps = o->checkpoint && vgg_ranks_first(t->ranks);
+    if (!o->checkpoint && !several) return VGG_OK;
     CHECK(vgg_image_check_options(&o->images));
-    CHECK(vgg_checkpoint_folder_take(&t->folder, o->checkpoint, o->resume, o->overwrite));
+    if (keeps) CHECK(vgg_checkpoint_folder_take(&t->folder, o->checkpoint, o->resume, o->overwrite));
     CHECK(vgg_trainer_describe(t));
-    if (!o->resume) return VGG_OK;
+    if (!o->resume || !keeps) return VGG_OK;
     CHECK(vgg_checkpoint_open(&t->resumed, &t->state, o->checkpoint, t->settings.text, o->epochs));
     if (!t->resumed.file)
         vgg_log(VGG_LOG_INFO, "%s: no checkpoint yet; training starts at the beginning", o->checkpoint);
@@ -212,14 +221,19 @@ fail:
 static enum vgg_status start(struct vgg_trainer *t)
 {
     enum vgg_status status = VGG_OK;
+    bool resumed = t->resumed.file;
+    if (resumed) {
+        CHECK(vgg_checkpoint_read(&t->resumed, &t->arrays));
+        vgg_checkpoint_close(&t->resumed);
+    }
+    if (t->o.resume) CHECK(vgg_ranks_agree(t->ranks, VGG_OK, &resumed));
+    if (resumed) CHECK(vgg_trainer_spread(t, VGG_OK));
     if (t->state.scale.factor == 0) t->state.scale.factor = t->scale;
-    if (!t->resumed.file) {
+    if (!resumed) {
         t->state.history = vgg_mem_calloc((size_t)t->o.epochs, sizeof *t->state.history);
         return t->state.history ? VGG_OK
                                 : vgg_fail_memory("the history", (size_t)t->o.epochs * sizeof *t->state.history);
     }
-    CHECK(vgg_checkpoint_read(&t->resumed, &t->arrays));
-    vgg_checkpoint_close(&t->resumed);
     CHECK(vgg_net_set_params(t->net, t->model->params));
     CHECK(vgg_net_set_moments(t->net, t->arrays.moments));
     for (int i = 0; i < t->state.epoch; i++)
@@ -240,6 +254,8 @@ static enum vgg_status create_loader(struct vgg_trainer *t)
         .seed = t->o.seed,
         .pass = t->state.pass,
         .start = t->state.number,
+        .ranks = vgg_ranks_size(t->ranks) > 1 ? t->ranks : NULL,
+        .shard = vgg_net_shard(t->net),
     };
     return vgg_loader_create(&t->loader, t->data, &options);
 }
@@ -262,6 +278,11 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     enum vgg_status status = VGG_OK;
     vgg_trainer_defaults(&t->o);
     CHECK(check_options(&t->o, validation != NULL));
+    if (vgg_ranks_size(t->ranks) > 1 && t->o.cpu_on_device_lost)
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT,
+                       "going on with the CPU when a device is lost: not on several ranks, which would "
+                       "compute differently; leave out --on-device-lost"));
+    if (!vgg_ranks_first(t->ranks)) t->o.log = t->o.tensorboard = NULL;
     enum vgg_precision precision = t->engine->backend->precision;
     if (precision != VGG_PRECISION_FP32 && precision != VGG_PRECISION_FP16)
         CHECK(vgg_fail(VGG_ERR_UNSUPPORTED,
@@ -308,7 +329,8 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     if (t->o.warmup > 0.0f && (double)t->o.warmup * (double)t->steps <= 1.0)
         vgg_log(VGG_LOG_WARNING, "warm-up of %g epochs: is over before the first step, since an epoch has %llu",
                 (double)t->o.warmup, (unsigned long long)t->steps);
-    CHECK(open_checkpoints(t));
+    CHECK(vgg_trainer_alike(t, open_checkpoints(t)));
+    vgg_trainer_warn_idle(t);
     double begin = vgg_clock_seconds();
     if (!random) CHECK(freeze(t, &t->data, &t->frozen, &t->first, end));
     CHECK(freeze(t, &t->validation, &t->frozen_validation, &t->validation_first, end));
@@ -398,4 +420,6 @@ void vgg_trainer_finish(struct vgg_trainer *t)
     free(t->w);
     free(t->y);
     free(t->loss);
+    free(t->predicted);
+    free(t->offset_of);
 }

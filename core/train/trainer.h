@@ -11,7 +11,8 @@
 
 struct vgg_trainer {
     struct vgg_engine *engine;
-    struct vgg_engine *own; /* the CPU's, made when `engine` was lost; else NULL */
+    struct vgg_ranks *ranks; /* the engine's */
+    struct vgg_engine *own;  /* the CPU's, made when `engine` was lost; else NULL */
     struct vgg_model *model;
     struct vgg_train_options o;        /* defaults filled in */
     const struct vgg_data *data;       /* what the network is fed: the caller's, or frozen features */
@@ -32,6 +33,8 @@ struct vgg_trainer {
     struct vgg_train_arrays arrays;  /* params points into the model; best: with VGG_KEEP_BEST */
     int *labels, *validation_labels; /* the model's class of each class of the data */
     float *class_weight, *t, *w, *y, *loss;
+    int *predicted;                        /* the class of each image of a batch, with ranks of all of them */
+    size_t *offset_of;                     /* size of ranks + 1: scratch */
     struct vgg_tensorboard *tensorboard;   /* NULL: none, or none any more */
     bool log_failed;                       /* a warning has said so */
     bool unread;                           /* the last batch, or the validation data, could not be read */
@@ -53,6 +56,15 @@ enum vgg_status vgg_trainer_match(struct vgg_trainer *t, const struct vgg_data *
  * checkpoint when asked to. t->engine, model and o are given, the rest zero. On failure vgg_trainer_finish still has to
  * be called. */
 enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *data, const struct vgg_data *validation);
+/* With ranks: refuses those that were told something else than rank 0, or have other data or weights. `status`: what
+ * came of this rank's work until then. */
+enum vgg_status vgg_trainer_alike(struct vgg_trainer *t, enum vgg_status status);
+/* With ranks: a warning where some have nothing to do. */
+void vgg_trainer_warn_idle(const struct vgg_trainer *t);
+/* The state, and with `resumed` the arrays, of rank 0 to all. */
+enum vgg_status vgg_trainer_spread(struct vgg_trainer *t, enum vgg_status status);
+/* Losses and predicted classes of a batch, of which this rank has its own part, from all ranks to all. */
+enum vgg_status vgg_trainer_collect(struct vgg_trainer *t, int count, enum vgg_status status);
 /* Fills t->settings, from the caller's data and before any layer's features are frozen. */
 enum vgg_status vgg_trainer_describe(struct vgg_trainer *t);
 /* Puts network and loader anew on the CPU, from the parameters in the model and the moments in t->arrays. */

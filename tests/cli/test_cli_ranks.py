@@ -1,0 +1,185 @@
+"""The program on several ranks, under the launchers of Open MPI and MPICH: the same files as by one process."""
+
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from cli_support import LAVAPIPE, PROGRAM, Program, use_lavapipe, write_folder
+
+LAUNCHERS = {
+    "openmpi": ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"],
+    "mpich": [],
+}
+NETWORK = ["--weights", "random", "--arch", "vgg11", "--size", "32", "--layer", "block1_pool"]
+HEAD = ["--head", "gap,dropout:0.3,dense:3:softmax"]
+TRAIN = [*NETWORK, *HEAD, "--trainable", "all", "--batch", "11", "--shard", "2", "--epochs", "2", "--lr", "0.01",
+         "--seed", "4"]
+
+
+def component(name):
+    folder = os.path.dirname(PROGRAM)
+    return shutil.which(f"mpirun.{name}") and os.path.exists(os.path.join(folder, f"libvgg16-mpi-{name}.so"))
+
+
+class Ranks(Program):
+    def setUp(self):
+        super().setUp()
+        self.env["OMP_NUM_THREADS"] = "1"
+        self.data = write_folder(self.path("data"), ("cat", "dog", "eel"), 9)
+        self.launchers = [name for name in LAUNCHERS if component(name)]
+        if not self.launchers:
+            self.skipTest("no MPI with its component (Debian: libopenmpi-dev openmpi-bin, libmpich-dev mpich)")
+
+    def start(self, launcher, ranks, *args, **env):
+        return subprocess.Popen(
+            [f"mpirun.{launcher}", *LAUNCHERS[launcher], "-n", str(ranks), PROGRAM, *args], cwd=self.folder,
+            env=dict(self.env, **env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def ranks(self, launcher, ranks, *args, code=0, **env):
+        with self.start(launcher, ranks, *args, **env) as started:
+            try:
+                out, err = started.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                started.terminate()
+                raise
+        if code == 0:
+            self.assertEqual(started.returncode, 0, f"{launcher} {ranks}: {args}: {err}")
+        else:
+            self.assertNotEqual(started.returncode, 0, err)
+        return out, err
+
+    def same(self, name, other):
+        with open(self.path(name), "rb") as a, open(self.path(other), "rb") as b:
+            self.assertEqual(a.read(), b.read(), f"{name}, {other}")
+
+    def ours(self, err):
+        """The program's own lines."""
+        return [line for line in err.splitlines() if line.startswith("vgg16: ")]
+
+    def test_training(self):
+        """Every optimiser, uneven batches, validation data, with 2, 3, 4 ranks; one line an epoch and a whole log."""
+        cases = [
+            ("sgd", ["--momentum", "0.9", "--augment", "rotate=20,flip"]),
+            ("adam", ["--clip-norm", "0.5", "--validation-split", "0.2", "--keep", "best"]),
+            ("rmsprop", ["--augment", "crop=0.5,brightness=0.2", "--shard", "1"]),
+            ("adamw", ["--weight-decay", "0.1", "--shard", "4", "--class-weight", "balanced"]),
+        ]
+        for i, (optimizer, more) in enumerate(cases):
+            args = ["train", self.data, *TRAIN, "--optimizer", optimizer, *more]
+            alone = self.succeed(*args, "-o", "one.safetensors", "--log", "one.csv")
+            for launcher in self.launchers:
+                for ranks in (2, 3, 4) if i == 0 else (2 + i % 3,):
+                    with self.subTest(optimizer=optimizer, launcher=launcher, ranks=ranks):
+                        out, _ = self.ranks(launcher, ranks, *args, "-o", "all.safetensors", "--log", "all.csv")
+                        self.same("one.safetensors", "all.safetensors")
+                        self.same("one.csv", "all.csv")
+                        self.assertEqual(len(out.splitlines()), len(alone.splitlines()))
+
+    def test_frozen_features(self):
+        args = ["train", self.data, *NETWORK, *HEAD, "--epochs", "2", "--batch", "11", "--shard", "3",
+                "--validation-split", "0.3"]
+        self.succeed(*args, "-o", "one.safetensors")
+        self.ranks(self.launchers[0], 3, *args, "-o", "all.safetensors")
+        self.same("one.safetensors", "all.safetensors")
+
+    def test_bad_images(self):
+        """Left out, with the lines of one process; or the end of all, with one line."""
+        for name in ("cat/3.png", "eel/0.png", "eel/7.png"):
+            with open(os.path.join(self.data, name), "r+b") as f:
+                f.truncate(90)
+        args = ["train", self.data, *TRAIN]
+        alone = self.run_program(*args, "--skip-bad", "-o", "one.safetensors")
+        self.assertEqual(alone.returncode, 0, alone.stderr)
+        for ranks in (2, 3):
+            _, err = self.ranks(self.launchers[-1], ranks, *args, "--skip-bad", "-o", "all.safetensors")
+            self.same("one.safetensors", "all.safetensors")
+            self.assertEqual(self.ours(err), alone.stderr.splitlines())
+        extract = ["extract", self.data, *NETWORK, "--skip-bad", "--batch", "4"]
+        self.succeed(*extract, "-o", "one.npy")
+        self.ranks(self.launchers[0], 3, *extract, "-o", "all.npy")
+        self.same("one.npy", "all.npy")
+        self.same("one.labels.npy", "all.labels.npy")
+        _, err = self.ranks(self.launchers[0], 3, *args, "-o", "never.safetensors", code=1)
+        lines = self.ours(err)
+        self.assertEqual(len(lines), 1, err)
+        self.assertFalse(os.path.exists(self.path("never.safetensors")))
+
+    def test_features_and_evaluation(self):
+        for name, more in (("csv", []), ("h5", ["--pooling", "avg"]), ("safetensors", ["--batch", "2"])):
+            args = ["extract", self.data, *NETWORK, *more]
+            self.succeed(*args, "-o", f"one.{name}")
+            for launcher in self.launchers:
+                self.ranks(launcher, 3, *args, "-o", f"all.{name}")
+                if name != "h5":  # which holds times
+                    self.same(f"one.{name}", f"all.{name}")
+        self.succeed("train", self.data, *TRAIN, "-o", "m.safetensors")
+        args = ["evaluate", self.data, "--model", "m.safetensors", "--json", "--batch", "4"]
+        alone = json.loads(self.succeed(*args, "-o", "one.csv"))
+        out, _ = self.ranks(self.launchers[0], 4, *args, "-o", "all.csv")
+        self.assertEqual(json.loads(out), alone)
+        self.same("one.csv", "all.csv")
+
+    def test_resume(self):
+        """Other numbers of ranks go on where some stopped, and a checkpoint is the same as one process writes."""
+        args = ["train", self.data, *TRAIN, "--optimizer", "adam"]
+        self.succeed(*args, "-o", "one.safetensors", "--epochs", "3")
+        self.ranks(self.launchers[0], 2, *args, "-o", "a.safetensors", "--epochs", "1", "--checkpoint", "ck")
+        self.ranks(self.launchers[-1], 3, *args, "-o", "b.safetensors", "--epochs", "2", "--checkpoint", "ck", "--resume")
+        self.succeed(*args, "-o", "c.safetensors", "--epochs", "3", "--checkpoint", "ck", "--resume")
+        self.same("one.safetensors", "c.safetensors")
+
+    def test_idle(self):
+        args = ["train", self.data, *TRAIN, "--epochs", "1"]
+        _, err = self.ranks(self.launchers[0], 4, *args, "--shard", "4", "-o", "all.safetensors")
+        self.assertEqual(self.ours(err), ["vgg16: warning: batches of 11 in shards of 4: 1 of 4 ranks have nothing to do; "
+                                          "--batch 16, or --shard 2 (other last bits) would use all"])
+        self.succeed(*args, "--shard", "4", "-o", "one.safetensors")
+        self.same("one.safetensors", "all.safetensors")
+
+    def test_killed(self):
+        """A rank that is killed ends all; the last checkpoint is whole."""
+        args = ["train", self.data, *TRAIN, "--checkpoint", "ck"]
+        for launcher in self.launchers:
+            with self.start(launcher, 3, *args, "--epochs", "100000", "-o", "never.safetensors", "--overwrite") as run:
+                end = time.monotonic() + 30
+                while time.monotonic() < end and not glob.glob(self.path("ck/epoch*")):
+                    time.sleep(0.05)
+                found = subprocess.run(["pgrep", "-f", "-x", f"{PROGRAM} train {self.data} .*"], capture_output=True, text=True)
+                os.kill(max(map(int, found.stdout.split())), signal.SIGKILL)
+                run.communicate(timeout=30)
+                self.assertNotEqual(run.returncode, 0)
+        self.assertFalse(os.path.exists(self.path("never.safetensors")))
+        self.succeed("evaluate", self.data, "--model", "ck")
+
+    def test_refused(self):
+        train = ["train", self.data, *TRAIN, "-o", "never.safetensors"]
+        _, err = self.ranks(self.launchers[0], 2, "predict", "--model", "m", "x.png", code=1)
+        self.assertEqual(len(self.ours(err)), 1, err)
+        self.assertIn("predict: is for one process", err)
+        _, err = self.ranks(self.launchers[0], 2, *train, "--on-device-lost", "cpu", "--backend", "vulkan", code=1)
+        self.assertEqual(len(self.ours(err)), 1, err)
+        # Without a component, several processes are no training each.
+        self.fail_with(1, "2 processes were started .PMI_RANK., but there is no libvgg16-mpi-none.so", *train,
+                       env={"PMI_RANK": "0", "PMI_SIZE": "2", "VGG16_MPI": "none"})
+        self.fail_with(1, "2 processes were started .SLURM_PROCID., which know nothing of each other", *train,
+                       env={"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "2"})
+        # One process is none of several, and a batch script of Slurm's is no rank.
+        self.succeed(*train, env={"PMI_RANK": "0", "PMI_SIZE": "1", "VGG16_MPI": "none"})
+        self.succeed(*train, env={"SLURM_PROCID": "0", "SLURM_NTASKS": "8"})
+
+    @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
+    def test_vulkan(self):
+        use_lavapipe(self.env, self.folder)
+        args = ["train", self.data, *TRAIN, "--backend", "vulkan", "--epochs", "1"]
+        self.succeed(*args, "-o", "one.safetensors")
+        self.ranks(self.launchers[0], 3, *args, "-o", "all.safetensors")
+        self.same("one.safetensors", "all.safetensors")
+
+
+if __name__ == "__main__":
+    unittest.main()
