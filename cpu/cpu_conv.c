@@ -266,18 +266,17 @@ static enum vgg_status input_halve(struct cpu *cpu, struct product *p)
     return VGG_OK;
 }
 
-/* Copies images with a border of zeros. */
-static void images_copy(const struct cpu *cpu, float *to, const struct product *p)
+void cpu_images_frame(const struct cpu *cpu, float *to, const float *x, int n, int h, int w)
 {
-    size_t line = (size_t)(p->w + 2) * FIRST_DEPTH, width = (size_t)p->w * FIRST_DEPTH;
-    int high = p->h + 2;
+    size_t line = (size_t)(w + 2) * FIRST_DEPTH, width = (size_t)w * FIRST_DEPTH;
+    int high = h + 2;
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
-    for (int64_t i = 0; i < (int64_t)p->n * high; i++) {
+    for (int64_t i = 0; i < (int64_t)n * high; i++) {
         float *row = to + (size_t)i * line;
         int y = (int)(i % high) - 1;
         memset(row, 0, line * sizeof *row);
-        if (y < 0 || y >= p->h) continue;
-        memcpy(row + FIRST_DEPTH, p->a + ((size_t)(i / high) * (size_t)p->h + (size_t)y) * width, width * sizeof *row);
+        if (y < 0 || y >= h) continue;
+        memcpy(row + FIRST_DEPTH, x + ((size_t)(i / high) * (size_t)h + (size_t)y) * width, width * sizeof *row);
     }
 }
 
@@ -294,9 +293,8 @@ enum vgg_status cpu_conv_run(struct cpu *cpu, const struct vgg_op *op, const str
         status = input_halve(cpu, &p);
     } else if (status == VGG_OK && p.depth == FIRST_DEPTH) {
         void *copy;
-        size_t pixels = (size_t)p.n * (size_t)(p.h + 2) * (size_t)(p.w + 2);
-        status = cpu_scratch(cpu, &copy, pixels * FIRST_DEPTH * sizeof(float));
-        if (status == VGG_OK) images_copy(cpu, copy, &p);
+        status = cpu_scratch(cpu, &copy, cpu_framed_count(p.n, p.h, p.w) * sizeof(float));
+        if (status == VGG_OK) cpu_images_frame(cpu, copy, p.a, p.n, p.h, p.w);
         p.a = copy, p.border = true;
     }
     if (status == VGG_OK && op->y.n && op->y.h && op->y.w) product_run(cpu, &p);

@@ -27,6 +27,17 @@ enum vgg_status cpu_conv_bwd_data_run(struct cpu *cpu, const struct vgg_op *op, 
 enum vgg_status cpu_conv_bwd_weight_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
                                         const struct cpu_gemm *gemm);
 
+/* The weight gradient of images: x has three channels, dy a multiple of CPU_NR (cpu_conv_weight_first.c). */
+enum vgg_status cpu_conv_bwd_weight_first_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
+                                              const struct cpu_gemm *gemm);
+
+/* Copies n images of h x w pixels of three channels, a pixel of zeros around each: [n][h + 2][w + 2][3]. */
+void cpu_images_frame(const struct cpu *cpu, float *to, const float *x, int n, int h, int w);
+static inline size_t cpu_framed_count(int n, int h, int w)
+{
+    return (size_t)n * (size_t)(h + 2) * (size_t)(w + 2) * 3;
+}
+
 /* How many ways the panels are cut; the blocks of rows are cut threads / that. The cut with the least work for the
  * busiest thread; among equals the finest cut of panels if the weights exceed a second-level cache, else the coarsest.
  */

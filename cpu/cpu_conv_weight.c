@@ -9,7 +9,6 @@ enum {
     STRETCH_BYTES = 1 << 20, /* packed rows of x and dy shared by all threads */
     DEPTH = 320,             /* pixels of one product: a panel of dy stays in the first-level cache */
     MAX_SEGMENTS = 512,
-    IM2COL = 27, /* rows of the first layer: 9 taps of 3 channels */
 };
 
 /* `m` channels of x from `first`; the last tile may hold fewer than m. */
@@ -21,7 +20,6 @@ struct tile {
 struct gradient {
     const struct cpu_gemm *gemm;
     int n, h, w, cin, cout;
-    int taps, rows;      /* 9 taps of cin rows each, or 1 of IM2COL */
     int line;            /* packed pixels of one image row */
     int wide, narrow;    /* tiles of CPU_MR rows, then of CPU_MR_NARROW */
     int panels, stretch; /* image rows of a stretch */
@@ -36,11 +34,11 @@ static struct tile tile_of(const struct gradient *g, int index)
     return (struct tile) { g->wide * CPU_MR + (index - g->wide) * CPU_MR_NARROW, CPU_MR_NARROW };
 }
 
-/* Splits rows into tiles of 6 and of 4 with the least padding. */
+/* Splits channels into tiles of 6 and of 4 with the least padding. */
 static void tiles_split(struct gradient *g)
 {
-    int rest = g->rows % CPU_MR;
-    g->wide = g->rows / CPU_MR;
+    int rest = g->cin % CPU_MR;
+    g->wide = g->cin / CPU_MR;
     if (rest == 5)
         g->wide++;
     else if (rest == 2 && g->wide)
@@ -63,7 +61,7 @@ static float *tile_packed(const struct gradient *g, struct tile t)
 /* Copies row `from` (w pixels of c channels) of one tile, zeros around it, into `to`. */
 static void line_pack(float *to, const float *from, const struct gradient *g, struct tile t)
 {
-    int valid = g->rows - t.first < t.m ? g->rows - t.first : t.m;
+    int valid = g->cin - t.first < t.m ? g->cin - t.first : t.m;
     memset(to, 0, (size_t)t.m * sizeof *to);
     memset(to + (size_t)(g->w + 1) * (size_t)t.m, 0, (size_t)t.m * sizeof *to);
     to += t.m, from += t.first;
@@ -80,31 +78,10 @@ static void line_pack(float *to, const float *from, const struct gradient *g, st
     }
 }
 
-/* Row y of image i of the first layer as 27 values a pixel, taps outside the image zero. */
-static void line_im2col(const struct gradient *g, int64_t row, size_t slot)
-{
-    int y = (int)(row % g->h);
-    for (int index = 0; index < g->wide + g->narrow; index++) {
-        struct tile t = tile_of(g, index);
-        float *to = tile_packed(g, t) + slot * (size_t)g->line * (size_t)t.m;
-        for (int r = 0; r < t.m; r++) {
-            int tap = (t.first + r) / 3, channel = (t.first + r) % 3, dx = tap % 3 - 1, dy = tap / 3 - 1;
-            bool inside = t.first + r < IM2COL && y + dy >= 0 && y + dy < g->h;
-            const float *from = g->x + ((row + (inside ? dy : 0)) * g->w + dx) * 3 + channel;
-            for (int p = 0; p < g->w; p++)
-                to[p * t.m + r] = inside && p + dx >= 0 && p + dx < g->w ? from[(int64_t)p * 3] : 0;
-        }
-    }
-}
-
 /* Packs slot `slot` of the stretch that begins at image row `first`. */
 static void slot_pack(const struct gradient *g, int64_t first, int slot)
 {
     int64_t row = first + slot - 1;
-    if (g->taps == 1) {
-        if (slot >= 1 && slot <= g->stretch && row < (int64_t)g->n * g->h) line_im2col(g, row, (size_t)slot);
-        return;
-    }
     bool zero = slot == g->stretch + 2 || row < 0 || row >= (int64_t)g->n * g->h;
     for (int index = 0; index < g->wide + g->narrow; index++) {
         struct tile t = tile_of(g, index);
@@ -150,8 +127,8 @@ static void tile_multiply(const struct gradient *g, struct tile t, int tap, int 
                           int segments)
 {
     int col = panel * CPU_NR, cols = g->cout - col < CPU_NR ? g->cout - col : CPU_NR;
-    int valid = g->rows - t.first < t.m ? g->rows - t.first : t.m;
-    float *c = g->dw + ((size_t)tap * (size_t)g->rows + (size_t)t.first) * (size_t)g->cout + col;
+    int valid = g->cin - t.first < t.m ? g->cin - t.first : t.m;
+    float *c = g->dw + ((size_t)tap * (size_t)g->cin + (size_t)t.first) * (size_t)g->cout + col;
     const float *a = tile_packed(g, t);
     if (valid == t.m && cols == CPU_NR) {
         g->gemm->cols(c, (size_t)g->cout, a, at, b, (size_t)g->w * CPU_NR, segments, g->w, t.m);
@@ -180,8 +157,8 @@ static void rows_multiply(const struct gradient *g, int64_t first, int begin, in
         struct tile t = tile_of(g, item % tiles);
         const float *b = g->b + ((size_t)panel * (size_t)g->stretch + (size_t)begin) * (size_t)g->w * CPU_NR;
         if (g->db && item % tiles == 0) bias_add(g, panel, b, segments * g->w);
-        for (int tap = 0; tap < g->taps; tap++) {
-            int dy = g->taps == 1 ? 1 : tap / 3, dx = g->taps == 1 ? 0 : tap % 3;
+        for (int tap = 0; tap < 9; tap++) {
+            int dy = tap / 3, dx = tap % 3;
             for (int s = 0; s < segments; s++)
                 at[s] = (slot[dy][s] * (size_t)g->line + (size_t)dx) * (size_t)t.m;
             tile_multiply(g, t, tap, panel, at, b, segments);
@@ -216,9 +193,9 @@ static void gradient_run(const struct cpu *cpu, const struct gradient *g)
 enum vgg_status cpu_conv_bwd_weight_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args,
                                         const struct cpu_gemm *gemm)
 {
+    if (op->x.c == 3 && op->dy.c % CPU_NR == 0) return cpu_conv_bwd_weight_first_run(cpu, op, args, gemm);
     struct gradient g = { .gemm = gemm, .n = op->x.n, .h = op->x.h, .w = op->x.w, .cin = op->x.c, .cout = op->dy.c };
     g.x = args->x, g.dy = args->dy, g.dw = args->dw, g.db = args->db;
-    g.taps = g.cin == 3 ? 1 : 9, g.rows = g.cin == 3 ? IM2COL : g.cin;
     g.line = g.w + 2;
     g.panels = (g.cout + CPU_NR - 1) / CPU_NR;
     tiles_split(&g);

@@ -34,16 +34,17 @@ typedef void cpu_gemm_wide_fn(float *c, size_t ldc, size_t c_panel, const float 
 typedef void cpu_gemm_cols_fn(float *c, size_t ldc, const float *a, const size_t *at, const float *b, size_t b_step,
                               int segments, int k, int m);
 
-/* c[r][j] = sum over i < k of a[i * lda + r] * b[i * ldb + j] for r < m, j < CPU_NR: both operands [k][channels], read
- * where they lie; m = CPU_MR or CPU_MR_NARROW; rows of c CPU_NR apart; b and c 32-byte aligned. What stands a_next and
- * b_next floats behind each row is asked for ahead (with m = CPU_MR; readable or not; 0 and 0: nothing). */
-typedef void cpu_gemm_outer_fn(float *c, const float *a, size_t lda, size_t a_next, const float *b, size_t ldb,
-                               size_t b_next, int k, int m);
-
-/* The same for m = CPU_SQUARE rows: a whole square of channels at once. */
+/* c[p][r][j] = sum over i < k of a[i * lda + r] * b[i * ldb + CPU_NR p + j] for p < panels (1 or 2), r < CPU_SQUARE, j
+ * < CPU_NR: both operands [k][channels], read where they lie; b and c 32-byte aligned. Terms in the order of i. What
+ * stands a_next and b_next floats behind each row is asked for ahead (readable or not). */
 enum { CPU_SQUARE = 16 };
-typedef void cpu_gemm_square_fn(float *c, const float *a, size_t lda, size_t a_next, const float *b, size_t ldb,
-                                size_t b_next, int k);
+typedef void cpu_gemm_outer_fn(float *c, const float *a, size_t lda, size_t a_next, const float *b, size_t ldb,
+                               size_t b_next, int k, int panels);
+
+/* c[r][j] += sum over i < k of a[3 i + r] * b[i * ldb + j] for r < CPU_STRETCH, j < CPU_NR, rows of c ldc apart: pixels
+ * of three channels with their neighbours. With sums, sums[j] += sum over i of b[i * ldb + j]. b 32-byte aligned. */
+enum { CPU_STRETCH = 9 };
+typedef void cpu_gemm_stretch_fn(float *c, size_t ldc, const float *a, const float *b, size_t ldb, int k, float *sums);
 
 /* Writes a finished block c (rows x CPU_NR, row after row) as `cols` <= CPU_NR columns of y (rows ldy apart).
  * bias (CPU_NR floats) or mask (laid out as y: what is written is 0 where mask <= 0) may be NULL; relu: max(0, .),
@@ -77,8 +78,8 @@ struct cpu_gemm {
     cpu_gemm_rows_fn *rows;
     cpu_gemm_wide_fn *wide; /* or NULL: rows serves */
     cpu_gemm_cols_fn *cols;
-    cpu_gemm_outer_fn *outer;   /* NULL where square serves */
-    cpu_gemm_square_fn *square; /* or NULL */
+    cpu_gemm_outer_fn *outer;
+    cpu_gemm_stretch_fn *stretch;
     cpu_gemm_store_fn *store;
     cpu_gemm_pool_fn *pool;
     cpu_gemm_dot_fn *dot;

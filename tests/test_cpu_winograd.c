@@ -184,6 +184,8 @@ static const struct trial_shape shapes[] = {
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 /* Filters that all threads share, and more tiles than one of their blocks holds. */
 static const struct trial_shape shared = { 5, 14, 14, 192, 128 };
+/* Few weights and many tiles: threads sum parts of them, of which there are four; the last panel has no partner. */
+static const struct trial_shape parted = { 2, 41, 43, 16, 528 };
 static const char *const tiles[] = { "winograd2", "winograd4", "winograd6" };
 
 static void forward_all(const char *isa)
@@ -222,6 +224,8 @@ static void weight_all(const char *isa)
             trial_check(VGG_OP_CONV_BWD_WEIGHT, 0, false, shapes[i], i % 2 ? TRIAL_EXTREMES : TRIAL_REALS, isa,
                         tiles[f], weight_bound);
         }
+    tile_m = 4;
+    trial_check(VGG_OP_CONV_BWD_WEIGHT, 0, false, parted, TRIAL_REALS, isa, tiles[1], weight_bound);
 }
 
 Test(cpu_winograd, forward)

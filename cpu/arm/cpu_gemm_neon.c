@@ -151,14 +151,45 @@ static inline __attribute__((always_inline)) void outer_tile(float *c, const flo
 }
 
 static void gemm_outer(float *c, const float *a, size_t lda, size_t a_next, const float *b, size_t ldb, size_t b_next,
-                       int k, int m)
+                       int k, int panels)
 {
-    if (m != CPU_MR)
-        outer_tile(c, a, lda, 0, b, ldb, 0, k, CPU_MR_NARROW, false);
-    else if (a_next || b_next)
+    enum { REST = 2 * CPU_MR };
+    for (int p = 0; p < panels; p++, c += CPU_SQUARE * CPU_NR, b += CPU_NR) {
         outer_tile(c, a, lda, a_next, b, ldb, b_next, k, CPU_MR, true);
-    else
-        outer_tile(c, a, lda, 0, b, ldb, 0, k, CPU_MR, false);
+        outer_tile(c + CPU_MR * CPU_NR, a + CPU_MR, lda, 0, b, ldb, 0, k, CPU_MR, false);
+        outer_tile(c + REST * CPU_NR, a + REST, lda, 0, b, ldb, 0, k, CPU_SQUARE - REST, false);
+    }
+}
+
+/* 8 columns at a time: 20 accumulators + 2 of B + 3 of A. */
+static void gemm_stretch(float *c, size_t ldc, const float *a, const float *b, size_t ldb, int k, float *sums)
+{
+    for (int j = 0; j < CPU_NR; j += 4 * 2) {
+        float32x4_t acc[CPU_STRETCH + 1][2];
+        const float *ai = a, *bi = b + j;
+#pragma GCC unroll 10
+        for (int r = 0; r <= CPU_STRETCH; r++)
+            acc[r][0] = acc[r][1] = vdupq_n_f32(0);
+        for (int i = 0; i < k; i++, ai += 3, bi += ldb) {
+            float32x4_t b0 = vld1q_f32(bi), b1 = vld1q_f32(bi + 4);
+            float32x4_t low = vld1q_f32(ai), mid = vld1q_f32(ai + 4), last = vdupq_n_f32(ai[CPU_STRETCH - 1]);
+#pragma GCC unroll 9
+            for (int r = 0; r < CPU_STRETCH; r++) {
+                float by = r < 4 ? low[r] : r < 8 ? mid[r - 4] : last[0];
+                acc[r][0] = vfmaq_n_f32(acc[r][0], b0, by);
+                acc[r][1] = vfmaq_n_f32(acc[r][1], b1, by);
+            }
+            acc[CPU_STRETCH][0] = vaddq_f32(acc[CPU_STRETCH][0], b0);
+            acc[CPU_STRETCH][1] = vaddq_f32(acc[CPU_STRETCH][1], b1);
+        }
+#pragma GCC unroll 10
+        for (int r = 0; r <= CPU_STRETCH; r++) {
+            if (r == CPU_STRETCH && !sums) break;
+            float *to = (r < CPU_STRETCH ? c + (size_t)r * ldc : sums) + j;
+            vst1q_f32(to, vaddq_f32(vld1q_f32(to), acc[r][0]));
+            vst1q_f32(to + 4, vaddq_f32(vld1q_f32(to + 4), acc[r][1]));
+        }
+    }
 }
 
 /* The first `count` lanes, the others 0; and the reverse. */
@@ -348,6 +379,7 @@ const struct cpu_gemm cpu_gemm_neon = {
     .rows = gemm_rows,
     .cols = gemm_cols,
     .outer = gemm_outer,
+    .stretch = gemm_stretch,
     .store = gemm_store,
     .pool = gemm_pool,
     .dot = gemm_dot,

@@ -116,14 +116,39 @@ static inline __attribute__((always_inline)) void outer_tile(float *c, const flo
 }
 
 static void gemm_outer(float *c, const float *a, size_t lda, size_t a_next, const float *b, size_t ldb, size_t b_next,
-                       int k, int m)
+                       int k, int panels)
 {
-    if (m != CPU_MR)
-        outer_tile(c, a, lda, 0, b, ldb, 0, k, CPU_MR_NARROW, false);
-    else if (a_next || b_next)
+    enum { REST = 2 * CPU_MR };
+    for (int p = 0; p < panels; p++, c += CPU_SQUARE * CPU_NR, b += CPU_NR) {
         outer_tile(c, a, lda, a_next, b, ldb, b_next, k, CPU_MR, true);
-    else
-        outer_tile(c, a, lda, 0, b, ldb, 0, k, CPU_MR, false);
+        outer_tile(c + CPU_MR * CPU_NR, a + CPU_MR, lda, 0, b, ldb, 0, k, CPU_MR, false);
+        outer_tile(c + REST * CPU_NR, a + REST, lda, 0, b, ldb, 0, k, CPU_SQUARE - REST, false);
+    }
+}
+
+/* 8 columns at a time: 10 accumulators + 1 of B + 1 of A. */
+static void gemm_stretch(float *c, size_t ldc, const float *a, const float *b, size_t ldb, int k, float *sums)
+{
+    for (int j = 0; j < CPU_NR; j += 8) {
+        __m256 acc[CPU_STRETCH], sum = _mm256_setzero_ps();
+        const float *ai = a, *bi = b + j;
+#pragma GCC unroll 9
+        for (int r = 0; r < CPU_STRETCH; r++)
+            acc[r] = _mm256_setzero_ps();
+        for (int i = 0; i < k; i++, ai += 3, bi += ldb) {
+            __m256 b0 = _mm256_load_ps(bi);
+            sum = _mm256_add_ps(sum, b0);
+#pragma GCC unroll 9
+            for (int r = 0; r < CPU_STRETCH; r++)
+                acc[r] = _mm256_fmadd_ps(_mm256_broadcast_ss(ai + r), b0, acc[r]);
+        }
+#pragma GCC unroll 9
+        for (int r = 0; r < CPU_STRETCH; r++) {
+            float *to = c + (size_t)r * ldc + j;
+            _mm256_storeu_ps(to, _mm256_add_ps(_mm256_loadu_ps(to), acc[r]));
+        }
+        if (sums) _mm256_storeu_ps(sums + j, _mm256_add_ps(_mm256_loadu_ps(sums + j), sum));
+    }
 }
 
 /* A mask of the first `count` of 8 lanes. */
@@ -319,6 +344,7 @@ const struct cpu_gemm cpu_gemm_avx2 = {
     .rows = gemm_rows,
     .cols = gemm_cols,
     .outer = gemm_outer,
+    .stretch = gemm_stretch,
     .store = gemm_store,
     .pool = gemm_pool,
     .dot = gemm_dot,

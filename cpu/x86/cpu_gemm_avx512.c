@@ -12,8 +12,9 @@ static inline __attribute__((always_inline)) __m512 term(__m512 sum, __m512 a, _
 
 #include "cpu/x86/cpu_tiles_avx512.h"
 
-/* Tiles that are not in cpu_tiles_avx512.h. Square: 16 accumulators + 1 of B, A broadcast by the multiply-add itself.
- * Columns: 12 accumulators in two sums. */
+/* Tiles that are not in cpu_tiles_avx512.h. Outer: 16 accumulators + 2 of B + 1 of A, 10 loads for 16 terms; of one
+ * panel 16 accumulators + 1 of B, A broadcast by the multiply-add itself, as in a stretch, where they are 10. Columns:
+ * 12 accumulators in two sums. */
 
 /* The packed form for a constant m; terms of even and of odd i are summed apart, so that no sum waits for itself. */
 static inline __attribute__((always_inline)) void cols_tile(float *c, size_t ldc, const float *a, const size_t *at,
@@ -54,9 +55,41 @@ static void gemm_cols(float *c, size_t ldc, const float *a, const size_t *at, co
         cols_tile(c, ldc, a, at, b, b_step, segments, k, CPU_MR_NARROW);
 }
 
-static void gemm_square(float *c, const float *a, size_t lda, size_t a_next, const float *b, size_t ldb, size_t b_next,
-                        int k)
+/* Half of the rows of two panels; ahead: the next operands are asked for. */
+static inline __attribute__((always_inline)) void outer_half(float *c, const float *a, size_t lda, size_t a_next,
+                                                             const float *b, size_t ldb, size_t b_next, int k,
+                                                             bool ahead)
 {
+    enum { M = CPU_SQUARE / 2 };
+    __m512 low[M], high[M];
+    tile_load(low, c, CPU_NR, M, false);
+    tile_load(high, c, CPU_NR, M, false);
+    for (int i = 0; i < k; i++, a += lda, b += ldb) {
+        __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + CPU_NR);
+        if (ahead) {
+            _mm_prefetch((const char *)(a + a_next), _MM_HINT_T0);
+            _mm_prefetch((const char *)(b + b_next), _MM_HINT_T0);
+            _mm_prefetch((const char *)(b + b_next + CPU_NR), _MM_HINT_T0);
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < M; r++) {
+            __m512 v = splat(a + r);
+            low[r] = _mm512_fmadd_ps(v, b0, low[r]);
+            high[r] = _mm512_fmadd_ps(v, b1, high[r]);
+        }
+    }
+    tile_store(c, CPU_NR, low, M);
+    tile_store(c + CPU_SQUARE * CPU_NR, CPU_NR, high, M);
+}
+
+static void gemm_outer(float *c, const float *a, size_t lda, size_t a_next, const float *b, size_t ldb, size_t b_next,
+                       int k, int panels)
+{
+    if (panels == 2) {
+        outer_half(c, a, lda, a_next, b, ldb, b_next, k, true);
+        outer_half(c + CPU_SQUARE / 2 * CPU_NR, a + CPU_SQUARE / 2, lda, 0, b, ldb, 0, k, false);
+        return;
+    }
     __m512 acc[CPU_SQUARE];
     tile_load(acc, c, CPU_NR, CPU_SQUARE, false);
     for (int i = 0; i < k; i++, a += lda, b += ldb) {
@@ -68,6 +101,23 @@ static void gemm_square(float *c, const float *a, size_t lda, size_t a_next, con
             acc[r] = _mm512_fmadd_ps(splat(a + r), b0, acc[r]);
     }
     tile_store(c, CPU_NR, acc, CPU_SQUARE);
+}
+
+static void gemm_stretch(float *c, size_t ldc, const float *a, const float *b, size_t ldb, int k, float *sums)
+{
+    __m512 acc[CPU_STRETCH], sum = _mm512_setzero_ps();
+    tile_load(acc, c, ldc, CPU_STRETCH, false);
+    for (int i = 0; i < k; i++, a += 3, b += ldb) {
+        __m512 b0 = _mm512_loadu_ps(b);
+        sum = _mm512_add_ps(sum, b0);
+#pragma GCC unroll 9
+        for (int r = 0; r < CPU_STRETCH; r++)
+            acc[r] = _mm512_fmadd_ps(splat(a + r), b0, acc[r]);
+    }
+#pragma GCC unroll 9
+    for (int r = 0; r < CPU_STRETCH; r++)
+        _mm512_storeu_ps(c + (size_t)r * ldc, _mm512_add_ps(_mm512_loadu_ps(c + (size_t)r * ldc), acc[r]));
+    if (sums) _mm512_storeu_ps(sums, _mm512_add_ps(_mm512_loadu_ps(sums), sum));
 }
 
 /* Bias and ReLU; max(0, v) in this order keeps a NaN of v. */
@@ -180,7 +230,8 @@ const struct cpu_gemm cpu_gemm_avx512 = {
     .rows = gemm_rows,
     .wide = gemm_wide,
     .cols = gemm_cols,
-    .square = gemm_square,
+    .outer = gemm_outer,
+    .stretch = gemm_stretch,
     .store = cpu_gemm_store_avx512,
     .pool = cpu_gemm_pool_avx512,
     .dot = gemm_dot,
