@@ -1,8 +1,9 @@
-/* bench_net [-b BACKEND] [-i ISA] [-t THREADS] [-s SECONDS] [-S SHARD] [CASE...]: times the network as a whole,
- * features and training steps, on random weights and images; without a CASE, all. One JSON object a line and case on
- * stdout. */
+/* bench_net [-b BACKEND] [-i ISA] [-p PRECISION] [-x] [-t THREADS] [-s SECONDS] [-S SHARD] [CASE...]: times the network
+ * as a whole, features and training steps, on random weights and images; without a CASE, all. -x: without AMX. One JSON
+ * object a line and case on stdout. */
 #include <getopt.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "core/bench/stats.h"
 #include "core/engine/device.h"
 #include "core/engine/net.h"
+#include "core/quant/calibrate.h"
 
 struct bench_case {
     const char *name;
@@ -56,6 +58,25 @@ static void fill_params(float *params, const struct vgg_arch *arch)
     }
 }
 
+/* Takes scales of int8 from the case's images, 8 at most, to the network. */
+static enum vgg_status set_scales(struct vgg_net *net, const struct vgg_quant_target *target, const float *x, int batch)
+{
+    static float scales[VGG_MAX_LAYERS][VGG_QUANT_COUNT];
+    struct vgg_quant_array images;
+    size_t size = (size_t)target->arch->h * (size_t)target->arch->w * 3, count = batch < 8 ? (size_t)batch : 8;
+    const struct vgg_quant_source source = vgg_quant_array(&images, x, size, count);
+    enum vgg_status status = vgg_quant_calibrate(scales, target, &source);
+    return status == VGG_OK ? vgg_net_set_scales(net, (const float(*)[VGG_QUANT_COUNT])scales) : status;
+}
+
+/* The kernel refuses AMX to a process whose signal stack has no room for its registers. */
+static void refuse_amx(void)
+{
+    static char stack[8192];
+    const stack_t small = { .ss_sp = stack, .ss_size = sizeof stack };
+    sigaltstack(&small, NULL);
+}
+
 /* One case on an open backend: at least MIN_RUNS runs after one that warms up, until `seconds` have passed. */
 static enum vgg_status run_case(const struct bench_case *c, struct vgg_backend *backend, int shard, double seconds)
 {
@@ -80,6 +101,7 @@ static enum vgg_status run_case(const struct bench_case *c, struct vgg_backend *
                                   .loss = c->trainable != NULL,
                                   .trainable = trainable,
                                   .optimizer = c->optimizer,
+                                  .precision = backend->precision,
                                   .hyper = { .momentum = 0.9f, .rho = 0.9f, .epsilon = 1e-7f } };
     CHECK(vgg_net_create(&net, backend, &spec, first, shard, 0));
     x = vgg_mem_calloc(count, sizeof *x);
@@ -93,6 +115,8 @@ static enum vgg_status run_case(const struct bench_case *c, struct vgg_backend *
         t[i] = (float)(i % 2);
     fill_params(params, &arch);
     CHECK(vgg_net_set_params(net, params));
+    const struct vgg_quant_target target = { backend, &arch, 0, arch.count, params, 0 };
+    if (backend->precision == VGG_PRECISION_INT8) CHECK(set_scales(net, &target, x, c->batch));
 
     struct vgg_net_io io = { .n = c->batch, .x = x, .y = y };
     struct vgg_step step = { .learning_rate = 1e-6f };
@@ -127,9 +151,13 @@ int main(int argc, char **argv)
     struct vgg_backend *backend;
     double seconds = 2;
     int shard = 0;
-    for (int o; (o = getopt(argc, argv, "b:i:t:s:S:")) != -1;) {
+    for (int o; (o = getopt(argc, argv, "b:i:p:xt:s:S:")) != -1;) {
         if (o == 'i')
             options.isa = optarg;
+        else if (o == 'p')
+            options.precision = optarg;
+        else if (o == 'x')
+            refuse_amx();
         else if (o == 't')
             options.threads = atoi(optarg);
         else if (o == 's')

@@ -44,8 +44,8 @@ struct vgg_bench_time {
 
 /* One backend on one device; a processor counts once for each instruction set level. */
 struct vgg_bench_device {
-    /* As options->on names it: "cpu:avx2", "cpu:avx2:direct", "vulkan:0"; behind that ":int8", for a device that is
-     * measured in fp32 and in int8. */
+    /* As options->on names it: "cpu:avx2", "cpu:avx2:direct", "vulkan:0"; behind that ":bf16" or ":int8", for
+     * a device that is measured in fp32 and in that. */
     char name[64];
     struct vgg_device_info info; /* of the opened device: its threads are those that were used */
     char isa[16], conv[16];      /* CPU: the level, and how convolutions are computed ("auto"); else "" */
@@ -120,9 +120,9 @@ struct vgg_bench_options {
      * "cpu:LEVEL:CONV"); "vulkan" is every GPU, "all" everything found, scalar and Vulkan devices of CPU type too. One
      * that comes twice is measured once. NULL: cpu and vulkan as found and as `engine` allows. */
     const char *on;
-    /* conv, threads (0 to 1024), memory and precision for all (with int8 each device is measured in fp32 and in int8
-     * side by side, forward alone, and the error of int8 is its distance from the first in fp32); backend, device and
-     * isa narrow on = NULL, a level is then measured alone. */
+    /* conv, threads (0 to 1024), memory and precision for all (with bf16 or int8 each device is measured in fp32
+     * and in that side by side, forward alone, and its error is the distance from the first in fp32); backend, device
+     * and isa narrow on = NULL, a level is then measured alone. */
     struct vgg_engine_options engine;
     const char *arch; /* "vgg11", "vgg13", "vgg16", "vgg19"; NULL: vgg16 */
     /* As struct vgg_model_options has it, at most 127 characters; NULL: "gap,dense:10:softmax". */
@@ -144,8 +144,9 @@ struct vgg_bench_options {
 
 /* Measures random weights on random images; options NULL: everything by default. A whole batch is one shard. Devices
  * take turns run by run, so that their ratios hold on a machine whose speed drifts, as far as memory allows. Before a
- * case is timed all devices must agree: outputs within a relative distance of 1e-3 (int8: 0.2), gradients within 5e-2 a
- * tensor (root of the summed squares); else VGG_ERR_NUMERIC. A case that a device has no memory for is noted in
+ * case is timed all devices must agree: outputs within a relative distance of 1e-3 (bf16: 0.05, int8: 0.2), gradients
+ * within 5e-2 a tensor (root of the summed squares); else VGG_ERR_NUMERIC. A case that a device has no memory for is
+ * noted in
  * (*out)->skip. When `progress` asks to stop the call returns VGG_INTERRUPTED, and *out still holds what was measured.
  * VGG_ERR_ARGUMENT: an option is out of its range; VGG_ERR_MISSING: no such device; what vgg_engine_create returns when
  * one cannot be opened. */

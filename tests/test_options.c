@@ -344,7 +344,7 @@ static const struct item bench[] = {
     { .words = "--compare o.json" },
     { .words = "--arch vgg16" },
     { .words = "--head h" },
-    { .words = "--trainable all", .flips = "--pass forward|--precision int8" },
+    { .words = "--trainable all", .flips = "--pass forward|--precision bf16|--precision int8" },
     { .words = "--backend auto" },
     { .words = "--backend cpu" },
     { .words = "--backend vulkan" },
@@ -367,7 +367,7 @@ static const struct item bench[] = {
       .flips = VULKAN
       "|" SCALAR "|--on vulkan:cpu|--on vulkan:0,cpu:avx2:direct|--precision bf16|--precision fp16|--precision int8" },
     { .words = "--precision fp32" },
-    { .words = "--precision bf16", .flips = VULKAN "|--on vulkan:cpu" },
+    { .words = "--precision bf16", .flips = VULKAN "|--on vulkan:cpu|--pass backward|--pass forward,step" },
     { .words = "--precision fp16", .flips = CPU "|--on cpu" },
     { .words = "--precision int8", .flips = VULKAN "|--on vulkan:cpu|--pass backward|--pass forward,step" },
     { .words = "--threads 2", .flips = VULKAN "|--on vulkan:cpu" },

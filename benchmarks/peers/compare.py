@@ -7,7 +7,8 @@ round's own ratio to this engine, and writes FOLDER/peers.json:
  "cases": {CASE: {"vgg16": {"images_per_second": [one a round], "median": ..., "peak_mib": ...},
                   ENGINE: {... the same, "ratio": this engine's rate over ENGINE's}}}}
 
---isa avx2 keeps every engine that can be told so (this one, PyTorch, oneDNN) from newer instructions."""
+--isa avx2 keeps every engine that can be told so (this one, PyTorch, oneDNN) from newer instructions.
+CASE-bf16 and CASE-int8, of the cases that extract, compute in that precision, with AMX and without."""
 import argparse
 import datetime
 import json
@@ -20,13 +21,34 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 FORWARD = ("extract-224-b1", "extract-224-b8", "extract-150-b8", "extract-32-b64")
 STEPS = ("block5-150-b20", "block5-reused-150-b20", "all-224-b8", "all-32-b64")
+PRECISIONS = tuple(f"extract-224-{batch}-{precision}" for precision in ("bf16", "int8") for batch in ("b1", "b8"))
+WITHOUT_AMX = {"DNNL_MAX_CPU_ISA": "AVX512_CORE_BF16"}
 # What PyTorch runs beside a case it cannot do: without kept features it runs the frozen layers in each step.
 PYTORCH_CASE = {"block5-reused-150-b20": "block5-150-b20"}
+
+
+def precision_commands(case, precision, options):
+    """As commands(), of a case in another precision than fp32."""
+    net = [f"{options.build}/benchmarks/bench_net", "-t", str(options.threads), "-s", str(options.seconds), "-i", options.isa]
+    bare = [f"{options.build}/onednn", str(options.threads), str(options.seconds)]
+    plain = case.removesuffix("-" + precision)
+    runs = [("vgg16", [*net, "-p", precision, plain]), ("vgg16, fp32", [*net, plain])]
+    if options.isa == "auto":
+        runs += [("vgg16, no AMX", [*net, "-x", "-p", precision, plain]),
+                 ("oneDNN, no AMX", ["env", *(f"{k}={v}" for k, v in WITHOUT_AMX.items()), *bare, case])]
+    if precision == "int8":
+        runs.append(("oneDNN, Winograd", [*bare, case + "-winograd"]))
+        runs.append(("ONNX Runtime", ["node", f"{HERE}/onnxruntime.mjs", f"{options.build}/vgg16-int8.onnx", str(options.threads),
+                                      str(options.seconds), plain]))
+    return [*runs, ("oneDNN", [*bare, case])]
 
 
 def commands(case, options):
     """[(engine, command)] for the engines that can run the case."""
     build, threads, seconds = options.build, str(options.threads), str(options.seconds)
+    precision = case.rsplit("-", 1)[1]
+    if precision in ("bf16", "int8"):
+        return precision_commands(case, precision, options)
     runs = [("vgg16", [f"{build}/benchmarks/bench_net", "-t", threads, "-s", seconds, "-i", options.isa, case]),
             ("vgg16, 1 thread", [f"{build}/benchmarks/bench_net", "-t", "1", "-s", seconds, "-i", options.isa, case]),
             ("PyTorch", ["/usr/bin/python3", f"{HERE}/pytorch.py", "-t", threads, "-s", seconds, PYTORCH_CASE.get(case, case)])]
@@ -52,6 +74,12 @@ def processor():
         return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
+def default_cases(options):
+    with open("/proc/cpuinfo") as lines:
+        bf16 = options.isa == "auto" and "avx512_bf16" in lines.read()
+    return FORWARD + STEPS + tuple(case for case in PRECISIONS if bf16 or not case.endswith("bf16"))
+
+
 def show(cases):
     print(f"{'images per second':24} {'engine':16} {'median':>9} {'ratio':>7} {'peak MiB':>9}")
     for case, engines in cases.items():
@@ -67,8 +95,9 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--isa", default="auto")
-    parser.add_argument("cases", nargs="*", metavar="CASE", default=FORWARD + STEPS)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="default: all that the processor can")
     options = parser.parse_args()
+    options.cases = options.cases or default_cases(options)
     options.build = os.path.abspath(options.build)
     cases = {}
     for turn in range(options.rounds):

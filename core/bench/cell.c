@@ -63,10 +63,11 @@ static enum vgg_status check_agreement(const struct gang *gang, struct player *p
 {
     /* Where the two largest values of a pooling window tie within rounding, devices send its gradient different ways:
      * one such window in block5 moves the gradients of all layers below by up to 2e-2 of their norm. */
-    static const double output_bound = 1e-3, gradient_bound = 5e-2, int8_bound = 2e-1;
+    static const double output_bound = 1e-3, gradient_bound = 5e-2, bf16_bound = 5e-2, int8_bound = 2e-1;
     const struct vgg_bench_cell *cell = gang->cell;
     struct vgg_bench_result *result = &player->result;
     result->bound = cell->pass == VGG_BENCH_FORWARD ? output_bound : gradient_bound;
+    if (player->subject->backend->precision == VGG_PRECISION_BF16) result->bound = bf16_bound;
     if (player->subject->backend->precision == VGG_PRECISION_INT8) result->bound = int8_bound;
     size_t count = vgg_bench_net_values(&player->net);
     const char *where = "nothing";

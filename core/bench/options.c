@@ -7,6 +7,11 @@
 
 enum { MOST_LIST = 1024, MOST_BATCH = 65536, MOST_REPEATS = 10000, MOST_THREADS = 1024 };
 
+bool vgg_bench_beside_fp32(const char *precision)
+{
+    return precision && (strcmp(precision, "bf16") == 0 || strcmp(precision, "int8") == 0);
+}
+
 static enum vgg_status check_list(const char *name, const void *list, int count)
 {
     if (count < 0 || count > MOST_LIST)
@@ -17,8 +22,8 @@ static enum vgg_status check_list(const char *name, const void *list, int count)
 static enum vgg_status check_numbers(const struct vgg_bench_options *o)
 {
     enum vgg_status status = VGG_OK;
-    if (o->engine.precision && strcmp(o->engine.precision, "int8") == 0 && o->passes != 1u << VGG_BENCH_FORWARD)
-        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "precision int8: has forward passes alone"));
+    if (vgg_bench_beside_fp32(o->engine.precision) && o->passes != 1u << VGG_BENCH_FORWARD)
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "precision %s: has forward passes alone", o->engine.precision));
     if (o->passes >> VGG_BENCH_UPDATE)
         CHECK(vgg_fail(VGG_ERR_ARGUMENT, "passes 0x%x: bits of forward, backward and step alone (0x1, 0x2, 0x4)",
                        o->passes));
@@ -65,8 +70,7 @@ enum vgg_status vgg_bench_options_read(struct vgg_bench_options *out, const stru
     if (!o.arch) o.arch = "vgg16";
     if (!o.head) o.head = "gap,dense:10:softmax";
     if (!o.trainable) o.trainable = "all";
-    bool int8 = o.engine.precision && strcmp(o.engine.precision, "int8") == 0;
-    if (!o.passes && int8) o.passes = 1u << VGG_BENCH_FORWARD;
+    if (!o.passes && vgg_bench_beside_fp32(o.engine.precision)) o.passes = 1u << VGG_BENCH_FORWARD;
     if (!o.passes) o.passes = 1u << VGG_BENCH_FORWARD | 1u << VGG_BENCH_BACKWARD | 1u << VGG_BENCH_STEP;
     if (!o.batches) o.batch = one, o.batches = 1;
     if (!o.sizes) o.size = square, o.sizes = 1;

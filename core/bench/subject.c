@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/bench/options.h"
 #include "core/bench/result.h"
 #include "core/engine/device_name.h"
 #include "core/engine/variant.h"
@@ -54,17 +55,15 @@ static enum vgg_status leave_out(struct opening *o, const struct vgg_variant *va
     return vgg_bench_skip_add(o->bench, name, "everything", why);
 }
 
-static bool is_int8(const char *precision)
+static bool is_bf16(const char *precision)
 {
-    return precision && strcmp(precision, "int8") == 0;
+    return precision && strcmp(precision, "bf16") == 0;
 }
 
 /* Plain C and bf16 compute every convolution directly: measured under Winograd's name it would be another thing. */
-static bool is_idle(const struct opening *o, const struct vgg_variant *variant, const char *conv)
+static bool is_idle(const struct vgg_variant *variant, const char *conv, const char *precision)
 {
-    const char *precision = o->engine->precision;
-    return strncmp(conv, "winograd", 8) == 0 &&
-           (vgg_variant_is_plain(variant) || (precision && strcmp(precision, "bf16") == 0));
+    return strncmp(conv, "winograd", 8) == 0 && (vgg_variant_is_plain(variant) || is_bf16(precision));
 }
 
 /* Opens one variant in one precision, unless it is there already under the same name. conv: of the CPU; NULL: as for
@@ -77,14 +76,16 @@ static enum vgg_status add_in(struct opening *o, const struct vgg_variant *varia
     name_of(subject.device.name, sizeof subject.device.name, variant);
     if (is_cpu(variant)) {
         if (!conv) conv = o->engine->conv ? o->engine->conv : "auto";
-        if (is_idle(o, variant, conv)) return leave_out(o, variant, "Winograd needs fp32 and a level above scalar");
+        if (is_idle(variant, conv, precision))
+            return leave_out(o, variant, "Winograd needs fp32 and a level above scalar");
         how.conv = conv;
         snprintf(subject.device.isa, sizeof subject.device.isa, "%s", variant->isa);
         snprintf(subject.device.conv, sizeof subject.device.conv, "%s", conv);
         size_t used = strlen(subject.device.name);
         if (strcmp(conv, "auto") != 0)
             snprintf(subject.device.name + used, sizeof subject.device.name - used, ":%s", conv);
-        if (is_int8(precision)) snprintf(subject.device.name + used, sizeof subject.device.name - used, ":int8");
+        if (vgg_bench_beside_fp32(precision))
+            snprintf(subject.device.name + used, sizeof subject.device.name - used, ":%s", precision);
     }
     for (size_t i = 0; i < o->subjects->count; i++)
         if (strcmp(o->subjects->item[i].device.name, subject.device.name) == 0) return VGG_OK;
@@ -101,12 +102,18 @@ static enum vgg_status add_in(struct opening *o, const struct vgg_variant *varia
     return VGG_OK;
 }
 
-/* int8 stands beside fp32 on the same device: that is what its times and its error are compared with. */
+/* bf16 and int8 stand beside fp32 on the same device: that is what their times and errors are compared with. Both are
+ * opened or none. */
 static enum vgg_status add(struct opening *o, const struct vgg_variant *variant, const char *conv)
 {
-    bool int8 = is_int8(o->engine->precision);
-    enum vgg_status status = add_in(o, variant, conv, int8 ? NULL : o->engine->precision);
-    return status == VGG_OK && int8 ? add_in(o, variant, NULL, o->engine->precision) : status;
+    const char *precision = o->engine->precision;
+    bool beside = vgg_bench_beside_fp32(precision);
+    size_t count = o->subjects->count;
+    enum vgg_status status = add_in(o, variant, conv, beside ? NULL : precision);
+    if (status == VGG_OK && beside) status = add_in(o, variant, NULL, precision);
+    while (status != VGG_OK && o->subjects->count > count)
+        vgg_backend_close(o->subjects->item[--o->subjects->count].backend);
+    return status;
 }
 
 /* The processor: one level ("auto": the best), or all (isa NULL). Plain C is the reference and slow: it is left out of

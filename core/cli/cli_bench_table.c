@@ -64,10 +64,10 @@ static void print_layers(const struct vgg_bench_device *device, const struct vgg
     printf("    %-24s %-18s %10s\n\n", "all layers", "", figures(1e3 * sum).text);
 }
 
-static bool ends_in_int8(const char *name)
+static bool ends_in_precision(const char *name)
 {
     const char *last = strrchr(name, ':');
-    return last && strcmp(last, ":int8") == 0;
+    return last && (strcmp(last, ":bf16") == 0 || strcmp(last, ":int8") == 0);
 }
 
 void cli_bench_row(struct cli_bench_table *table, const struct vgg_bench *bench, const struct vgg_bench_result *result)
@@ -84,7 +84,7 @@ void cli_bench_row(struct cli_bench_table *table, const struct vgg_bench *bench,
            figures(result->batch / result->time.median).text, figures(rate * 1e-9).text, 100 * rate / device->peak,
            (double)memory / 0x1p20, result->noise ? " !" : "");
     if (!isnan(result->energy)) printf("  %.1f J", result->energy);
-    if (ends_in_int8(device->name)) printf("  %.2f%% off fp32", 1e2 * result->error);
+    if (ends_in_precision(device->name)) printf("  %.2f%% off fp32", 1e2 * result->error);
     putchar('\n');
     if (result->layers) print_layers(device, result);
     fflush(stdout);

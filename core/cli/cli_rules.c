@@ -280,21 +280,22 @@ static bool makes_model(const struct cli_facts *facts)
     return given(facts, "head") || given(facts, "classes");
 }
 
-static bool in_int8(const struct cli_facts *facts)
+static bool infers_alone(const struct cli_facts *facts)
 {
-    return asks(facts->cli->common.engine.precision, "int8");
+    const char *precision = facts->cli->common.engine.precision;
+    return asks(precision, "bf16") || asks(precision, "int8");
 }
 
 static bool pass_trains(const struct cli_facts *facts)
 {
     const char *pass = given(facts, "pass");
-    return pass ? strstr(pass, "backward") || strstr(pass, "step") : !in_int8(facts);
+    return pass ? strstr(pass, "backward") || strstr(pass, "step") : !infers_alone(facts);
 }
 
-/* int8 has no gradients. */
+/* bf16 and int8 have no gradients. */
 static bool pass_is_there(const struct cli_facts *facts)
 {
-    return !in_int8(facts) || says(facts, "pass", "forward");
+    return !infers_alone(facts) || says(facts, "pass", "forward");
 }
 
 static bool data_is_images(const struct cli_facts *facts)
@@ -347,7 +348,7 @@ const struct cli_rule cli_rules[] = {
     { "explain", "precision", .value = "int8", .words = "gradients need fp32" },
     { "extract evaluate predict bench selftest", "precision", .value = "int8", .holds = on_cpu,
       .words = "only on the CPU" },
-    { "bench", "pass", .holds = pass_is_there, .words = "only forward with --precision int8" },
+    { "bench", "pass", .holds = pass_is_there, .words = "only forward with --precision bf16 or int8" },
     { "*", "isa threads", .holds = on_cpu, .words = "only on the CPU" },
     { "train", "on-device-lost", .holds = on_gpu, .words = "only on a GPU" },
 

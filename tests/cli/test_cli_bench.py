@@ -62,6 +62,19 @@ class Bench(Program):
         for name in set(RESULT + LAYER + DEVICE + list(told)):
             self.assertIn(f"`{name}`", documented)
 
+    def test_precisions_stand_beside_fp32(self):
+        for precision, bound in (("bf16", 5e-2), ("int8", 2e-1)):
+            told = self.json(*SMALL, "--isa", "scalar", "--precision", precision, timeout=300)
+            self.assertEqual([d["name"] for d in told["devices"]], ["cpu:scalar", "cpu:scalar:" + precision])
+            self.assertEqual([r["pass"] for r in told["results"]], ["forward"] * 2)
+            exact, other = told["results"]
+            self.assertEqual((exact["error"], exact["error_bound"], other["error_bound"]), (0, 1e-3, bound))
+            self.assertGreater(other["error"], 1e-4)
+        shown = self.succeed(*SMALL, "--isa", "scalar", "--precision", "bf16", timeout=300)
+        rows = [line for line in shown.splitlines() if line.startswith("forward")]
+        self.assertEqual([bool(re.search(r" \d+\.\d\d% off fp32$", row)) for row in rows], [False, True])
+        self.usage("--pass: only forward with --precision bf16 or int8", *SMALL, "--isa", "scalar", "--precision", "bf16", "--pass", "step")
+
     def check_result(self, result):
         self.assertEqual(list(result), RESULT)
         self.check_times(result)
