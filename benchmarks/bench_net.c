@@ -115,7 +115,7 @@ static enum vgg_status run_case(const struct bench_case *c, struct vgg_backend *
         t[i] = (float)(i % 2);
     fill_params(params, &arch);
     CHECK(vgg_net_set_params(net, params));
-    const struct vgg_quant_target target = { backend, &arch, 0, arch.count, params, 0 };
+    const struct vgg_quant_target target = { .backend = backend, .arch = &arch, .last = arch.count, .params = params };
     if (backend->precision == VGG_PRECISION_INT8) CHECK(set_scales(net, &target, x, c->batch));
 
     struct vgg_net_io io = { .n = c->batch, .x = x, .y = y };

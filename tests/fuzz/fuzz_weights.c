@@ -12,7 +12,9 @@ static void read_layer(const struct vgg_weights *weights, const char *name)
 {
     int rank, shape[4] = { 0 };
     float scales[VGG_QUANT_COUNT];
-    vgg_weights_scales(scales, weights, name);
+    bool found;
+    fuzz_listen();
+    fuzz_told(vgg_weights_scales(&found, scales, weights, name));
     if (!vgg_weights_shape(weights, name, &rank, shape)) return;
     size_t n = 1;
     for (int i = 0; i < rank; i++) {

@@ -97,6 +97,7 @@ _DeviceInfo = _structure("vgg_device_info", """
     bool: chosen
     char*128: reason""", char=c.c_char)
 _EngineOptions = _structure("vgg_engine_options", """
+    pointer: ranks
     text: backend device isa conv
     int: threads
     u64: memory
