@@ -301,7 +301,7 @@ block() {
 
 # Names that the public headers declare, and names that the shared library shows: they must be the same.
 same_symbols() {
-    cat core/vgg16.h core/vgg16_bench.h | tr '\n' ' ' | grep -oE 'VGG_API [^;(]*\(' | grep -oE 'vgg_[a-z0-9_]+ *\($' | tr -d ' (' | sort >"$work/declared"
+    cat core/vgg16.h core/vgg16_bench.h core/vgg16_ranks.h | tr '\n' ' ' | grep -oE 'VGG_API [^;(]*\(' | grep -oE 'vgg_[a-z0-9_]+ *\($' | tr -d ' (' | sort >"$work/declared"
     nm -D --defined-only "$1" | awk '{ print $3 }' | sort >"$work/shown"
     diff "$work/declared" "$work/shown"
 }
@@ -313,7 +313,7 @@ run_install() {
     check install "cmake --install" cmake --install build/release --prefix "$prefix"
     check install "the shared library shows what the public headers declare and nothing else" same_symbols "$prefix/lib/libvgg16.so"
     check install "the soname holds the major version" bash -c "objdump -p '$prefix/lib/libvgg16.so' | grep -q 'SONAME *libvgg16.so.1\$'"
-    check install "the headers compile as C++" g++ -std=c++11 -Wall -Wextra -Werror -fsyntax-only -x c++ "$prefix/include/vgg16_bench.h"
+    check install "the headers compile as C++" g++ -std=c++11 -Wall -Wextra -Werror -fsyntax-only -x c++ "$prefix/include/"vgg16_{bench,ranks}.h
     check install "the installed program runs" "$prefix/bin/vgg16" --version
     for page in man/man1/vgg16.1 bash-completion/completions/vgg16 zsh/site-functions/_vgg16; do
         check install "share/$page is there" test -s "$prefix/share/$page"

@@ -218,7 +218,7 @@ Test(keep, what_is_kept_is_remembered_by_file_and_checkpoint)
     o.resume = true;
     o.keep = VGG_KEEP_LAST;
     EXPECT_FAILURE(train(&model, &history, o, 2, 0), VGG_ERR_ARGUMENT,
-                   "epoch kept the best by val_loss then, none now");
+                   "epoch kept the best by val_loss then, the last now");
     vgg_model_destroy(model);
     o.keep = VGG_KEEP_BEST;
     o.monitor = VGG_MONITOR_VAL_ACCURACY;

@@ -83,7 +83,7 @@ class Library(unittest.TestCase):
         cls.x, cls.y = colours(37)
 
     def test_words(self):
-        self.assertRegex(vgg16.version(), r"^\d+\.\d+\.\d+$")
+        self.assertRegex(vgg16.__version__, r"^\d+\.\d+\.\d+$")
         self.assertEqual([d["chosen"] for d in vgg16.devices()].count(True), 1)
         self.assertEqual(self.engine.device["backend"], "cpu")
 

@@ -5,6 +5,7 @@
 
 #include "core/cli/cli_options.h"
 #include "core/cli/cli_report.h"
+#include "core/vgg16_ranks.h"
 
 /* What was written to stdout must have arrived: a full disk or a closed pipe is a failure. */
 static enum vgg_status finish_stdout(struct cli *cli)

@@ -10,7 +10,7 @@
 
 #include "core/ranks/component.h"
 #include "core/ranks/share.h"
-#include "core/vgg16.h"
+#include "core/vgg16_ranks.h"
 
 enum { VGG_RANKS_HOST = 64 };
 

@@ -114,7 +114,7 @@ class Machine(unittest.TestCase):
             tar.extractall(self.folder)
         self.assertIn("vgg16-check/bin/vgg16", names)
         self.assertIn("vgg16-check/bin/test_ops", names)
-        self.assertTrue([name for name in names if "/lib/libhdf5" in name], names)
+        self.assertTrue([name for name in names if "/lib/libcjson" in name], names)
         self.assertFalse([name for name in names if "/lib/libc." in name])
         process = self.start("0.1", script=os.path.join(self.folder, "vgg16-check/machine_check.sh"), VGG16_PROGRAM="")
         output, _ = process.communicate(timeout=100)

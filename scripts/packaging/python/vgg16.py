@@ -36,13 +36,10 @@ from typing import Any, Iterator, Mapping, Sequence, Union
 
 import numpy as np
 
-__all__ = ["Data", "Engine", "Error", "Features", "History", "Model", "convert", "devices", "load_image", "pull",
-           "version"]
+__all__ = ["Data", "Engine", "Error", "Features", "History", "Model", "convert", "devices", "load_image", "pull"]
 
 log = logging.getLogger("vgg16")
 Source = Union[str, os.PathLike, Sequence[str], np.ndarray, "Data"]
-
-# ---- the library ----------------------------------------------------------------------------------------------------
 
 
 def _find() -> str:
@@ -65,13 +62,13 @@ _floats, _doubles = c.POINTER(_float), c.POINTER(_double)
 
 
 def _structure(name: str, fields: str, **types: Any) -> type:
-    """A ctypes structure of lines "TYPE: NAME NAME...", in the order of vgg16.h; `types`: of the words used there."""
+    """A ctypes structure of "TYPE: NAME NAME...; ...", in the order of vgg16.h; `types`: of the words used there."""
     known = {"text": _text, "size": _size, "u64": _u64, "double": _double, "float": _float, "int": _int, "bool": _bool,
              "floats": _floats, "doubles": _doubles, "ints": c.POINTER(_int), "sizes": c.POINTER(_size),
              "u64s": c.POINTER(_u64), "pointer": c.c_void_p, **types}
     members = []
-    for line in fields.strip().splitlines():
-        kind, names = line.split(":")
+    for part in fields.split(";"):
+        kind, names = part.split(":")
         kind, _, length = kind.strip().partition("*")
         for member in names.split():
             members.append((member, known[kind] * int(length) if length else known[kind]))
@@ -79,131 +76,58 @@ def _structure(name: str, fields: str, **types: Any) -> type:
 
 
 _Progress = _structure("vgg_progress", """
-    text: phase unit
-    u64: done total
-    int: epoch epochs
-    double: loss accuracy""")
+    text: phase unit; u64: done total; int: epoch epochs; double: loss accuracy""")
 _ProgressFn = c.CFUNCTYPE(_bool, c.c_void_p, c.POINTER(_Progress))
 _LogFn = c.CFUNCTYPE(None, c.c_void_p, _int, _text)
 _DeviceInfo = _structure("vgg_device_info", """
-    char*16: backend
-    char*128: name
-    char*16: type
-    char*128: driver
-    char*40: uuid
-    u64: memory allocation
-    char*160: limits
-    int: threads index
-    bool: chosen
-    char*128: reason""", char=c.c_char)
+    char*16: backend; char*128: name; char*16: type; char*128: driver; char*40: uuid; u64: memory allocation;
+    char*160: limits; int: threads index; bool: chosen; char*128: reason""", char=c.c_char)
 _EngineOptions = _structure("vgg_engine_options", """
-    pointer: ranks
-    text: backend device isa conv
-    int: threads
-    u64: memory
-    text: precision""")
+    pointer: ranks; text: backend device isa conv; int: threads; u64: memory; text: precision""")
 _ImageOptions = _structure("vgg_image_options", """
-    int: height width preprocess resize crop decode
-    bool: skip_bad""")
+    int: height width preprocess resize crop decode; bool: skip_bad""")
 _AugmentOptions = _structure("vgg_augment_options", """
-    float: rotate shift_height shift_width shear zoom
-    bool: flip vflip
-    float: crop brightness contrast saturation""")
+    float: rotate shift_height shift_width shear zoom; bool: flip vflip; float: crop brightness contrast saturation""")
 _ModelOptions = _structure("vgg_model_options", """
-    text: arch weights head
-    int: height width
-    text: last
-    int: preprocess
-    u64: seed""")
+    text: arch weights head; int: height width; text: last; int: preprocess; u64: seed""")
 _LayerInfo = _structure("vgg_layer_info", """
-    text: name kind
-    int: height width channels
-    u64: parameters flops""")
+    text: name kind; int: height width channels; u64: parameters flops""")
 _FeaturesOptions = _structure("vgg_features_options", """
-    text: layer
-    int: pooling batch""")
+    text: layer; int: pooling batch""")
 _QuantizeOptions = _structure("vgg_quantize_options", """
-    images: images
-    text: layer
-    int: count
-    progress: progress
-    pointer: user""", images=_ImageOptions, progress=_ProgressFn)
+    images: images; text: layer; int: count; progress: progress; pointer: user""",
+                             images=_ImageOptions, progress=_ProgressFn)
 _QuantizedLayer = _structure("vgg_quantized_layer", """
-    char*32: name
-    float: step
-    double: error""", char=c.c_char)
+    char*32: name; float: step; double: error""", char=c.c_char)
 _Quantized = _structure("vgg_quantized", """
-    size: images tried
-    layer: layer
-    size: layers
-    double: features outputs agree seconds_fp32 seconds_int8
-    u64: activations_fp32 activations_int8""", layer=c.POINTER(_QuantizedLayer))
+    size: images tried; layer: layer; size: layers; double: features outputs agree seconds_fp32 seconds_int8; u64:
+    activations_fp32 activations_int8""", layer=c.POINTER(_QuantizedLayer))
 _Epoch = _structure("vgg_epoch", """
-    int: epoch
-    double: loss accuracy val_loss val_accuracy learning_rate seconds
-    u64: images
-    double: seconds_load seconds_train seconds_validate""")
+    int: epoch; double: loss accuracy val_loss val_accuracy learning_rate seconds; u64: images; double: seconds_load
+    seconds_train seconds_validate""")
 _EpochFn = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(_Epoch))
 _History = _structure("vgg_history", """
-    epochs: epochs
-    size: count
-    u64: steps
-    int: shard best monitor stopped
-    double: seconds_features seconds_save
-    bool: kept
-    double: scale
-    u64: skipped""", epochs=c.POINTER(_Epoch))
+    epochs: epochs; size: count; u64: steps; int: shard best monitor stopped; double: seconds_features seconds_save;
+    bool: kept; double: scale; u64: skipped""", epochs=c.POINTER(_Epoch))
 _TrainOptions = _structure("vgg_train_options", """
-    text: trainable
-    images: images
-    augment: augment
-    int: optimizer
-    float: learning_rate momentum
-    bool: nesterov
-    float: rho beta1 beta2 epsilon weight_decay
-    int: schedule schedule_every
-    float: schedule_factor warmup lr_decay clip_norm label_smoothing
-    int: epochs steps_per_epoch batch shard
-    bool: balanced
-    int: monitor early_stop keep
-    bool: no_shuffle
-    u64: seed
-    text: checkpoint
-    bool: cpu_on_device_lost resume overwrite
-    text: log tensorboard
-    history: history
-    progress: progress
-    on_epoch: on_epoch
-    pointer: user""", images=_ImageOptions, augment=_AugmentOptions, history=c.POINTER(_History), progress=_ProgressFn,
-                           on_epoch=_EpochFn)
+    text: trainable; images: images; augment: augment; int: optimizer; float: learning_rate momentum; bool:
+    nesterov; float: rho beta1 beta2 epsilon weight_decay; int: schedule schedule_every; float: schedule_factor
+    warmup lr_decay clip_norm label_smoothing; int: epochs steps_per_epoch batch shard; bool: balanced; int: monitor
+    early_stop keep; bool: no_shuffle; u64: seed; text: checkpoint; bool: cpu_on_device_lost resume overwrite; text:
+    log tensorboard; history: history; progress: progress; on_epoch: on_epoch; pointer: user""",
+                           images=_ImageOptions, augment=_AugmentOptions, history=c.POINTER(_History),
+                           progress=_ProgressFn, on_epoch=_EpochFn)
 _EvaluateOptions = _structure("vgg_evaluate_options", """
-    images: images
-    int: batch top
-    float: threshold
-    progress: progress
-    pointer: user""", images=_ImageOptions, progress=_ProgressFn)
+    images: images; int: batch top; float: threshold; progress: progress; pointer: user""",
+                             images=_ImageOptions, progress=_ProgressFn)
 _Evaluation = _structure("vgg_evaluation", """
-    size: count
-    int: classes
-    double: loss accuracy top_accuracy
-    floats: probabilities
-    ints: labels predicted
-    sizes: index
-    u64s: confusion
-    doubles: precision recall f1
-    u64s: support
-    doubles: auc
-    double: mean_auc""")
+    size: count; int: classes; double: loss accuracy top_accuracy; floats: probabilities; ints: labels predicted;
+    sizes: index; u64s: confusion; doubles: precision recall f1; u64s: support; doubles: auc; double: mean_auc""")
 _Report = _structure("vgg_report", """
-    text: command data validation
-    pointer: engine model
-    training: training
-    history: history
-    evaluation: evaluation
-    pointer: evaluated
-    images: images
-    bool: interrupted""", training=c.POINTER(_TrainOptions), history=c.POINTER(_History),
-                     evaluation=c.POINTER(_Evaluation), images=c.POINTER(_ImageOptions))
+    text: command data validation; pointer: engine model; training: training; history: history; evaluation:
+    evaluation; pointer: evaluated; images: images; bool: interrupted""",
+                     training=c.POINTER(_TrainOptions), history=c.POINTER(_History), evaluation=c.POINTER(_Evaluation),
+                     images=c.POINTER(_ImageOptions))
 STRUCTURES = [_Progress, _DeviceInfo, _EngineOptions, _ImageOptions, _AugmentOptions, _ModelOptions, _LayerInfo,
               _FeaturesOptions, _QuantizeOptions, _QuantizedLayer, _Quantized, _Epoch, _History, _TrainOptions,
               _EvaluateOptions, _Evaluation, _Report]  # as vgg16.h has them
@@ -211,6 +135,7 @@ STRUCTURES = [_Progress, _DeviceInfo, _EngineOptions, _ImageOptions, _AugmentOpt
 for _name in ("vgg_status_text", "vgg_version", "vgg_name", "vgg_data_class_name", "vgg_data_path", "vgg_model_arch",
               "vgg_model_weights", "vgg_model_class_name"):
     getattr(_lib, _name).restype = _text
+__version__ = _lib.vgg_version().decode()
 _lib.vgg_engine_device.restype = c.POINTER(_DeviceInfo)
 _lib.vgg_data_count.restype = _size
 _lib.vgg_data_features.restype = _bool
@@ -345,11 +270,6 @@ def _plain(value: Any) -> Any:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
-def version() -> str:
-    """MAJOR.MINOR.PATCH of the library."""
-    return _lib.vgg_version().decode()
-
-
 def devices() -> list[dict[str, Any]]:
     """Every device of every backend; `chosen`: the one that is taken by itself."""
     found, count = c.POINTER(_DeviceInfo)(), _size()
@@ -405,9 +325,6 @@ def _engine(engine: Engine | None) -> Engine:
     if engine is None and getattr(_thread, "engine", None) is None:
         _thread.engine = Engine()
     return engine or _thread.engine
-
-
-# ---- data -----------------------------------------------------------------------------------------------------------
 
 
 def _write_arrays(path: str, x: np.ndarray, y: np.ndarray | None, names: Sequence[str] | None) -> None:
@@ -501,9 +418,6 @@ def _open(source: Source, y: Any = None) -> Iterator[Data]:
         return
     with Data(source, y) as data:
         yield data
-
-
-# ---- models ---------------------------------------------------------------------------------------------------------
 
 
 class History:
@@ -759,9 +673,6 @@ def _evaluation(e: _Evaluation) -> dict[str, Any]:
     told |= {name: array(getattr(e, name), n) for name in ("labels", "predicted", "index")}
     told |= {name: array(getattr(e, name), k) for name in ("precision", "recall", "f1", "support", "auc")}
     return told | {"probabilities": array(e.probabilities, n, k), "confusion": array(e.confusion, k, k)}
-
-
-# ---- features -------------------------------------------------------------------------------------------------------
 
 
 class Features:
