@@ -21,7 +21,11 @@ layout(binding = 0) readonly buffer HalvesX { uvec2 x_halves[]; };
 #include "common/pixel.glsl"
 #include "common/quad.glsl"
 
+/* Of each load: words to its pixel, the neighbours of that which lie inside; with A_VEC, vec4 to its neighbour's
+ * channels, and whether that lies inside. vec4 to its kernel's line. */
 int a_offset[A_LOADS], a_valid[A_LOADS];
+uint a_at[A_LOADS], b_at[B_LOADS];
+bool a_inside[A_LOADS];
 
 void rows_init(int m0)
 {
@@ -33,10 +37,35 @@ void rows_init(int m0)
     }
 }
 
-vec4 x_four(int i)
+vec4 x_four(uint i)
 {
     if (HALVES_0) return halves_four(x_halves[i]);
     return x4[i];
+}
+
+/* With A_VEC, before the steps of a tap. What lies outside is read from the first pixel and taken for 0. */
+void tap_init(int tap)
+{
+    [[unroll]] for (int i = 0; i < A_LOADS; i++) {
+        a_inside[i] = (a_valid[i] >> tap & 1) != 0;
+        int from = a_inside[i] ? a_offset[i] + pixel_step(tap) : elements_to(0);
+        a_at[i] = uint(from) / 4u + gl_LocalInvocationIndex % uint(BK / 4);
+    }
+}
+
+/* Columns past the last one are taken from there: no sum of them is stored. Before the steps of a tap. */
+void columns_init(int tap, int n0)
+{
+    [[unroll]] for (int i = 0; i < B_LOADS; i++) {
+        int l = int(gl_LocalInvocationIndex) + i * THREADS;
+        if (TRANSPOSED) {
+            int n = min(n0 + l / (BK / 4), p.co - 1);
+            b_at[i] = (p.base[1] + uint(((8 - tap) * p.co + n) * p.ci)) / 4u + uint(l) % uint(BK / 4);
+        } else {
+            int k = l / (BN / 4), n = min(n0 + l % (BN / 4) * 4, p.co - 4);
+            b_at[i] = (p.base[1] + uint(k * p.co + n)) / 4u;
+        }
+    }
 }
 
 /* One element of the unrolled input, k = tap * ci + channel. */
@@ -55,56 +84,52 @@ float b_element(int k, int n)
     return w[int(p.base[1]) + ((8 - tap) * p.co + n) * p.ci + k - tap * p.ci];
 }
 
-void load_a(int k0, int tap, int c0)
+/* k0: of the sum; c0: of the tap. */
+void load_a(int k0, int c0)
 {
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
         if (!A_EVEN && l >= BM * BK / 4) break;
-        int k = l % (BK / 4) * 4;
-        vec4 v = vec4(0);
+        vec4 v;
         if (A_VEC) {
-            int four = (a_offset[i] + pixel_step(tap) + c0 + k) / 4;
-            if ((a_valid[i] >> tap & 1) != 0) v = x_four(four);
+            v = mix(vec4(0), x_four(a_at[i] + uint(c0) / 4u), bvec4(a_inside[i]));
         } else {
-            [[unroll]] for (int s = 0; s < 4; s++) v[s] = a_element(i, k0 + k + s);
+            [[unroll]] for (int s = 0; s < 4; s++) v[s] = a_element(i, k0 + l % (BK / 4) * 4 + s);
         }
-        tile_a_put_k(l / (BK / 4), k, v);
+        tile_a_put_k(i, v);
     }
 }
 
-/* Columns past the last one are taken from there: no sum of them is stored. */
-void load_b(int k0, int tap, int c0, int n0)
+void load_b(int k0, int c0, int n0)
 {
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS;
         if (!B_EVEN && l >= BN * BK / 4) break;
         vec4 v = vec4(0);
         if (TRANSPOSED) {
-            int k = l % (BK / 4) * 4, n = l / (BK / 4);
             if (A_VEC) {
-                v = w4[(int(p.base[1]) + ((8 - tap) * p.co + min(n0 + n, p.co - 1)) * p.ci + c0 + k) / 4];
+                v = w4[b_at[i] + uint(c0) / 4u];
             } else {
+                int k = l % (BK / 4) * 4, n = l / (BK / 4);
                 [[unroll]] for (int s = 0; s < 4; s++) v[s] = b_element(k0 + k + s, n0 + n);
             }
-            tile_b_put_k(n, k, v);
+            tile_b_put_k(i, v);
         } else {
             int k = l / (BN / 4), n = l % (BN / 4) * 4;
             if (C_VEC) {
-                if (A_VEC || k0 + k < 9 * p.ci) {
-                    v = w4[(int(p.base[1]) + (k0 + k) * p.co + min(n0 + n, p.co - 4)) / 4];
-                }
+                if (A_VEC || k0 + k < 9 * p.ci) v = w4[b_at[i] + uint(k0 * p.co) / 4u];
             } else {
                 [[unroll]] for (int s = 0; s < 4; s++) v[s] = b_element(k0 + k, n0 + n + s);
             }
-            tile_b[k * B_STRIDE + n / 4] = operand(v);
+            tile_b_put(i, v);
         }
     }
 }
 
-void step_tile(int k0, int tap, int c0, int n0)
+void step_tile(int k0, int c0, int n0)
 {
-    load_a(k0, tap, c0);
-    load_b(k0, tap, c0, n0);
+    load_a(k0, c0);
+    load_b(k0, c0, n0);
     barrier();
     tile_multiply();
     barrier();
@@ -133,21 +158,19 @@ void main()
     int m0 = int(gl_WorkGroupID.x) * BM, n0 = int(gl_WorkGroupID.y) * BN;
     int begin = SPLIT ? int(gl_WorkGroupID.z) * p.per_part : 0;
     int end = SPLIT ? min(begin + p.per_part, 9 * p.ci) : 9 * p.ci;
+    tile_init(true, TRANSPOSED);
     rows_init(m0);
-    acc_clear();
-    if (A_VEC) {
-        int tap = begin / p.ci, c0 = begin - tap * p.ci;
-        for (int k0 = begin; k0 < end; k0 += BK) {
-            step_tile(k0, tap, c0, n0);
-            c0 += BK;
-            if (c0 == p.ci) {
-                c0 = 0;
-                tap++;
-            }
-        }
-    } else {
-        for (int k0 = begin; k0 < end; k0 += BK) step_tile(k0, 0, 0, n0);
-    }
+    columns_init(0, n0);
+    int k0 = begin;
+    do {
+        int tap = k0 / p.ci, first = tap * p.ci, stop = A_VEC ? min(end, first + p.ci) : end;
+        if (A_VEC) tap_init(tap);
+        if (A_VEC && TRANSPOSED) columns_init(tap, n0);
+        do { /* no part of a sum is empty */
+            step_tile(k0, k0 - first, n0);
+            k0 += BK;
+        } while (k0 < stop);
+    } while (k0 < end);
     [[unroll]] for (int j = 0; j < TN / 4; j++) {
         int n = n0 + acc_column(j);
         if (n >= p.co) continue;

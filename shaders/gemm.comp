@@ -31,9 +31,10 @@ layout(binding = 3) readonly buffer Extra4 { vec4 extra4[]; };
 
 int a_base, b_base; /* words */
 
-/* vec4 that a thread's loads are at, with A_VEC and B_VEC. What lies past the last row or column is taken from there: no
- * sum of it is stored. */
-int a_next[A_LOADS], b_next[B_LOADS];
+/* What lies past the last row or column is taken from there: no sum of it is stored. vec4 that a thread's loads begin
+ * at, with A_VEC and B_VEC. */
+uint a_at[A_LOADS], b_at[B_LOADS];
+uint a_done, b_done; /* and from there to what the step takes */
 
 int a_row(int l)
 {
@@ -57,43 +58,38 @@ int b_term(int l)
 
 void loads_init(int m0, int n0, int begin)
 {
+    a_done = b_done = 0u;
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS, m = m0 + a_row(l), k = begin + a_term(l);
-        a_next[i] = (a_base + (A_K ? min(m, p.m - 1) * p.lda + k : k * p.lda + min(m, p.m - 4))) / 4;
+        a_at[i] = uint(a_base + (A_K ? min(m, p.m - 1) * p.lda + k : k * p.lda + min(m, p.m - 4))) / 4u;
     }
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
         int l = int(gl_LocalInvocationIndex) + i * THREADS, n = n0 + b_column(l), k = begin + b_term(l);
-        b_next[i] = (b_base + (B_K ? min(n, p.n - 1) * p.ldb + k : k * p.ldb + min(n, p.n - 4))) / 4;
+        b_at[i] = uint(b_base + (B_K ? min(n, p.n - 1) * p.ldb + k : k * p.ldb + min(n, p.n - 4))) / 4u;
     }
 }
 
 /* Load i: four elements of a along its contiguous side, from (m, k) on. */
 vec4 a_load(int i, int m, int k, int k_end)
 {
+    if (A_VEC && EVEN) return a4[a_at[i] + a_done];
+    if (A_VEC) return mix(vec4(0), a4[k < k_end ? a_at[i] + a_done : uint(a_base) / 4u], bvec4(k < k_end));
     vec4 v = vec4(0);
-    if (A_VEC) {
-        if (EVEN || k < k_end) v = a4[a_next[i]];
-        a_next[i] += (A_K ? BK : BK * p.lda) / 4;
-        return v;
-    }
-    int at = a_base + (A_K ? m * p.lda + k : k * p.lda + m);
     [[unroll]] for (int s = 0; s < 4; s++) {
-        if (A_K ? m < p.m && k + s < k_end : m + s < p.m && k < k_end) v[s] = a[at + s];
+        int row = min(A_K ? m : m + s, p.m - 1), term = A_K ? k + s : k;
+        if (term < k_end) v[s] = a[a_base + (A_K ? row * p.lda + term : term * p.lda + row)];
     }
     return v;
 }
 
 vec4 b_load(int i, int n, int k, int k_end)
 {
+    if (B_VEC && EVEN) return b4[b_at[i] + b_done];
+    if (B_VEC) return mix(vec4(0), b4[k < k_end ? b_at[i] + b_done : uint(b_base) / 4u], bvec4(k < k_end));
     vec4 v = vec4(0);
-    if (B_VEC) {
-        if (EVEN || k < k_end) v = b4[b_next[i]];
-        b_next[i] += (B_K ? BK : BK * p.ldb) / 4;
-        return v;
-    }
-    int at = b_base + (B_K ? n * p.ldb + k : k * p.ldb + n);
     [[unroll]] for (int s = 0; s < 4; s++) {
-        if (B_K ? n < p.n && k + s < k_end : n + s < p.n && k < k_end) v[s] = b[at + s];
+        int column = min(B_K ? n : n + s, p.n - 1), term = B_K ? k + s : k;
+        if (term < k_end) v[s] = b[b_base + (B_K ? column * p.ldb + term : term * p.ldb + column)];
     }
     return v;
 }
@@ -105,9 +101,9 @@ void load(int m0, int n0, int k0, int k_end)
         if (!A_EVEN && l >= BM * BK / 4) break;
         vec4 v = a_load(i, m0 + a_row(l), k0 + a_term(l), k_end);
         if (A_K) {
-            tile_a_put_k(a_row(l), a_term(l), v);
+            tile_a_put_k(i, v);
         } else {
-            tile_a[a_term(l) * A_STRIDE + a_row(l) / 4] = operand(v);
+            tile_a_put(i, v);
         }
     }
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
@@ -115,11 +111,13 @@ void load(int m0, int n0, int k0, int k_end)
         if (!B_EVEN && l >= BN * BK / 4) break;
         vec4 v = b_load(i, n0 + b_column(l), k0 + b_term(l), k_end);
         if (B_K) {
-            tile_b_put_k(b_column(l), b_term(l), v);
+            tile_b_put_k(i, v);
         } else {
-            tile_b[b_term(l) * B_STRIDE + b_column(l) / 4] = operand(v);
+            tile_b_put(i, v);
         }
     }
+    a_done += uint(A_K ? BK / 4 : BK / 4 * p.lda);
+    b_done += uint(B_K ? BK / 4 : BK / 4 * p.ldb);
 }
 
 float finish(float v, float old, float extra_value)
@@ -154,14 +152,16 @@ void main()
     int begin = BATCH ? 0 : z * p.per_part, end = BATCH ? p.k : min(begin + p.per_part, p.k);
     a_base = int(p.base[0]) + (BATCH ? z * p.m * p.k : 0);
     b_base = int(p.base[1]) + (BATCH ? z * p.k * p.n : 0);
-    acc_clear();
+    tile_init(A_K, B_K);
     loads_init(m0, n0, begin);
-    for (int k0 = begin; k0 < end; k0 += BK) {
+    int k0 = begin;
+    do { /* no part of a sum is empty */
         load(m0, n0, k0, end);
         barrier();
         tile_multiply();
         barrier();
-    }
+        k0 += BK;
+    } while (k0 < end);
     [[unroll]] for (int i = 0; i < TM; i++) {
         [[unroll]] for (int j = 0; j < TN / 4; j++) {
             int m = m0 + acc_row(i), n = n0 + acc_column(j);

@@ -29,6 +29,7 @@ const int B_LINE = BN / 4, B_STEP = THREADS / B_LINE;
  * With A_VEC and C_VEC; vec4. */
 int a_x[A_LOADS], a_y[A_LOADS], a_at[A_LOADS], b_at[B_LOADS];
 int a_x_end, a_y_end; /* of the neighbours of a row and of the part */
+bool b_inside;
 
 void loads_init(int begin, int m0, int n0)
 {
@@ -36,6 +37,7 @@ void loads_init(int begin, int m0, int n0)
     int n = n0 + int(gl_LocalInvocationIndex) % B_LINE * 4;
     a_x_end = p.w + dx;
     a_y_end = p.y0 + p.rows + dy;
+    b_inside = n < p.co;
     [[unroll]] for (int i = 0; i < A_LOADS; i++) {
         pixel at = pixel_at(begin + int(gl_LocalInvocationIndex) / A_LINE + i * A_STEP);
         a_x[i] = m < 9 * p.ci ? at.x + dx : -0x40000000; /* in no image */
@@ -44,7 +46,7 @@ void loads_init(int begin, int m0, int n0)
     }
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
         int k = begin + int(gl_LocalInvocationIndex) / B_LINE + i * B_STEP;
-        b_at[i] = n < p.co ? (elements_to(1) + k * p.co + n) / 4 : -0x7FFFFFFF; /* stays below 0: in no part */
+        b_at[i] = (elements_to(1) + k * p.co + n) / 4;
     }
 }
 
@@ -68,47 +70,62 @@ float a_element(pixel at, int m)
     return inside ? x[int(p.base[0]) + pixel_halo_offset(at) + pixel_step(tap) + m - tap * p.ci] : 0.0;
 }
 
-void load_a(int k0, int k_end, int m0)
+/* What lies outside is read from the first pixel and taken for 0: no load waits for another, as behind branches. */
+vec4 a_load(int i, int k0, int k_end, int m0)
 {
-    [[unroll]] for (int i = 0; i < A_LOADS; i++) {
-        int l = int(gl_LocalInvocationIndex) + i * THREADS;
-        if (!A_EVEN && l >= BM * BK / 4) break;
-        int k = l / A_LINE;
-        vec4 v = vec4(0);
-        if (A_VEC) {
-            if (k < k_end - k0 && uint(a_x[i]) < uint(p.w) && uint(a_y[i]) < uint(p.h)) v = x_four(a_at[i]);
-            a_x[i] += BK;
-            a_at[i] += BK * p.ci / 4;
-            while (a_x[i] >= a_x_end) { /* on to the next row */
-                a_x[i] -= p.w;
-                a_y[i]++;
-                if (a_y[i] != a_y_end) continue;
-                a_y[i] -= p.rows; /* of the next image */
-                a_at[i] += (p.x_rows - p.rows) * p.w * p.ci / 4;
-            }
-        } else if (k < k_end - k0) {
-            pixel at = pixel_at(k0 + k);
-            [[unroll]] for (int s = 0; s < 4; s++) v[s] = a_element(at, m0 + l % A_LINE * 4 + s);
-        }
-        tile_a[k * A_STRIDE + l % A_LINE] = operand(v);
+    int l = int(gl_LocalInvocationIndex) + i * THREADS, k = l / A_LINE;
+    if (A_VEC) {
+        bool inside = k < k_end - k0 && uint(a_x[i]) < uint(p.w) && uint(a_y[i]) < uint(p.h);
+        return mix(vec4(0), x_four(inside ? a_at[i] : elements_to(0) / 4), bvec4(inside));
     }
+    vec4 v = vec4(0);
+    if (k >= k_end - k0) return v;
+    pixel at = pixel_at(k0 + k);
+    [[unroll]] for (int s = 0; s < 4; s++) v[s] = a_element(at, m0 + l % A_LINE * 4 + s);
+    return v;
 }
 
-void load_b(int k0, int k_end, int n0)
+vec4 b_load(int i, int k0, int k_end, int n0)
 {
+    int l = int(gl_LocalInvocationIndex) + i * THREADS, k = l / B_LINE;
+    if (C_VEC) {
+        bool inside = k < k_end - k0 && b_inside;
+        return mix(vec4(0), dy_four(inside ? b_at[i] : elements_to(1) / 4), bvec4(inside));
+    }
+    vec4 v = vec4(0);
+    if (k >= k_end - k0) return v;
+    int n = n0 + l % B_LINE * 4, at = int(p.base[1]) + (k0 + k) * p.co;
+    [[unroll]] for (int s = 0; s < 4; s++) v[s] = dy[at + min(n + s, p.co - 1)]; /* past the last: not stored */
+    return v;
+}
+
+/* On to the next BK pixels. */
+void loads_step()
+{
+    [[unroll]] for (int i = 0; i < A_LOADS; i++) {
+        a_x[i] += BK;
+        a_at[i] += BK * p.ci / 4;
+        do { /* rows of BK and more take one turn, without a branch */
+            bool row = a_x[i] >= a_x_end;
+            a_x[i] -= row ? p.w : 0;
+            a_y[i] += row ? 1 : 0;
+            a_y[i] -= row && a_y[i] == a_y_end ? p.rows : 0; /* of the next image, whose rows follow at once */
+        } while (p.w < BK && a_x[i] >= a_x_end);
+    }
+    [[unroll]] for (int i = 0; i < B_LOADS; i++) b_at[i] += BK * p.co / 4;
+}
+
+void load(int k0, int k_end, int m0, int n0)
+{
+    vec4 a[A_LOADS], b[B_LOADS];
+    [[unroll]] for (int i = 0; i < A_LOADS; i++) a[i] = a_load(i, k0, k_end, m0);
+    [[unroll]] for (int i = 0; i < B_LOADS; i++) b[i] = b_load(i, k0, k_end, n0);
+    loads_step();
+    [[unroll]] for (int i = 0; i < A_LOADS; i++) {
+        if (A_EVEN || int(gl_LocalInvocationIndex) + i * THREADS < BM * BK / 4) tile_a_put(i, a[i]);
+    }
     [[unroll]] for (int i = 0; i < B_LOADS; i++) {
-        int l = int(gl_LocalInvocationIndex) + i * THREADS;
-        if (!B_EVEN && l >= BN * BK / 4) break;
-        int k = l / B_LINE;
-        vec4 v = vec4(0);
-        if (C_VEC) {
-            if (k < k_end - k0 && b_at[i] >= 0) v = dy_four(b_at[i]);
-            b_at[i] += BK * p.co / 4;
-        } else if (k < k_end - k0) {
-            int n = n0 + l % B_LINE * 4, at = int(p.base[1]) + (k0 + k) * p.co + n;
-            [[unroll]] for (int s = 0; s < 4; s++) if (n + s < p.co) v[s] = dy[at + s];
-        }
-        tile_b[k * B_STRIDE + l % B_LINE] = operand(v);
+        if (B_EVEN || int(gl_LocalInvocationIndex) + i * THREADS < BN * BK / 4) tile_b_put(i, b[i]);
     }
 }
 
@@ -116,15 +133,16 @@ void main()
 {
     int m0 = int(gl_WorkGroupID.x) * BM, n0 = int(gl_WorkGroupID.y) * BN, z = p.first_part + int(gl_WorkGroupID.z);
     int begin = z * p.per_part, end = min(begin + p.per_part, p.images * p.rows * p.w);
-    acc_clear();
+    tile_init(false, false);
     loads_init(begin, m0, n0);
-    for (int k0 = begin; k0 < end; k0 += BK) {
-        load_a(k0, end, m0);
-        load_b(k0, end, n0);
+    int k0 = begin;
+    do { /* no part of a sum is empty */
+        load(k0, end, m0, n0);
         barrier();
         tile_multiply();
         barrier();
-    }
+        k0 += BK;
+    } while (k0 < end);
     int out_base = int(p.base[2]) + z * 9 * p.ci * p.co;
     [[unroll]] for (int i = 0; i < TM; i++) {
         [[unroll]] for (int j = 0; j < TN / 4; j++) {

@@ -12,7 +12,7 @@ layout(constant_id = VK_SPEC_TRANSPOSED) const bool TRANSPOSED = false; /* no bi
 layout(constant_id = VK_SPEC_RELU) const bool RELU = false;
 layout(constant_id = VK_SPEC_POOL) const bool POOL = false;
 layout(constant_id = VK_SPEC_ARG) const bool ARG = false;
-layout(constant_id = VK_SPEC_CHANNELS) const int CHANNELS = 4; /* ARG: 4; else also 2: neighbours' loads touch */
+layout(constant_id = VK_SPEC_CHANNELS) const int CHANNELS = 2; /* neighbours' loads touch; ARG: 4, one word */
 layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 0) readonly buffer M { vec2 m[]; };
 layout(binding = 1) readonly buffer Bias { vec2 bias[]; };

@@ -1,7 +1,7 @@
 /* Every shader through the compiler of real GPUs (RADV without a GPU): no spilled register, at most 128 vector
- * registers and 32 KiB of shared memory; in the inner loops of the matrix products at least 65 % of the instructions
- * multiply and add. And the whole loops over the sums, loads included, of VGG16's layers at the tiles that the program
- * chooses for them. */
+ * registers and 32 KiB of shared memory; in the inner loops of the matrix products at least 55 % of the instructions,
+ * loads included, multiply and add, whatever the tile. And more of them in VGG16's layers, at the tiles that the
+ * program chooses. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,9 +123,9 @@ static void count_line(struct block *block, const char *line)
         block->fma++;
 }
 
-/* Share of multiply-adds among the instructions of the basic block that holds most of them; *loop: of the innermost
- * loop around it, all blocks of which are taken once. */
-static double share_of(char *text, double *loop)
+/* Share of multiply-adds among the instructions of the innermost loop around the basic block that holds most of them,
+ * all blocks of which are taken once. */
+static double share_of(char *text)
 {
     static struct block blocks[BLOCKS];
     static long number[BLOCKS], from[BLOCKS], to[BLOCKS]; /* of each block; of each jump, back from block `from` */
@@ -160,11 +160,10 @@ static double share_of(char *text, double *loop)
     for (long i = begin; i <= end; i++)
         whole.all += blocks[i].all, whole.fma += blocks[i].fma;
     cr_expect(end, "no loop around the multiply-adds");
-    *loop = (double)whole.fma / (double)(whole.all ? whole.all : 1);
-    return (double)blocks[best].fma / (double)(blocks[best].all ? blocks[best].all : 1);
+    return (double)whole.fma / (double)(whole.all ? whole.all : 1);
 }
 
-static double fma_share(VkPipeline pipeline, double *loop)
+static double fma_share(VkPipeline pipeline)
 {
     VkPipelineExecutableInfoKHR info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR,
                                          .pipeline = pipeline };
@@ -180,7 +179,7 @@ static double fma_share(VkPipeline pipeline, double *loop)
     }
     get_code(device.device, &info, &count, ir);
     if (getenv("VGG16_TEST_ASSEMBLY")) fprintf(stderr, "%s\n", (char *)ir[count - 1].pData);
-    double share = share_of(ir[count - 1].pData, loop); /* the last is the assembly */
+    double share = share_of(ir[count - 1].pData); /* the last is the assembly */
     for (uint32_t i = 0; i < count; i++)
         free(ir[i].pData);
     return share;
@@ -214,6 +213,9 @@ static int count_code(VkPipeline pipeline, const char *instruction)
  * is looked at as well; or one on matrix cores, whose fragments take registers of their own. */
 enum kind { PLAIN, USED, PRODUCT, MATRIX };
 
+/* Of multiply-adds in the whole loop over a sum, at any tile; conv.comp and gemm.comp are far above. */
+static const double LEAST_SHARE = 0.55;
+
 static void check(const char *family, const struct vk_variant *variant, enum kind kind)
 {
     bool product = kind == PRODUCT;
@@ -229,24 +231,22 @@ static void check(const char *family, const struct vk_variant *variant, enum kin
     unsigned long long registers = 0, spilled = 0, shared = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (!strcmp(value[i].name, "VGPRs")) registers = value[i].value.u64;
-        if (!strcmp(value[i].name, "Spilled VGPRs")) spilled += value[i].value.u64;
-        /* A few scalar ones go to lanes of a vector register, not to memory. */
-        if (!strcmp(value[i].name, "Spilled SGPRs") && value[i].value.u64 > 4) spilled += value[i].value.u64;
+        if (!strncmp(value[i].name, "Spilled ", 8)) spilled += value[i].value.u64;
         if (!strcmp(value[i].name, "LDS size")) shared = value[i].value.u64;
     }
-    double loop = 1, share = product ? fma_share(pipeline, &loop) : 1;
+    double share = product ? fma_share(pipeline) : 1;
     if (!product && !strncmp(variant->shader, "wino_", 5)) {
         fprintf(stderr, "%s %s: %llu registers\n", family, variant->shader, registers);
     }
     if (product) {
         const struct vk_tile *t = &vk_tiles[variant->spec[VK_SPEC_TILE]];
-        fprintf(stderr,
-                "%s %s %dx%d %dx%d: %llu registers, %llu bytes shared, %.0f %% multiply-adds, %.0f %% of the loop\n",
-                family, variant->shader, t->bm, t->bn, t->tm, t->tn, registers, shared, 100 * share, 100 * loop);
+        fprintf(stderr, "%s %s %dx%d %dx%d: %llu registers, %llu bytes shared, %.0f %% of the loop multiply-adds\n",
+                family, variant->shader, t->bm, t->bn, t->tm, t->tn, registers, shared, 100 * share);
     }
     cr_expect_gt(registers, 0u);
     cr_expect_eq(spilled, 0u, "%s %s spills", family, variant->shader);
-    unsigned long long most = kind == MATRIX ? 240 : 128; /* six subgroups a SIMD; RDNA 3 has 1536 */
+    /* Six subgroups a SIMD; RDNA 3 has 1536. By its own constants the thin tile takes elements one by one. */
+    unsigned long long most = kind == MATRIX ? 240 : kind == PLAIN ? 144 : 128;
     if (kind == MATRIX) {
         const uint32_t *spec = variant->spec;
         uint32_t fragments =
@@ -258,9 +258,7 @@ static void check(const char *family, const struct vk_variant *variant, enum kin
     }
     cr_expect_leq(registers, most, "%s %s: %llu registers", family, variant->shader, registers);
     cr_expect_leq(shared, 32768u);
-    /* The direct convolution's small tiles, which no layer of VGG16 gets, are the least. */
-    cr_expect_geq(share, strcmp(variant->shader, "conv") == 0 ? 0.60 : 0.65, "%s %s: %.2f", family, variant->shader,
-                  share);
+    cr_expect_geq(share, LEAST_SHARE, "%s %s: %.2f", family, variant->shader, share);
     device.lib.fn.DestroyPipeline(device.device, pipeline, NULL);
 }
 
@@ -284,15 +282,14 @@ static const int tiles[] = { 0, 1, 2, 3, 4, 5 };
 
 static double loop_share(const struct vk_variant *variant)
 {
-    double loop;
     VkPipeline pipeline = create(variant, false);
-    fma_share(pipeline, &loop);
+    double share = fma_share(pipeline);
     device.lib.fn.DestroyPipeline(device.device, pipeline, NULL);
-    return loop;
+    return share;
 }
 
-/* Least shares of multiply-adds in the whole loop over the sum. */
-static const double CONV_SHARE = 0.64, WGRAD_SHARE = 0.65, PRODUCT_SHARE = 0.60;
+/* Least shares of multiply-adds there. */
+static const double CONV_SHARE = 0.74, WGRAD_SHARE = 0.65, PRODUCT_SHARE = 0.70;
 
 static void check_layer(const char *family, const struct vk_driver_shape *s, enum vgg_op_kind kind)
 {

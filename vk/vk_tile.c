@@ -5,7 +5,7 @@
 
 static size_t shared_size(const struct vk_tile *t)
 {
-    return (size_t)t->bk * (size_t)(t->bm / 4 + 1 + t->bn / 4 + 1) * 16;
+    return (size_t)(t->bk * (t->bm / 4 + 1 + t->bn / 4 + 1) + (t->bk - 1) / 8 * 4) * 16;
 }
 
 bool vk_tile_fits(const struct vk *vk, int index)
@@ -44,9 +44,10 @@ int vk_tile_choose(const struct vk *vk, size_t m, size_t n)
  * does meanwhile; then adding the parts. */
 static double predict(const struct vk *vk, const struct vk_product *p, int index, size_t parts)
 {
-    /* Over the best tile: multiply-adds are 90, 86, 86, 80, 84 and 81 % of the instructions in conv.comp's inner loop
-     * (RADV, RDNA 2), and the smaller tiles load more for each, which takes another few per cent. */
-    static const double speed[VK_TILES] = { 1, 0.92, 0.92, 0.82, 0.9, 0.8, 0.5 };
+    /* Over the best tile: multiply-adds are 88, 82, 82, 75, 80 and 73 % of the instructions in conv.comp's loop (RADV,
+     * RDNA 2 and 3), and the smaller tiles load more for each: from shared memory, where 4x4 takes twice of what 8x8
+     * does and as long as to multiply, and from the caches. */
+    static const double speed[VK_TILES] = { 1, 0.92, 0.92, 0.72, 0.9, 0.68, 0.5 };
     const struct vk_class *machine = vk->gpu.class;
     const struct vk_tile *t = &vk_tiles[index];
     size_t groups = tile_count(t, p->m, p->n) * p->batch * parts;

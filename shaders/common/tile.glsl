@@ -18,13 +18,35 @@ const int B_LOADS = (BN * BK / 4 + THREADS - 1) / THREADS;
 /* Does every thread bring as many as the others? No branch then. */
 const bool A_EVEN = A_LOADS * THREADS == BM * BK / 4, B_EVEN = B_LOADS * THREADS == BN * BK / 4;
 
-shared vec4 tile_a[BK * A_STRIDE]; /* [k][m] */
-shared vec4 tile_b[BK * B_STRIDE]; /* [k][n] */
+/* vec4 before row k: each eight rows stand two vec4 further right, so that four threads that put elements along k, and
+ * eight neighbours of theirs, meet all 32 banks. */
+uint tile_row(uint k, int stride)
+{
+    return k * uint(stride) + k / 8u * 2u;
+}
+
+shared vec4 tile_a[BK * A_STRIDE + (BK - 1) / 8 * 2]; /* [k][m] */
+shared vec4 tile_b[BK * B_STRIDE + (BK - 1) / 8 * 2]; /* [k][n] */
 
 vec4 acc[TM][TN / 4];
 
-void acc_clear()
+/* What no step changes, as variables: compilers leave such sums in the loop. The thread's column and row in vec4; where
+ * its loads go in a tile, and which word of the vec4 when they go along k. */
+uint tile_x, tile_y, a_put, b_put, a_word, b_word;
+
+/* Thirty-two threads share eight columns and four rows, to read few words of a tile at a time. */
+const uint WIDE = BM / TM >= 4 ? 8u : 32u, ACROSS = uint(BN / TN) / WIDE;
+
+/* along_k: the tile is filled by tile_a_put_k, else by tile_a_put; b alike. */
+void tile_init(bool a_along_k, bool b_along_k)
 {
+    uint t = gl_LocalInvocationIndex, wave = t / 32u, lane = t % 32u;
+    tile_x = wave % ACROSS * WIDE + lane % WIDE;
+    tile_y = wave / ACROSS * (32u / WIDE) + lane / WIDE;
+    uint along = t / uint(BK / 4), k = t % uint(BK / 4) * 4u, a_line = uint(BM / 4), b_line = uint(BN / 4);
+    a_put = a_along_k ? tile_row(k, A_STRIDE) + along / 4u : tile_row(t / a_line, A_STRIDE) + t % a_line;
+    b_put = b_along_k ? tile_row(k, B_STRIDE) + along / 4u : tile_row(t / b_line, B_STRIDE) + t % b_line;
+    a_word = b_word = along % 4u;
     [[unroll]] for (int i = 0; i < TM; i++)
         [[unroll]] for (int j = 0; j < TN / 4; j++) acc[i][j] = vec4(0);
 }
@@ -32,21 +54,20 @@ void acc_clear()
 /* Row of the tile that acc[i] belongs to; four rows of a thread lie together. Column of acc[][j].x. */
 int acc_row(int i)
 {
-    return ((i / 4) * (BM / TM) + int(gl_LocalInvocationIndex) / (BN / TN)) * 4 + i % 4;
+    return ((i / 4) * (BM / TM) + int(tile_y)) * 4 + i % 4;
 }
 
 int acc_column(int j)
 {
-    return (j * (BN / TN) + int(gl_LocalInvocationIndex) % (BN / TN)) * 4;
+    return (j * (BN / TN) + int(tile_x)) * 4;
 }
 
 void tile_multiply()
 {
-    int tx = int(gl_LocalInvocationIndex) % (BN / TN), ty = int(gl_LocalInvocationIndex) / (BN / TN);
-    [[unroll]] for (int k = 0; k < BK; k++) {
+    [[unroll]] for (uint k = 0u; k < uint(BK); k++) {
         vec4 a[TM / 4], b[TN / 4];
-        [[unroll]] for (int i = 0; i < TM / 4; i++) a[i] = tile_a[k * A_STRIDE + i * (BM / TM) + ty];
-        [[unroll]] for (int j = 0; j < TN / 4; j++) b[j] = tile_b[k * B_STRIDE + j * (BN / TN) + tx];
+        [[unroll]] for (int i = 0; i < TM / 4; i++) a[i] = tile_a[tile_y + tile_row(k, A_STRIDE) + uint(i * (BM / TM))];
+        [[unroll]] for (int j = 0; j < TN / 4; j++) b[j] = tile_b[tile_x + tile_row(k, B_STRIDE) + uint(j * (BN / TN))];
         [[unroll]] for (int i = 0; i < TM; i++)
             [[unroll]] for (int j = 0; j < TN / 4; j++) acc[i][j] = fma(vec4(a[i / 4][i % 4]), b[j], acc[i][j]);
     }
@@ -58,15 +79,26 @@ vec4 operand(vec4 v)
     return HALF ? half_round(v) : v;
 }
 
-/* Puts four elements along k of row (or column) `at` into a tile. */
-void tile_a_put_k(int at, int k, vec4 v)
+/* Puts load i into a tile: four rows (or columns) of one k, or four k of a row. A thread's loads are THREADS apart, in
+ * vec4 of what is loaded. */
+void tile_a_put(int i, vec4 v)
 {
-    v = operand(v);
-    [[unroll]] for (int s = 0; s < 4; s++) tile_a[(k + s) * A_STRIDE + at / 4][at % 4] = v[s];
+    tile_a[a_put + tile_row(uint(i * THREADS / (BM / 4)), A_STRIDE)] = operand(v);
 }
 
-void tile_b_put_k(int at, int k, vec4 v)
+void tile_b_put(int i, vec4 v)
+{
+    tile_b[b_put + tile_row(uint(i * THREADS / (BN / 4)), B_STRIDE)] = operand(v);
+}
+
+void tile_a_put_k(int i, vec4 v)
 {
     v = operand(v);
-    [[unroll]] for (int s = 0; s < 4; s++) tile_b[(k + s) * B_STRIDE + at / 4][at % 4] = v[s];
+    [[unroll]] for (int s = 0; s < 4; s++) tile_a[a_put + uint(i * THREADS / BK + s * A_STRIDE)][a_word] = v[s];
+}
+
+void tile_b_put_k(int i, vec4 v)
+{
+    v = operand(v);
+    [[unroll]] for (int s = 0; s < 4; s++) tile_b[b_put + uint(i * THREADS / BK + s * B_STRIDE)][b_word] = v[s];
 }
