@@ -16,7 +16,7 @@ layout(constant_id = VK_SPEC_ADD) const bool ADD = false;   /* c += */
 layout(constant_id = VK_SPEC_BIAS) const bool BIAS = false; /* binding 3 is a bias of n values */
 layout(constant_id = VK_SPEC_RELU) const bool RELU = false;
 layout(constant_id = VK_SPEC_MASK) const bool MASK = false;   /* c = 0 where binding 3 is not > 0 */
-layout(constant_id = VK_SPEC_BATCH) const bool BATCH = false; /* z counts products of matrices without gaps */
+layout(constant_id = VK_SPEC_BATCH) const bool BATCH = false; /* z counts parts of products of matrices without gaps */
 layout(constant_id = VK_SPEC_EVEN) const bool EVEN = false;   /* every sum's terms are a multiple of BK */
 
 layout(push_constant) uniform Push { vk_push_gemm p; };
@@ -149,9 +149,10 @@ void store(int m, int n, int part, vec4 v)
 void main()
 {
     int m0 = int(gl_WorkGroupID.y) * BM, n0 = int(gl_WorkGroupID.x) * BN, z = int(gl_WorkGroupID.z);
-    int begin = BATCH ? 0 : z * p.per_part, end = BATCH ? p.k : min(begin + p.per_part, p.k);
-    a_base = int(p.base[0]) + (BATCH ? z * p.m * p.k : 0);
-    b_base = int(p.base[1]) + (BATCH ? z * p.k * p.n : 0);
+    int product = BATCH ? z / p.parts : 0, begin = (z - product * p.parts) * p.per_part;
+    int end = min(begin + p.per_part, p.k);
+    a_base = int(p.base[0]) + product * p.m * p.k;
+    b_base = int(p.base[1]) + product * p.k * p.n;
     tile_init(A_K, B_K);
     loads_init(m0, n0, begin);
     int k0 = begin;

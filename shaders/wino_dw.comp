@@ -1,5 +1,5 @@
-/* wino_dw.comp: dw += the kernel's gradient, from Winograd's domain u[36][ci][co]; one thread two neighbours of co; the
- * transpose of wino_weight.comp. */
+/* wino_dw.comp: dw += the kernel's gradient, from Winograd's domain u[36][parts][ci][co], whose parts it adds in order;
+ * one thread two neighbours of co; the transpose of wino_weight.comp. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -11,15 +11,23 @@ layout(push_constant) uniform Push { vk_push_conv p; };
 layout(binding = 0) readonly buffer U { vec2 u[]; };
 layout(binding = 1) buffer Dw { vec2 dw[]; };
 
+vec2 total(int point, int i, int pairs)
+{
+    int at = int(p.base[0]) / 2 + point * p.parts * pairs + i;
+    vec2 sum = u[at];
+    for (int z = 1; z < p.parts; z++) sum += u[at + z * pairs];
+    return sum;
+}
+
 void main()
 {
-    int pairs = p.ci * p.co / 2, u_base = int(p.base[0]) / 2, dw_base = int(p.base[1]) / 2;
+    int pairs = p.ci * p.co / 2, dw_base = int(p.base[1]) / 2;
     for (uint i = flat_first(); i < uint(pairs); i += flat_step()) {
         vec2 columns[6][3];
         [[unroll]] for (int k = 0; k < 6; k++) {
-            int at = u_base + int(i) + k * pairs;
-            wino_kernel_bwd(columns[k], u[at], u[at + 6 * pairs], u[at + 12 * pairs],
-                            u[at + 18 * pairs], u[at + 24 * pairs], u[at + 30 * pairs]);
+            vec2 v[6];
+            [[unroll]] for (int r = 0; r < 6; r++) v[r] = total(6 * r + k, int(i), pairs);
+            wino_kernel_bwd(columns[k], v[0], v[1], v[2], v[3], v[4], v[5]);
         }
         [[unroll]] for (int r = 0; r < 3; r++) {
             vec2 g[3];

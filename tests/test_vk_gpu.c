@@ -33,21 +33,26 @@ Test(vk_gpu, forced_splits)
 
 /* ---- Winograd's way beside plain C ---- */
 
-static bool by_winograd(const struct vk *vk, const struct vgg_op *op)
+static struct vk_conv conv_of(const struct vgg_op *op)
 {
     bool data = op->kind == VGG_OP_CONV_BWD_DATA, weight = op->kind == VGG_OP_CONV_BWD_WEIGHT;
-    const struct vk_conv conv = { .op = op,
-                                  .x = data ? &op->dy : &op->x,
-                                  .out = data     ? &op->dx
-                                         : weight ? &op->dy
-                                                  : &op->y,
-                                  .co = data     ? op->dx.c
-                                        : weight ? op->dy.c
-                                                 : op->w.c,
-                                  .transposed = data,
-                                  .relu = op->flags & VGG_OP_RELU,
-                                  .pool = op->flags & VGG_OP_POOL,
-                                  .arg = op->arg.n != 0 };
+    return (struct vk_conv) { .op = op,
+                              .x = data ? &op->dy : &op->x,
+                              .out = data     ? &op->dx
+                                     : weight ? &op->dy
+                                              : &op->y,
+                              .co = data     ? op->dx.c
+                                    : weight ? op->dy.c
+                                             : op->w.c,
+                              .transposed = data,
+                              .relu = op->flags & VGG_OP_RELU,
+                              .pool = op->flags & VGG_OP_POOL,
+                              .arg = op->arg.n != 0 };
+}
+
+static bool by_winograd(const struct vk *vk, const struct vgg_op *op)
+{
+    const struct vk_conv conv = conv_of(op);
     return vk_wino_wanted(vk, &conv);
 }
 
@@ -109,6 +114,76 @@ Test(vk_gpu, winograd_in_parts)
     open_as("integrated");
     setenv("VGG16_VK_RANGE", "7400000", 1);
     check_winograd(&(struct vk_driver_shape) { 1, 96, 26, 128, 128 });
+}
+
+/* The kernel's gradient of few channels: its sums over tiles in parts, the last of which is shorter. */
+Test(vk_gpu, winograd_split)
+{
+    const struct vk_driver_shape s = { 3, 62, 50, 36, 68 };
+    const struct vgg_engine_options plain = { .backend = "cpu", .isa = "scalar" }, vulkan = { .backend = "vulkan" };
+    const struct vgg_op_case test = vk_driver_conv_case(&s, VGG_OP_CONV_BWD_WEIGHT, 0, false);
+    struct vgg_op_case_memory expected, got, same;
+    struct vgg_op_case_error error;
+    struct vgg_backend *cpu, *vk;
+    open_as("discrete");
+    cr_assert_eq(vgg_backend_open(&cpu, &plain), VGG_OK);
+    cr_assert_eq(vgg_backend_open(&vk, &vulkan), VGG_OK);
+    const struct vk_conv conv = conv_of(&test.op);
+    cr_assert(by_winograd((struct vk *)vk, &test.op));
+    cr_expect_gt(vk_wino_plan((struct vk *)vk, &conv).parts, 2u);
+    cr_assert_eq(vgg_op_case_memory_init(&expected, &test), VGG_OK);
+    cr_assert_eq(vgg_op_case_memory_init(&got, &test), VGG_OK);
+    cr_assert_eq(vgg_op_case_memory_init(&same, &test), VGG_OK);
+    cr_assert_eq(vgg_op_case_run(cpu, &test, &expected, NULL), VGG_OK);
+    cr_assert_eq(vgg_op_case_run(vk, &test, &got, NULL), VGG_OK);
+    cr_assert_eq(vgg_op_case_run(vk, &test, &same, NULL), VGG_OK);
+    cr_expect(vgg_op_case_check(&test, &expected, &got, &error), "%s differs by %g, allowed %g", error.what,
+              error.error, error.bound);
+    cr_expect(vgg_op_case_same(&test, &got, &same), "other bits");
+    vgg_op_case_memory_finish(&expected);
+    vgg_op_case_memory_finish(&got);
+    vgg_op_case_memory_finish(&same);
+    vgg_backend_close(vk);
+    vgg_backend_close(cpu);
+}
+
+/* Rows of one image, or some images, at a time, as a small cache holds them: the bits of all at once. */
+Test(vk_gpu, winograd_in_groups)
+{
+    static const struct vk_driver_shape shapes[] = { { 2, 66, 50, 64, 64 }, { 9, 32, 30, 64, 64 } };
+    const struct vgg_engine_options vulkan = { .backend = "vulkan" };
+    struct vgg_backend *backend;
+    open_as("discrete");
+    cr_assert_eq(vgg_backend_open(&backend, &vulkan), VGG_OK);
+    struct vk *vk = (struct vk *)backend;
+    struct vk_class all = *vk->gpu.class, few;
+    all.cache = 0;
+    all.per_call = 0; /* and a machine for which small groups are better, and Winograd's way in all of them */
+    all.per_byte = 4;
+    all.busy = 8;
+    few = all;
+    few.cache = 3 << 20;
+    for (size_t i = 0; i < 4; i++) {
+        enum vgg_op_kind kind = i % 2 ? VGG_OP_CONV_BWD_DATA : VGG_OP_CONV;
+        const struct vgg_op_case test =
+            vk_driver_conv_case(&shapes[i / 2], kind, VGG_OP_RELU | (i % 2 ? 0u : VGG_OP_POOL), i % 2 == 0);
+        const struct vk_conv conv = conv_of(&test.op);
+        struct vgg_op_case_memory together, apart;
+        cr_assert_eq(vgg_op_case_memory_init(&together, &test), VGG_OK);
+        cr_assert_eq(vgg_op_case_memory_init(&apart, &test), VGG_OK);
+        vk->gpu.class = &all;
+        cr_assert(by_winograd(vk, &test.op));
+        cr_expect_eq(vk_wino_groups(vk, &conv), 1u);
+        cr_assert_eq(vgg_op_case_run(backend, &test, &together, NULL), VGG_OK);
+        vk->gpu.class = &few;
+        cr_assert(by_winograd(vk, &test.op));
+        cr_expect_gt(vk_wino_groups(vk, &conv), 2u, "%s: %zu groups", test.text, vk_wino_groups(vk, &conv));
+        cr_assert_eq(vgg_op_case_run(backend, &test, &apart, NULL), VGG_OK);
+        cr_expect(vgg_op_case_same(&test, &together, &apart), "%s: other bits in groups", test.text);
+        vgg_op_case_memory_finish(&together);
+        vgg_op_case_memory_finish(&apart);
+    }
+    vgg_backend_close(backend);
 }
 
 static struct vgg_op_case square(int n, int size, int channels, enum vgg_op_kind kind)

@@ -48,6 +48,9 @@ static const struct vk_way ways[VK_TASK_COUNT][WAYS] = {
  * 0.5e12 nominal, of which a third arrives; integrated: Intel's Gen 8 of 0.3e12, Mali-G52 of 0.05e12): 0.4 s, far below
  * the watchdogs of about 2 s. Too low a guess costs a few more submissions until the rate is measured.
  *
+ * cache: the second level, or what AMD has behind it, holds 32 MiB and more on most discrete GPUs since 2020 (RDNA 2
+ * and later 32 to 128, Ada 24 to 72, Hopper 50); on those before, groups of that size cost a few more dispatches.
+ *
  * first_tile: integrated GPUs of Intel and Apple are best with 64 x 64 by 128 threads.
  *
  * per_byte, operations a byte: what VGG16's products can sustain on a device over its memory's bandwidth, which is 21
@@ -61,6 +64,7 @@ static const struct vk_class classes[] = {
     [DISCRETE] = { .type = "discrete",
                    .wino = VK_WINO_GPU,
                    .scratch = 192 << 20,
+                   .cache = 24 << 20,
                    .rate = 4e11,
                    .predicted = true,
                    .first_tile = VK_TILE_LARGEST,

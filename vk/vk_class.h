@@ -64,6 +64,7 @@ struct vk_class {
     bool lanes;  /* subgroups of 8 that pass values on, 64-bit words, texel buffers: shaders/cpu */
     enum vk_wino wino;
     size_t scratch; /* bytes within one operation, at most */
+    size_t cache;   /* bytes that stay near the cores from one dispatch to the next; 0: too few to count on */
 
     /* Speed; times in that of one operation (half a multiply-add) where the best tile keeps every core busy. */
     double rate;     /* operations a second, before it is measured */

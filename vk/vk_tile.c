@@ -56,7 +56,7 @@ static double predict(const struct vk *vk, const struct vk_product *p, int index
     double memory = p->bytes * machine->per_byte;
     if (at_work < (double)machine->busy) work *= (double)machine->busy / at_work;
     double cost = (work > memory ? work : memory) + machine->per_call;
-    if (parts == 1) return cost;
+    if (parts == 1 || p->part_bytes > 0) return cost + (double)(parts - 1) * p->part_bytes * machine->per_byte;
     double written = 4.0 * (double)(parts * p->batch) * (double)p->m * (double)p->n;
     return cost + 2 * written * machine->per_byte + machine->per_call;
 }
@@ -64,8 +64,9 @@ static double predict(const struct vk *vk, const struct vk_product *p, int index
 struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *p)
 {
     /* The thin tile is for dense layers. */
-    size_t least = p->parts ? p->parts : 1, most = p->most_parts < p->k / 256 ? p->most_parts : p->k / 256;
+    size_t least = p->parts ? p->parts : 1, most = p->k / (p->part_bytes > 0 ? 128 : 256);
     struct vk_plan best = { .tile = vk_tile_choose(vk, p->m > 9 ? p->m : 9, p->n), .parts = least };
+    if (most > p->most_parts) most = p->most_parts;
     best.cost = predict(vk, p, best.tile, least);
     if (!vk->gpu.class->predicted) return best;
     if (p->parts) most = least;

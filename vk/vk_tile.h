@@ -23,9 +23,10 @@ struct vk_product {
     double bytes;          /* of all operands and results */
     size_t parts;          /* of the sums; 0: as many as are best */
     size_t most_parts;     /* that there is room for, where they are free */
+    double part_bytes;     /* of each further part, where what reads the sum adds them; 0: a dispatch does */
 };
 
-/* The shortest way by predicted time, in parts of at least 256 terms. Depends on the shape and the class of the device
+/* The shortest way by predicted time, in parts of at least 256 terms, or 128 where no dispatch adds them. Depends on the shape and the class of the device
  * only, so that sums do not change from run to run. */
 struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *product);
 

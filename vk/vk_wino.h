@@ -16,7 +16,10 @@ enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk
 /* The same for the gradient of the kernel, dw +=; conv->out is dy. */
 enum vgg_status vk_wino_lower_wgrad(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv);
 
-/* The tile of the products, for all of its images in one part. */
-int vk_wino_tile(const struct vk *vk, const struct vk_conv *conv);
+/* In how many groups, of images or of rows of one, it is made, one after the other: those that the class's cache holds,
+ * where that is shorter. */
+size_t vk_wino_groups(const struct vk *vk, const struct vk_conv *conv);
+/* How the products of the first are made. */
+struct vk_plan vk_wino_plan(const struct vk *vk, const struct vk_conv *conv);
 
 #endif

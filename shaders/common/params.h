@@ -125,13 +125,15 @@ struct vk_push_wgrad {
     int per_part, first_part;
 };
 
-/* c[m][n] (+)= sum over k of a b; part z of the sum covers k from z per_part on and is written `part_size` words on. */
+/* c[m][n] (+)= sum over k of a b; part z of the sum covers k from z per_part on and is written `part_size` words on.
+ * Of many products each has `parts` parts, one after the other. */
 struct vk_push_gemm {
     uint base[4];
     int m, n, k;
     int lda, ldb, ldc;
     int per_part;
     uint part_size;
+    int parts;
 };
 
 /* out[i] = [out[i] +] sum of parts in order [+ bias[i % n]] [relu]. */
