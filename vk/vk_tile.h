@@ -26,8 +26,8 @@ struct vk_product {
     double part_bytes;     /* of each further part, where what reads the sum adds them; 0: a dispatch does */
 };
 
-/* The shortest way by predicted time, in parts of at least 256 terms, or 128 where no dispatch adds them. Depends on the shape and the class of the device
- * only, so that sums do not change from run to run. */
+/* The shortest way by predicted time, in parts of at least 256 terms, or 128 where no dispatch adds them. Depends on
+ * the shape and the class of the device only, so that sums do not change from run to run. */
 struct vk_plan vk_tile_plan(const struct vk *vk, const struct vk_product *product);
 
 /* The way of a task to try after `last`: vk_class_next, without shaders/cpu's tilings where a tile is forced or
