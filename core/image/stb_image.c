@@ -7,11 +7,19 @@
 #include "core/image/jpeg_head.h"
 #include "core/image/png_head.h"
 
-/* The most bytes that stb_image may let a buffer grow to: it would expand a compressed stream to any length. */
+/* The most bytes that stb_image may let a buffer grow to: it would expand a compressed stream to any length. What it
+ * asked for and did not get it tells by other names, or not at all. */
 static _Thread_local struct {
     size_t most;
-    bool refused;
+    bool refused, lacked;
 } growth;
+
+static void *take(size_t size)
+{
+    void *memory = malloc(size);
+    if (!memory) growth.lacked = true;
+    return memory;
+}
 
 static void *grow(void *memory, size_t size)
 {
@@ -19,7 +27,9 @@ static void *grow(void *memory, size_t size)
         growth.refused = true;
         return NULL;
     }
-    return realloc(memory, size);
+    void *grown = realloc(memory, size);
+    if (!grown) growth.lacked = true;
+    return grown;
 }
 
 /* The one place where stb_image (github.com/nothings/stb, public domain) is compiled: static, so that a program with
@@ -32,7 +42,7 @@ static void *grow(void *memory, size_t size)
 #define STBI_ONLY_BMP
 #define STBI_ONLY_GIF
 #define STBI_NO_STDIO
-#define STBI_MALLOC malloc
+#define STBI_MALLOC take
 #define STBI_FREE free
 #define STBI_REALLOC grow
 #include <stb_image.h>
@@ -98,9 +108,11 @@ static enum vgg_status decode(struct vgg_image *image, struct source *source, co
     if (status != VGG_OK) return status;
     /* Samples of 16 bits, with alpha and the filters' bytes; twice, for interlacing, and because buffers double. */
     growth.most = 2 * ((size_t)width * (size_t)height * 8 + (size_t)height + file->size) + 65536;
-    growth.refused = false;
+    growth.refused = growth.lacked = false;
     stbi_convert_iphone_png_to_rgb_thread(1);
     image->rgb = stbi_load_from_callbacks(&io, source, &image->width, &image->height, &channels, 3);
+    if (!image->rgb && growth.lacked)
+        return vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", file->path);
     if (source->beyond) {
         reason = "the file is cut short";
     } else if (growth.refused) {
