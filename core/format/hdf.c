@@ -302,59 +302,61 @@ static const unsigned char *heap_string(const struct vgg_hdf *hdf, const unsigne
 }
 
 /* Appends the strings of one attribute. */
-static bool append_strings(char ***out, size_t *count, const struct vgg_hdf *hdf, const struct attribute *attribute)
+static enum vgg_status append_strings(char ***out, size_t *count, const struct vgg_hdf *hdf,
+                                      const struct attribute *attribute)
 {
     enum { STRING = 3, VARIABLE = 9 };
     int rank;
     uint64_t shape[VGG_MAX_RANK];
     size_t n;
-    if (!vgg_hdf_space(attribute->space, attribute->space_size, &rank, shape, &n)) return false;
-    if (n == 0) return true;
-    if (attribute->type_size < 8 || n > MOST_STRINGS || *count + n > MOST_STRINGS) return false;
+    if (!vgg_hdf_space(attribute->space, attribute->space_size, &rank, shape, &n)) return VGG_ERR_MISSING;
+    if (n == 0) return VGG_OK;
+    if (attribute->type_size < 8 || n > MOST_STRINGS || *count + n > MOST_STRINGS) return VGG_ERR_MISSING;
     int class = attribute->type[0] & 15;
     size_t element = (size_t)vgg_bytes_little(attribute->type + 4, 4);
     bool variable = class == VARIABLE && (attribute->type[1] & 15) == 1 && element == 16;
     if ((class != STRING && !variable) || element == 0 || vgg_mem_mul(n, element) > attribute->values_size)
-        return false;
+        return VGG_ERR_MISSING;
     char **grown = realloc(*out, (*count + n) * sizeof *grown);
-    if (!grown) return false;
+    if (!grown) return vgg_fail_memory("a file's names", (*count + n) * sizeof *grown);
     *out = grown;
     size_t total = 0;
     for (size_t i = 0; i < n; i++) {
         const unsigned char *at = attribute->values + i * element;
         size_t length = element;
         if (variable) at = heap_string(hdf, at, &length);
-        if (!at || length > LONGEST_STRING || (total += length) > MOST_TEXT) return false;
+        if (!at || length > LONGEST_STRING || (total += length) > MOST_TEXT) return VGG_ERR_MISSING;
         char *copy = vgg_mem_calloc(length + 1, 1);
-        if (!copy) return false;
+        if (!copy) return vgg_fail_memory("a file's names", length + 1);
         memcpy(copy, at, length);
         grown[(*count)++] = copy;
     }
-    return true;
+    return VGG_OK;
 }
 
-bool vgg_hdf_strings(char ***out, size_t *count, const struct vgg_hdf *hdf, uint64_t object, const char *name)
+enum vgg_status vgg_hdf_strings(char ***out, size_t *count, const struct vgg_hdf *hdf, uint64_t object,
+                                const char *name)
 {
     *out = NULL;
     *count = 0;
     struct attribute attribute;
-    bool good = false;
+    enum vgg_status status = VGG_ERR_MISSING;
     if (find_attribute(&attribute, hdf, object, name)) {
-        good = append_strings(out, count, hdf, &attribute);
+        status = append_strings(out, count, hdf, &attribute);
     } else {
         char piece[64];
         for (int i = 0; i < MOST_STRINGS; i++) {
             snprintf(piece, sizeof piece, "%s%d", name, i);
             if (!find_attribute(&attribute, hdf, object, piece)) break;
-            good = append_strings(out, count, hdf, &attribute);
-            if (!good) break;
+            status = append_strings(out, count, hdf, &attribute);
+            if (status != VGG_OK) break;
         }
     }
-    if (good) return true;
+    if (status == VGG_OK) return VGG_OK;
     vgg_hdf_strings_free(*out, *count);
     *out = NULL;
     *count = 0;
-    return false;
+    return status;
 }
 
 void vgg_hdf_strings_free(char **strings, size_t count)

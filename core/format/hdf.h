@@ -28,9 +28,11 @@ bool vgg_hdf_list(const struct vgg_hdf *hdf, uint64_t group, vgg_hdf_link_fn *fn
 bool vgg_hdf_is_dense(const struct vgg_hdf *hdf, uint64_t object);
 
 /* An attribute that is one string or a list of strings, of fixed or variable length, whole or in Keras' pieces (NAME0,
- * NAME1, ...; that is how lists of more than 64 KiB are kept). False: not there, or no strings, or no memory. An empty
- * list of any type counts as strings. *out holds *count strings; released by vgg_hdf_strings_free. */
-bool vgg_hdf_strings(char ***out, size_t *count, const struct vgg_hdf *hdf, uint64_t object, const char *name);
+ * NAME1, ...; that is how lists of more than 64 KiB are kept). VGG_ERR_MISSING: not there, or no strings; this is not
+ * logged, unlike VGG_ERR_MEMORY. An empty list of any type counts as strings. *out holds *count strings; released by
+ * vgg_hdf_strings_free. */
+enum vgg_status vgg_hdf_strings(char ***out, size_t *count, const struct vgg_hdf *hdf, uint64_t object,
+                                const char *name);
 void vgg_hdf_strings_free(char **strings, size_t count);
 /* Is there an attribute of that name? */
 bool vgg_hdf_has_attribute(const struct vgg_hdf *hdf, uint64_t object, const char *name);

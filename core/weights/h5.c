@@ -82,11 +82,12 @@ static enum vgg_status open_layer(struct vgg_weights *weights, uint64_t root, co
         return vgg_fail(VGG_ERR_FORMAT, "%s: group %s of layer_names is not there; the file is damaged", weights->path,
                         path);
     }
-    if (!vgg_hdf_strings(&names, &count, &weights->hdf, group, "weight_names")) {
+    enum vgg_status status = vgg_hdf_strings(&names, &count, &weights->hdf, group, "weight_names");
+    if (status == VGG_ERR_MEMORY) return status;
+    if (status != VGG_OK) {
         return vgg_fail(VGG_ERR_FORMAT, "%s: attribute weight_names of group %s is no list of strings", weights->path,
                         path);
     }
-    enum vgg_status status;
     if (count > *budget) {
         status = vgg_fail(VGG_ERR_FORMAT, "%s: names more than %d tensors", weights->path, MOST_TENSORS);
     } else {
@@ -100,19 +101,21 @@ static enum vgg_status open_layer(struct vgg_weights *weights, uint64_t root, co
 /* Reads the group that has layer_names: the root ("") or model_weights. */
 static enum vgg_status open_legacy(struct vgg_weights *weights, uint64_t group, const char *name)
 {
-    enum vgg_status status = VGG_OK;
     char **layers, **words;
     size_t count, budget = MOST_TENSORS;
     weights->naming = VGG_NAMING_KERAS_H5;
-    bool known = vgg_hdf_strings(&words, &count, &weights->hdf, group, "backend");
-    if (known && count == 1 && strcmp(words[0], "theano") == 0) {
+    enum vgg_status status = vgg_hdf_strings(&words, &count, &weights->hdf, group, "backend");
+    if (status == VGG_ERR_MISSING) status = VGG_OK;
+    if (count == 1 && strcmp(words[0], "theano") == 0) {
         status = vgg_fail(VGG_ERR_UNSUPPORTED,
                           "%s: was written by Keras on Theano, whose kernels are mirrored; save it on TensorFlow",
                           weights->path);
     }
     vgg_hdf_strings_free(words, count);
     if (status != VGG_OK) return status;
-    if (!vgg_hdf_strings(&layers, &count, &weights->hdf, group, "layer_names")) {
+    status = vgg_hdf_strings(&layers, &count, &weights->hdf, group, "layer_names");
+    if (status == VGG_ERR_MEMORY) return status;
+    if (status != VGG_OK) {
         return vgg_fail(VGG_ERR_FORMAT, "%s: attribute layer_names of /%s is no list of strings", weights->path, name);
     }
     for (size_t i = 0; status == VGG_OK && i < count; i++) {
@@ -130,19 +133,20 @@ static enum vgg_status open_legacy(struct vgg_weights *weights, uint64_t group, 
 /* ---- Keras 3: groups NAME/vars with data sets 0 (kernel) and 1 (bias) ---- */
 
 /* The layer's own name where Keras kept it (attribute "name" of the group or of its vars), else the group's. */
-static void layer_of(const struct vgg_weights *weights, uint64_t group, uint64_t vars, const char *group_name,
-                     char layer[VGG_WEIGHTS_NAME])
+static enum vgg_status layer_of(const struct vgg_weights *weights, uint64_t group, uint64_t vars,
+                                const char *group_name, char layer[VGG_WEIGHTS_NAME])
 {
     const uint64_t at[2] = { vars, group };
+    enum vgg_status status = VGG_OK;
     snprintf(layer, VGG_WEIGHTS_NAME, "%.*s", VGG_WEIGHTS_NAME - 1, group_name);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && status != VGG_ERR_MEMORY; i++) {
         char **words;
         size_t count;
-        if (vgg_hdf_strings(&words, &count, &weights->hdf, at[i], "name") && count == 1 && *words[0]) {
-            snprintf(layer, VGG_WEIGHTS_NAME, "%.*s", VGG_WEIGHTS_NAME - 1, words[0]);
-        }
+        status = vgg_hdf_strings(&words, &count, &weights->hdf, at[i], "name");
+        if (count == 1 && *words[0]) snprintf(layer, VGG_WEIGHTS_NAME, "%.*s", VGG_WEIGHTS_NAME - 1, words[0]);
         vgg_hdf_strings_free(words, count);
     }
+    return status == VGG_ERR_MEMORY ? status : VGG_OK;
 }
 
 static enum vgg_status add_vars(struct vgg_weights *weights, uint64_t group, uint64_t vars, const char *path,
@@ -150,13 +154,14 @@ static enum vgg_status add_vars(struct vgg_weights *weights, uint64_t group, uin
 {
     char layer[VGG_WEIGHTS_NAME], full[1024];
     uint64_t dataset;
-    layer_of(weights, group, vars, name, layer);
+    enum vgg_status status = layer_of(weights, group, vars, name, layer);
+    if (status != VGG_OK) return status;
     /* A third variable: batch normalisation, or something else that is neither a convolution nor dense. */
     if (vgg_hdf_find(&weights->hdf, vars, "2", &dataset)) return vgg_weights_add_norm(weights, path);
     for (int i = 0; i < 2; i++) {
         if (!vgg_hdf_find(&weights->hdf, vars, i ? "1" : "0", &dataset)) continue;
         if (!join(full, sizeof full, path, i ? "vars/1" : "vars/0")) continue;
-        enum vgg_status status = add_dataset(weights, layer, i == 1, full, dataset);
+        status = add_dataset(weights, layer, i == 1, full, dataset);
         if (status != VGG_OK) return status;
     }
     return VGG_OK;
@@ -217,7 +222,9 @@ static enum vgg_status read_meta(struct vgg_weights *weights)
         for (size_t k = 0; !skip && k < sizeof keras / sizeof *keras; k++) {
             skip = strncmp(name, keras[k], strlen(keras[k])) == 0;
         }
-        if (skip || !vgg_hdf_strings(&words, &count, hdf, hdf->root, name)) continue;
+        if (skip) continue;
+        status = vgg_hdf_strings(&words, &count, hdf, hdf->root, name);
+        if (status == VGG_ERR_MISSING) status = VGG_OK;
         if (count == 1) status = vgg_weights_add_meta(weights, name, words[0]);
         vgg_hdf_strings_free(words, count);
     }

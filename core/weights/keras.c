@@ -42,8 +42,9 @@ static enum vgg_status read_text(char **text, const struct vgg_weights *weights)
         if (status == VGG_OK) *text = bytes;
         return status;
     }
-    if (!weights->hdf.map || !vgg_hdf_strings(&words, &count, &weights->hdf, weights->hdf.root, "model_config"))
-        return VGG_OK;
+    if (!weights->hdf.map) return VGG_OK;
+    status = vgg_hdf_strings(&words, &count, &weights->hdf, weights->hdf.root, "model_config");
+    if (status == VGG_ERR_MISSING) status = VGG_OK;
     if (count == 1) {
         *text = vgg_mem_strdup(words[0]);
         if (!*text) status = vgg_fail_memory(weights->path, strlen(words[0]));
