@@ -70,6 +70,8 @@ bool vgg_os_empty(FILE *stream);
 bool vgg_os_sync(FILE *stream);
 /* The names in a folder reach the disk, where its file system can do that. */
 void vgg_os_sync_folder(const char *path);
+/* What is written to an open file from now on, be it cut or extended, goes nowhere. False: it goes on as before. */
+bool vgg_os_divert(int file);
 /* Takes disk space for the first `size` bytes of a file. */
 bool vgg_os_reserve(const char *path, uint64_t size);
 /* Cuts a file to `size` bytes. */

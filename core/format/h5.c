@@ -48,6 +48,7 @@ static struct {
     __typeof__(H5Fcreate) *H5Fcreate;
     __typeof__(H5Fflush) *H5Fflush;
     __typeof__(H5Fget_filesize) *H5Fget_filesize;
+    __typeof__(H5Fget_vfd_handle) *H5Fget_vfd_handle;
     __typeof__(H5Fclose) *H5Fclose;
     __typeof__(H5Gcreate2) *H5Gcreate2;
     __typeof__(H5Gclose) *H5Gclose;
@@ -88,6 +89,7 @@ static void open_library(void)
         { "H5Fcreate", &lib.H5Fcreate },
         { "H5Fflush", &lib.H5Fflush },
         { "H5Fget_filesize", &lib.H5Fget_filesize },
+        { "H5Fget_vfd_handle", &lib.H5Fget_vfd_handle },
         { "H5Fclose", &lib.H5Fclose },
         { "H5Gcreate2", &lib.H5Gcreate2 },
         { "H5Gclose", &lib.H5Gclose },
@@ -181,6 +183,12 @@ bool vgg_h5_flush(vgg_h5 file, uint64_t *size)
     bool good = lib.H5Fflush(file, H5F_SCOPE_LOCAL) >= 0 && lib.H5Fget_filesize(file, &used) >= 0;
     *size = used;
     return good;
+}
+
+void vgg_h5_give_up(vgg_h5 file)
+{
+    void *handle = NULL;
+    if (lib.H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0 && handle) (void)vgg_os_divert(*(int *)handle);
 }
 
 bool vgg_h5_close(vgg_h5 file)

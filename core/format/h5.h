@@ -28,6 +28,9 @@ enum vgg_status vgg_h5_reserve(const char *temporary, const char *path, size_t s
 /* Flushes an open file and tells the bytes it uses: after closing it, truncate it to that. False: failed. */
 bool vgg_h5_flush(vgg_h5 file, uint64_t *size);
 bool vgg_h5_close(vgg_h5 file);
+/* Ends what is written to a file that cannot be written: what HDF5 still keeps for it goes nowhere, so that it can be
+ * closed. */
+void vgg_h5_give_up(vgg_h5 file);
 
 vgg_h5 vgg_h5_group(vgg_h5 file, const char *name);
 bool vgg_h5_close_group(vgg_h5 group);

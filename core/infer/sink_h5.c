@@ -95,9 +95,10 @@ static bool write_origin(const struct vgg_sink *sink, vgg_h5 file)
 }
 
 /* Closes both objects; buffered data is written here. */
-static bool close_all(struct h5_state *state)
+static bool close_all(struct h5_state *state, bool good)
 {
-    bool good = state->features < 0 || vgg_h5_close_rows(state->features);
+    if (!good && state->file >= 0) vgg_h5_give_up(state->file);
+    good = state->features < 0 || vgg_h5_close_rows(state->features);
     good = (state->file < 0 || vgg_h5_close(state->file)) && good;
     state->file = state->features = -1;
     return good;
@@ -116,7 +117,7 @@ static enum vgg_status h5_end(struct vgg_sink *sink)
                 write_labels_and_paths(sink, state->file, texts) && write_origin(sink, state->file);
     uint64_t size = 0;
     good = good && vgg_h5_flush(state->file, &size);
-    good = close_all(state) && good;
+    good = close_all(state, good) && good;
     vgg_h5_leave();
     good = good && vgg_os_cut(vgg_file_temporary(sink->file), size);
     free(texts);
@@ -128,7 +129,7 @@ static void h5_close(struct vgg_sink *sink)
     struct h5_state *state = sink->state;
     if (!state) return;
     vgg_h5_enter();
-    (void)close_all(state);
+    (void)close_all(state, false);
     vgg_h5_leave();
     free(state);
 }

@@ -83,6 +83,7 @@ enum vgg_status vgg_weights_write_h5(const char *path, const struct vgg_weights_
     uint64_t size = 0;
     if (h5 >= 0) status = vgg_h5_reserve(vgg_file_temporary(file), path, size_bound(layers, count, meta));
     bool good = h5 >= 0 && status == VGG_OK && write_all(h5, layers, count, meta) && vgg_h5_flush(h5, &size);
+    if (h5 >= 0 && !good) vgg_h5_give_up(h5);
     if (h5 >= 0) good = vgg_h5_close(h5) && good;
     vgg_h5_leave();
     if (good && vgg_os_cut(vgg_file_temporary(file), size)) return vgg_file_commit(file);
