@@ -58,9 +58,10 @@ static void describe(struct header *header, const struct vk *vk, const void *dat
 static bool cache_path(char *path, size_t size, const struct vk *vk, const char *what)
 {
     char folder[3072];
-    if (!vgg_os_cache_folder(folder, sizeof folder - sizeof "/vgg16") || !vgg_os_make_folder(folder)) return false;
+    if (!vgg_os_cache_folder(folder, sizeof folder - sizeof "/vgg16") || !vgg_os_make_folder(NULL, folder))
+        return false;
     memcpy(folder + strlen(folder), "/vgg16", sizeof "/vgg16");
-    if (!vgg_os_make_folder(folder)) return false;
+    if (!vgg_os_make_folder(NULL, folder)) return false;
     const VkPhysicalDeviceProperties *p = &vk->gpu.properties;
     int length = snprintf(path, size, "%s/vulkan-%08x-%08x-%d%s.bin", folder, p->vendorID, p->deviceID,
                           (int)vk->gpu.driver_id, what);

@@ -158,7 +158,7 @@ const char *vgg_file_temporary(const struct vgg_file *file)
     return file->temporary;
 }
 
-/* Makes the rename itself durable; folders that cannot be synced (some network file systems) are let be. */
+/* Makes a new name in its folder durable; folders that cannot be synced (some network file systems) are let be. */
 static void sync_folder(const char *path)
 {
     char *copy = vgg_mem_strdup(path);
@@ -228,8 +228,11 @@ enum vgg_status vgg_file_mkdirs(const char *path)
         char saved = *end;
         if (saved != '/' && saved != '\0') continue;
         *end = '\0';
-        if (!vgg_os_make_folder(copy)) {
+        bool made;
+        if (!vgg_os_make_folder(&made, copy)) {
             status = vgg_fail(VGG_ERR_IO, "%s: folder cannot be created: %s", path, strerror(errno));
+        } else if (made) {
+            sync_folder(copy);
         }
         *end = saved;
         if (saved == '\0') break;

@@ -80,8 +80,8 @@ bool vgg_os_cut(const char *path, uint64_t size);
 bool vgg_os_replace(const char *from, const char *to);
 /* Removes a file or a link. */
 bool vgg_os_remove(const char *path);
-/* Makes one folder. True also where something of that name is there. */
-bool vgg_os_make_folder(const char *path);
+/* Makes one folder. True also where something of that name is there; *made, unless NULL: it was not. */
+bool vgg_os_make_folder(bool *made, const char *path);
 /* `size` bytes that nobody can guess. */
 bool vgg_os_random(void *bytes, size_t size);
 

@@ -240,9 +240,11 @@ bool vgg_os_remove(const char *path)
     return unlink(path) == 0;
 }
 
-bool vgg_os_make_folder(const char *path)
+bool vgg_os_make_folder(bool *made, const char *path)
 {
-    return mkdir(path, 0777) == 0 || errno == EEXIST;
+    bool new = mkdir(path, 0777) == 0;
+    if (made) *made = new;
+    return new || errno == EEXIST;
 }
 
 bool vgg_os_random(void *bytes, size_t size)
