@@ -80,7 +80,7 @@ enum vgg_status vgg_bench_measure(struct vgg_bench *bench, const struct vgg_benc
 
 /* ---- the whole ---- */
 
-static void describe(struct vgg_bench *bench, const struct vgg_bench_options *o)
+static enum vgg_status describe(struct vgg_bench *bench, const struct vgg_bench_options *o)
 {
     snprintf(bench->version, sizeof bench->version, "%s", vgg_version());
     vgg_os_date(bench->date, sizeof bench->date, "%Y-%m-%dT%H:%M:%SZ", true);
@@ -93,9 +93,11 @@ static void describe(struct vgg_bench *bench, const struct vgg_bench_options *o)
     bench->memory = limits.memory;
     struct vgg_device_info *device;
     size_t count;
-    if (vgg_backend_devices(&device, &count, "cpu") != VGG_OK) return;
+    enum vgg_status status = vgg_backend_devices(&device, &count, "cpu");
+    if (status != VGG_OK) return status;
     if (count) snprintf(bench->machine, sizeof bench->machine, "%s", device->name);
     free(device);
+    return VGG_OK;
 }
 
 enum vgg_status vgg_bench_run(struct vgg_bench **out, const struct vgg_bench_options *options)
@@ -108,7 +110,7 @@ enum vgg_status vgg_bench_run(struct vgg_bench **out, const struct vgg_bench_opt
     if (status != VGG_OK) return status;
     bench = vgg_mem_calloc(1, sizeof *bench);
     if (!bench) return vgg_fail_memory("a benchmark", sizeof *bench);
-    describe(bench, &o);
+    CHECK(describe(bench, &o));
     CHECK(vgg_bench_subjects_open(&subjects, bench, &o));
     status = vgg_bench_measure(bench, &subjects, &o);
     bench->interrupted = status == VGG_INTERRUPTED;

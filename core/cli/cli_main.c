@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/cli/cli_options.h"
+#include "core/cli/cli_output.h"
 #include "core/cli/cli_report.h"
 #include "core/vgg16_ranks.h"
 
@@ -85,6 +86,7 @@ int main(int argc, char **argv)
     cli_signals_ignore();
     cli_signals_explain();
     cli_progress_init(&cli.progress, false);
+    cli_json_begin();
     char *typed = cli_report_command(argc, argv);
     cli.typed = typed;
     int rank;

@@ -48,14 +48,28 @@ void cli_output_near(struct vgg_nearest *nearest, const char *path, const char *
         vgg_nearest_try(nearest, *extensions);
 }
 
+static bool json_lacks; /* memory, for a part of it */
+
+static void *json_take(size_t size)
+{
+    void *memory = malloc(size);
+    if (!memory) json_lacks = true;
+    return memory;
+}
+
+void cli_json_begin(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks) { .malloc_fn = json_take, .free_fn = free });
+}
+
 enum vgg_status cli_json_print(struct cli *cli, cJSON *json)
 {
     char *text = cJSON_Print(json);
+    bool whole = text && !json_lacks;
     cJSON_Delete(json);
-    if (!text) return cli_fail(cli, VGG_ERR_MEMORY, "out of memory");
-    puts(text);
+    if (whole) puts(text);
     free(text);
-    return VGG_OK;
+    return whole ? VGG_OK : cli_fail(cli, VGG_ERR_MEMORY, "out of memory for the results as JSON");
 }
 
 /* Bytes of the UTF-8 sequence at `s`, 0 where there is none (overlong forms and surrogates are none). */
@@ -75,7 +89,7 @@ static size_t sequence(const unsigned char *s)
 
 cJSON *cli_json_string(const char *text)
 {
-    char *clean = malloc(3 * strlen(text) + 1), *to = clean;
+    char *clean = json_take(3 * strlen(text) + 1), *to = clean;
     if (!clean) return NULL;
     for (const unsigned char *s = (const unsigned char *)text; *s;) {
         size_t n = sequence(s);

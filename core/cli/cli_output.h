@@ -18,7 +18,9 @@ bool cli_output_ends(const char *path, const char *const *extensions);
 /* Looks for the one that `path` was meant to end in; where that has digits, nobody slipped. */
 void cli_output_near(struct vgg_nearest *nearest, const char *path, const char *const *extensions);
 
-/* Prints `json` and a newline to stdout and deletes it. */
+/* Before any JSON is made: cJSON leaves out what gets no memory, and does not say so. */
+void cli_json_begin(void);
+/* Prints `json` and a newline to stdout and deletes it. Fails where any of it got no memory. */
 enum vgg_status cli_json_print(struct cli *cli, cJSON *json);
 /* Adds a string; bytes that are not UTF-8 become U+FFFD. */
 void cli_json_text(cJSON *object, const char *key, const char *text);

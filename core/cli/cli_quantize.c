@@ -50,15 +50,16 @@ static const struct cli_group groups[] = {
 };
 
 /* --weights takes the base alone: a head in that file is not lost without a word. */
-static void tell_head(struct cli *cli, const struct vgg_model_options *network)
+static enum vgg_status tell_head(struct cli *cli, const struct vgg_model_options *network)
 {
     struct vgg_model *whole = NULL;
-    if (!network->weights || vgg_model_open(&whole, network) != VGG_OK) return;
-    if (vgg_model_class_count(whole)) {
+    enum vgg_status status = network->weights ? vgg_model_open(&whole, network) : VGG_OK;
+    if (whole && vgg_model_class_count(whole)) {
         cli_note(cli, "%s: is a model, and its head is left out; --model %s keeps it", network->weights,
                  network->weights);
     }
     vgg_model_destroy(whole);
+    return status;
 }
 
 static enum vgg_status open_model(struct cli *cli, struct vgg_model **out, const struct quantize *o)
@@ -75,7 +76,7 @@ static enum vgg_status open_model(struct cli *cli, struct vgg_model **out, const
     if (o->model) return cli_model_classifier(cli, out, o->model);
     enum vgg_status status = vgg_model_create(out, &network);
     if (status == VGG_OK) cli_model_tell(cli, &o->network, *out);
-    if (status == VGG_OK) tell_head(cli, &network);
+    if (status == VGG_OK) status = tell_head(cli, &network);
     return status;
 }
 
