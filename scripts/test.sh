@@ -5,7 +5,7 @@
 #   install  cmake --install into an empty prefix; what the README says of library use works against it
 #   clang    the same as release by clang
 #   asan     every test under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
-#   tsan     the loader under ThreadSanitizer
+#   tsan     the loader, and a training, an evaluation and an extraction, under ThreadSanitizer
 #   neon     aarch64: every kernel and operation, built for it and run under qemu; the tiles' machine code inspected
 #   avx512   the AVX-512 kernels, their intrinsics emulated by SIMDe on AVX2: every test of kernels and operations
 #   validation what runs on Vulkan, once more by the release build, with the validation layer and its synchronisation
@@ -158,6 +158,7 @@ run_asan() {
     # GCC aligns the frames that outlive their functions to less than AVX-512's vectors need (its bug 110027).
     local frames=1
     if grep -qs avx512f /proc/cpuinfo; then frames=0; fi
+    local -x VGG16_FAULTS_SHARE=1
     # A size that malloc refuses is a failure to be told, as without the sanitizer.
     local -x UBSAN_OPTIONS=print_stacktrace=1:log_path=$PWD/build/asan/report \
         LSAN_OPTIONS=suppressions=$PWD/scripts/lsan.supp:print_suppressions=0 \
@@ -170,10 +171,13 @@ run_asan() {
     ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run_tests asan -R '^test_(cli_)?vk_' -E '^test_cli_vk_photos$'
 }
 
+# By clang: its OpenMP runtime tells the sanitizer, by way of Archer, which threads wait for which.
 run_tsan() {
-    local targets=(loader_threads)
-    build tsan -DVGG16_SANITIZE=thread || return 0
-    TSAN_OPTIONS=log_path=$PWD/build/tsan/report run_tests tsan -R '^loader_threads$'
+    local targets=(loader_threads soak) archer
+    archer=$(compgen -G "/usr/lib/llvm-*/lib/libarcher.so" | sort -V | tail -n 1) || true
+    build tsan -DVGG16_SANITIZE=thread -DCMAKE_C_COMPILER=clang || return 0
+    OMP_TOOL_LIBRARIES=$archer OMP_TOOL_VERBOSE_INIT=stderr \
+        TSAN_OPTIONS=ignore_noninstrumented_modules=1:log_path=$PWD/build/tsan/report run_tests tsan -R '^(loader_threads|soak)$'
 }
 
 # Kernels, operations and the backend; what else there is does not depend on the processor.

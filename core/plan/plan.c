@@ -210,8 +210,7 @@ static struct vgg_view gradient_of(const struct builder *b, struct vgg_view para
 static bool is_conv_above(const struct builder *b, int i, enum vgg_layer_kind kind)
 {
     const struct vgg_layer *layer = &b->arch->layer[i];
-    return !b->spec->keep_all && i > 0 && i < b->spec->last && layer->kind == VGG_LAYER_CONV &&
-           layer[-1].kind == kind;
+    return !b->spec->keep_all && i > 0 && i < b->spec->last && layer->kind == VGG_LAYER_CONV && layer[-1].kind == kind;
 }
 
 /* VGG_OP_RELU when the gradient of layer i's input must be masked by that input: it came out of a ReLU that nothing
