@@ -74,7 +74,7 @@ static void visit(struct place *place, uint64_t object)
     size_t count;
     if (place->depth > 8 || --*place->left < 0) return;
     for (int i = 0; vgg_hdf_attribute(place->hdf, object, i, name, sizeof name); i++) {
-        if (!vgg_hdf_strings(&strings, &count, place->hdf, object, name)) continue;
+        if (vgg_hdf_strings(&strings, &count, place->hdf, object, name) != VGG_OK) continue;
         printf("text");
         put_hex(place->path);
         put_hex(name);
