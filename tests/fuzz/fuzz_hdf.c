@@ -28,14 +28,16 @@ static void read_attributes(const struct vgg_hdf *hdf, uint64_t object)
     size_t count;
     for (int i = 0; i < 8 && vgg_hdf_attribute(hdf, object, i, name, sizeof name); i++) {
         fuzz_assert(vgg_hdf_has_attribute(hdf, object, name), "an attribute is not found by its name");
-        if (!vgg_hdf_strings(&strings, &count, hdf, object, name)) continue;
+        if (vgg_hdf_strings(&strings, &count, hdf, object, name) != VGG_OK) continue;
         size_t total = 0;
         for (size_t k = 0; k < count; k++)
             total += strlen(strings[k]);
         fuzz_assert(total <= 1 << 24, "more text than is read");
         vgg_hdf_strings_free(strings, count);
     }
-    if (vgg_hdf_strings(&strings, &count, hdf, object, "weight_names")) vgg_hdf_strings_free(strings, count);
+    if (vgg_hdf_strings(&strings, &count, hdf, object, "weight_names") == VGG_OK) {
+        vgg_hdf_strings_free(strings, count);
+    }
 }
 
 static void read_data(const struct vgg_hdf *hdf, uint64_t object)
