@@ -143,18 +143,18 @@ class Ranks(Program):
 
     def test_killed(self):
         """A rank that is killed ends all; the last checkpoint is whole."""
-        args = ["train", self.data, *TRAIN, "--checkpoint", "ck"]
         for launcher in self.launchers:
-            with self.start(launcher, 3, *args, "--epochs", "100000", "-o", "never.safetensors", "--overwrite") as run:
+            args = ["train", self.data, *TRAIN, "--checkpoint", launcher, "--epochs", "100000", "-o", "never.safetensors"]
+            with self.start(launcher, 3, *args) as run:
                 end = time.monotonic() + 30
-                while time.monotonic() < end and not glob.glob(self.path("ck/epoch*")):
+                while time.monotonic() < end and not glob.glob(self.path(f"{launcher}/checkpoint-*.safetensors")):
                     time.sleep(0.05)
                 found = subprocess.run(["pgrep", "-f", "-x", f"{PROGRAM} train {self.data} .*"], capture_output=True, text=True)
                 os.kill(max(map(int, found.stdout.split())), signal.SIGKILL)
                 run.communicate(timeout=30)
                 self.assertNotEqual(run.returncode, 0)
-        self.assertFalse(os.path.exists(self.path("never.safetensors")))
-        self.succeed("evaluate", self.data, "--model", "ck")
+            self.assertFalse(os.path.exists(self.path("never.safetensors")))
+            self.succeed("evaluate", self.data, "--model", launcher)
 
     def test_refused(self):
         train = ["train", self.data, *TRAIN, "-o", "never.safetensors"]
