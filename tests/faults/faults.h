@@ -1,10 +1,11 @@
 /* faults.h: a library for LD_PRELOAD that makes calls of a program fail, each in its own run, or keeps a journal of
  * what the program does to its files. The environment says which:
  *
- *   VGG16_FAULTS=CLASS:K:FILE  the K-th call of a class fails; FILE, of struct faults_report, says what that was.
- * CLASS: memory, library, file, net or thread VGG16_FAULTS_SITES=FILE    nothing fails; a line "CLASS K HASH NAME" for
- * each call; HASH is that of its stack VGG16_FAULTS_JOURNAL=FILE  all that changes a file or a folder, in its order
- * (journal.c)
+ * - VGG16_FAULTS=CLASS:K:FILE: the K-th call of a class fails; FILE, of struct faults_report, says what that was.
+ *   CLASS: memory, library, file, net or thread.
+ * - VGG16_FAULTS_SITES=FILE, beside it: nothing fails; a line "CLASS K HASH NAME" for each call; HASH is that of its
+ *   stack.
+ * - VGG16_FAULTS_JOURNAL=FILE: all that changes a file or a folder, in its order (journal.c).
  *
  * Who calls counts: the program and, except for memory, the libraries that it uses; for the class library, these alone.
  * The C library, its loader, the sanitizers and OpenMP's runtime, which ends the program when it gets no memory, are
