@@ -129,12 +129,6 @@ Test(vk_half, rounding)
 
 enum { CHANNELS = 32 }; /* as many as a matrix core's shader takes */
 
-static struct vgg_view place(struct vgg_op_case *test, enum vgg_arena arena, enum vgg_type type, int n, int h, int w,
-                             int c)
-{
-    return vgg_op_case_place(test, arena, type, n, h, w, c);
-}
-
 static float half_at(const struct vgg_op_case_memory *memory, const struct vgg_view *view, int i)
 {
     float value;
@@ -162,10 +156,10 @@ Test(vk_half, rounding_of_what_is_stored)
     vk_driver_lavapipe();
     vk_driver_cases_open_half(&cases);
     struct vgg_op_case conv = { .op = { .kind = VGG_OP_CONV } };
-    conv.op.x = place(&conv, VGG_ARENA_ACT, VGG_F16, 1, 1, 1, CHANNELS);
-    conv.op.y = place(&conv, VGG_ARENA_ACT, VGG_F16, 1, 1, 1, CHANNELS);
-    conv.op.w = place(&conv, VGG_ARENA_PARAM, VGG_F32, 3, 3, CHANNELS, CHANNELS);
-    conv.op.b = place(&conv, VGG_ARENA_PARAM, VGG_F32, 1, 1, 1, CHANNELS);
+    conv.op.x = vgg_op_case_place(&conv, VGG_ARENA_ACT, VGG_F16, 1, 1, 1, CHANNELS);
+    conv.op.y = vgg_op_case_place(&conv, VGG_ARENA_ACT, VGG_F16, 1, 1, 1, CHANNELS);
+    conv.op.w = vgg_op_case_place(&conv, VGG_ARENA_PARAM, VGG_F32, 3, 3, CHANNELS, CHANNELS);
+    conv.op.b = vgg_op_case_place(&conv, VGG_ARENA_PARAM, VGG_F32, 1, 1, 1, CHANNELS);
     cr_assert_eq(vgg_op_case_memory_init(&got, &conv), VGG_OK);
     memset(values_of(&got, &conv.op.w), 0, vgg_view_size(&conv.op.w));
     memcpy(values_of(&got, &conv.op.b), in, sizeof in);
@@ -174,9 +168,9 @@ Test(vk_half, rounding_of_what_is_stored)
     vgg_op_case_memory_finish(&got);
 
     struct vgg_op_case pool = { .op = { .kind = VGG_OP_POOL2_BWD } };
-    pool.op.dx = place(&pool, VGG_ARENA_ACT, VGG_F16, 1, 2, 2, CHANNELS);
-    pool.op.dy = place(&pool, VGG_ARENA_ACT, VGG_F32, 1, 1, 1, CHANNELS);
-    pool.op.arg = place(&pool, VGG_ARENA_ACT, VGG_U8, 1, 1, 1, CHANNELS);
+    pool.op.dx = vgg_op_case_place(&pool, VGG_ARENA_ACT, VGG_F16, 1, 2, 2, CHANNELS);
+    pool.op.dy = vgg_op_case_place(&pool, VGG_ARENA_ACT, VGG_F32, 1, 1, 1, CHANNELS);
+    pool.op.arg = vgg_op_case_place(&pool, VGG_ARENA_ACT, VGG_U8, 1, 1, 1, CHANNELS);
     cr_assert_eq(vgg_op_case_memory_init(&got, &pool), VGG_OK);
     memset(got.arena[VGG_ARENA_ACT] + pool.op.arg.offset, 0, CHANNELS);
     memcpy(values_of(&got, &pool.op.dy), in, sizeof in);
@@ -206,10 +200,10 @@ Test(vk_half, parts_of_maps)
             { .op = { .kind = VGG_OP_POOL2_BWD, .flags = VGG_OP_RELU }, .text = "POOL2_BWD" },
         };
         struct vgg_op *pool = &tests[4].op;
-        pool->dx = place(&tests[4], VGG_ARENA_ACT, VGG_F16, 3, 37, 23, 64);
-        pool->dy = place(&tests[4], VGG_ARENA_ACT, VGG_F16, 3, 18, 11, 64);
-        pool->y = place(&tests[4], VGG_ARENA_ACT, VGG_F16, 3, 18, 11, 64);
-        pool->arg = place(&tests[4], VGG_ARENA_ACT, VGG_U8, 3, 18, 11, 64);
+        pool->dx = vgg_op_case_place(&tests[4], VGG_ARENA_ACT, VGG_F16, 3, 37, 23, 64);
+        pool->dy = vgg_op_case_place(&tests[4], VGG_ARENA_ACT, VGG_F16, 3, 18, 11, 64);
+        pool->y = vgg_op_case_place(&tests[4], VGG_ARENA_ACT, VGG_F16, 3, 18, 11, 64);
+        pool->arg = vgg_op_case_place(&tests[4], VGG_ARENA_ACT, VGG_U8, 3, 18, 11, 64);
         for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
             struct vgg_view *view[] = { &tests[i].op.x, &tests[i].op.y, &tests[i].op.dx, &tests[i].op.dy };
             for (size_t k = 0; k < sizeof view / sizeof *view; k++)
@@ -230,13 +224,14 @@ Test(vk_half, sums_too_large)
     vk_driver_cases_open_half(&cases);
     for (int backward = 0; backward < 2; backward++) {
         struct vgg_op_case test = { .op = { .kind = backward ? VGG_OP_CONV_BWD_DATA : VGG_OP_CONV } };
-        struct vgg_view x = place(&test, VGG_ARENA_ACT, VGG_F16, 1, 1, 1, CHANNELS);
-        struct vgg_view y = place(&test, VGG_ARENA_ACT, VGG_F16, 1, 1, 1, CHANNELS);
-        test.op.w = place(&test, VGG_ARENA_PARAM, VGG_F32, 3, 3, CHANNELS, CHANNELS);
+        struct vgg_view x = vgg_op_case_place(&test, VGG_ARENA_ACT, VGG_F16, 1, 1, 1, CHANNELS);
+        struct vgg_view y = vgg_op_case_place(&test, VGG_ARENA_ACT, VGG_F16, 1, 1, 1, CHANNELS);
+        test.op.w = vgg_op_case_place(&test, VGG_ARENA_PARAM, VGG_F32, 3, 3, CHANNELS, CHANNELS);
         if (backward)
             test.op.dy = x, test.op.dx = y;
         else
-            test.op.x = x, test.op.y = y, test.op.b = place(&test, VGG_ARENA_PARAM, VGG_F32, 1, 1, 1, CHANNELS);
+            test.op.x = x, test.op.y = y,
+            test.op.b = vgg_op_case_place(&test, VGG_ARENA_PARAM, VGG_F32, 1, 1, 1, CHANNELS);
         cr_assert_eq(vgg_op_case_memory_init(&got, &test), VGG_OK);
         const float factor = 300;
         for (size_t i = 0; i < CHANNELS; i++)
@@ -252,21 +247,30 @@ Test(vk_half, sums_too_large)
     vk_driver_cases_close(&cases);
 }
 
+/* ---- networks ---- */
+
+/* Opens lavapipe in fp16, whose halves may be switched off, and makes images. */
+static void open_network(struct vgg_model **model, struct vgg_engine **engine, const struct vgg_model_options *network,
+                         float *x, size_t count)
+{
+    const struct vgg_engine_options device = { .backend = "vulkan", .precision = "fp16" };
+    vk_driver_lavapipe();
+    cr_assert_eq(vgg_model_create(model, network), VGG_OK);
+    cr_assert_eq(vgg_engine_create(engine, &device), VGG_OK);
+    cr_assert((*engine)->backend->halves);
+    for (size_t i = 0; i < count; i++)
+        x[i] = (float)(i * 2654435761u % 256) - 120.5f;
+}
+
 /* The operands of a forward pass are rounded once, when they are stored or when they are read. */
 Test(vk_half, storage_changes_no_feature)
 {
     enum { SIZE = 32, IMAGES = 2 };
     static float x[IMAGES * SIZE * SIZE * 3], y[2][IMAGES * 512];
     const struct vgg_model_options network = { .weights = "random", .height = SIZE, .width = SIZE, .seed = 7 };
-    const struct vgg_engine_options device = { .backend = "vulkan", .precision = "fp16" };
     struct vgg_model *model;
     struct vgg_engine *engine;
-    vk_driver_lavapipe();
-    cr_assert_eq(vgg_model_create(&model, &network), VGG_OK);
-    cr_assert_eq(vgg_engine_create(&engine, &device), VGG_OK);
-    cr_assert(engine->backend->halves);
-    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
-        x[i] = (float)(i * 2654435761u % 256) - 120.5f;
+    open_network(&model, &engine, &network, x, sizeof x / sizeof *x);
     for (int halves = 0; halves < 2; halves++) {
         struct vgg_features *features;
         engine->backend->halves = halves;
@@ -292,14 +296,9 @@ Test(vk_half, gradients_too_large_are_found)
                                                .head = "gap,dense:2:softmax",
                                                .height = SIZE,
                                                .width = SIZE };
-    const struct vgg_engine_options device = { .backend = "vulkan", .precision = "fp16" };
     struct vgg_model *model;
     struct vgg_engine *engine;
-    vk_driver_lavapipe();
-    cr_assert_eq(vgg_model_create(&model, &network), VGG_OK);
-    cr_assert_eq(vgg_engine_create(&engine, &device), VGG_OK);
-    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
-        x[i] = (float)(i * 2654435761u % 256) - 120.5f;
+    open_network(&model, &engine, &network, x, sizeof x / sizeof *x);
     /* The head is far from the labels, and makes large gradients of it. */
     const struct vgg_view *kernel = &model->arch.layer[model->arch.count - 1].kernel;
     for (size_t i = 0; i < vgg_view_count(kernel); i++)
