@@ -43,7 +43,7 @@ TESTS = (
     ("core/infer/auc.c", ("test_evaluate",)),
     ("core/plan/shard.c", ("test_shard",)),
     ("core/plan/arena.c", ("test_arena",)),
-    ("core/plan/", ("test_plan", "test_plan_update")),
+    ("core/plan/", ("test_plan", "test_plan_half", "test_plan_update")),
     ("core/weights/names.c", ("test_weights_names",)),
     ("core/weights/", ("test_weights", "test_weights_broken", "test_pickle")),
     ("core/format/hdf", ("test_weights", "test_weights_broken", "fuzz_hdf")),

@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <criterion/criterion.h>
-
-#include "core/plan/plan.h"
+#include "plans.h"
 
 /* ---- a simulation of the list ---- */
 
@@ -219,21 +217,6 @@ static void simulate(const struct vgg_plan_spec *spec, const struct vgg_plan *pl
     free(s.block);
 }
 
-static struct vgg_arch make(const char *name, int h, int w, const char *last, const char *head)
-{
-    struct vgg_arch arch;
-    cr_assert_eq(vgg_arch_base(&arch, name, h, w, last), VGG_OK);
-    if (head) cr_assert_eq(vgg_arch_head(&arch, head), VGG_OK);
-    return arch;
-}
-
-static struct vgg_plan *build(const struct vgg_plan_spec *spec)
-{
-    struct vgg_plan *plan;
-    cr_assert_eq(vgg_plan_build(&plan, spec), VGG_OK);
-    return plan;
-}
-
 Test(plan, memory_is_never_shared_too_early)
 {
     static const char *const arch_name[] = { "vgg11", "vgg16", "vgg19" };
@@ -246,7 +229,7 @@ Test(plan, memory_is_never_shared_too_early)
     for (size_t a = 0; a < 3; a++)
         for (size_t z = 0; z < 3; z++)
             for (size_t b = 0; b < 4; b++) {
-                struct vgg_arch arch = make(arch_name[a], size[z][0], size[z][1], NULL, head[b]);
+                struct vgg_arch arch = plans_arch(arch_name[a], size[z][0], size[z][1], NULL, head[b]);
                 for (size_t t = 0; t < 6; t++)
                     for (int variant = 0; variant < (t ? 8 : 16); variant++) {
                         int low = t ? vgg_arch_trainable(&arch, trainable[t]) : arch.count;
@@ -266,7 +249,7 @@ Test(plan, memory_is_never_shared_too_early)
                         char where[160];
                         snprintf(where, sizeof where, "%s %dx%d %s, %s trains, variant %d", arch_name[a], size[z][0],
                                  size[z][1], head[b], trainable[t], variant);
-                        struct vgg_plan *plan = build(&spec);
+                        struct vgg_plan *plan = plans_build(&spec);
                         cr_assert_eq(plan->backward > 0, t > 0, "%s", where);
                         simulate(&spec, plan, where);
                         vgg_plan_destroy(plan);
@@ -278,7 +261,7 @@ Test(plan, memory_is_never_shared_too_early)
 
 Test(plan, features_of_every_layer)
 {
-    struct vgg_arch arch = make("vgg16", 97, 131, NULL, NULL);
+    struct vgg_arch arch = plans_arch("vgg16", 97, 131, NULL, NULL);
     for (int last = 1; last <= arch.count; last++)
         for (int variant = 0; variant < 12; variant++) {
             struct vgg_plan_spec spec = { .arch = &arch,
@@ -287,7 +270,7 @@ Test(plan, features_of_every_layer)
                                           .last = last,
                                           .pooling = (enum vgg_pooling)(variant / 4),
                                           .trainable = arch.count };
-            struct vgg_plan *plan = build(&spec);
+            struct vgg_plan *plan = plans_build(&spec);
             const struct vgg_layer *layer = &arch.layer[last - 1];
             bool pooled = spec.pooling != VGG_POOLING_NONE;
             cr_expect(plan->output.n == spec.batch && plan->output.c == layer->c);
@@ -315,9 +298,9 @@ static size_t two_largest_neighbours(const struct vgg_arch *arch, int batch)
 Test(plan, extraction_needs_little_more_than_two_buffers)
 {
     for (int batch = 1; batch <= 8; batch += 7) {
-        struct vgg_arch arch = make("vgg16", 224, 224, NULL, NULL);
+        struct vgg_arch arch = plans_arch("vgg16", 224, 224, NULL, NULL);
         struct vgg_plan_spec spec = { .arch = &arch, .batch = batch, .last = arch.count, .trainable = arch.count };
-        struct vgg_plan *plan = build(&spec);
+        struct vgg_plan *plan = plans_build(&spec);
         size_t fused = 0;
         for (size_t i = 0; i < plan->forward; i++) {
             size_t both = vgg_view_size(&plan->op[i].x) + vgg_view_size(&plan->op[i].y);
@@ -337,9 +320,9 @@ Test(plan, extraction_needs_little_more_than_two_buffers)
  * of the first convolution, the second one's gradient and that output, made again. */
 Test(plan, a_step_holds_little_more_than_it_must)
 {
-    struct vgg_arch arch = make("vgg16", 224, 224, NULL, "gap,dense:10:softmax");
+    struct vgg_arch arch = plans_arch("vgg16", 224, 224, NULL, "gap,dense:10:softmax");
     struct vgg_plan_spec spec = { .arch = &arch, .batch = 8, .last = arch.count, .loss = true };
-    struct vgg_plan *plan = build(&spec);
+    struct vgg_plan *plan = plans_build(&spec);
     size_t map = (size_t)8 * 224 * 224 * 64 * sizeof(float), image = (size_t)8 * 224 * 224 * 3 * sizeof(float);
     size_t kept = plan->arena_size[VGG_ARENA_ACT], views = image;
     for (size_t i = 0; i < plan->forward; i++)
@@ -347,7 +330,7 @@ Test(plan, a_step_holds_little_more_than_it_must)
     cr_expect_lt((double)kept, 1.02 * (double)views);
     vgg_plan_destroy(plan);
     spec.again = true;
-    plan = build(&spec);
+    plan = plans_build(&spec);
     cr_expect_lt((double)plan->arena_size[VGG_ARENA_ACT], 1.02 * (double)(2 * map + image));
     int made = 0;
     for (size_t i = plan->forward; i < plan->forward + plan->backward; i++)
@@ -359,11 +342,11 @@ Test(plan, a_step_holds_little_more_than_it_must)
 /* 2 * 15,346,630,656 multiplications and additions: sum of 9 h w c_in c_out over the 13 convolutions. */
 Test(plan, operations_of_vgg16)
 {
-    struct vgg_arch arch = make("vgg16", 224, 224, NULL, NULL);
+    struct vgg_arch arch = plans_arch("vgg16", 224, 224, NULL, NULL);
     struct vgg_plan_spec spec = {
         .arch = &arch, .batch = 2, .last = arch.count, .trainable = arch.count, .keep_all = true
     };
-    struct vgg_plan *plan = build(&spec);
+    struct vgg_plan *plan = plans_build(&spec);
     double flops = 0;
     for (size_t i = 0; i < plan->forward; i++)
         if (plan->op[i].kind == VGG_OP_CONV) flops += vgg_op_flops(&plan->op[i]);
@@ -374,7 +357,7 @@ Test(plan, operations_of_vgg16)
 
 Test(plan, gradients_only_for_what_trains)
 {
-    struct vgg_arch arch = make("vgg16", 150, 150, NULL, "flatten,dense:256:relu,dense:1:sigmoid");
+    struct vgg_arch arch = plans_arch("vgg16", 150, 150, NULL, "flatten,dense:256:relu,dense:1:sigmoid");
     static const struct {
         const char *what;
         size_t count;
@@ -397,7 +380,7 @@ Test(plan, gradients_only_for_what_trains)
                                           .trainable = vgg_arch_trainable(&arch, want[i].what),
                                           .optimizer = optimizer[o].optimizer,
                                           .hyper = { .momentum = optimizer[o].momentum } };
-            struct vgg_plan *plan = build(&spec);
+            struct vgg_plan *plan = plans_build(&spec);
             size_t gradients = plan->arena_size[VGG_ARENA_GRAD], exact = want[i].count * sizeof(float);
             cr_expect(gradients >= exact && gradients < exact + 64 * VGG_VIEW_ALIGN, "%s: %zu bytes for %zu",
                       want[i].what, gradients, exact);
@@ -420,130 +403,15 @@ Test(plan, gradients_only_for_what_trains)
 
 Test(plan, features_as_input)
 {
-    struct vgg_arch arch = make("vgg16", 150, 150, NULL, "flatten,dense:256:relu,dropout:0.5,dense:1:sigmoid");
+    struct vgg_arch arch = plans_arch("vgg16", 150, 150, NULL, "flatten,dense:256:relu,dropout:0.5,dense:1:sigmoid");
     struct vgg_plan_spec spec = {
         .arch = &arch, .batch = 20, .first = arch.base, .last = arch.count, .loss = true, .trainable = arch.base
     };
-    struct vgg_plan *plan = build(&spec);
+    struct vgg_plan *plan = plans_build(&spec);
     cr_expect(plan->input.n == 20 && plan->input.h == 4 && plan->input.w == 4 && plan->input.c == 512);
     for (size_t i = 0; i < plan->forward + plan->backward + plan->update; i++)
         cr_expect(plan->op[i].kind != VGG_OP_CONV && plan->op[i].kind != VGG_OP_CONV_BWD_WEIGHT);
     vgg_plan_destroy(plan);
-}
-
-/* ---- tensors of fp16 ---- */
-
-static bool is_inner(const struct vgg_arch *arch, int layer)
-{
-    for (int above = layer + 1; above < arch->count; above++)
-        if (arch->layer[above].kind == VGG_LAYER_CONV) return true;
-    return false;
-}
-
-/* Layer of the map that an operation writes forward: a pool's where it is fused. */
-static int written(const struct vgg_op *op)
-{
-    return op->layer + (op->flags & VGG_OP_POOL ? 1 : 0);
-}
-
-Test(plan, halves_between_convolutions)
-{
-    struct vgg_arch arch = make("vgg13", 64, 96, NULL, "flatten,dense:8:relu,dropout:0.5,dense:3:softmax");
-    struct vgg_plan_spec spec = { .arch = &arch, .batch = 2, .last = arch.count, .loss = true, .halves = true };
-    struct vgg_plan *plan = build(&spec);
-    int halves = 0;
-    for (size_t i = 0; i < plan->forward + plan->backward; i++) {
-        const struct vgg_op *op = &plan->op[i];
-        bool first = op->layer == 0, last = !is_inner(&arch, written(op));
-        enum vgg_type x = first ? VGG_F32 : VGG_F16, y = last ? VGG_F32 : VGG_F16;
-        halves += vgg_op_has_halves(op);
-        switch (op->kind) {
-        case VGG_OP_CONV: cr_expect(op->x.type == x && op->y.type == y, "operation %zu", i); break;
-        case VGG_OP_CONV_BWD_WEIGHT: cr_expect(op->x.type == x && op->dy.type == VGG_F16, "operation %zu", i); break;
-        case VGG_OP_CONV_BWD_DATA: cr_expect(op->dx.type == VGG_F16 && op->dy.type == VGG_F16); break;
-        case VGG_OP_POOL2_BWD:
-            last = !is_inner(&arch, op->layer);
-            cr_expect(op->dx.type == VGG_F16 && op->dy.type == (last ? VGG_F32 : VGG_F16), "operation %zu", i);
-            if (op->flags & VGG_OP_RELU) cr_expect_eq(op->y.type, op->dy.type);
-            break;
-        default: cr_expect_not(vgg_op_has_halves(op), "operation %zu: %s", i, vgg_op_name(op->kind));
-        }
-    }
-    cr_expect_eq(halves, 10 + 10 + 9 + 5);
-    const struct vgg_view *ends[] = { &plan->input,   &plan->output, &plan->loss, &plan->targets,
-                                      &plan->weights, &plan->params, &plan->grads };
-    for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
-        cr_expect_eq(ends[k]->type, VGG_F32);
-    vgg_plan_destroy(plan);
-}
-
-/* What is read outside is of floats: every layer's output as features, everything with keep_all, both sides of a
- * gradient. */
-Test(plan, halves_stay_inside)
-{
-    struct vgg_arch arch = make("vgg11", 64, 64, NULL, "gap,dense:3:softmax");
-    for (int last = 1; last <= arch.count; last++) {
-        struct vgg_plan_spec spec = {
-            .arch = &arch, .batch = 1, .last = last, .trainable = arch.count, .halves = true
-        };
-        struct vgg_plan *plan = build(&spec);
-        cr_expect_eq(plan->output.type, VGG_F32, "up to layer %d", last);
-        vgg_plan_destroy(plan);
-        spec.last = arch.count, spec.gradient = last;
-        if (last == arch.count) continue;
-        plan = build(&spec);
-        cr_expect_eq(plan->kept.type, VGG_F32, "gradient of layer %d", last);
-        cr_expect_eq(plan->slope.type, VGG_F32, "gradient of layer %d", last);
-        cr_expect_eq(plan->seed.type, VGG_F32);
-        vgg_plan_destroy(plan);
-    }
-    struct vgg_plan_spec all = {
-        .arch = &arch, .batch = 1, .last = arch.count, .loss = true, .keep_all = true, .halves = true
-    };
-    struct vgg_plan *plan = build(&all);
-    for (size_t i = 0; i < plan->forward + plan->backward + plan->update; i++)
-        cr_expect_not(vgg_op_has_halves(&plan->op[i]));
-    vgg_plan_destroy(plan);
-}
-
-static double bytes_of(const struct vgg_op *op, size_t count)
-{
-    double bytes = 0;
-    for (size_t i = 0; i < count; i++)
-        bytes += vgg_op_bytes(&op[i]);
-    return bytes;
-}
-
-/* A training step of the base by Adam at 224x224: all arenas, and what the two passes move. */
-Test(plan, halves_take_half_the_memory)
-{
-    struct vgg_arch arch = make("vgg16", 224, 224, NULL, "gap,dense:10:softmax");
-    for (int batch = 8; batch <= 32; batch += 24) {
-        size_t size[2] = { 0, 0 }, maps[2];
-        double forward[2], backward[2];
-        for (int halves = 0; halves < 2; halves++) {
-            struct vgg_plan_spec spec = { .arch = &arch,
-                                          .batch = batch,
-                                          .last = arch.count,
-                                          .loss = true,
-                                          .optimizer = VGG_OPTIMIZER_ADAM,
-                                          .halves = halves };
-            struct vgg_plan *plan = build(&spec);
-            for (int i = 0; i < VGG_ARENA_COUNT; i++)
-                size[halves] += plan->arena_size[i];
-            maps[halves] = plan->arena_size[VGG_ARENA_ACT];
-            forward[halves] = bytes_of(plan->op, plan->forward);
-            backward[halves] = bytes_of(plan->op + plan->forward, plan->backward);
-            vgg_plan_destroy(plan);
-        }
-        double whole = (double)size[1] / (double)size[0], acts = (double)maps[1] / (double)maps[0];
-        printf("batch %d: %.3f of the memory, %.3f of the activations', %.3f and %.3f of the bytes moved\n", batch,
-               whole, acts, forward[1] / forward[0], backward[1] / backward[0]);
-        cr_expect_leq(acts, 0.55);
-        cr_expect_leq(whole, batch == 8 ? 0.75 : 0.61); /* parameters, gradients and moments are 225 MiB always */
-        cr_expect_leq(forward[1], 0.57 * forward[0]);
-        cr_expect_leq(backward[1], 0.57 * backward[0]);
-    }
 }
 
 /* ---- refusals ---- */
@@ -568,16 +436,16 @@ static void refuse(const struct vgg_plan_spec *spec, const char *what)
 Test(plan, bad_requests)
 {
     vgg_log_set(count_line, NULL, VGG_LOG_ERROR);
-    struct vgg_arch base = make("vgg16", 224, 224, NULL, NULL);
-    struct vgg_arch full = make("vgg16", 224, 224, NULL, "flatten,dense:3:softmax");
-    struct vgg_arch linear = make("vgg16", 224, 224, NULL, "flatten,dense:3");
-    struct vgg_arch huge = make("vgg16", 224, 224, NULL, "flatten,dense:1048576:relu,dense:2:softmax");
+    struct vgg_arch base = plans_arch("vgg16", 224, 224, NULL, NULL);
+    struct vgg_arch full = plans_arch("vgg16", 224, 224, NULL, "flatten,dense:3:softmax");
+    struct vgg_arch linear = plans_arch("vgg16", 224, 224, NULL, "flatten,dense:3");
+    struct vgg_arch huge = plans_arch("vgg16", 224, 224, NULL, "flatten,dense:1048576:relu,dense:2:softmax");
     struct vgg_plan_spec good = { .arch = &full, .batch = 1, .last = full.count, .loss = true }, bad;
     bad = good, bad.batch = 0, refuse(&bad, "no images");
     bad = good, bad.batch = -1, refuse(&bad, "fewer than no images");
     bad = good, bad.batch = 669, refuse(&bad, "more than 2^31 values"); /* of 224 x 224 x 64 an image */
     bad.batch = 668;
-    vgg_plan_destroy(build(&bad));
+    vgg_plan_destroy(plans_build(&bad));
     bad = good, bad.first = -1, refuse(&bad, "negative first");
     bad = good, bad.first = full.count, refuse(&bad, "nothing to run");
     bad = good, bad.last = full.count + 1, refuse(&bad, "a layer too many");
@@ -586,162 +454,4 @@ Test(plan, bad_requests)
     bad = good, bad.arch = &base, bad.last = base.count, refuse(&bad, "loss without a head");
     bad = good, bad.arch = &linear, bad.last = linear.count, refuse(&bad, "loss of linear outputs");
     bad = good, bad.arch = &huge, bad.last = huge.count, refuse(&bad, "2.6e10 parameters");
-}
-
-static void refuse_type(const struct vgg_op *op, const char *what)
-{
-    static const size_t size[VGG_ARENA_COUNT] = { 1 << 24, 1 << 24, 1 << 24, 1 << 24, 1 << 24 };
-    const char *why = NULL;
-    cr_expect_not(vgg_op_check(op, size, &why), "%s", what);
-    cr_expect(why && *why, "%s", what);
-}
-
-/* Halves stand in activations of convolutions alone, by sixteens, and mask what is of halves. */
-Test(plan, checker_finds_halves_out_of_place)
-{
-    static const size_t size[VGG_ARENA_COUNT] = { 1 << 24, 1 << 24, 1 << 24, 1 << 24, 1 << 24 };
-    const struct vgg_view map = { 0, VGG_ARENA_ACT, VGG_F16, 1, 4, 4, 16 }, kernel = { 0, 0, VGG_F32, 3, 3, 16, 16 },
-                          one = { 0, 0, VGG_F32, 1, 1, 1, 16 };
-    struct vgg_view small = map, bytes = map, floats = map;
-    const char *why;
-    small.h = small.w = 2;
-    bytes = small, bytes.type = VGG_U8;
-    floats.type = VGG_F32;
-    const struct vgg_op conv = { .kind = VGG_OP_CONV, .x = map, .y = map, .w = kernel, .b = one };
-    const struct vgg_op data = {
-        .kind = VGG_OP_CONV_BWD_DATA, .flags = VGG_OP_RELU, .x = map, .dx = map, .dy = map, .w = kernel
-    };
-    const struct vgg_op pool = {
-        .kind = VGG_OP_POOL2_BWD, .flags = VGG_OP_RELU, .y = small, .dy = small, .arg = bytes, .dx = map
-    };
-    struct vgg_op op;
-    cr_expect(vgg_op_check(&conv, size, &why) && vgg_op_check(&data, size, &why) && vgg_op_check(&pool, size, &why));
-    op = conv, op.w.type = VGG_F16, refuse_type(&op, "a kernel");
-    op = conv, op.b.type = VGG_F16, refuse_type(&op, "a bias");
-    op = conv, op.x.c = op.w.w = 8, refuse_type(&op, "eight channels");
-    op = conv, op.x.type = (enum vgg_type)3, refuse_type(&op, "no type");
-    op = conv, op.flags = VGG_OP_RELU, op.y.type = VGG_U8, refuse_type(&op, "bytes without scales");
-    op.q = (struct vgg_view) { 0, 0, VGG_F32, 1, 1, 1, VGG_QUANT_COUNT }, refuse_type(&op, "halves with scales");
-    op = data, op.x = floats, refuse_type(&op, "a mask of floats");
-    op = data, op.dx = floats, refuse_type(&op, "a mask of halves");
-    op = pool, op.y.type = VGG_F32, refuse_type(&op, "a pool's mask");
-    op = pool, op.dx.type = VGG_F32;
-    cr_expect(vgg_op_check(&op, size, &why));
-    op = (struct vgg_op) { .kind = VGG_OP_POOL2, .x = map, .y = small }, refuse_type(&op, "a pool");
-    op = (struct vgg_op) { .kind = VGG_OP_SIGMOID, .x = map, .y = map }, refuse_type(&op, "an activation");
-    cr_expect_eq(vgg_view_size(&map), 512u);
-}
-
-/* What is wrong with an operation is found, whichever view it is in. */
-Test(plan, checker_finds_every_broken_view)
-{
-    struct vgg_arch arch = make("vgg11", 33, 47, NULL, "flatten,dense:6:relu,dropout:0.5,dense:3:softmax");
-    struct vgg_arch pooled = make("vgg11", 64, 64, NULL, "gmp,dense:1:sigmoid");
-    struct vgg_arch mean = make("vgg11", 64, 64, NULL, "gap,dense:2:softmax");
-    const struct vgg_arch *archs[] = { &arch, &pooled, &mean };
-    bool seen[VGG_OP_KIND_COUNT] = { false };
-    for (int variant = 0; variant < 24; variant++) {
-        const struct vgg_arch *a = archs[variant % 3];
-        struct vgg_plan_spec spec = { .arch = a,
-                                      .batch = 2,
-                                      .last = a->count,
-                                      .loss = variant < 21,
-                                      .trainable = variant < 21 ? 0 : a->count,
-                                      .keep_all = variant & 1,
-                                      .optimizer = (enum vgg_optimizer)(variant / 2 % 4),
-                                      .scaled = variant % 5 == 0,
-                                      .hyper = { .momentum = 0.9f } };
-        struct vgg_plan *plan = build(&spec);
-        for (size_t i = 0; i < plan->forward + plan->backward + plan->update; i++) {
-            struct vgg_op op = plan->op[i];
-            struct vgg_view *view[] = { &op.x,  &op.w,  &op.b, &op.y,  &op.arg,  &op.dx, &op.dw,
-                                        &op.db, &op.dy, &op.t, &op.sw, &op.loss, &op.m,  &op.v };
-            const char *why = NULL;
-            seen[op.kind] = true;
-            for (size_t v = 0; v < sizeof view / sizeof *view; v++) {
-                if (view[v]->n == 0) continue;
-                const char *name = vgg_op_name(op.kind);
-                struct vgg_view was = *view[v];
-                view[v]->offset += 4;
-                cr_expect(!vgg_op_check(&op, plan->arena_size, &why), "%s: misaligned view %zu", name, v);
-                *view[v] = was, view[v]->offset = plan->arena_size[was.arena];
-                cr_expect(!vgg_op_check(&op, plan->arena_size, &why), "%s: view %zu outside", name, v);
-                *view[v] = was, view[v]->offset = SIZE_MAX - VGG_VIEW_ALIGN + 1;
-                cr_expect(!vgg_op_check(&op, plan->arena_size, &why), "%s: view %zu far outside", name, v);
-                *view[v] = was, view[v]->arena = VGG_ARENA_COUNT;
-                cr_expect(!vgg_op_check(&op, plan->arena_size, &why), "%s: view %zu in no arena", name, v);
-                *view[v] = was, view[v]->h = -was.h;
-                cr_expect(!vgg_op_check(&op, plan->arena_size, &why), "%s: view %zu negative", name, v);
-                bool unused = (op.kind == VGG_OP_AVGPOOL_BWD || op.kind == VGG_OP_CONV_BWD_DATA ||
-                               op.kind == VGG_OP_DENSE_BWD_DATA) &&
-                              view[v] == &op.x && !(op.flags & VGG_OP_RELU);
-                unused |= op.kind == VGG_OP_POOL2_BWD && view[v] == &op.y && !(op.flags & VGG_OP_RELU);
-                if (op.kind != VGG_OP_ZERO && !unused) {
-                    *view[v] = was, view[v]->type = was.type == VGG_U8 ? VGG_F32 : VGG_U8;
-                    cr_expect(!vgg_op_check(&op, plan->arena_size, &why), "%s: type of view %zu", name, v);
-                    *view[v] = was, view[v]->c++;
-                    cr_expect(!vgg_op_check(&op, plan->arena_size, &why), "%s: channels of view %zu", name, v);
-                    *view[v] = was, view[v]->n++;
-                    cr_expect(!vgg_op_check(&op, plan->arena_size, &why), "%s: images of view %zu", name, v);
-                }
-                *view[v] = was;
-            }
-            cr_expect(vgg_op_check(&op, plan->arena_size, &why));
-            char text[256];
-            cr_expect_gt(vgg_op_print(text, sizeof text, &op), 0);
-            cr_expect_eq(strstr(text, vgg_op_name(op.kind)), text);
-        }
-        vgg_plan_destroy(plan);
-    }
-    for (int kind = 0; kind < VGG_OP_KIND_COUNT; kind++)
-        cr_expect(seen[kind] || kind == VGG_OP_ADD || kind == VGG_OP_SGD || kind == VGG_OP_FMA || kind == VGG_OP_CLIP,
-                  "no plan held %s", vgg_op_name((enum vgg_op_kind)kind));
-}
-
-/* Each kind has its row: a name of its own, a rule, views that it changes, a count of operations. */
-Test(plan, every_kind_has_a_row)
-{
-    const struct vgg_view view = { .n = 1, .h = 1, .w = 1, .c = 1 };
-    const size_t none[VGG_ARENA_COUNT] = { 0 };
-    const char *why;
-    for (int i = 0; i < VGG_OP_KIND_COUNT; i++) {
-        struct vgg_op full = { .kind = (enum vgg_op_kind)i, .rounds = 1 }, bare = full;
-        const char *name = vgg_op_name(full.kind);
-        int read = 0, changed = 0;
-        cr_assert(name, "kind %d", i);
-        for (int k = 0; k <= VGG_OP_KIND_COUNT; k++)
-            cr_expect_eq(strcmp(name, vgg_op_name((enum vgg_op_kind)k)) == 0, k == i, "%s", name);
-        for (int v = 0; v < VGG_OP_VIEW_COUNT; v++) {
-            *(struct vgg_view *)vgg_op_view(&full, (enum vgg_op_view)v) = view;
-            read += vgg_op_role(&full, (enum vgg_op_view)v) == VGG_OP_READS;
-            changed += vgg_op_changes(&full, (enum vgg_op_view)v);
-            cr_expect_eq(vgg_op_role(&bare, (enum vgg_op_view)v), VGG_OP_ABSENT, "%s", name);
-        }
-        cr_expect(changed > 0 && (read > 0 || i == VGG_OP_ZERO || i == VGG_OP_CLIP || i == VGG_OP_UNSCALE),
-                  "%s reads %d views and changes %d", name, read, changed);
-        cr_expect_gt(vgg_op_flops(&full), 0, "%s", name);
-        cr_expect(!vgg_op_check(&bare, none, &why) && strcmp(why, "no such operation") != 0, "%s", name);
-    }
-    struct vgg_op beyond = { .kind = VGG_OP_KIND_COUNT };
-    cr_expect(!vgg_op_check(&beyond, none, &why));
-    cr_expect_str_eq(why, "no such operation");
-    cr_expect_eq(vgg_op_flops(&beyond), 0);
-}
-
-/* Adam keeps two moments, RMSprop the squares, SGD its momentum if it has any. */
-Test(plan, moments_of_each_update)
-{
-    static const struct {
-        enum vgg_op_kind kind;
-        float momentum;
-        bool m, v;
-    } rows[] = { { VGG_OP_SGD, 0, false, false },       { VGG_OP_SGD, 0.5f, true, false },
-                 { VGG_OP_RMSPROP, 0.5f, false, true }, { VGG_OP_RMSPROP, 0, false, true },
-                 { VGG_OP_ADAM, 0, true, true },        { VGG_OP_ADAMW, 0, true, true },
-                 { VGG_OP_DENSE, 0.5f, false, false } };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const struct vgg_op op = { .kind = rows[i].kind, .hyper.momentum = rows[i].momentum };
-        cr_expect_eq(vgg_op_keeps(&op, VGG_OP_M), rows[i].m, "%s", vgg_op_name(op.kind));
-        cr_expect_eq(vgg_op_keeps(&op, VGG_OP_V), rows[i].v, "%s", vgg_op_name(op.kind));
-    }
 }

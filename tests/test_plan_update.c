@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/plan/plan.h"
+#include "plans.h"
 
 static char said[512];
 
@@ -13,14 +13,6 @@ static void hear(void *user, enum vgg_log_level level, const char *line)
 {
     (void)user, (void)level;
     snprintf(said, sizeof said, "%s", line);
-}
-
-static struct vgg_arch make(const char *head)
-{
-    struct vgg_arch arch;
-    cr_assert_eq(vgg_arch_base(&arch, "vgg13", 33, 47, NULL), VGG_OK);
-    if (head) cr_assert_eq(vgg_arch_head(&arch, head), VGG_OK);
-    return arch;
 }
 
 /* The rate that a layer must have, from its name. */
@@ -103,7 +95,7 @@ Test(plan_update, each_parameter_once)
 {
     static const char *const trainable[] = { "head", "block5", "block4_conv2", "block2_pool", "block1_conv2", "all" };
     static const enum vgg_optimizer optimizers[] = { VGG_OPTIMIZER_ADAM, VGG_OPTIMIZER_SGD, VGG_OPTIMIZER_RMSPROP };
-    struct vgg_arch arch = make("flatten,dense:6:relu,dropout:0.5,dense:3:softmax");
+    struct vgg_arch arch = plans_arch("vgg13", 33, 47, NULL, "flatten,dense:6:relu,dropout:0.5,dense:3:softmax");
     for (size_t t = 0; t < sizeof trainable / sizeof *trainable; t++) {
         for (int variant = 0; variant < 24; variant++) {
             char where[80];
@@ -139,7 +131,8 @@ static void refuse(const struct vgg_plan_spec *spec, const char *words)
 
 Test(plan_update, refusals_say_what_there_is)
 {
-    struct vgg_arch base = make(NULL), full = make("flatten,dense:3:softmax");
+    struct vgg_arch base = plans_arch("vgg13", 33, 47, NULL, NULL);
+    struct vgg_arch full = plans_arch("vgg13", 33, 47, NULL, "flatten,dense:3:softmax");
     struct vgg_plan_spec good = { .arch = &full, .batch = 1, .last = full.count, .loss = true }, bad;
     cr_assert_eq(full.count, 17);
     bad = good, bad.last = 18, refuse(&bad, "layers 0 to 17: the network has layers 0 to 16");
