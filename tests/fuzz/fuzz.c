@@ -87,7 +87,20 @@ void fuzz_assert(bool good, const char *what)
     abort();
 }
 
+void fuzz_line(const char *text, const char *what)
+{
+    for (; *text; text++)
+        fuzz_assert((unsigned char)*text >= ' ', what);
+}
+
 /* ---- numbers ---- */
+
+uint8_t *fuzz_put(uint8_t *at, uint64_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        *at++ = (uint8_t)(value >> 8 * i);
+    return at;
+}
 
 uint32_t fuzz_random(uint32_t *seed)
 {

@@ -1,7 +1,7 @@
 /* fuzz.h: what the fuzz targets share. A target is a file fuzz_NAME.c: it runs one input through one reader, as
  * libFuzzer calls it, and aborts where the reader breaks its contract. Built by clang with -fsanitize=fuzzer
- * (scripts/fuzz.sh) it searches; else fuzz_main.c replays files. FORMATS.dict beside it has words that it is made of,
- * corpus/NAME the inputs that once found something. */
+ * (scripts/fuzz.sh) it searches; else fuzz_main.c replays files. NAME.dict beside it has words that its format is made
+ * of, corpus/NAME the inputs that once found something. */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 
@@ -28,6 +28,11 @@ void fuzz_listen(void);
 void fuzz_told(enum vgg_status status);
 /* Ends the process, with these words, unless `good`. */
 void fuzz_assert(bool good, const char *what);
+/* The same, unless `text` can be shown in one line: holds no control character. */
+void fuzz_line(const char *text, const char *what);
+
+/* Puts `value` as `bytes` bytes, the lowest first; returns where they end. */
+uint8_t *fuzz_put(uint8_t *at, uint64_t value, int bytes);
 
 /* Number k of a stream of 32 bits that `seed` begins: a mixer for mutators. */
 uint32_t fuzz_random(uint32_t *seed);

@@ -8,13 +8,6 @@
 
 enum { MOST_JSON = 60000, SUPERBLOCK = 48, HEAD = 24, NAME = 13 };
 
-static uint8_t *put(uint8_t *at, uint64_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        *at++ = (uint8_t)(value >> 8 * i);
-    return at;
-}
-
 /* An attribute model_config of one string of fixed length: messages of version 3 and 1 (HDF5 File Format
  * Specification, IV.A.2.m, IV.A.2.d, IV.A.2.b) in an object header of version 1. */
 static size_t write_file(uint8_t *file, const uint8_t *json, size_t size)
@@ -22,19 +15,19 @@ static size_t write_file(uint8_t *file, const uint8_t *json, size_t size)
     uint8_t *at = file;
     size_t attribute = 9 + NAME + 8 + 4 + size, group = 18;
     memcpy(at, "\x89HDF\r\n\x1a\n\2\10\10\0", 12);
-    at = put(put(at + 12, 0, 8), UINT64_MAX, 8);
-    at = put(put(at, 0, 8), SUPERBLOCK, 8);
-    at = put(at, 0, 4);
-    at = put(put(put(at, 1, 2), 2, 2), 1, 4);
-    at = put(put(at, 16 + group + attribute, 4), 0, 4);
-    at = put(put(put(at, 2, 2), group, 2), 0, 4); /* link information: makes it a group */
-    at = put(put(put(at, 0, 2), UINT64_MAX, 8), UINT64_MAX, 8);
-    at = put(put(put(at, 12, 2), attribute, 2), 0, 4);
-    at = put(put(put(put(at, 3, 2), NAME, 2), 8, 2), 4, 2);
+    at = fuzz_put(fuzz_put(at + 12, 0, 8), UINT64_MAX, 8);
+    at = fuzz_put(fuzz_put(at, 0, 8), SUPERBLOCK, 8);
+    at = fuzz_put(at, 0, 4);
+    at = fuzz_put(fuzz_put(fuzz_put(at, 1, 2), 2, 2), 1, 4);
+    at = fuzz_put(fuzz_put(at, 16 + group + attribute, 4), 0, 4);
+    at = fuzz_put(fuzz_put(fuzz_put(at, 2, 2), group, 2), 0, 4); /* link information: makes it a group */
+    at = fuzz_put(fuzz_put(fuzz_put(at, 0, 2), UINT64_MAX, 8), UINT64_MAX, 8);
+    at = fuzz_put(fuzz_put(fuzz_put(at, 12, 2), attribute, 2), 0, 4);
+    at = fuzz_put(fuzz_put(fuzz_put(fuzz_put(at, 3, 2), NAME, 2), 8, 2), 4, 2);
     *at++ = 0;
     memcpy(at, "model_config", NAME);
-    at = put(put(at + NAME, 0x13, 4), size, 4);
-    at = put(at, 2, 4); /* a scalar */
+    at = fuzz_put(fuzz_put(at + NAME, 0x13, 4), size, 4);
+    at = fuzz_put(at, 2, 4); /* a scalar */
     memcpy(at, json, size);
     return (size_t)(at - file) + size;
 }

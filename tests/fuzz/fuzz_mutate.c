@@ -6,12 +6,6 @@
 #include "core/base/bytes.h"
 #include "tests/fuzz/fuzz.h"
 
-static void put(uint8_t *at, uint64_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> 8 * i);
-}
-
 /* ---- safetensors ---- */
 
 /* Replaces one of the header's numbers by one that may mean something there. */
@@ -54,7 +48,7 @@ size_t fuzz_mutate_safetensors(uint8_t *data, size_t size, size_t most, unsigned
     head[length] = '\0'; /* for strtoull */
     size_t made = kind < 5 ? change_number((char *)head, (size_t)length, room, behind, &seed)
                            : LLVMFuzzerMutate(head, (size_t)length, room);
-    put(data, made, 8);
+    fuzz_put(data, made, 8);
     memcpy(data + 8, head, made);
     memcpy(data + 8 + made, tail, behind);
     free(tail);
@@ -91,7 +85,7 @@ static void redirect(uint8_t *data, size_t size, const size_t *place, size_t cou
             for (size_t i = 0; i < count && !address; i++)
                 address = value == place[i] && value;
             if (!address) continue;
-            put(data + at, target, 8);
+            fuzz_put(data + at, target, 8);
             return;
         }
     }
@@ -107,7 +101,7 @@ static size_t move_away(uint8_t *data, size_t size, size_t most, const size_t *p
     memcpy(data + to, data + from, n);
     for (size_t at = 0; at + 8 <= size; at++) {
         if (vgg_bytes_little(data + at, 8) != from || from == 0) continue;
-        put(data + at, to, 8);
+        fuzz_put(data + at, to, 8);
         break;
     }
     return to + n;
@@ -133,7 +127,7 @@ size_t fuzz_mutate_hdf(uint8_t *data, size_t size, size_t most, unsigned number)
             size_t at = place[fuzz_below(&seed, count)] + fuzz_below(&seed, 128);
             uint64_t value = fuzz_below(&seed, 4) ? numbers[fuzz_below(&seed, sizeof numbers / sizeof *numbers)]
                                                   : fuzz_below(&seed, size + 1);
-            if (at + 8 <= size) put(data + at, value, bytes);
+            if (at + 8 <= size) fuzz_put(data + at, value, bytes);
         } else {
             size = move_away(data, size, most, place, count, &seed);
         }

@@ -26,8 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     fuzz_assert(status == VGG_OK || status == VGG_ERR_ARGUMENT, "a command line that is neither right nor wrong usage");
     fuzz_assert(cli.progress.errors == (status != VGG_OK), "wrong usage is not told by one line");
     fuzz_assert(count < argc, "more arguments than words");
-    for (const char *at = cli_release(&cli); *at; at++)
-        fuzz_assert((unsigned char)*at >= ' ', "a message of more than one line");
+    fuzz_line(cli_release(&cli), "a message of more than one line");
     free(options);
     free(text);
     return 0;

@@ -19,14 +19,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (int k = 0; k < classes; k++) {
         const char *name = vgg_data_class_name(data, k);
         fuzz_assert(name && *name, "a class without a name");
-        for (const char *at = name; *at; at++)
-            fuzz_assert((unsigned char)*at >= ' ', "a class whose name cannot be shown");
+        fuzz_line(name, "a class whose name cannot be shown");
     }
     for (size_t i = 0; i < vgg_data_count(data); i++) {
         int label = vgg_data_label(data, i);
         fuzz_assert(table ? label >= 0 && label < classes : label == -1, "a label beyond the classes");
-        for (const char *at = vgg_data_path(data, i); *at; at++)
-            fuzz_assert((unsigned char)*at >= ' ', "a path that cannot be shown");
+        fuzz_line(vgg_data_path(data, i), "a path that cannot be shown");
     }
     vgg_data_destroy(data);
     return 0;
