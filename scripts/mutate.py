@@ -84,7 +84,7 @@ def other_number(word):
     """A number nearby, or None."""
     m = re.fullmatch(r"(0[xX][\da-fA-F]+|\d+)([uUlL]*)", word)
     if m:
-        value = int(m.group(1), 0)
+        value = int(m.group(1), 8 if re.match(r"0\d", word) else 0)
         return f"{1 - value if value < 2 else value + 1}{m.group(2)}"
     m = re.fullmatch(r"(\d*\.\d*|\d+)([eE][-+]?\d+)?([fF]?)", word)
     return f"({word} * 2 + 1)" if m else None
@@ -110,18 +110,16 @@ def mutants(text):
         if depth == 0 or skip is not None:
             continue
         operand = re.fullmatch(r"[\w.]+|[)\]]", before) and before not in ("return", "case", "sizeof", "else")
-        if kind == "mark" and word in SWAPS and not (word == "*" or (word in "<>" and before == "include")):
+        if kind == "mark" and word in SWAPS:
             found.append((t.start(), t.end(), SWAPS[word]))
         elif kind == "mark" and word in BINARY and operand and re.match(r"[\w.(]|$", after):
-            # `type *name` and casts are no products
-            space = text[t.start() - 1] == " " and text[t.end()] == " "
-            if space:
+            if text[t.start() - 1] == " " and text[t.end()] == " ":  # `type *name` and casts are no products
                 found.append((t.start(), t.end(), BINARY[word]))
-        elif kind == "number" and before not in ("case",) and other_number(word):
+        elif kind == "number" and before != "case" and other_number(word):
             found.append((t.start(), t.end(), other_number(word)))
         elif word in ("true", "false"):
             found.append((t.start(), t.end(), "false" if word == "true" else "true"))
-        elif word == "!" and after != "=":
+        elif word == "!":
             found.append((t.start(), t.end(), ""))
         elif word == "if" and after == "(":
             end, level = i + 1, 0
