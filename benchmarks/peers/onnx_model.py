@@ -24,17 +24,19 @@ def layers(random):
     return found
 
 
-def pool(last, name):
-    return helper.make_node("MaxPool", [last], [name], kernel_shape=[2, 2], strides=[2, 2])
+def pool(nodes, last):
+    """Adds a pooling; its output's name."""
+    name = f"pool{len(nodes)}"
+    nodes.append(helper.make_node("MaxPool", [last], [name], kernel_shape=[2, 2], strides=[2, 2]))
+    return name
 
 
 def fp32(network):
     """(nodes, constants, the output's name)"""
     nodes, constants, last = [], [], "x"
-    for at, layer in enumerate(network):
+    for layer in network:
         if layer is None:
-            nodes.append(pool(last, f"pool{at}"))
-            last = f"pool{at}"
+            last = pool(nodes, last)
             continue
         name, kernel, bias = layer
         constants += [numpy_helper.from_array(kernel, name + "_w"), numpy_helper.from_array(bias, name + "_b")]
@@ -59,10 +61,9 @@ def int8(network, low, high):
     names, scale = scale_of("x", low, high[0])
     nodes.append(helper.make_node("QuantizeLinear", ["x", *names], ["x_bytes"]))
     last, which = "x_bytes", 0
-    for at, layer in enumerate(network):
+    for layer in network:
         if layer is None:
-            nodes.append(pool(last, f"pool{at}"))
-            last = f"pool{at}"
+            last = pool(nodes, last)
             continue
         name, kernel, bias = layer
         which += 1
