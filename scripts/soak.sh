@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# soak.sh MINUTES [PART]...: long runs that must not grow, and slow checks; without a PART all:
+# soak.sh MINUTES [PART]...: long runs that must not grow, and slow checks; MINUTES (0.5, 30); without a PART all:
 #   cpu       trains, evaluates and extracts in one process for so long: memory and descriptors stay, results are the same
 #   vulkan    the same on lavapipe
 #   valgrind  every operation in plain C under valgrind: some minutes, whatever MINUTES says
@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 minutes=${1:-} parts=("${@:2}") failed=0
-if ! [[ $minutes =~ ^[0-9]+$ ]]; then
+if ! [[ $minutes =~ ^[0-9]*\.?[0-9]+$ ]]; then
     echo "soak.sh: how many minutes? see the head of scripts/soak.sh" >&2
     exit 2
 fi
@@ -25,9 +25,11 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+seconds=$(awk -v minutes="$minutes" 'BEGIN { print 60 * minutes }')
+
 soak() { # BACKEND
     mkdir -p "$work/$1"
-    build/soak/tests/soak "$1" $((60 * minutes)) tests/images "$work/$1" || failed=1
+    build/soak/tests/soak "$1" "$seconds" tests/images "$work/$1" || failed=1
 }
 
 run_cpu() {
