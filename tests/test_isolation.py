@@ -29,6 +29,7 @@ ROWS = (
     ("cli",),
 )
 ROW = {room: i for i, rooms in enumerate(ROWS) for room in rooms}
+LIBRARY = ("core", "cpu", "vk", "mpi")  # the top folders that the law is about; the program is core/cli
 PUBLIC = ("core/vgg16.h", "core/vgg16_bench.h", "core/vgg16_ranks.h")
 
 # Narrow doors: these rooms see less than the rows below them.
@@ -73,7 +74,7 @@ def read_sources():
     """Path -> text of the project's sources."""
     ends = (".c", ".h", ".comp", ".glsl", ".py", ".sh")
     paths = ["CMakeLists.txt"]
-    for top in ("core", "cpu", "vk", "mpi", "shaders", "tests", "benchmarks", "scripts"):
+    for top in (*LIBRARY, "shaders", "tests", "benchmarks", "scripts"):
         for folder, folders, names in os.walk(os.path.join(ROOT, top)):
             folders[:] = [f for f in folders if not f.startswith("build") and f != "__pycache__"]
             paths += [os.path.relpath(os.path.join(folder, name), ROOT) for name in names
@@ -102,7 +103,7 @@ class House:
         return sorted(p for p in self.text if p.endswith((".c", ".h")) and (not tops or p.split("/")[0] in tops))
 
     def library(self):
-        return [p for p in self.sources("core", "cpu", "vk", "mpi") if room_of(p) != "cli"]
+        return [p for p in self.sources(*LIBRARY) if room_of(p) != "cli"]
 
     def having(self, paths, pattern):
         wanted = re.compile(pattern)
@@ -117,7 +118,7 @@ class House:
 
 def arrows(house):
     """Includes go down, from row to row, and through the narrow doors."""
-    for path in house.sources("core", "cpu", "vk", "mpi"):
+    for path in house.sources(*LIBRARY):
         here = room_of(path)
         if here not in ROW:
             yield f"{path}: stands in no room"
@@ -133,7 +134,7 @@ def arrows(house):
 
 def by_room(house):
     """Project headers are named from the top: "core/base/mem.h"."""
-    for path in house.sources("core", "cpu", "vk", "mpi"):
+    for path in house.sources(*LIBRARY):
         for other in house.own[path]:
             if other not in house.text:
                 yield f"{path}: {other}"
@@ -141,7 +142,7 @@ def by_room(house):
 
 def foreign_libraries(house):
     """Each foreign library is known in its rooms alone."""
-    for path in house.sources("core", "cpu", "vk", "mpi"):
+    for path in house.sources(*LIBRARY):
         for name in house.foreign[path]:
             for pattern, rooms in FOREIGN.items():
                 if re.match(pattern, name) and room_of(path) not in rooms:
@@ -151,7 +152,7 @@ def foreign_libraries(house):
 def system_headers(house):
     """What is neither ISO C's nor a foreign library's is the operating system's."""
     known = "|".join((ISO_HEADERS, INTRINSICS_HEADERS, *FOREIGN))
-    for path in house.sources("core", "cpu", "vk", "mpi"):
+    for path in house.sources(*LIBRARY):
         for name in house.foreign[path]:
             if not re.fullmatch(SEAM, path) and not re.match(known, name):
                 yield f"{path}: <{name}> belongs behind the seam"
@@ -159,7 +160,7 @@ def system_headers(house):
 
 def system_calls(house):
     """Nor are its functions called, or its names asked for, beside the seam."""
-    paths = [p for p in house.sources("core", "cpu", "vk", "mpi") if not re.fullmatch(SEAM, p)]
+    paths = [p for p in house.sources(*LIBRARY) if not re.fullmatch(SEAM, p)]
     return house.having(paths, SYSTEM_CALLS + "|" + SYSTEM_NAMES)
 
 
@@ -254,7 +255,7 @@ def sizes(house):
 
 def prefixes(house):
     """A file's prefix names its top folder: cpu_, vk_, mpi_."""
-    for path in house.sources("core", "cpu", "vk", "mpi"):
+    for path in house.sources(*LIBRARY):
         top, name = path.split("/")[0], os.path.basename(path)
         named = next((p for p in ("cpu", "vk", "mpi") if name.startswith((p + "_", p + "."))), "core")
         if path.endswith(".c") and top != named:
@@ -273,12 +274,12 @@ def never_prints(house):
 
 def bounded(house):
     """No unbounded copies."""
-    return house.having(house.sources("core", "cpu", "vk", "mpi"), r"\b(strcpy|strcat|sprintf|gets)\s*\(")
+    return house.having(house.sources(*LIBRARY), r"\b(strcpy|strcat|sprintf|gets)\s*\(")
 
 
 def comments_above(house):
     """A comment of more than one line stands above what it speaks of, not beside it."""
-    return house.having(house.sources("core", "cpu", "vk", "mpi"), r"^\s*[^\s/*].*/\*(?!.*\*/)")
+    return house.having(house.sources(*LIBRARY), r"^\s*[^\s/*].*/\*(?!.*\*/)")
 
 
 def finished(house):
