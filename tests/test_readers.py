@@ -80,9 +80,8 @@ class Readers(unittest.TestCase):
                 file.write(data)
         return paths
 
-    def compare(self, kind, whole, theirs):
+    def compare_whole(self, kind, whole, theirs):
         """`theirs`: for paths, results as `ours` gives them."""
-        rng = random.Random(5)
         paths = self.write(whole)
         for i, (a, b) in enumerate(zip(ours(kind, paths), theirs(paths))):
             self.assertIsNotNone(a, f"whole file {i} is refused")
@@ -91,6 +90,10 @@ class Readers(unittest.TestCase):
             self.assertEqual(a[2], b[2], f"whole file {i}")
             for name in a[0]:
                 self.assertTrue(same(a[0][name], b[0][name]), f"whole file {i}: {name}")
+
+    def compare(self, kind, whole, theirs):
+        rng = random.Random(5)
+        self.compare_whole(kind, whole, theirs)
         broken = [changed(rng.choice(whole), rng) for _ in range(2 * FILES)]
         paths = self.write(broken)
         values = taken = refused = other = alone = 0
@@ -347,12 +350,7 @@ class Torch(Readers):
                     to.writestr(part, changed(content, rng) if part.endswith("data.pkl") else content)
             return out.getvalue()
 
-        whole_paths = self.write(files)
-        for i, (a, b) in enumerate(zip(ours("torch", whole_paths), map(read, whole_paths))):
-            self.assertIsNotNone(a, f"whole file {i} is refused")
-            self.assertEqual(a[0].keys(), b[0].keys(), f"whole file {i}")
-            for name in a[0]:
-                self.assertTrue(same(a[0][name], b[0][name]), f"whole file {i}: {name}")
+        self.compare_whole("torch", files, lambda paths: map(read, paths))
         paths = self.write([repacked(rng.choice(files)) for _ in range(2 * FILES)])
         values = taken = refused = 0
         for i, (a, b) in enumerate(zip(ours("torch", paths), map(read, paths))):
