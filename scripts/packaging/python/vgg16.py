@@ -43,13 +43,14 @@ Source = Union[str, os.PathLike, Sequence[str], np.ndarray, "Data"]
 
 
 def _find() -> str:
-    here = pathlib.Path(__file__).resolve().parent
     name = {"darwin": "libvgg16.1.dylib", "win32": "libvgg16.dll"}.get(sys.platform, "libvgg16.so.1")
     if "VGG16_LIBRARY" in os.environ:
         return os.environ["VGG16_LIBRARY"]
-    for folder in here.parents:  # PREFIX/share/vgg16/python/vgg16.py beside PREFIX/lib/.../libvgg16.so.1
-        for found in sorted((folder / "lib").glob(f"**/{name}"))[:1] if (folder / "share/vgg16").is_dir() else ():
-            return str(found)
+    for prefix in pathlib.Path(__file__).resolve().parents:  # PREFIX/share/vgg16/python/vgg16.py
+        if (prefix / "share/vgg16").is_dir():
+            for place in ("lib", "lib64", "lib/*"):  # Debian's is lib/x86_64-linux-gnu
+                for found in prefix.glob(f"{place}/{name}"):
+                    return str(found)
     return ctypes.util.find_library("vgg16") or name
 
 
@@ -240,8 +241,8 @@ class _Watch:
 
         self.progress, self.on_epoch = _ProgressFn(on_progress), _EpochFn(at_epoch)
 
-    def call(self, function: Any, *args: Any) -> bool:
-        """Calls the library. False: a callback stopped it."""
+    def call(self, function: Any, *args: Any, broken_off: str | None = None) -> None:
+        """Calls the library. `broken_off`: the error where a callback stopped it; None: that is none."""
 
         def interrupt(*_signal: Any) -> None:
             self.raised = KeyboardInterrupt()
@@ -259,15 +260,13 @@ class _Watch:
             raise self.raised
         if not self.stopped or status != _INTERRUPTED:
             _check(status)
-        return status == 0
+        elif broken_off is not None:
+            raise Error(_INTERRUPTED, broken_off)
 
 
 def _members(structure: c.Structure) -> dict[str, Any]:
-    return {name: _plain(getattr(structure, name)) for name, _ in structure._fields_}
-
-
-def _plain(value: Any) -> Any:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
+    values = {name: getattr(structure, name) for name, _ in structure._fields_}
+    return {name: v.decode(errors="replace") if isinstance(v, bytes) else v for name, v in values.items()}
 
 
 def devices() -> list[dict[str, Any]]:
@@ -482,17 +481,19 @@ class Model(_Object):
     def arch(self) -> str:
         return _lib.vgg_model_arch(self._handle).decode()
 
-    @property
-    def input_shape(self) -> tuple[int, int, int]:
+    def _input(self) -> tuple[int, int, int]:
+        """Height, width and the number of the preprocessing."""
         height, width, preprocess = _int(), _int(), _int()
         _lib.vgg_model_input(self._handle, c.byref(height), c.byref(width), c.byref(preprocess))
-        return height.value, width.value, 3
+        return height.value, width.value, preprocess.value
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        return (*self._input()[:2], 3)
 
     @property
     def preprocess(self) -> str:
-        value = _int()
-        _lib.vgg_model_input(self._handle, c.byref(_int()), c.byref(_int()), c.byref(value))
-        return _lib.vgg_name(_WORDS["preprocess"], value).decode()
+        return _lib.vgg_name(_WORDS["preprocess"], self._input()[2]).decode()
 
     @property
     def classes(self) -> list[str]:
@@ -564,7 +565,7 @@ class Model(_Object):
                     getattr(callback, what)(*args)
 
         def on_epoch(at: _Epoch) -> bool:
-            logs = {n: getattr(at, n) for n, _ in _Epoch._fields_ if not math.isnan(getattr(at, n))}
+            logs = {n: value for n, value in _members(at).items() if not math.isnan(value)}
             tell("on_epoch_end", at.epoch - 1, logs)
             return not self.stop_training
 
@@ -612,9 +613,8 @@ class Model(_Object):
         found = c.POINTER(_Evaluation)()
         with _open(data, y) as source:
             try:
-                if not watch.call(_lib.vgg_evaluate, c.byref(found), _engine(engine or self.engine)._handle,
-                                  self._handle, source._handle, c.byref(options)):
-                    raise Error(_INTERRUPTED, "the evaluation was stopped")
+                watch.call(_lib.vgg_evaluate, c.byref(found), _engine(engine or self.engine)._handle, self._handle,
+                           source._handle, c.byref(options), broken_off="the evaluation was stopped")
                 return _evaluation(found.contents)
             finally:
                 _lib.vgg_evaluation_destroy(found)
@@ -653,13 +653,11 @@ class Model(_Object):
                                    progress=watch.progress)
         with _open(data) as source, Engine(backend="cpu", precision="int8") as engine:
             try:
-                if not watch.call(_lib.vgg_quantize, c.byref(found), engine._handle, self._handle, source._handle,
-                                  c.byref(options)):
-                    raise Error(_INTERRUPTED, "finding scales was stopped")
-                q = found.contents
-                told = {n: _plain(getattr(q, n)) for n, _ in _Quantized._fields_ if n not in ("layer", "layers")}
-                told["layers"] = {q.layer[i].name.decode(): q.layer[i].error for i in range(q.layers)}
-                return told
+                watch.call(_lib.vgg_quantize, c.byref(found), engine._handle, self._handle, source._handle,
+                           c.byref(options), broken_off="finding scales was stopped")
+                told = _members(found.contents)
+                layers = told.pop("layer")[:told["layers"]]
+                return told | {"layers": {layer.name.decode(): layer.error for layer in layers}}
             finally:
                 _lib.vgg_quantized_destroy(found)
 
@@ -760,9 +758,8 @@ class Features:
         options = _image_options(preprocess=self.preprocess, resize=self.resize, crop=self.crop, decode=self.decode,
                                  skip_bad=skip_bad)
         with _open(data) as source:
-            if not watch.call(_lib.vgg_features_extract, made._handle, _encode(output), source._handle,
-                              c.byref(options), watch.progress, None):
-                raise Error(_INTERRUPTED, "the extraction was stopped")
+            watch.call(_lib.vgg_features_extract, made._handle, _encode(output), source._handle, c.byref(options),
+                       watch.progress, None, broken_off="the extraction was stopped")
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Features of images that are preprocessed: (N, height, width, 3) at the model's size; (N, h, w, c)."""
@@ -792,8 +789,8 @@ def pull(name: str = "vgg16-notop", progress: Any = None) -> str:
     """Finds or downloads ImageNet's weights; the path."""
     watch, path = _Watch(progress), c.c_char_p()
     try:
-        if not watch.call(_lib.vgg_weights_pull, c.byref(path), _encode(name), watch.progress, None):
-            raise Error(_INTERRUPTED, "the download was stopped; another goes on where it is")
+        watch.call(_lib.vgg_weights_pull, c.byref(path), _encode(name), watch.progress, None,
+                   broken_off="the download was stopped; another goes on where it is")
         return os.fsdecode(path.value)
     finally:
         _libc_free(path)
