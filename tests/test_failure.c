@@ -332,6 +332,15 @@ static void check_output(const char *name, const char *want, size_t want_size, b
     __real_free(bytes);
 }
 
+/* From here on, while `state` is armed, call k fails, and what is held counts. */
+static void arm(long k, bool files)
+{
+    log_lines = 0;
+    memset(state.held, 0, sizeof state.held);
+    state.holding = 0, state.count = 0, state.failing = k, state.failed = NULL, state.files = files;
+    state.armed = true;
+}
+
 static void each_failure(bool files, const char *trainable)
 {
     snprintf(folder, sizeof folder, "/tmp/vgg16-failure-XXXXXX");
@@ -349,10 +358,7 @@ static void each_failure(bool files, const char *trainable)
 
     long k = 0, survived = 0;
     for (bool reached = true; reached;) {
-        log_lines = 0;
-        memset(state.held, 0, sizeof state.held);
-        state.holding = 0, state.count = 0, state.failing = ++k, state.failed = NULL, state.files = files;
-        state.armed = true;
+        arm(++k, files);
         enum vgg_status status = run(trainable);
         state.armed = false;
         reached = state.failed != NULL;
@@ -431,8 +437,7 @@ Test(failure, overwriting_checkpoints)
     snprintf(copy, sizeof copy, "mkdir -p '%s' && cp -r '%s/.' '%s'", checkpoints, earlier, checkpoints);
     for (bool reached = true; reached;) {
         cr_assert_eq(system(copy), 0);
-        state.count = 0, state.failing = ++k, state.failed = NULL, state.files = true;
-        state.armed = true;
+        arm(++k, true);
         enum vgg_status status = train_in_folder(checkpoints, true, 0.25f, 2);
         state.armed = false;
         reached = state.failed != NULL;
@@ -488,10 +493,7 @@ Test(failure, memory_of_lists_of_images)
     vgg_log_set(count_line, NULL, VGG_LOG_ERROR);
     long k = 0, spared = 0; /* spared: the note of which file a table's memory maps is done without */
     for (bool reached = true; reached;) {
-        log_lines = 0;
-        memset(state.held, 0, sizeof state.held);
-        state.holding = 0, state.count = 0, state.failing = ++k, state.failed = NULL, state.files = false;
-        state.armed = true;
+        arm(++k, false);
         enum vgg_status status = open_lists();
         state.armed = false;
         reached = state.failed != NULL;
