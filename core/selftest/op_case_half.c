@@ -43,7 +43,13 @@ static float *values_of(const struct vgg_op_case_memory *memory, const struct vg
 enum { RETYPED = 4 };
 static const enum vgg_op_view retyped[RETYPED] = { VGG_OP_X, VGG_OP_Y, VGG_OP_DX, VGG_OP_DY };
 
-/* The same operation with other types: bit k of `halves`: view retyped[k] is of halves, else of floats. */
+static bool is_in_place(const struct vgg_op *op)
+{
+    return op->x.n && op->dx.n && op->x.arena == op->dx.arena && op->x.offset == op->dx.offset;
+}
+
+/* The same operation with other types: bit k of `halves`: view retyped[k] is of halves, else of floats. In place it
+ * stays so. */
 static struct vgg_op_case retype(const struct vgg_op_case *from, unsigned halves)
 {
     struct vgg_op_case test = *from;
@@ -52,7 +58,10 @@ static struct vgg_op_case retype(const struct vgg_op_case *from, unsigned halves
         struct vgg_view *view = (struct vgg_view *)vgg_op_view(&test.op, name);
         for (int k = 0; k < RETYPED; k++)
             if (name == retyped[k]) view->type = halves >> k & 1 ? VGG_F16 : VGG_F32;
-        if (view->n) *view = vgg_op_case_place(&test, view->arena, view->type, view->n, view->h, view->w, view->c);
+        if (name == VGG_OP_DX && is_in_place(&from->op))
+            view->offset = test.op.x.offset;
+        else if (view->n)
+            *view = vgg_op_case_place(&test, view->arena, view->type, view->n, view->h, view->w, view->c);
     }
     return test;
 }
@@ -74,7 +83,7 @@ enum vgg_status vgg_op_case_list_halves(struct vgg_op_case_list *list)
         for (unsigned halves = (1u << RETYPED) - 1; halves; halves--) {
             struct vgg_op_case test = retype(&list->item[i], halves);
             if (!is_valid(&test, halves)) continue;
-            CHECK(vgg_op_case_list_add(list, &test, ""));
+            CHECK(vgg_op_case_list_add(list, &test, is_in_place(&test.op) ? "in place" : ""));
             if (test.large || (!(test.op.flags & VGG_OP_RELU) && test.op.dw.n == 0)) break;
         }
     }
