@@ -200,8 +200,16 @@ Test(pull, downloads, .timeout = 60)
     weight_files_listen();
     cr_assert(vgg_weights_pull(&out, "vgg16-notop", NULL, NULL) == VGG_ERR_FORMAT);
     cr_assert(strstr(weight_files_lines(), keras) && strstr(weight_files_lines(), "passed over"));
+    cr_assert(unlink(keras) == 0);
+
+    /* Once, where it lies in the place of the download itself. */
+    char *own = put_file(home, ".cache/vgg16", NOTOP, NOTOP_SIZE);
+    weight_files_listen();
+    cr_assert(vgg_weights_pull(&out, "vgg16-notop", NULL, NULL) == VGG_ERR_FORMAT);
+    const char *told = strstr(weight_files_lines(), "passed over");
+    cr_assert(told && !strstr(told + 1, "passed over"), "%s", weight_files_lines());
     fclose(server.input);
-    free(home), free(path), free(part), free(cached), free(pickle), free(keras);
+    free(home), free(path), free(part), free(cached), free(pickle), free(keras), free(own);
 }
 
 /* In a process of its own; what it logged goes to the file `told`. limit: bytes that it can write to a file. */

@@ -39,8 +39,7 @@ const char *vgg_digest_library(void)
     return VGG16_CRYPTO;
 }
 
-/* Opens the library once; `what` is digested. */
-static enum vgg_status need_library(const char *what)
+enum vgg_status vgg_digest_need(const char *what)
 {
     static struct vgg_os_once once = VGG_OS_ONCE_INIT;
     vgg_os_once(&once, open_library);
@@ -61,7 +60,7 @@ enum vgg_status vgg_digest_file(char hex[129], const char *path, const char *alg
     unsigned char value[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     hex[0] = '\0';
-    enum vgg_status status = need_library(path);
+    enum vgg_status status = vgg_digest_need(path);
     if (status != VGG_OK) return status;
     FILE *stream = fopen(path, "rb");
     if (!stream) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
@@ -91,7 +90,7 @@ enum vgg_status vgg_digest_sha256(char hex[65], const struct vgg_digest_piece *p
     unsigned char value[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     hex[0] = '\0';
-    enum vgg_status status = need_library("a digest");
+    enum vgg_status status = vgg_digest_need("a digest");
     if (status != VGG_OK) return status;
     EVP_MD_CTX *context = lib.EVP_MD_CTX_new();
     bool good = context && lib.EVP_DigestInit_ex(context, lib.EVP_get_digestbyname("SHA256"), NULL);

@@ -153,19 +153,17 @@ static bool is_sound(const char *path)
 enum vgg_status vgg_weights_pull(char **out, const char *name, vgg_progress_fn *progress, void *user)
 {
     enum vgg_status status;
-    char *folder = NULL, *path = NULL;
+    char *folder = NULL, *path = NULL, *passed = NULL; /* passed over */
     int which = 0;
     *out = NULL;
     while (which < 2 && strcmp(name, keras[which].name) != 0)
         which++;
     if (which == 2) return vgg_fail(VGG_ERR_ARGUMENT, "%s: cannot be pulled; there are vgg16 and vgg16-notop", name);
-    status = vgg_weights_find(&path, keras[which].top);
-    if (status == VGG_OK && is_sound(path)) {
-        *out = path;
+    status = vgg_weights_find(&passed, keras[which].top);
+    if (status == VGG_OK && is_sound(passed)) {
+        *out = passed;
         return VGG_OK;
     }
-    free(path);
-    path = NULL;
     if (status != VGG_OK && status != VGG_ERR_MISSING) return status;
 
     CHECK(vgg_file_cache(&folder));
@@ -178,7 +176,8 @@ enum vgg_status vgg_weights_pull(char **out, const char *name, vgg_progress_fn *
         status = vgg_fail_memory("an address", PATH_SIZE);
         goto fail;
     }
-    if (is_file(path, keras[which].size) && is_sound(path)) { /* behind one that was passed over */
+    bool other = passed && strcmp(passed, path) != 0; /* than the one that was passed over, and behind it */
+    if (other && is_file(path, keras[which].size) && is_sound(path)) {
         *out = path;
         path = NULL;
         goto fail;
@@ -188,6 +187,7 @@ enum vgg_status vgg_weights_pull(char **out, const char *name, vgg_progress_fn *
     *out = path;
     path = NULL;
 fail:
+    free(passed);
     free(path);
     free(folder);
     return status;

@@ -259,7 +259,8 @@ enum vgg_status vgg_pull_file(const char *url, const char *path, const char *md5
                         "file that another machine fetched from there at %s",
                         url, path);
     }
-    enum vgg_status status;
+    enum vgg_status status = vgg_digest_need(path);
+    if (status != VGG_OK) return status;
     struct transfer transfer = { .url = url, .path = path, .lock = -1, .progress = progress, .user = user };
     bool done;
     size_t size = strlen(path) + sizeof ".part";
