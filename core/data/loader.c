@@ -69,12 +69,18 @@ static void make_order(struct vgg_loader *l, uint64_t pass)
     l->order_pass = pass;
 }
 
-/* What this rank makes of `count` items. */
-static struct vgg_share share_of(const struct vgg_loader *l, int count)
+/* What a rank makes of `count` items. */
+static struct vgg_share share_of(const struct vgg_loader *l, int count, int rank)
 {
     const struct vgg_ranks *ranks = l->options.ranks;
     if (!ranks) return (struct vgg_share) { 0, count };
-    return vgg_share_items(count, l->options.shard, ranks->rank, ranks->size);
+    return vgg_share_items(count, l->options.shard, rank, ranks->size);
+}
+
+/* What this one makes. */
+static struct vgg_share own_share(const struct vgg_loader *l, int count)
+{
+    return share_of(l, count, vgg_ranks_rank(l->options.ranks));
 }
 
 /* Prepares the slot of batch `sequence`; lock held. */
@@ -85,7 +91,7 @@ static void open_batch(struct vgg_loader *l, uint64_t sequence)
     if (l->order_pass != pass) make_order(l, pass);
     size_t begin = number * (size_t)l->options.batch, left = l->items - begin;
     slot->count = left < (size_t)l->options.batch ? (int)left : l->options.batch;
-    slot->own = share_of(l, slot->count);
+    slot->own = own_share(l, slot->count);
     slot->done = slot->own.from;
     memcpy(slot->index, l->order + begin, (size_t)slot->count * sizeof *slot->index);
     for (int i = 0; i < slot->count; i++) {
@@ -296,8 +302,7 @@ static enum vgg_status warn(const struct vgg_loader *l, const struct slot *slot,
     char(*line)[VGG_IMAGE_WHY] = vgg_mem_calloc((size_t)left_out, sizeof *line);
     if (!offset || !line) CHECK(vgg_fail_memory("the names of bad images", (size_t)left_out * sizeof *line));
     for (int rank = 0, at = 0; rank < size; rank++) {
-        struct vgg_share share = { 0, slot->count };
-        if (size > 1) share = vgg_share_items(slot->count, l->options.shard, rank, size);
+        struct vgg_share share = share_of(l, slot->count, rank);
         for (int i = share.from; i < share.to; i++) {
             if (!bad[i]) continue;
             if (rank == vgg_ranks_rank(l->options.ranks)) snprintf(line[at], sizeof *line, "%s", why_of(l, slot, i));
@@ -322,7 +327,7 @@ static enum vgg_status agree_on_bad(const struct vgg_loader *l, const struct slo
     size_t *offset = vgg_mem_calloc((size_t)vgg_ranks_size(ranks) + 1, sizeof *offset);
     if (!offset && status == VGG_OK) status = vgg_fail_memory("a batch", sizeof *offset);
     for (int rank = 0; offset && rank < vgg_ranks_size(ranks); rank++)
-        offset[rank + 1] = (size_t)vgg_share_items(slot->count, l->options.shard, rank, vgg_ranks_size(ranks)).to;
+        offset[rank + 1] = (size_t)share_of(l, slot->count, rank).to;
     for (int i = slot->own.from; i < slot->own.to; i++)
         bad[i] = slot->status[i] != VGG_OK;
     status = vgg_ranks_collect(l->options.ranks, status, bad, offset);
@@ -340,7 +345,7 @@ static enum vgg_status close_gaps(struct vgg_loader *l, struct slot *slot, const
     int count = 0, kept = 0;
     for (int i = 0; i < slot->count; i++)
         count += !bad[i];
-    struct vgg_share own = share_of(l, count);
+    struct vgg_share own = own_share(l, count);
     size_t size = l->item_size * sizeof(float);
     if (!l->spare) l->spare = vgg_mem_aligned(vgg_mem_mul((size_t)l->rows, size));
     if (!l->spare) return vgg_fail_memory("a batch of images", vgg_mem_mul((size_t)l->rows, size));
@@ -377,15 +382,8 @@ static enum vgg_status settle(struct vgg_loader *l, struct slot *slot)
     } else {
         bad = vgg_mem_calloc((size_t)l->options.batch, 1);
         if (!bad) status = vgg_fail_memory("a batch", (size_t)l->options.batch);
-        if (!l->options.ranks) {
-            CHECK(status);
-            CHECK(check_items(l, slot));
-            for (int i = 0; i < slot->count; i++)
-                bad[i] = slot->status[i] != VGG_OK;
-        } else {
-            CHECK(vgg_ranks_agree(l->options.ranks, status, NULL));
-            CHECK(agree_on_bad(l, slot, bad));
-        }
+        CHECK(vgg_ranks_agree(l->options.ranks, status, NULL));
+        CHECK(agree_on_bad(l, slot, bad));
         CHECK(warn(l, slot, bad));
         if (memchr(bad, 1, (size_t)slot->count)) CHECK(close_gaps(l, slot, bad));
     }

@@ -39,8 +39,8 @@ void vgg_loader_destroy(struct vgg_loader *loader); /* joins the threads */
 /* Batches of one pass. */
 uint64_t vgg_loader_batches(const struct vgg_loader *loader);
 /* Waits for the next batch, valid until the next call. count 0: the stream has ended. Of batches with ranks the items
- * of other ranks have no x. A bad item fails with its path
- * and reason, or is skipped (skip_bad); the error comes at the batch that holds it. */
+ * of other ranks have no x. A bad item fails with its path and reason, or is skipped (skip_bad); the error comes at the
+ * batch that holds it. */
 enum vgg_status vgg_loader_next(struct vgg_loader *loader, struct vgg_batch *batch);
 /* Items left out so far because of skip_bad. */
 uint64_t vgg_loader_skipped(const struct vgg_loader *loader);
