@@ -157,8 +157,8 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     };
     if (!o->model) return cli_usage(cli, "--model is missing");
     bool first = cli_first(cli);
-    enum vgg_status status = o->output && first ? cli_output_check(cli, o->output, true) : VGG_OK;
-    if (status == VGG_OK && o->report && first) status = cli_output_check(cli, o->report, false);
+    enum vgg_status status = o->output ? cli_output_check(cli, o->output, true) : VGG_OK;
+    if (status == VGG_OK && o->report) status = cli_output_check(cli, o->report, false);
     if (status == VGG_OK) status = cli_opened_data(&opened, args, count);
     if (status == VGG_OK && vgg_data_class_count(opened.data) == 0) {
         status =

@@ -148,7 +148,6 @@ static enum vgg_status print_result(struct cli *cli, const struct extract *o, co
 static enum vgg_status check(struct cli *cli, const struct extract *o)
 {
     if (!o->output && !o->picture) return cli_usage(cli, "--output is missing");
-    if (!cli_first(cli)) return VGG_OK;
     enum vgg_status status = o->output ? cli_output_check(cli, o->output, false) : VGG_OK;
     return status == VGG_OK && o->picture ? cli_output_check(cli, o->picture, false) : status;
 }

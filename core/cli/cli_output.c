@@ -7,6 +7,7 @@
 
 enum vgg_status cli_output_check(struct cli *cli, const char *path, bool streams)
 {
+    if (!cli_first(cli)) return VGG_OK;
     enum cli_os_kind kind = cli_os_kind(path);
     if (kind == CLI_OS_FOLDER || (kind == CLI_OS_OTHER && !streams))
         return cli_fail(cli, VGG_ERR_IO, "%s: is not a regular file; name a file to write", path);

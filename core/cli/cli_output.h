@@ -8,7 +8,8 @@
 #include "core/cli/cli.h"
 
 /* Fails early, before long work, where `path` could not be written in the end: its folder is missing or closed, it is a
- * folder, or it is a device or pipe and `streams`, which may be one, is false. */
+ * folder, or it is a device or pipe and `streams`, which may be one, is false. The first of several ranks alone writes:
+ * for the others all is well. */
 enum vgg_status cli_output_check(struct cli *cli, const char *path, bool streams);
 
 /* Does `path` end in `extension` (".h5"), whatever the case? */

@@ -370,10 +370,9 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     const struct cli_train *o = options;
     struct session s = { .cli = cli, .options = o, .source = args[0] };
     if (!o->output) return cli_usage(cli, "--output is missing");
-    bool first = cli_first(cli);
-    enum vgg_status status = first ? cli_output_check(cli, o->output, false) : VGG_OK;
-    if (status == VGG_OK && first && o->log) status = cli_output_check(cli, o->log, false);
-    if (status == VGG_OK && first && o->report) status = cli_output_check(cli, o->report, false);
+    enum vgg_status status = cli_output_check(cli, o->output, false);
+    if (status == VGG_OK && o->log) status = cli_output_check(cli, o->log, false);
+    if (status == VGG_OK && o->report) status = cli_output_check(cli, o->report, false);
     if (status == VGG_OK) status = open_data(&s);
     if (status == VGG_OK) cli_opened_tell(cli, &o->images, s.all, s.separate);
     if (status == VGG_OK) status = cli_rules_engine(cli, &s.engine, s.all, s.separate);
