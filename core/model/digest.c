@@ -7,7 +7,7 @@
 
 static struct vgg_digest_piece piece_of(const struct vgg_model *model, const struct vgg_view *view)
 {
-    return (struct vgg_digest_piece) { model->params + view->offset / sizeof(float), vgg_view_size(view) };
+    return (struct vgg_digest_piece) { vgg_model_param(model, view), vgg_view_size(view) };
 }
 
 enum vgg_status vgg_model_digest(const struct vgg_model *model, int index, char digest[65])

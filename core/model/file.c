@@ -48,8 +48,8 @@ static void list_layers(struct vgg_weights_layer layers[VGG_MAX_LAYERS], const s
         layers[i].shape[1] = conv ? k->h : k->c;
         layers[i].shape[2] = conv ? k->w : 1;
         layers[i].shape[3] = conv ? k->c : 1;
-        layers[i].kernel = model->params + k->offset / sizeof(float);
-        layers[i].bias = model->params + layer->bias.offset / sizeof(float);
+        layers[i].kernel = vgg_model_param(model, k);
+        layers[i].bias = vgg_model_param(model, &layer->bias);
     }
 }
 

@@ -138,7 +138,7 @@ static enum vgg_status find_param(float **out, const struct vgg_model *model, in
     }
     status = vgg_model_whole(model);
     if (status != VGG_OK) return status;
-    *out = model->params + view->offset / sizeof(float);
+    *out = vgg_model_param(model, view);
     return VGG_OK;
 }
 

@@ -7,11 +7,6 @@
 #include "core/base/rng.h"
 #include "core/base/threads.h"
 
-static float *param(const struct vgg_model *model, const struct vgg_view *view)
-{
-    return model->params + view->offset / sizeof(float);
-}
-
 /* Fills kernel[0..count) with standard normal numbers times `scale`, four from each block of the layer's stream by the
  * transform of Box and Muller; block i gives elements 4 i to 4 i + 3 whatever the number of threads. */
 static void fill_normal(float *kernel, size_t count, float scale, uint64_t seed, uint64_t layer)
@@ -35,7 +30,7 @@ static void init_layer(struct vgg_model *model, int index, uint64_t seed)
 {
     const struct vgg_layer *layer = &model->arch.layer[index];
     size_t count = vgg_view_count(&layer->kernel);
-    float *kernel = param(model, &layer->kernel);
+    float *kernel = vgg_model_param(model, &layer->kernel);
     if (layer->kind == VGG_LAYER_CONV) {
         fill_normal(kernel, count, sqrtf(2.0f / (9.0f * (float)layer->kernel.w)), seed, (uint64_t)index);
     } else {
@@ -44,7 +39,7 @@ static void init_layer(struct vgg_model *model, int index, uint64_t seed)
             kernel[i] = limit * (2.0f * vgg_rng_uniform(seed, VGG_RNG_INIT, (uint64_t)index, i) - 1.0f);
         }
     }
-    memset(param(model, &layer->bias), 0, vgg_view_size(&layer->bias));
+    memset(vgg_model_param(model, &layer->bias), 0, vgg_view_size(&layer->bias));
 }
 
 void vgg_model_init(struct vgg_model *model, int from, int to, uint64_t seed)
@@ -58,9 +53,9 @@ void vgg_model_init_identity(struct vgg_model *model, int layer)
 {
     const struct vgg_view *k = &model->arch.layer[layer].kernel;
     size_t in = (size_t)k->w, out = (size_t)k->c, middle = (size_t)(k->n / 2 * k->h + k->h / 2);
-    float *kernel = param(model, k);
+    float *kernel = vgg_model_param(model, k);
     memset(kernel, 0, vgg_view_size(k));
     for (size_t c = 0; c < in; c++)
         kernel[(middle * in + c) * out + c] = 1.0f;
-    memset(param(model, &model->arch.layer[layer].bias), 0, vgg_view_size(&model->arch.layer[layer].bias));
+    memset(vgg_model_param(model, &model->arch.layer[layer].bias), 0, vgg_view_size(&model->arch.layer[layer].bias));
 }

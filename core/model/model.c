@@ -16,11 +16,6 @@
 
 enum { DEFAULT_SIZE = 224, MESSAGE = 768 };
 
-static float *param(const struct vgg_model *model, const struct vgg_view *view)
-{
-    return model->params + view->offset / sizeof(float);
-}
-
 void vgg_model_flattened(const struct vgg_model *model, int *h, int *w)
 {
     int c, base = model->arch.base;
@@ -104,7 +99,7 @@ static enum vgg_status check_finite(const struct vgg_model *model, const struct 
     for (int bias = 0; bias < 2; bias++) {
         const struct vgg_view *view = bias ? &layer->bias : &layer->kernel;
         char name[VGG_WEIGHTS_NAME];
-        if (is_finite(param(model, view), vgg_view_count(view))) continue;
+        if (is_finite(vgg_model_param(model, view), vgg_view_count(view))) continue;
         vgg_weights_names_missing(weights, layer->name, bias, name);
         return vgg_fail(VGG_ERR_NUMERIC,
                         "%s: tensor %s holds values that are infinite or no numbers; a training that diverged wrote "
@@ -131,8 +126,8 @@ static enum vgg_status read_layers(struct vgg_model *model, int from, int to, co
             continue;
         }
         layer_shape(layer, &rank, shape);
-        status = vgg_weights_read(weights, layer->name, param(model, &layer->kernel), rank, shape,
-                                  param(model, &layer->bias), h, w);
+        status = vgg_weights_read(weights, layer->name, vgg_model_param(model, &layer->kernel), rank, shape,
+                                  vgg_model_param(model, &layer->bias), h, w);
         if (status == VGG_OK) status = check_finite(model, layer, weights, path);
     }
     return status;

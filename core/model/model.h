@@ -38,6 +38,12 @@ struct vgg_weights;
 enum vgg_status vgg_model_create_whole(struct vgg_model **out, const struct vgg_model_options *options,
                                        struct vgg_weights *weights);
 
+/* Where the parameters of a view of `arch` begin. */
+static inline float *vgg_model_param(const struct vgg_model *model, const struct vgg_view *view)
+{
+    return model->params + view->offset / sizeof(float);
+}
+
 /* Frees the parameters. */
 void vgg_model_release(struct vgg_model *model);
 /* VGG_ERR_ARGUMENT where they were released. */
