@@ -172,7 +172,7 @@ enum vgg_status vgg_features_extract(struct vgg_features *features, const char *
         CHECK(vgg_sink_create(&sink, output, data, features->h, features->w, features->c, &origin));
     CHECK(vgg_pass_run(&pass, append, sink));
     if (sink) status = vgg_sink_commit(sink);
-    return vgg_ranks_agree(pass.ranks, status, NULL);
+    sink = NULL;
 fail:
     vgg_sink_abort(sink);
     return vgg_ranks_agree(pass.ranks, status, NULL);
