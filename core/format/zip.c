@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/os_thread.h"
+#include "core/base/text.h"
 
 /* A part above MOST_FREELY bytes may be MOST_GROWTH times as large as it is in the file. */
 enum { MOST_ENTRIES = 65536, MOST_NAME = 1024, PIECE = 1 << 24, MOST_FREELY = 64 << 20, MOST_GROWTH = 200 };
@@ -119,8 +120,7 @@ static enum vgg_status add_entry(struct vgg_zip *zip)
         return vgg_fail(VGG_ERR_FORMAT, "%s: the archive has %s", zip->path,
                         zip->count == MOST_ENTRIES ? "more than 65536 parts" : "a name of more than 1024 characters");
     name[info.size_filename] = '\0';
-    for (char *at = name; *at; at++)
-        *at = *at >= ' ' ? *at : '?';
+    vgg_text_tame(name);
     if (zip->count == zip->capacity) {
         size_t capacity = zip->capacity ? 2 * zip->capacity : 64;
         void *grown = realloc(zip->entry, capacity * sizeof *zip->entry);

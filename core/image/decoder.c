@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/base/os.h"
+#include "core/base/text.h"
 #include "core/image/resize.h"
 
 enum vgg_status vgg_image_why(char why[VGG_IMAGE_WHY], enum vgg_status status, const char *format, ...)
@@ -13,8 +14,7 @@ enum vgg_status vgg_image_why(char why[VGG_IMAGE_WHY], enum vgg_status status, c
     va_start(args, format);
     vsnprintf(why, VGG_IMAGE_WHY, format, args);
     va_end(args);
-    for (char *c = why; *c; c++) /* one line, whatever a file is called */
-        if ((unsigned char)*c < ' ' || *c == 0x7F) *c = '?';
+    vgg_text_tame(why); /* one line, whatever a file is called */
     return status;
 }
 
