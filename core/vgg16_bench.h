@@ -146,10 +146,9 @@ struct vgg_bench_options {
  * take turns run by run, so that their ratios hold on a machine whose speed drifts, as far as memory allows. Before a
  * case is timed all devices must agree: outputs within a relative distance of 1e-3 (bf16: 0.05, int8: 0.2), gradients
  * within 5e-2 a tensor (root of the summed squares); else VGG_ERR_NUMERIC. A case that a device has no memory for is
- * noted in
- * (*out)->skip. When `progress` asks to stop the call returns VGG_INTERRUPTED, and *out still holds what was measured.
- * VGG_ERR_ARGUMENT: an option is out of its range; VGG_ERR_MISSING: no such device; what vgg_engine_create returns when
- * one cannot be opened. */
+ * noted in (*out)->skip. When `progress` asks to stop the call returns VGG_INTERRUPTED, and *out still holds what was
+ * measured. VGG_ERR_ARGUMENT: an option is out of its range; VGG_ERR_MISSING: no such device; what vgg_engine_create
+ * returns when one cannot be opened. */
 VGG_API enum vgg_status vgg_bench_run(struct vgg_bench **out, const struct vgg_bench_options *options);
 VGG_API void vgg_bench_destroy(struct vgg_bench *bench);
 /* "forward", "backward", "step", "update"; NULL for anything else. */

@@ -188,15 +188,12 @@ const struct cli_command cli_explain = {
     .purpose = "Shows where in images stands what speaks for a class (Grad-CAM)",
     .details =
         "IMAGE is a JPEG, PNG, BMP, GIF, WebP or TIFF file, or a folder of them; a single one may also be a folder "
-        "with "
-        "a subfolder a class, a .txt file with a path a line, a .csv table with rows of a path and a label, or an "
-        "array "
-        "file. One line an image: the path, the class explained and its probability. Pictures show the image as it was "
-        "decoded: smaller with --decode fast.\nThe "
-        "map is the sum of the layer's channels, each weighed by the mean gradient of the class's "
-        "score with respect to it, without what is negative. The score is the number before softmax; with one sigmoid "
-        "unit, the number before it speaks for class 1, its negative for class 0.\nJSON: output, map [h, w], images: "
-        "[{path, class, label, probability}]",
+        "with a subfolder a class, a .txt file with a path a line, a .csv table with rows of a path and a label, or "
+        "an array file. One line an image: the path, the class explained and its probability. Pictures show the image "
+        "as it was decoded: smaller with --decode fast.\nThe map is the sum of the layer's channels, each weighed by "
+        "the mean gradient of the class's score with respect to it, without what is negative. The score is the number "
+        "before softmax; with one sigmoid unit, the number before it speaks for class 1, its negative for class "
+        "0.\nJSON: output, map [h, w], images: [{path, class, label, probability}]",
     .needs = "IMAGE",
     .groups = groups,
     .min = 1,

@@ -43,9 +43,7 @@ static enum vgg_status refuse_absent(const char *path, int cause)
     free(before);
     if (there)
         return vgg_fail(VGG_ERR_ARGUMENT,
-                        "%s: behind ? stand classes=0,3,5 or per_class=N, or both with & "
-                        "between them",
-                        path);
+                        "%s: behind ? stand classes=0,3,5 or per_class=N, or both with & between them", path);
     return vgg_fail(VGG_ERR_IO, "%s: cannot be opened as a data set: %s", path, strerror(cause));
 }
 
