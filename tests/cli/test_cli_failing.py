@@ -24,6 +24,7 @@ def write_images(path, count=24, size=32):
 class Failing(Program):
     def start(self, *args, env=None, first=r"^epoch 1/"):
         """A training that runs until it is stopped; its first epoch, with that line, is done when this returns."""
+        os.makedirs(self.path("out"), exist_ok=True)
         run = subprocess.Popen(
             [PROGRAM, "train", *args, *TINY, *GAP, "--json", "-o", "out/m.safetensors", "--epochs", "1000000"],
             cwd=self.folder,
@@ -35,7 +36,6 @@ class Failing(Program):
         self.addCleanup(run.wait)
         self.addCleanup(run.stderr.close)
         self.addCleanup(run.kill)
-        os.makedirs(self.path("out"), exist_ok=True)
         self.assertRegex(run.stderr.readline(), first)
         return run
 
