@@ -103,9 +103,27 @@ Test(ranks, one_failure_is_that_of_all)
 struct work {
     struct vgg_train_options options;
     const char *head;
-    float *params; /* of one process; what others must have */
-    double loss, val_loss, evaluated;
+    float *params;          /* of one process; what others must have */
+    struct vgg_epoch epoch; /* the second of one process */
+    struct vgg_evaluation *evaluation;
 };
+
+static bool same_evaluation(const struct vgg_evaluation *a, const struct vgg_evaluation *b)
+{
+    size_t n = a->count, classes = (size_t)a->classes;
+    return a->count == b->count && a->loss == b->loss && a->accuracy == b->accuracy && a->mean_auc == b->mean_auc &&
+           memcmp(a->probabilities, b->probabilities, n * classes * sizeof *a->probabilities) == 0 &&
+           memcmp(a->labels, b->labels, n * sizeof *a->labels) == 0 &&
+           memcmp(a->predicted, b->predicted, n * sizeof *a->predicted) == 0 &&
+           memcmp(a->index, b->index, n * sizeof *a->index) == 0 &&
+           memcmp(a->confusion, b->confusion, classes * classes * sizeof *a->confusion) == 0;
+}
+
+static bool same_epoch(const struct vgg_epoch *a, const struct vgg_epoch *b)
+{
+    return a->loss == b->loss && a->accuracy == b->accuracy && a->val_loss == b->val_loss &&
+           a->val_accuracy == b->val_accuracy && a->images == b->images;
+}
 
 static bool run_work(struct vgg_ranks *ranks, struct work *work, bool first)
 {
@@ -125,12 +143,12 @@ static bool run_work(struct vgg_ranks *ranks, struct work *work, bool first)
     if (good && first) {
         work->params = malloc(size);
         memcpy(work->params, model->params, size);
-        work->loss = history.epochs[1].loss, work->val_loss = history.epochs[1].val_loss;
-        work->evaluated = evaluation->loss;
+        work->epoch = history.epochs[1];
+        work->evaluation = evaluation;
+        evaluation = NULL;
     } else if (good) {
-        good = memcmp(work->params, model->params, size) == 0 && work->loss == history.epochs[1].loss &&
-               work->val_loss == history.epochs[1].val_loss && work->evaluated == evaluation->loss &&
-               evaluation->count == TINY_HELD;
+        good = memcmp(work->params, model->params, size) == 0 && same_epoch(&work->epoch, &history.epochs[1]) &&
+               same_evaluation(work->evaluation, evaluation);
     }
     vgg_evaluation_destroy(evaluation);
     vgg_history_finish(&history);
@@ -178,5 +196,6 @@ Test(ranks, training_has_the_bits_of_one_process, .init = tiny_init, .fini = tin
         for (int size = 2; size <= MOST; size++)
             cr_expect(rank_threads_run(size, same_work, &works[i]), "work %zu on %d ranks", i, size);
         free(works[i].params);
+        vgg_evaluation_destroy(works[i].evaluation);
     }
 }
