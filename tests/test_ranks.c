@@ -199,3 +199,55 @@ Test(ranks, training_has_the_bits_of_one_process, .init = tiny_init, .fini = tin
         vgg_evaluation_destroy(works[i].evaluation);
     }
 }
+
+/* ---- work for all ---- */
+
+enum { ROUNDS = 8 };
+
+struct rounds {
+    int batch, count;
+    uint64_t done[ROUNDS]; /* after each, as rank 0 reports it */
+};
+
+static bool note_round(void *user, const struct vgg_progress *progress)
+{
+    struct rounds *rounds = user;
+    if (rounds->count < ROUNDS) rounds->done[rounds->count++] = progress->done;
+    return true;
+}
+
+static bool evaluate_in_rounds(struct vgg_ranks *ranks, void *user)
+{
+    struct rounds *rounds = user;
+    struct vgg_evaluation *evaluation = NULL;
+    struct vgg_engine *engine = NULL;
+    struct vgg_engine_options wanted = { .ranks = ranks, .backend = "cpu", .threads = 1 };
+    struct vgg_evaluate_options options = { .batch = rounds->batch, .user = rounds };
+    if (ranks->rank == 0) options.progress = note_round;
+    struct vgg_model *model = tiny_model("gap,dense:4:softmax");
+    struct vgg_data *held = tiny_open(&tiny_held);
+    bool good = vgg_engine_create(&engine, &wanted) == VGG_OK &&
+                vgg_evaluate(&evaluation, engine, model, held, &options) == VGG_OK && evaluation->count == TINY_HELD;
+    vgg_evaluation_destroy(evaluation);
+    vgg_engine_destroy(engine);
+    vgg_model_destroy(model);
+    vgg_data_destroy(held);
+    return good;
+}
+
+/* 13 images: batches of 6 on 2 ranks are 4 and 4, then 4 and 1, not 6 and 6, then 1 on one rank; 2 ranks with batches
+ * of 1 take 7 rounds; 3 ranks with batches of 32 one. */
+Test(ranks, no_round_is_left_to_one, .init = tiny_init, .fini = tiny_finish)
+{
+    struct rounds halves = { .batch = 6 }, single = { .batch = 1 }, whole = { .batch = 32 };
+    cr_assert(rank_threads_run(2, evaluate_in_rounds, &halves));
+    cr_expect_eq(halves.count, 2);
+    cr_expect_eq(halves.done[0], 8);
+    cr_expect_eq(halves.done[1], TINY_HELD);
+    cr_assert(rank_threads_run(2, evaluate_in_rounds, &single));
+    cr_expect_eq(single.count, 7);
+    cr_expect_eq(single.done[2], 6);
+    cr_assert(rank_threads_run(3, evaluate_in_rounds, &whole));
+    cr_expect_eq(whole.count, 1);
+    cr_expect_eq(whole.done[0], TINY_HELD);
+}

@@ -16,11 +16,12 @@ struct run {
     bool stop; /* an interruption was asked for */
 };
 
-/* Few images, or many ranks, make small batches. */
+/* With ranks the fewest rounds that the batch allows, of one size each, so that none is left to some ranks alone. */
 static int batch_of(const struct vgg_pass *pass)
 {
     size_t ranks = (size_t)vgg_ranks_size(pass->ranks), share = (vgg_data_count(pass->data) + ranks - 1) / ranks;
-    return share && share < (size_t)pass->batch && ranks > 1 ? (int)share : pass->batch;
+    size_t batch = (size_t)pass->batch, rounds = (share + batch - 1) / batch;
+    return ranks == 1 || rounds == 0 ? pass->batch : (int)((share + rounds - 1) / rounds);
 }
 
 static enum vgg_status start(struct run *r)
