@@ -149,11 +149,11 @@ struct vgg_engine_options {
      * slowly on every CPU; VGG_ERR_UNSUPPORTED elsewhere and by vgg_train.
      *
      * fp16, forward and backward: both factors of every product are rounded to 11 significant bits (to the nearest,
-     * ties to even; below 2^-14 to a multiple of 2^-24, above 65504 to that unless infinite), products are exact, sums
-     * fp32; convolutions are direct. What they hand to each other is stored rounded like that, and so are the gradients
-     * of their outputs, but that those from 65520 on become infinite: activations take about half the memory. A sum of
-     * products changes by at most (2^-10 + 2^-22) sum |a b| + 2^-25 sum (|a| + |b|), features by less than 0.1 % of the
-     * largest (measured at block5_pool). Vulkan only: on matrix cores with fragments of fp16 and sums of fp32
+     * ties to even; below 2^-14 to a multiple of 2^-24, above 65504 to that unless infinite, but gradients from 65520
+     * on to an infinity), products are exact, sums fp32; convolutions are direct. What they hand to each other is
+     * stored rounded like that, and so are the gradients of their outputs: activations take about half the memory. A
+     * sum of products changes by at most (2^-10 + 2^-22) sum |a b| + 2^-25 sum (|a| + |b|), features by less than 0.1 %
+     * of the largest (measured at block5_pool). Vulkan only: on matrix cores with fragments of fp16 and sums of fp32
      * (VK_KHR_cooperative_matrix), which are compared with fp32 arithmetic once for each driver; elsewhere by fp32
      * arithmetic on the same rounded operands, which is slower than fp32.
      *

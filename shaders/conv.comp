@@ -6,7 +6,6 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "common/params.h"
-#include "common/tile.glsl"
 
 layout(constant_id = VK_SPEC_A_VEC) const bool A_VEC = false; /* ci is a multiple of BK */
 /* Workgroup z sums p.per_part products; conv_sum.comp goes on. */
@@ -20,6 +19,9 @@ layout(binding = 0) readonly buffer HalvesX { uvec2 x_halves[]; };
 #include "common/conv_out.glsl"
 #include "common/pixel.glsl"
 #include "common/quad.glsl"
+#define A_GRADIENTS TRANSPOSED
+#define B_GRADIENTS false
+#include "common/tile.glsl"
 
 /* Of each load: words to its pixel, the neighbours of that which lie inside; with A_VEC, vec4 to its neighbour's
  * channels, and whether that lies inside. vec4 to its kernel's line. */

@@ -4,7 +4,6 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "common/params.h"
-#include "common/tile.glsl"
 #include "common/positive.glsl"
 
 layout(constant_id = VK_SPEC_A_VEC) const bool A_VEC = false; /* four neighbours of a at once, also of b, c */
@@ -18,6 +17,10 @@ layout(constant_id = VK_SPEC_RELU) const bool RELU = false;
 layout(constant_id = VK_SPEC_MASK) const bool MASK = false;   /* c = 0 where binding 3 is not > 0 */
 layout(constant_id = VK_SPEC_BATCH) const bool BATCH = false; /* z counts parts of products of matrices without gaps */
 layout(constant_id = VK_SPEC_EVEN) const bool EVEN = false;   /* every sum's terms are a multiple of BK */
+
+#define A_GRADIENTS B_K  /* dx = dy w^T */
+#define B_GRADIENTS !A_K /* dw = x^T dy */
+#include "common/tile.glsl"
 
 layout(push_constant) uniform Push { vk_push_gemm p; };
 layout(binding = 0) readonly buffer A { float a[]; };

@@ -4,6 +4,8 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "common/params.h"
+#define A_GRADIENTS false
+#define B_GRADIENTS true
 #include "common/tile.glsl"
 
 layout(constant_id = VK_SPEC_A_VEC) const bool A_VEC = false; /* ci is a multiple of 4 */

@@ -136,11 +136,16 @@ static float half_at(const struct vgg_op_case_memory *memory, const struct vgg_v
     return value;
 }
 
+/* What value i becomes; as a gradient it is infinite where it is too large. */
+static float rounded(int i, bool gradient)
+{
+    return gradient && fabsf(in[i]) >= 65520 ? copysignf(INFINITY, in[i]) : out[i];
+}
+
 static void expect_halves(const struct vgg_op_case_memory *got, const struct vgg_view *view, bool gradients)
 {
     for (int i = 0; i < COUNT; i++) {
-        float is = half_at(got, view, i), size = fabsf(in[i]), want = out[i];
-        if (gradients && size >= 65520) want = copysignf(INFINITY, in[i]);
+        float is = half_at(got, view, i), want = rounded(i, gradients);
         bool small = want != 0 && fabsf(want) < 0x1p-14f; /* a device may take it for 0 */
         cr_expect(is == want || (small && is == 0), "%d: %a becomes %a, not %a", gradients, (double)in[i], (double)is,
                   (double)want);
@@ -179,6 +184,56 @@ Test(vk_half, rounding_of_what_is_stored)
     for (int i = CHANNELS; i < 4 * CHANNELS; i++)
         cr_expect_eq(half_at(&got, &pool.op.dx, i), 0);
     vgg_op_case_memory_finish(&got);
+    vk_driver_cases_close(&cases);
+}
+
+/* Gradients in fp32, as factors of products whose other factors are 1: image i of dx, or channel i of dw, is what value
+ * i becomes. Convolutions are of one pixel, whose neighbours add nothing. */
+static void check_gradients(struct vgg_backend *vk, enum vgg_op_kind kind, int channels)
+{
+    bool data = kind == VGG_OP_DENSE_BWD_DATA || kind == VGG_OP_CONV_BWD_DATA;
+    int side = kind == VGG_OP_CONV_BWD_DATA || kind == VGG_OP_CONV_BWD_WEIGHT ? 3 : 1, images = data ? COUNT : 1;
+    struct vgg_op_case test = { .op = { .kind = kind } };
+    struct vgg_view x = vgg_op_case_place(&test, VGG_ARENA_ACT, VGG_F32, images, 1, 1, channels);
+    struct vgg_view dy = vgg_op_case_place(&test, VGG_ARENA_ACT, VGG_F32, images, 1, 1, data ? channels : COUNT);
+    struct vgg_view w =
+        vgg_op_case_place(&test, data ? VGG_ARENA_PARAM : VGG_ARENA_GRAD, VGG_F32, side, side, channels, dy.c);
+    test.op.dy = dy;
+    if (data)
+        test.op.dx = x, test.op.w = w;
+    else
+        test.op.x = x, test.op.dw = w, test.op.db = vgg_op_case_place(&test, VGG_ARENA_GRAD, VGG_F32, 1, 1, 1, dy.c);
+    struct vgg_op_case_memory got;
+    cr_assert_eq(vgg_op_case_memory_init(&got, &test), VGG_OK);
+    memset(values_of(&got, &dy), 0, vgg_view_size(&dy));
+    memset(values_of(&got, &w), 0, vgg_view_size(&w));
+    const struct vgg_view *ones = data ? &w : &x;
+    for (size_t k = 0; k < vgg_view_count(ones); k++)
+        values_of(&got, ones)[k] = 1;
+    for (int i = 0; i < COUNT; i++)
+        values_of(&got, &dy)[data ? i * channels + i % channels : i] = in[i];
+    cr_assert_eq(vgg_op_case_run(vk, &test, &got, NULL), VGG_OK);
+    const float *result = values_of(&got, data ? &x : &w) + (data ? 0 : side * side / 2 * channels * COUNT);
+    for (int i = 0; i < COUNT; i++)
+        for (int c = 0; c < channels; c++) {
+            float is = result[data ? i * channels + c : c * COUNT + i], want = rounded(i, true);
+            cr_expect_eq(is, want, "%s, %d: %a becomes %a, not %a", vgg_op_name(kind), channels, (double)in[i],
+                         (double)is, (double)want);
+        }
+    vgg_op_case_memory_finish(&got);
+}
+
+Test(vk_half, rounding_of_gradients)
+{
+    static const enum vgg_op_kind kinds[] = { VGG_OP_DENSE_BWD_DATA, VGG_OP_DENSE_BWD_WEIGHT, VGG_OP_CONV_BWD_DATA,
+                                              VGG_OP_CONV_BWD_WEIGHT };
+    struct vk_driver_cases cases;
+    vk_driver_lavapipe();
+    vk_driver_cases_open_half(&cases);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        check_gradients(cases.vk, kinds[k], 1);
+        check_gradients(cases.vk, kinds[k], CHANNELS); /* on matrix cores, where there are any */
+    }
     vk_driver_cases_close(&cases);
 }
 
@@ -249,15 +304,11 @@ Test(vk_half, sums_too_large)
 
 /* ---- networks ---- */
 
-/* Opens lavapipe in fp16, whose halves may be switched off, and makes images. */
-static void open_network(struct vgg_model **model, struct vgg_engine **engine, const struct vgg_model_options *network,
-                         float *x, size_t count)
+/* Opens lavapipe, and makes a model and images. */
+static void open_network(struct vgg_model **model, const struct vgg_model_options *network, float *x, size_t count)
 {
-    const struct vgg_engine_options device = { .backend = "vulkan", .precision = "fp16" };
     vk_driver_lavapipe();
     cr_assert_eq(vgg_model_create(model, network), VGG_OK);
-    cr_assert_eq(vgg_engine_create(engine, &device), VGG_OK);
-    cr_assert((*engine)->backend->halves);
     for (size_t i = 0; i < count; i++)
         x[i] = (float)(i * 2654435761u % 256) - 120.5f;
 }
@@ -268,9 +319,12 @@ Test(vk_half, storage_changes_no_feature)
     enum { SIZE = 32, IMAGES = 2 };
     static float x[IMAGES * SIZE * SIZE * 3], y[2][IMAGES * 512];
     const struct vgg_model_options network = { .weights = "random", .height = SIZE, .width = SIZE, .seed = 7 };
+    const struct vgg_engine_options device = { .backend = "vulkan", .precision = "fp16" };
     struct vgg_model *model;
     struct vgg_engine *engine;
-    open_network(&model, &engine, &network, x, sizeof x / sizeof *x);
+    open_network(&model, &network, x, sizeof x / sizeof *x);
+    cr_assert_eq(vgg_engine_create(&engine, &device), VGG_OK);
+    cr_assert(engine->backend->halves);
     for (int halves = 0; halves < 2; halves++) {
         struct vgg_features *features;
         engine->backend->halves = halves;
@@ -284,7 +338,7 @@ Test(vk_half, storage_changes_no_feature)
     vgg_model_destroy(model);
 }
 
-/* A scale that fp32 bears and a half does not: with gradients in halves the step is passed over. */
+/* A scale that fp32 bears and a half does not: the step is passed over, however gradients are stored. */
 Test(vk_half, gradients_too_large_are_found)
 {
     enum { SIZE = 32, IMAGES = 2 };
@@ -296,14 +350,19 @@ Test(vk_half, gradients_too_large_are_found)
                                                .head = "gap,dense:2:softmax",
                                                .height = SIZE,
                                                .width = SIZE };
+    static const struct {
+        const char *precision;
+        bool halves;
+    } runs[] = { { "fp32", false }, { "fp16", false }, { "fp16", true } };
     struct vgg_model *model;
-    struct vgg_engine *engine;
-    open_network(&model, &engine, &network, x, sizeof x / sizeof *x);
+    open_network(&model, &network, x, sizeof x / sizeof *x);
     /* The head is far from the labels, and makes large gradients of it. */
     const struct vgg_view *kernel = &model->arch.layer[model->arch.count - 1].kernel;
     for (size_t i = 0; i < vgg_view_count(kernel); i++)
         model->params[kernel->offset / sizeof(float) + i] = i % 2 ? -20000 : 20000;
-    for (int halves = 0; halves < 2; halves++) {
+    for (size_t run = 0; run < sizeof runs / sizeof *runs; run++) {
+        const struct vgg_engine_options device = { .backend = "vulkan", .precision = runs[run].precision };
+        bool half = strcmp(runs[run].precision, "fp16") == 0;
         const struct vgg_plan_spec spec = { .arch = &model->arch,
                                             .batch = IMAGES,
                                             .last = model->arch.count,
@@ -311,18 +370,20 @@ Test(vk_half, gradients_too_large_are_found)
                                             .optimizer = VGG_OPTIMIZER_SGD,
                                             .scaled = true };
         float loss[IMAGES];
-        bool skipped = !halves;
+        bool skipped = !half;
         struct vgg_net_io io = { .n = IMAGES, .x = x, .t = labels, .loss = loss, .skipped = &skipped };
         const struct vgg_step step = { .unscale = 0x1p-24f, .learning_rate = 1e-3f };
+        struct vgg_engine *engine;
         struct vgg_net *net;
-        engine->backend->halves = halves;
+        cr_assert_eq(vgg_engine_create(&engine, &device), VGG_OK);
+        engine->backend->halves = runs[run].halves;
         cr_assert_eq(vgg_net_create(&net, engine->backend, &spec, 0, 0, 0), VGG_OK);
         cr_assert_eq(vgg_net_set_params(net, model->params), VGG_OK);
         cr_assert_eq(vgg_net_train(net, &io, &step), VGG_OK);
-        cr_expect_eq(skipped, halves);
+        cr_expect_eq(skipped, half, "run %zu", run);
         cr_expect(isfinite(loss[0]) && isfinite(loss[1]));
         vgg_net_destroy(net);
+        vgg_engine_destroy(engine);
     }
-    vgg_engine_destroy(engine);
     vgg_model_destroy(model);
 }

@@ -54,8 +54,8 @@ enum vgg_status vgg_op_case_run(struct vgg_backend *backend, const struct vgg_op
                                 struct vgg_op_case_memory *memory, double *seconds);
 
 /* The same as precision fp16 has it: the factors of convolutions and dense layers, forward and backward, are rounded
- * to fp16 before `backend` (of fp32) gets them: to nearest even, clamped to +-65504 where finite. In `memory` they stay
- * as they were. Views of VGG_F16 go there and come back as op.h says it of them. */
+ * to fp16 before `backend` (of fp32) gets them: to nearest even, clamped to +-65504 where finite, but dy from 65520 on
+ * infinite. In `memory` they stay as they were. Views of VGG_F16 go there and come back as op.h says it of them. */
 enum vgg_status vgg_op_case_run_half(struct vgg_backend *backend, const struct vgg_op_case *test,
                                      struct vgg_op_case_memory *memory);
 

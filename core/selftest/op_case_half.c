@@ -23,12 +23,20 @@ static bool is_operand(const struct vgg_op *op, enum vgg_op_view name)
     }
 }
 
-static void round_to_half(float *values, size_t count)
+/* Gradients too large for a half are infinite there, others its largest. */
+static uint16_t half_of(float value, bool gradient)
+{
+    uint16_t half;
+    if (gradient && fabsf(value) >= INFINITE) value = copysignf(INFINITY, value);
+    if (isfinite(value)) value = fminf(fmaxf(value, -LARGEST), LARGEST);
+    vgg_dtype_to_f16(&half, &value, 1);
+    return half;
+}
+
+static void round_to_half(float *values, size_t count, bool gradients)
 {
     for (size_t i = 0; i < count; i++) {
-        uint16_t half;
-        if (isfinite(values[i])) values[i] = fminf(fmaxf(values[i], -LARGEST), LARGEST);
-        vgg_dtype_to_f16(&half, &values[i], 1);
+        uint16_t half = half_of(values[i], gradients);
         vgg_dtype_to_f32(&values[i], &half, VGG_DTYPE_F16, 1);
     }
 }
@@ -91,8 +99,7 @@ fail:
     return status;
 }
 
-/* Values of one memory become those of another, whose views are of other types. Gradients too large for a half are
- * infinite there, others its largest. */
+/* Values of one memory become those of another, whose views are of other types. */
 static void convert(const struct vgg_op_case *to, struct vgg_op_case_memory *out, const struct vgg_op_case *from,
                     const struct vgg_op_case_memory *in, enum vgg_op_view name)
 {
@@ -106,12 +113,8 @@ static void convert(const struct vgg_op_case *to, struct vgg_op_case_memory *out
         vgg_dtype_to_f32((float *)(void *)target, source, VGG_DTYPE_F16, count);
     } else {
         const float *values = (const float *)(const void *)source;
-        for (size_t i = 0; i < count; i++) {
-            float v = values[i];
-            if (name == VGG_OP_Y && isfinite(v)) v = fminf(fmaxf(v, -LARGEST), LARGEST);
-            if (fabsf(v) >= INFINITE) v = copysignf(INFINITY, v);
-            vgg_dtype_to_f16((uint16_t *)(void *)target + i, &v, 1);
-        }
+        for (size_t i = 0; i < count; i++)
+            ((uint16_t *)(void *)target)[i] = half_of(values[i], name != VGG_OP_Y);
     }
 }
 
@@ -157,7 +160,8 @@ enum vgg_status vgg_op_case_run_half(struct vgg_backend *backend, const struct v
     CHECK(copy(&rounded, test, memory));
     for (enum vgg_op_view name = 0; name < VGG_OP_VIEW_COUNT; name++) {
         const struct vgg_view *view = vgg_op_view(&test->op, name);
-        if (is_operand(&test->op, name)) round_to_half(values_of(&rounded, view), vgg_view_count(view));
+        if (is_operand(&test->op, name))
+            round_to_half(values_of(&rounded, view), vgg_view_count(view), name == VGG_OP_DY);
     }
     CHECK(vgg_op_case_run(backend, test, &rounded, NULL));
     CHECK(vgg_op_case_run(backend, test, memory, NULL));

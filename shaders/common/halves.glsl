@@ -24,15 +24,10 @@ bvec4 halves_positive(uvec2 h)
     return lessThan(bits - 1u, uvec4(0x7C00u));
 }
 
-/* Rounded by the bits as half_round says it, but that finite values from 65520 on become infinite where they are
- * gradients. */
+/* Rounded as half_round says it. */
 uvec2 halves_of(vec4 v, bool gradients)
 {
-    const uint LEAST = 0x477FF000u, INFINITE = 0x7F800000u; /* 65520 */
-    uvec4 bits = floatBitsToUint(v), size = bits & 0x7FFFFFFFu;
-    bvec4 large = lessThanEqual(size - LEAST, uvec4(INFINITE - LEAST));
-    v = half_round(v);
-    if (gradients) v = mix(v, uintBitsToFloat(bits ^ size | INFINITE), large);
+    v = half_round(v, gradients);
     return uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw));
 }
 

@@ -1,7 +1,8 @@
 /* matrix.glsl: the product of tile.glsl on matrix cores: tiles of fp16 in shared memory, sums of fp32 in fragments that
  * a subgroup holds together. Before it is included, MATRIX_A_ALONG_K and MATRIX_B_ALONG_K say along which side the tiles
- * lie. Compiled as GL_NV_cooperative_matrix, which every compiler knows, and rewritten to the extension that drivers have
- * (khr_matrix.c); it tells what a fragment is for by the constant of its rows, so that each has its own. */
+ * lie, A_GRADIENTS and B_GRADIENTS which of them holds gradients. Compiled as GL_NV_cooperative_matrix, which every
+ * compiler knows, and rewritten to the extension that drivers have (khr_matrix.c); it tells what a fragment is for by the
+ * constant of its rows, so that each has its own. */
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_NV_cooperative_matrix : require
@@ -57,35 +58,34 @@ void acc_clear()
 }
 
 /* Four operands as the product takes them: half_round, of which the device's own conversion is the last step. */
-uvec2 operand(vec4 v)
+uvec2 operand(vec4 v, bool gradients)
 {
-    bvec4 none = greaterThanEqual(floatBitsToUint(v) & 0x7FFFFFFFu, uvec4(0x7F800000u)); /* infinite or NaN */
-    v = HALF ? half_round(v) : mix(clamp(v, vec4(-65504), vec4(65504)), v, none);
+    v = HALF ? half_round(v, gradients) : half_range(v, gradients);
     return uvec2(packFloat2x16(f16vec2(v.xy)), packFloat2x16(f16vec2(v.zw)));
 }
 
 /* Puts four elements into a tile: along k of row (or column) `at`, or along the rows (columns) from `at` on. */
 void tile_a_put(int at, int k, vec4 v)
 {
-    tiles[(MATRIX_A_ALONG_K ? at * A_STRIDE + k : k * A_STRIDE + at) / 4] = operand(v);
+    tiles[(MATRIX_A_ALONG_K ? at * A_STRIDE + k : k * A_STRIDE + at) / 4] = operand(v, A_GRADIENTS);
 }
 
 void tile_b_put(int at, int k, vec4 v)
 {
-    tiles[A_SIZE + (MATRIX_B_ALONG_K ? at * B_STRIDE + k : k * B_STRIDE + at) / 4] = operand(v);
+    tiles[A_SIZE + (MATRIX_B_ALONG_K ? at * B_STRIDE + k : k * B_STRIDE + at) / 4] = operand(v, B_GRADIENTS);
 }
 
 /* The same of four floats by their bits, or of four halves in .xy, which are operands already. */
 void tile_a_put_bits(int at, int k, uvec4 bits, bool halves)
 {
     int place = (MATRIX_A_ALONG_K ? at * A_STRIDE + k : k * A_STRIDE + at) / 4;
-    tiles[place] = halves ? bits.xy : operand(uintBitsToFloat(bits));
+    tiles[place] = halves ? bits.xy : operand(uintBitsToFloat(bits), A_GRADIENTS);
 }
 
 void tile_b_put_bits(int at, int k, uvec4 bits, bool halves)
 {
     int place = A_SIZE + (MATRIX_B_ALONG_K ? at * B_STRIDE + k : k * B_STRIDE + at) / 4;
-    tiles[place] = halves ? bits.xy : operand(uintBitsToFloat(bits));
+    tiles[place] = halves ? bits.xy : operand(uintBitsToFloat(bits), B_GRADIENTS);
 }
 
 void tile_multiply()

@@ -1,6 +1,6 @@
 /* tile.glsl: the product of a BM x BK and a BK x BN tile in shared memory, accumulated in registers: TM x TN elements a
- * thread. TILE is the number of the module's tile. What stands in the tiles is the including shader's business, which passes
- * it through operand(). */
+ * thread. TILE is the number of the module's tile. What stands in the tiles is the including shader's business; before it
+ * includes this, it says with A_GRADIENTS and B_GRADIENTS which of them holds gradients. */
 #include "common/half.glsl"
 
 layout(constant_id = VK_SPEC_HALF) const bool HALF = false; /* operands are rounded to fp16 */
@@ -74,31 +74,31 @@ void tile_multiply()
 }
 
 /* As the product takes it. */
-vec4 operand(vec4 v)
+vec4 operand(vec4 v, bool gradients)
 {
-    return HALF ? half_round(v) : v;
+    return HALF ? half_round(v, gradients) : v;
 }
 
 /* Puts load i into a tile: four rows (or columns) of one k, or four k of a row. A thread's loads are THREADS apart, in
  * vec4 of what is loaded. */
 void tile_a_put(int i, vec4 v)
 {
-    tile_a[a_put + tile_row(uint(i * THREADS / (BM / 4)), A_STRIDE)] = operand(v);
+    tile_a[a_put + tile_row(uint(i * THREADS / (BM / 4)), A_STRIDE)] = operand(v, A_GRADIENTS);
 }
 
 void tile_b_put(int i, vec4 v)
 {
-    tile_b[b_put + tile_row(uint(i * THREADS / (BN / 4)), B_STRIDE)] = operand(v);
+    tile_b[b_put + tile_row(uint(i * THREADS / (BN / 4)), B_STRIDE)] = operand(v, B_GRADIENTS);
 }
 
 void tile_a_put_k(int i, vec4 v)
 {
-    v = operand(v);
+    v = operand(v, A_GRADIENTS);
     [[unroll]] for (int s = 0; s < 4; s++) tile_a[a_put + uint(i * THREADS / BK + s * A_STRIDE)][a_word] = v[s];
 }
 
 void tile_b_put_k(int i, vec4 v)
 {
-    v = operand(v);
+    v = operand(v, B_GRADIENTS);
     [[unroll]] for (int s = 0; s < 4; s++) tile_b[b_put + uint(i * THREADS / BK + s * B_STRIDE)][b_word] = v[s];
 }

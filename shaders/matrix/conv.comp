@@ -14,6 +14,8 @@ layout(binding = 0) readonly buffer HalvesX { uvec2 x_halves[]; };
 #include "common/quad.glsl"
 #define MATRIX_A_ALONG_K true
 #define MATRIX_B_ALONG_K TRANSPOSED
+#define A_GRADIENTS TRANSPOSED
+#define B_GRADIENTS false
 #include "common/matrix.glsl"
 
 int a_offset[A_LOADS], a_valid[A_LOADS];

@@ -20,6 +20,8 @@ layout(binding = 3) readonly buffer Extra4 { vec4 extra4[]; };
 
 #define MATRIX_A_ALONG_K A_K
 #define MATRIX_B_ALONG_K B_K
+#define A_GRADIENTS B_K /* dx = dy w^T */
+#define B_GRADIENTS !A_K /* dw = x^T dy */
 #include "common/matrix.glsl"
 
 vec4 a_next[A_LOADS], b_next[B_LOADS];

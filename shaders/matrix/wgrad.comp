@@ -15,6 +15,8 @@ layout(binding = 2) writeonly buffer Part4 { vec4 part4[]; };
 #include "common/pixel.glsl"
 #define MATRIX_A_ALONG_K false
 #define MATRIX_B_ALONG_K false
+#define A_GRADIENTS false
+#define B_GRADIENTS true
 #include "common/matrix.glsl"
 
 /* For each of a thread's loads of x: the pixel, in rows of all the part's images, and the place of its neighbour. */
