@@ -3,7 +3,7 @@
 #   format   clang-format and shellcheck find nothing to change
 #   release  gcc, optimised, warnings are errors: every test; drivers with matrix cores are fetched for it
 #   install  cmake --install into an empty prefix; what the README says of library use works against it
-#   clang    the same as release by clang
+#   clang    the same as release by clang, but for what runs on Vulkan
 #   asan     every test under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
 #   tsan     the loader, and a training, an evaluation and an extraction, under ThreadSanitizer
 #   neon     aarch64: every kernel and operation, built for it and run under qemu; the tiles' machine code inspected
@@ -147,10 +147,10 @@ run_release() {
     build release && run_tests release
 }
 
-# Training on photos and under MPI says nothing of compilers and memory that smaller tests do not (ranks are threads in
-# test_ranks): the release build does it.
+# Shaders and their drivers are the same whatever compiler built what calls them; MPI says nothing of compilers and
+# memory that test_ranks does not, whose ranks are threads. The release build runs these.
 run_clang() {
-    build clang -DCMAKE_C_COMPILER=clang && run_tests clang -E '^test_cli_(vk_photos|ranks)$'
+    build clang -DCMAKE_C_COMPILER=clang && run_tests clang -E '^test_((cli_)?vk_|cli_ranks$)'
 }
 
 run_asan() {
