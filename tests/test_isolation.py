@@ -30,6 +30,7 @@ ROWS = (
 )
 ROW = {room: i for i, rooms in enumerate(ROWS) for room in rooms}
 LIBRARY = ("core", "cpu", "vk", "mpi")  # the top folders that the law is about; the program is core/cli
+INTERFACE = "LIBVGG16_1"  # scripts/packaging/vgg16.map
 PUBLIC = ("core/vgg16.h", "core/vgg16_bench.h", "core/vgg16_ranks.h")
 
 # Narrow doors: these rooms see less than the rows below them.
@@ -292,8 +293,10 @@ RULES = (arrows, by_room, foreign_libraries, system_headers, system_calls, inclu
 
 
 def exports(symbols, header):
-    """What the shared library exports is declared in the public headers, and the other way round."""
-    exported = {s for s in re.findall(r" [TDBR] (\S+)$", symbols, re.M) if not re.fullmatch(r"_(init|fini)", s)}
+    """What the shared library exports is declared in the public headers, and the other way round; it bears a version."""
+    shown = re.findall(r" [TDBR] ([^\s@]+)(\S*)$", symbols, re.M)
+    exported = {name for name, _ in shown}
+    yield from (f"{name}: its version is '{version}'" for name, version in shown if version != "@@" + INTERFACE)
     declared = {name for found in re.findall(r"^VGG_API[^;(]*?(\w+)\(", header, re.M) for name in [found]}
     yield from (f"{name}: exported, but not declared" for name in sorted(exported - declared))
     yield from (f"{name}: declared, but not exported" for name in sorted(declared - exported))
@@ -417,8 +420,11 @@ class Bite(unittest.TestCase):
 
     def test_exports(self):
         header = "VGG_API int vgg_a(void);\nVGG_API const char *vgg_b(\n    int x);\n"
-        self.assertEqual(list(exports("0 T vgg_a\n0 T vgg_b\n0 T _init\n", header)), [])
-        self.assertEqual(len(list(exports("0 T vgg_a\n0 T vgg_c\n", header))), 2)
+        a, b, c = (f"0 T vgg_{letter}@@{INTERFACE}\n" for letter in "abc")
+        self.assertEqual(list(exports(f"0 A {INTERFACE}\n{a}{b}", header)), [])
+        self.assertEqual(len(list(exports(a + c, header))), 2)
+        self.assertEqual(len(list(exports(a + "0 T vgg_b\n", header))), 1)
+        self.assertEqual(len(list(exports(a + "0 T vgg_b@@LIBVGG16_0\n", header))), 1)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,11 @@ static bool open_file(vgg_ranks_component_fn **function, const char *path)
     return vgg_library_open(path, &entry, 1);
 }
 
-/* Beside `module` (or NULL, by malloc), in the folder lib beside its own, and where that has its libraries. */
+/* Beside `module` (or NULL, by malloc), and where it is installed to: in vgg16/ beside the library, or below the folder
+ * of libraries beside the program's. */
 static bool open_near(vgg_ranks_component_fn **function, char *module, const char *name)
 {
-    static const char *const folders[] = { "", "../lib/", "../" VGG16_LIBDIR "/" };
+    static const char *const folders[] = { "", "vgg16/", "../lib/vgg16/", "../" VGG16_LIBDIR "/vgg16/" };
     char path[PATH_SIZE];
     bool opened = false;
     char *slash = module ? strrchr(module, '/') : NULL;
