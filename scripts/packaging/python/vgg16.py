@@ -35,38 +35,49 @@ import threading
 from typing import Any, Iterator, Mapping, Sequence, Union
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["Data", "Engine", "Error", "Features", "History", "Model", "convert", "devices", "load_image", "pull"]
 
 log = logging.getLogger("vgg16")
-Source = Union[str, os.PathLike, Sequence[str], np.ndarray, "Data"]
+Array = NDArray[Any]
+Path = Union[str, "os.PathLike[str]"]
+Source = Union[Path, Sequence[Path], Array, "Data"]
 
 
-def _find() -> str:
+def _places() -> Iterator[str]:
+    """Where the library may be, the likeliest first; one built for another processor may lie beside it."""
     name = {"darwin": "libvgg16.1.dylib", "win32": "libvgg16.dll"}.get(sys.platform, "libvgg16.so.1")
     if "VGG16_LIBRARY" in os.environ:
-        return os.environ["VGG16_LIBRARY"]
+        yield os.environ["VGG16_LIBRARY"]
+        return
     for prefix in pathlib.Path(__file__).resolve().parents:  # PREFIX/share/vgg16/python/vgg16.py
         if (prefix / "share/vgg16").is_dir():
             for place in ("lib", "lib64", "lib/*"):  # Debian's is lib/x86_64-linux-gnu
-                for found in prefix.glob(f"{place}/{name}"):
-                    return str(found)
-    return ctypes.util.find_library("vgg16") or name
+                yield from map(str, sorted(prefix.glob(f"{place}/{name}")))
+    yield ctypes.util.find_library("vgg16") or name
 
 
-try:
-    _lib = c.CDLL(_find())
-except OSError as _error:
-    raise ImportError(f"libvgg16 cannot be opened ({_error}); install it or name its file in VGG16_LIBRARY") from None
+def _open_library() -> Any:
+    failed = ""
+    for place in _places():
+        try:
+            return c.CDLL(place)
+        except OSError as error:
+            failed = str(error)
+    raise ImportError(f"libvgg16 cannot be opened ({failed}); install it or name its file in VGG16_LIBRARY")
+
+
+_lib = _open_library()
 _text, _size, _u64, _double, _float, _int, _bool = c.c_char_p, c.c_size_t, c.c_uint64, c.c_double, c.c_float, c.c_int, c.c_bool
 _floats, _doubles = c.POINTER(_float), c.POINTER(_double)
 
 
-def _structure(name: str, fields: str, **types: Any) -> type:
+def _structure(name: str, fields: str, **types: Any) -> Any:
     """A ctypes structure of "TYPE: NAME NAME...; ...", in the order of vgg16.h; `types`: of the words used there."""
-    known = {"text": _text, "size": _size, "u64": _u64, "double": _double, "float": _float, "int": _int, "bool": _bool,
-             "floats": _floats, "doubles": _doubles, "ints": c.POINTER(_int), "sizes": c.POINTER(_size),
-             "u64s": c.POINTER(_u64), "pointer": c.c_void_p, **types}
+    known: dict[str, Any] = {"text": _text, "size": _size, "u64": _u64, "double": _double, "float": _float, "int": _int, "bool": _bool,
+                             "floats": _floats, "doubles": _doubles, "ints": c.POINTER(_int), "sizes": c.POINTER(_size),
+                             "u64s": c.POINTER(_u64), "pointer": c.c_void_p, **types}
     members = []
     for part in fields.split(";"):
         kind, names = part.split(":")
@@ -157,14 +168,14 @@ _thread = threading.local()  # .engine: its own
 _said = [""]  # the last line of an error
 
 
-@_LogFn
-def _on_log(_user: Any, level: int, line: bytes) -> None:
+def _write_log(_user: Any, level: int, line: bytes) -> None:
     text = line.decode(errors="replace")
     if level == 0:
         _said[0] = text
     log.log((logging.DEBUG, logging.WARNING, logging.INFO, logging.DEBUG)[level], "%s", text)
 
 
+_on_log = _LogFn(_write_log)
 _lib.vgg_log_set(_on_log, None, 2)
 atexit.register(_lib.vgg_log_set, None, None, 1)
 
@@ -209,13 +220,16 @@ def _fill(structure: c.Structure, options: Mapping[str, Any]) -> c.Structure:
     return structure
 
 
-def _image_options(size: Any = None, **options: Any) -> _ImageOptions:
+def _image_options(size: Any = None, **options: Any) -> Any:
     height, width = _height_width(size)
     return _fill(_ImageOptions(height=height, width=width), options)
 
 
 def _height_width(size: Any) -> tuple[int, int]:
-    return (0, 0) if size is None else (size, size) if isinstance(size, int) else tuple(size)
+    if size is None:
+        return 0, 0
+    height, width = (size, size) if isinstance(size, int) else size
+    return height, width
 
 
 class _Watch:
@@ -285,7 +299,8 @@ class _Object:
     _destroy = ""
 
     def __init__(self, handle: c.c_void_p, *keeps: Any):
-        self._handle, self._keeps = handle, keeps
+        self._handle: c.c_void_p | None = handle
+        self._keeps = keeps
 
     def close(self) -> None:
         """Gives the memory back; the object cannot be used any more."""
@@ -326,7 +341,7 @@ def _engine(engine: Engine | None) -> Engine:
     return engine or _thread.engine
 
 
-def _write_arrays(path: str, x: np.ndarray, y: np.ndarray | None, names: Sequence[str] | None) -> None:
+def _write_arrays(path: str, x: Array, y: Array | None, names: Sequence[str] | None) -> None:
     """A .safetensors file with x, y and the classes' names, which the library opens as a data set."""
     arrays = {"x": np.ascontiguousarray(x if x.dtype == np.uint8 else x.astype(np.float32, copy=False))}
     if y is not None:
@@ -350,8 +365,9 @@ class Data(_Object):
 
     _destroy = "vgg_data_destroy"
 
-    def __init__(self, source: Source, y: Sequence[Any] | np.ndarray | None = None):
-        handle, names, self._folder = c.c_void_p(), None, None
+    def __init__(self, source: Source, y: Sequence[Any] | Array | None = None):
+        handle, names = c.c_void_p(), None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         if isinstance(source, np.ndarray):
             if source.ndim < 2 or len(source) == 0 or (y is not None and len(y) != len(source)):
                 raise ValueError(f"x has shape {source.shape}, y {'none' if y is None else len(y)} labels; x is (N, H, "
@@ -365,6 +381,8 @@ class Data(_Object):
             _check(_lib.vgg_data_open(c.byref(handle), _encode(path)))
         elif y is not None:
             raise ValueError("y goes with an array; folders and tables have their labels")
+        elif isinstance(source, Data):
+            raise TypeError("this is a data set already")
         elif isinstance(source, (str, os.PathLike)):
             _check(_lib.vgg_data_open(c.byref(handle), _encode(source)))
         else:
@@ -381,12 +399,12 @@ class Data(_Object):
 
     def close(self) -> None:
         super().close()
-        if getattr(self, "_folder", None):
-            self._folder.cleanup()
-            self._folder = None
+        folder, self._folder = getattr(self, "_folder", None), None
+        if folder:
+            folder.cleanup()
 
     def __len__(self) -> int:
-        return _lib.vgg_data_count(self._handle)
+        return int(_lib.vgg_data_count(self._handle))
 
     @property
     def classes(self) -> list[str]:
@@ -395,7 +413,7 @@ class Data(_Object):
         return [_lib.vgg_data_class_name(self._handle, i).decode() for i in range(count)]
 
     @property
-    def labels(self) -> np.ndarray:
+    def labels(self) -> Array:
         """(N,) int64; -1 without labels."""
         return np.array([_lib.vgg_data_label(self._handle, _size(i)) for i in range(len(self))], dtype=np.int64)
 
@@ -422,7 +440,7 @@ def _open(source: Source, y: Any = None) -> Iterator[Data]:
 class History:
     """What a training went through, as Keras' History: `epoch` from 0, `history` a dict of lists by name."""
 
-    def __init__(self, found: _History):
+    def __init__(self, found: Any):
         epochs = [found.epochs[i] for i in range(found.count)]
         self.epoch = [e.epoch - 1 for e in epochs]
         names = [n for n, _ in _Epoch._fields_ if n != "epoch"]
@@ -440,7 +458,7 @@ class Model(_Object):
 
     _destroy = "vgg_model_destroy"
 
-    def __init__(self, weights: str | os.PathLike | None = None, *, size: Any = None, engine: Engine | None = None,
+    def __init__(self, weights: Path | None = None, *, size: Any = None, engine: Engine | None = None,
                  **options: Any):
         handle = c.c_void_p()
         height, width = _height_width(size)
@@ -452,7 +470,7 @@ class Model(_Object):
         self.stop_training = False
 
     @classmethod
-    def load(cls, path: str | os.PathLike, *, engine: Engine | None = None) -> Model:
+    def load(cls, path: Path, *, engine: Engine | None = None) -> Model:
         """What save wrote, or a checkpoint or folder of them; "starter"."""
         model, handle = cls.__new__(cls), c.c_void_p()
         _check(_lib.vgg_model_load(c.byref(handle), _encode(path)))
@@ -460,11 +478,11 @@ class Model(_Object):
         model.engine, model.stop_training = engine, False
         return model
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: Path) -> None:
         """A .safetensors file, written aside and renamed."""
         _check(_lib.vgg_model_save(self._handle, _encode(path)))
 
-    def export(self, path: str | os.PathLike, half: bool = False) -> None:
+    def export(self, path: Path, half: bool = False) -> None:
         """For other programs, by the extension: .h5, .safetensors, .pth, .onnx; half: F16 where the format has it."""
         _check(_lib.vgg_model_export(self._handle, _encode(path), 0, int(half)))
 
@@ -479,7 +497,7 @@ class Model(_Object):
 
     @property
     def arch(self) -> str:
-        return _lib.vgg_model_arch(self._handle).decode()
+        return str(_lib.vgg_model_arch(self._handle).decode())
 
     def _input(self) -> tuple[int, int, int]:
         """Height, width and the number of the preprocessing."""
@@ -493,7 +511,7 @@ class Model(_Object):
 
     @property
     def preprocess(self) -> str:
-        return _lib.vgg_name(_WORDS["preprocess"], self._input()[2]).decode()
+        return str(_lib.vgg_name(_WORDS["preprocess"], self._input()[2]).decode())
 
     @property
     def classes(self) -> list[str]:
@@ -508,7 +526,7 @@ class Model(_Object):
         return text.value.decode()
 
     def _find(self, layer: str) -> int:
-        index = _lib.vgg_model_layer_find(self._handle, _encode(layer))
+        index = int(_lib.vgg_model_layer_find(self._handle, _encode(layer)))
         if index < 0:
             raise KeyError(f"no layer {layer!r}; there are {', '.join(l['name'] for l in self.layers)}")
         return index
@@ -522,29 +540,29 @@ class Model(_Object):
             raise ValueError(f"layer {this['name']} has no weights")
         return before["height"] * before["width"] * before["channels"], this["channels"]
 
-    def get_weights(self, layer: str) -> list[np.ndarray]:
+    def get_weights(self, layer: str) -> list[Array]:
         """[kernel, bias] of a layer, as Keras has them: (3, 3, in, out) or (in, out), and (out,)."""
         index = self._find(layer)
         shape = self._shape(index)
         arrays = [np.empty(shape, np.float32), np.empty(shape[-1:], np.float32)]
-        for bias, a in enumerate(arrays):
+        for bias, a in zip((False, True), arrays):
             _check(_lib.vgg_model_get(self._handle, index, _bool(bias), a.ctypes.data_as(_floats), _size(a.size)))
         return arrays
 
-    def set_weights(self, layer: str, arrays: Sequence[np.ndarray]) -> None:
+    def set_weights(self, layer: str, arrays: Sequence[Array]) -> None:
         """The counterpart of get_weights."""
         index = self._find(layer)
         shape = self._shape(index)
         arrays = [np.ascontiguousarray(a, dtype=np.float32) for a in arrays]
         if [a.shape for a in arrays] != [shape, shape[-1:]]:
             raise ValueError(f"{layer} takes shapes {shape} and {shape[-1:]}, not {[a.shape for a in arrays]}")
-        for bias, a in enumerate(arrays):
+        for bias, a in zip((False, True), arrays):
             _check(_lib.vgg_model_set(self._handle, index, _bool(bias), a.ctypes.data_as(_floats), _size(a.size)))
 
-    def fit(self, data: Source, y: Any = None, *, validation: Source | tuple | None = None,
+    def fit(self, data: Source, y: Any = None, *, validation: Source | tuple[Source, Any] | None = None,
             validation_split: float = 0, epochs: int = 1, images: Mapping[str, Any] | None = None,
             augment: Mapping[str, Any] | None = None, callbacks: Sequence[Any] = (), progress: Any = None,
-            report: str | os.PathLike | None = None, engine: Engine | None = None, **options: Any) -> History:
+            report: Path | None = None, engine: Engine | None = None, **options: Any) -> History:
         """Trains in place: the head, or with `trainable` "all", a block or a layer: that one and all above.
 
         validation: data, or (x, y). images: size, preprocess, resize, crop, decode, skip_bad. augment: rotate, flip,
@@ -564,7 +582,7 @@ class Model(_Object):
                 if hasattr(callback, what):
                     getattr(callback, what)(*args)
 
-        def on_epoch(at: _Epoch) -> bool:
+        def on_epoch(at: Any) -> bool:
             logs = {n: value for n, value in _members(at).items() if not math.isnan(value)}
             tell("on_epoch_end", at.epoch - 1, logs)
             return not self.stop_training
@@ -587,9 +605,9 @@ class Model(_Object):
             tell("on_train_end", {})
             if report is not None:
                 self._report(report, engine, settings, found, held)
-            return history
+        return history
 
-    def _report(self, path: Any, engine: Engine, settings: _TrainOptions, found: _History, held: Data | None) -> None:
+    def _report(self, path: Any, engine: Engine, settings: Any, found: Any, held: Data | None) -> None:
         page = _Report(engine=engine._handle, model=self._handle, training=c.pointer(settings), history=c.pointer(found),
                        images=c.pointer(settings.images))
         result = c.POINTER(_Evaluation)()
@@ -619,12 +637,13 @@ class Model(_Object):
             finally:
                 _lib.vgg_evaluation_destroy(found)
 
-    def predict(self, data: Source, **options: Any) -> np.ndarray:
+    def predict(self, data: Source, **options: Any) -> Array:
         """(N, classes) float32: the probability of each class, in the order of `classes`."""
-        return self.evaluate(data, **options)["probabilities"]
+        probabilities: Array = self.evaluate(data, **options)["probabilities"]
+        return probabilities
 
-    def explain(self, image: str | os.PathLike | np.ndarray, *, layer: str | None = None, label: int | str | None = None,
-                engine: Engine | None = None) -> tuple[np.ndarray, np.ndarray, int]:
+    def explain(self, image: Path | Array, *, layer: str | None = None, label: int | str | None = None,
+                engine: Engine | None = None) -> tuple[Array, Array, int]:
         """Grad-CAM of one image (a path, or an array as load_image makes it): (map, probabilities, label explained)."""
         height, width, _ = self.input_shape
         x = image if isinstance(image, np.ndarray) else load_image(image, (height, width), preprocess=self.preprocess)
@@ -662,8 +681,8 @@ class Model(_Object):
                 _lib.vgg_quantized_destroy(found)
 
 
-def _evaluation(e: _Evaluation) -> dict[str, Any]:
-    def array(pointer: Any, *shape: int) -> np.ndarray | None:
+def _evaluation(e: Any) -> dict[str, Any]:
+    def array(pointer: Any, *shape: int) -> Array | None:
         return np.ctypeslib.as_array(pointer, shape).copy() if pointer else None
 
     n, k = e.count, e.classes
@@ -737,21 +756,22 @@ class Features:
         _lib.vgg_features_shape(self._prepared()[2]._handle, c.byref(h), c.byref(w), c.byref(k))
         return h.value, w.value, k.value
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
         layer = self.layer or "block5_pool"
         return np.array([f"{layer}_{i}" for i in range(math.prod(self.shape))], dtype=object)
 
-    def transform(self, x: Source, progress: Any = None) -> np.ndarray:
+    def transform(self, x: Source, progress: Any = None) -> Array:
         """x: a list of paths, a folder, a table, or an array of images (N, H, W, 3), 0..255."""
         with tempfile.TemporaryDirectory(prefix="vgg16-") as folder:
             path = os.path.join(folder, "features.npy")
             self.extract(x, path, progress=progress)
-            return np.load(path).reshape(-1, math.prod(self.shape))
+            found: Array = np.load(path)
+            return found.reshape(-1, math.prod(self.shape))
 
-    def fit_transform(self, x: Source, y: Any = None, **_params: Any) -> np.ndarray:
+    def fit_transform(self, x: Source, y: Any = None, **_params: Any) -> Array:
         return self.fit(x, y).transform(x)
 
-    def extract(self, data: Source, output: str | os.PathLike, *, skip_bad: bool = False, progress: Any = None) -> None:
+    def extract(self, data: Source, output: Path, *, skip_bad: bool = False, progress: Any = None) -> None:
         """Features of a data set into a file: .npy, .h5, .safetensors or .csv, labels and paths with them."""
         _, _, made = self._prepared()
         watch = _Watch(progress)
@@ -761,7 +781,7 @@ class Features:
             watch.call(_lib.vgg_features_extract, made._handle, _encode(output), source._handle, c.byref(options),
                        watch.progress, None, broken_off="the extraction was stopped")
 
-    def run(self, x: np.ndarray) -> np.ndarray:
+    def run(self, x: Array) -> Array:
         """Features of images that are preprocessed: (N, height, width, 3) at the model's size; (N, h, w, c)."""
         model, _, made = self._prepared()
         x = np.ascontiguousarray(x, dtype=np.float32)
@@ -772,7 +792,7 @@ class Features:
         return y
 
 
-def load_image(path: str | os.PathLike, size: Any, **options: Any) -> np.ndarray:
+def load_image(path: Path, size: Any, **options: Any) -> Array:
     """(height, width, 3) float32 as a network takes it. options: preprocess (None: caffe), resize, crop, decode."""
     settings = _image_options(size, **options)
     x = np.empty((settings.height, settings.width, 3), np.float32)
@@ -780,7 +800,7 @@ def load_image(path: str | os.PathLike, size: Any, **options: Any) -> np.ndarray
     return x
 
 
-def convert(source: str | os.PathLike, output: str | os.PathLike, half: bool = False) -> None:
+def convert(source: Path, output: Path, half: bool = False) -> None:
     """Weights from one layout into that of `output`'s extension: .h5, .safetensors, .pth, .onnx."""
     _check(_lib.vgg_weights_convert(_encode(source), _encode(output), 0, int(half)))
 
@@ -791,6 +811,6 @@ def pull(name: str = "vgg16-notop", progress: Any = None) -> str:
     try:
         watch.call(_lib.vgg_weights_pull, c.byref(path), _encode(name), watch.progress, None,
                    broken_off="the download was stopped; another goes on where it is")
-        return os.fsdecode(path.value)
+        return os.fsdecode(path.value or b"")
     finally:
         _libc_free(path)
