@@ -263,6 +263,28 @@ class Library(unittest.TestCase):
         self.assertEqual((told["images"], len(told["layers"])), (16, 13))
         self.assertLess(told["features"], 0.1)
 
+    def test_example(self):
+        """The example runs as it stands, and its last model has learned."""
+        source = os.path.join(os.path.dirname(vgg16.__file__), "cats_and_dogs.py")
+        if not os.path.exists(source):
+            self.skipTest("the example is not installed with the module")
+        with tempfile.TemporaryDirectory() as folder:
+            for part, seed in (("train", 1), ("validation", 2)):
+                for i, (image, label) in enumerate(zip(*colours(8, seed=seed))):
+                    path = os.path.join(folder, part, "cat" if label == 2 else "dog", f"{i}.bmp")
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                    write_bmp(path, image)
+            environment = {**os.environ, "PETS": folder, "EPOCHS": "1", "PYTHONPATH": os.path.dirname(vgg16.__file__),
+                           "HOME": folder, "VGG16_BACKEND": "cpu", "OMP_WAIT_POLICY": "passive"}
+            said = subprocess.run([sys.executable, "-B", source], cwd=folder, env=environment, check=True,
+                                  stdout=subprocess.PIPE, text=True).stdout
+            for words in ("8 photos to train with, 8 to validate, cat, dog", "features: (8, 8192) of maps (4, 4, 512)",
+                          "epoch 1: loss ", "accuracy ", "map of 9 x 9", "channels of block4_pool"):
+                self.assertIn(words, said)
+            model = vgg16.Model.load(os.path.join(folder, "cats_and_dogs.safetensors"), engine=self.engine)
+            self.assertEqual((model.classes, model.input_shape), (["cat", "dog"], (150, 150, 3)))
+            self.assertTrue(os.path.exists(os.path.join(folder, "cats_and_dogs.html")))
+
 
 if __name__ == "__main__":
     unittest.main()

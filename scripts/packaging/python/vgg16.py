@@ -32,6 +32,7 @@ import struct
 import sys
 import tempfile
 import threading
+import weakref
 from typing import Any, Iterator, Mapping, Sequence, Union
 
 import numpy as np
@@ -294,19 +295,20 @@ def devices() -> list[dict[str, Any]]:
 
 
 class _Object:
-    """What the library made, until it is closed or forgotten."""
+    """What the library made, until it is closed or forgotten; `keeps`, which it needs, lives longer, also in a cycle and at
+    Python's end."""
 
     _destroy = ""
 
     def __init__(self, handle: c.c_void_p, *keeps: Any):
         self._handle: c.c_void_p | None = handle
-        self._keeps = keeps
+        self._finish = weakref.finalize(self, _destroyed, getattr(_lib, self._destroy), handle, keeps)
 
     def close(self) -> None:
         """Gives the memory back; the object cannot be used any more."""
-        handle, self._handle = getattr(self, "_handle", None), None
-        if handle and _lib is not None:  # it is None while Python ends
-            getattr(_lib, self._destroy)(handle)
+        self._handle = None
+        if hasattr(self, "_finish"):
+            self._finish()
 
     def __enter__(self) -> Any:
         return self
@@ -316,6 +318,10 @@ class _Object:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _destroyed(destroy: Any, handle: c.c_void_p, _keeps: Any) -> None:
+    destroy(handle)
 
 
 class Engine(_Object):
@@ -692,6 +698,10 @@ def _evaluation(e: Any) -> dict[str, Any]:
     return told | {"probabilities": array(e.probabilities, n, k), "confusion": array(e.confusion, k, k)}
 
 
+class _Made(_Object):
+    _destroy = "vgg_features_destroy"
+
+
 class Features:
     """Features of images as a transformer of scikit-learn: in a Pipeline, cloned, searched over.
 
@@ -744,9 +754,7 @@ class Features:
             options = _fill(_FeaturesOptions(batch=self.batch), {"layer": self.layer, "pooling": self.pooling})
             handle = c.c_void_p()
             _check(_lib.vgg_features_create(c.byref(handle), engine._handle, model._handle, c.byref(options)))
-            made = _Object(handle, model, engine)
-            made._destroy = "vgg_features_destroy"
-            self._made = model, engine, made
+            self._made = model, engine, _Made(handle, model, engine)
         return self._made
 
     @property
