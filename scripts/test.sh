@@ -186,7 +186,7 @@ run_tsan() {
 run_neon() {
     local targets=(test_cpu_kernels test_cpu_conv test_cpu_winograd test_cpu_int8 test_ops test_cpu_backend)
     local root=$PWD/build/sysroot names
-    if ! scripts/packaging/aarch64_sysroot.sh "$root"; then
+    if ! scripts/packaging/sysroot.sh "$root" libcriterion-dev; then
         echo "[FAIL] neon: without packages for aarch64 there is nothing to build against"
         count neon 0 1 0
         return 0

@@ -1,6 +1,6 @@
 # aarch64.cmake: a build for aarch64 Linux on another processor, whose programs run under qemu. CMAKE_SYSROOT, an absolute
-# path, is what aarch64_sysroot.sh makes:
-#   scripts/packaging/aarch64_sysroot.sh build/sysroot
+# path, is what sysroot.sh makes:
+#   scripts/packaging/sysroot.sh build/sysroot libcriterion-dev
 #   cmake -B build/aarch64 --toolchain scripts/packaging/aarch64.cmake -DCMAKE_SYSROOT=$PWD/build/sysroot
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
