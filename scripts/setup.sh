@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh [build|test|demo|peers]...: installs the Debian or Ubuntu packages that a task needs; default: build.
+# setup.sh [build|test|demo|peers|packages]...: installs the Debian or Ubuntu packages that a task needs; default: build.
 # Asks nothing, needs root or sudo only when a package is absent, and does nothing when all are there.
 set -euo pipefail
 
@@ -8,9 +8,11 @@ build=(gcc libc6-dev cmake ninja-build pkg-config libsleef-dev libstb-dev libcjs
     glslang-tools spirv-tools)
 # The second compiler, its sanitizers' run time, what the references come from, and Vulkan drivers that need no GPU.
 test=(git g++ libcriterion-dev clang libomp-dev libclang-rt-dev clang-format shellcheck
-    python3-torch python3-h5py python3-numpy python3-sklearn python3-pil python3-onnx python3-protobuf libonnx-testdata
+    mypy python3-torch python3-h5py python3-numpy python3-sklearn python3-pil python3-onnx python3-protobuf libonnx-testdata
     dataset-fashion-mnist gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libsimde-dev mesa-vulkan-drivers
     chromium spirv-cross groff-base zsh libopenmpi-dev openmpi-bin libmpich-dev mpich)
+# Fresh roots for packages, and cross builds.
+packages=(mmdebstrap dpkg-dev git python3 xz-utils gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 demo=(dataset-fashion-mnist ca-certificates)
 # Other engines to measure against; a Node.js that is not Debian's will do.
 peers=(python3-torch python3-onnx libdnnl-dev)
@@ -23,8 +25,9 @@ for group in "${@:-build}"; do
     test) wanted+=("${test[@]}") ;;
     demo) wanted+=("${demo[@]}") ;;
     peers) wanted+=("${peers[@]}") ;;
+    packages) wanted+=("${packages[@]}") ;;
     *)
-        echo "setup.sh: no group '$group'; there are build, test, demo and peers" >&2
+        echo "setup.sh: no group '$group'; there are build, test, demo, peers and packages" >&2
         exit 2
         ;;
     esac

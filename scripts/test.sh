@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test.sh [PART]...: installs what the tests need and runs them; without a PART all of them, in this order:
-#   format   clang-format and shellcheck find nothing to change
+#   format   clang-format, shellcheck and mypy find nothing to change
 #   release  gcc, optimised, warnings are errors: every test; drivers with matrix cores are fetched for it
 #   install  cmake --install into an empty prefix; what the README says of library use works against it
 #   clang    the same as release by clang, but for what runs on Vulkan
@@ -126,6 +126,7 @@ run_format() {
     check format "clang-format" clang-format --dry-run -Werror "${files[@]}"
     mapfile -t files < <(git ls-files -co --exclude-standard '*.sh' .ci)
     check format "shellcheck" shellcheck "${files[@]}"
+    check format "the types of the module for Python" mypy --strict --cache-dir="$work/mypy" scripts/packaging/python/vgg16.py
     count format $part_passed $part_failed 0
 }
 
@@ -314,7 +315,7 @@ same_symbols() {
 
 run_install() {
     local part_passed=0 part_failed=0 prefix=$work/prefix example=$work/example page
-    local targets=(vgg16 vgg16_shared vgg16_static pages)
+    local targets=(vgg16 vgg16_shared vgg16_static pages vgg16-mpi-openmpi vgg16-mpi-mpich)
     build release || return 0
     check install "cmake --install" cmake --install build/release --prefix "$prefix"
     check install "the shared library shows what the public headers declare and nothing else" same_symbols "$prefix/lib/libvgg16.so"
@@ -344,6 +345,8 @@ run_install() {
     sed -i 's/vgg16::vgg16/vgg16::static/' "$example/CMakeLists.txt"
     check install "it builds with vgg16::static" bash -o pipefail -c "cd '$example' && cmake -B static -DCMAKE_PREFIX_PATH='$prefix' && cmake --build static"
     unset LD_LIBRARY_PATH PKG_CONFIG_PATH
+    check install "ranks find their components there, and write what one process would" \
+        env PATH="$prefix/bin:$PATH" scripts/packaging/readme.py ranks
     check install "and prints the same, without the shared library" bash -o pipefail -c "cd '$example' && static/features photo.jpg random | cmp - shared.txt"
     count install $part_passed $part_failed 0
 }

@@ -23,6 +23,7 @@ import tempfile
 
 README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "README.md")
 PASSED_OVER = {"pull": "needs a network", "bench": "measures"}
+SMALL = " --size 32 --epochs 1 --shard 3"  # four shards, a rank each
 COLOURS = {"cat": (60, 90, 200), "dog": (60, 200, 90), "bee": (190, 100, 60)}
 
 
@@ -106,10 +107,10 @@ def ranks():
             print(f"# not here: mpirun.{mpi}")
             continue
         here = line if mpi == "openmpi" else line.replace(" --bind-to none", "")  # which is Open MPI's
-        run(here.replace("mpirun", f"mpirun.{mpi}", 1) + " --size 32 --epochs 1")
+        run(here.replace("mpirun", f"mpirun.{mpi}", 1) + SMALL)
         os.rename("tuned.safetensors", f"{mpi}.safetensors")
         done.append(f"{mpi}.safetensors")
-    run(re.sub(r"^.* vgg16", "vgg16", line) + " --size 32 --epochs 1")
+    run(re.sub(r"^.* vgg16", "vgg16", line) + SMALL)
     for name in done:
         run(f"cmp {name} tuned.safetensors")
     if not done:

@@ -27,11 +27,13 @@ output=${output:-build/packages/linux-$arch}
 mkdir -p "$output"
 output=$(realpath "$output")
 root=$PWD/build/packages/sysroot-$suite-$arch built=$PWD/build/packages/linux-$arch.build
-scripts/packaging/sysroot.sh --arch "$arch" --suite "$suite" "$root" libvulkan-dev
+scripts/packaging/sysroot.sh --arch "$arch" --suite "$suite" "$root"
 triplet=$([ "$arch" = amd64 ] && echo x86_64-linux-gnu || echo aarch64-linux-gnu)
 libs=$root/usr/lib/$triplet
 # The compiler's own libgomp may ask for a newer C library.
 ln -sfn libgomp.so.1 "$libs/libgomp.so"
+# Vulkan's headers know no C library; those of an old system lack what is asked for at run time.
+cp -r /usr/include/vulkan /usr/include/vk_video "$root/usr/include"
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 
