@@ -6,7 +6,8 @@
 #   clang    the same as release by clang, but for what runs on Vulkan
 #   asan     every test under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
 #   tsan     the loader, and a training, an evaluation and an extraction, under ThreadSanitizer
-#   neon     aarch64: every kernel and operation, built for it and run under qemu; the tiles' machine code inspected
+#   neon     aarch64: every kernel and operation and the commands, built for it and run under qemu; the tiles' machine code
+#            inspected
 #   avx512   the AVX-512 kernels, their intrinsics emulated by SIMDe on AVX2: every test of kernels and operations
 #   validation what runs on Vulkan, once more by the release build, with the validation layer and its synchronisation
 #            checks over it: no message
@@ -183,18 +184,25 @@ run_tsan() {
         TSAN_OPTIONS=ignore_noninstrumented_modules=1:log_path=$PWD/build/tsan/report run_tests tsan -R '^(loader_threads|soak)$'
 }
 
-# Kernels, operations and the backend; what else there is does not depend on the processor.
+# Kernels, operations and the backend; then the commands, from photos to a classifier and what it sees.
 run_neon() {
-    local targets=(test_cpu_kernels test_cpu_conv test_cpu_winograd test_cpu_int8 test_ops test_cpu_backend)
-    local root=$PWD/build/sysroot names
+    local targets=(vgg16 test_cpu_kernels test_cpu_conv test_cpu_winograd test_cpu_int8 test_ops test_cpu_backend)
+    local root=$PWD/build/sysroot names part_passed=0 part_failed=0
     if ! scripts/packaging/sysroot.sh "$root" libcriterion-dev; then
         echo "[FAIL] neon: without packages for aarch64 there is nothing to build against"
         count neon 0 1 0
         return 0
     fi
     names=$(IFS='|' && echo "${targets[*]}")
-    build neon --toolchain scripts/packaging/aarch64.cmake -DCMAKE_SYSROOT="$root" -DVGG16_BENCHMARKS=OFF &&
-        run_tests neon -R "^($names|test_neon_tiles)\$"
+    build neon --toolchain scripts/packaging/aarch64.cmake -DCMAKE_SYSROOT="$root" -DVGG16_BENCHMARKS=OFF || return 0
+    run_tests neon -R "^($names|test_neon_tiles)\$"
+    started=$SECONDS
+    mkdir -p "$work/bin"
+    printf '#!/bin/sh\nexec qemu-aarch64 -L %q %q "$@"\n' "$root" "$PWD/build/neon/vgg16" >"$work/bin/vgg16"
+    chmod +x "$work/bin/vgg16"
+    check neon "features, a head, fine-tuning, evaluation, prediction, Grad-CAM, conversion" \
+        env PATH="$work/bin:$PATH" OMP_WAIT_POLICY=passive scripts/packaging/readme.py small
+    count neon $part_passed $part_failed 0
 }
 
 # on_x86 PART: false, counted as skipped, on a processor of another kind.

@@ -32,8 +32,8 @@ triplet=$([ "$arch" = amd64 ] && echo x86_64-linux-gnu || echo aarch64-linux-gnu
 libs=$root/usr/lib/$triplet
 # The compiler's own libgomp may ask for a newer C library.
 ln -sfn libgomp.so.1 "$libs/libgomp.so"
-# Vulkan's headers know no C library; those of an old system lack what is asked for at run time.
-cp -r /usr/include/vulkan /usr/include/vk_video "$root/usr/include"
+# Headers that know no C library are this machine's; those of an old system lack what is asked for at run time.
+cp -r /usr/include/vulkan /usr/include/vk_video /usr/include/stb "$root/usr/include"
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 
@@ -74,6 +74,8 @@ while [ -n "$wanted" ]; do
     done
     wanted=$more
 done
+cp /usr/share/doc/libstb-dev/copyright "$work/$name/share/doc/vgg16/libstb-dev.copyright"
+dpkg-query -W -f "\${Package}\t\${Version}\t\${Architecture}\n" libstb-dev >>"$work/with"
 sort -u "$work/with" | sed "s#\$#\tshare/doc/vgg16: its copyright file#" >"$work/with.tsv"
 
 asked() { find "$work/$name" -type f \( -name '*.so*' -o -path '*/bin/*' \) -exec objdump -T {} + | grep -oE 'GLIBC_[0-9.]+' | sort -uV | tail -n 1; }
