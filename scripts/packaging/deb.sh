@@ -115,7 +115,7 @@ END
 else
     fresh "$output/test.log" "qemu-user,python3" "$work/debs.tar" "" <<'END'
 export DEBIAN_FRONTEND=noninteractive
-apt-get -q install -y --no-install-recommends /in/built.1/{libvgg16-1,vgg16,vgg16-data}_*.deb
+apt-get -q install -y /in/built.1/{libvgg16-1,vgg16,vgg16-data}_*.deb
 printf '#!/bin/sh\nexec qemu-aarch64 /usr/bin/vgg16 "$@"\n' >/usr/local/bin/vgg16
 chmod +x /usr/local/bin/vgg16
 vgg16 --version

@@ -55,6 +55,9 @@ name=vgg16-$version-linux-$([ "$arch" = amd64 ] && echo x86_64 || echo aarch64)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 DESTDIR=$work/$name cmake --install "$built" --strip >/dev/null
+# The static library would need other packages.
+rm "$work/$name/lib/libvgg16.a" "$work/$name/lib/cmake/vgg16/"vgg16-static*
+sed -i '/\.private:/d' "$work/$name/lib/pkgconfig/vgg16.pc"
 cp README.md SECURITY.md LICENSE "$work/$name"
 
 # What is needed, and what that needs, but for the C library.
