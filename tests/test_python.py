@@ -1,5 +1,6 @@
 """vgg16.py against the library, numpy and, where it is installed, scikit-learn."""
 import ctypes
+import gc
 import importlib
 import os
 import pickle
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import unittest.mock
 
 import numpy as np
 
@@ -262,6 +264,22 @@ class Library(unittest.TestCase):
         told = model.quantize(self.x, count=16)
         self.assertEqual((told["images"], len(told["layers"])), (16, 13))
         self.assertLess(told["features"], 0.1)
+
+    def test_lives(self):
+        """What is needed lives longer, where all of it is garbage at once, too."""
+        died, destroyed = [], vgg16._destroyed
+
+        def watched(destroy, handle, keeps):
+            died.append(destroy.__name__)
+            destroyed(destroy, handle, keeps)
+
+        with unittest.mock.patch.object(vgg16, "_destroyed", watched):
+            circle = [vgg16.Features(weights="random", arch="vgg11", size=32, engine=dict(backend="cpu")).fit()]
+            circle.append(circle)
+            del circle
+            gc.collect()
+        self.assertEqual(sorted(died), ["vgg_engine_destroy", "vgg_features_destroy", "vgg_model_destroy"])
+        self.assertEqual(died[0], "vgg_features_destroy")
 
     def test_example(self):
         """The example runs as it stands, and its last model has learned."""
