@@ -44,7 +44,7 @@ PKG_CONFIG_LIBDIR=$libs/pkgconfig:$root/usr/share/pkgconfig PKG_CONFIG_SYSROOT_D
     cmake -S . -B "$built" -G Ninja "${toolchain[@]}" -DCMAKE_SYSROOT="$root" -DCMAKE_LIBRARY_ARCHITECTURE="$triplet" \
     -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DVGG16_BENCHMARKS=OFF -DVGG16_PROGRAM_SHARED=ON -DVGG16_VULKAN=ON \
     -DVGG16_WITH_JPEG=ON -DVGG16_WITH_WEBP=ON -DVGG16_WITH_TIFF=ON -DVGG16_WITH_ZIP=ON -DVGG16_WITH_CURL=ON \
-    -DVGG16_WITH_HDF5=ON -DVGG16_WITH_OPENMPI=OFF -DVGG16_WITH_MPICH=OFF -DCMAKE_INSTALL_PREFIX=/ \
+    -DVGG16_WITH_HDF5=ON -DVGG16_WITH_OPENMPI=OFF -DVGG16_WITH_MPICH=OFF -DCMAKE_INSTALL_PREFIX=/opt/vgg16 \
     -DCMAKE_INSTALL_LIBDIR=lib "-DCMAKE_INSTALL_RPATH=\$ORIGIN/../lib" -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON \
     "-DCMAKE_C_FLAGS=-ffile-prefix-map=$PWD=." -DCMAKE_EXE_LINKER_FLAGS="-L$libs -static-libgcc -Wl,--disable-new-dtags" \
     -DCMAKE_SHARED_LINKER_FLAGS="-L$libs -static-libgcc -Wl,--disable-new-dtags" >/dev/null
@@ -54,7 +54,7 @@ version=$(sed -nE 's/^project\(vgg16 VERSION ([0-9.]+).*/\1/p' CMakeLists.txt)
 name=vgg16-$version-linux-$([ "$arch" = amd64 ] && echo x86_64 || echo aarch64)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-DESTDIR=$work/$name cmake --install "$built" --strip >/dev/null
+cmake --install "$built" --prefix "$work/$name" --strip >/dev/null
 # The static library would need other packages.
 rm "$work/$name/lib/libvgg16.a" "$work/$name/lib/cmake/vgg16/"vgg16-static*
 sed -i '/\.private:/d' "$work/$name/lib/pkgconfig/vgg16.pc"
