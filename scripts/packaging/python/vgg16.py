@@ -49,7 +49,7 @@ Source = Union[Path, Sequence[Path], Array, "Data"]
 def _places() -> Iterator[str]:
     """Where the library may be, the likeliest first; one built for another processor may lie beside it."""
     name = {"darwin": "libvgg16.1.dylib", "win32": "libvgg16.dll"}.get(sys.platform, "libvgg16.so.1")
-    if "VGG16_LIBRARY" in os.environ:
+    if os.environ.get("VGG16_LIBRARY"):
         yield os.environ["VGG16_LIBRARY"]
         return
     for prefix in pathlib.Path(__file__).resolve().parents:  # PREFIX/share/vgg16/python/vgg16.py
