@@ -36,34 +36,23 @@ import weakref
 from typing import Any, Iterator, Mapping, Sequence, Union
 
 import numpy as np
-from numpy.typing import NDArray
 
 __all__ = ["Data", "Engine", "Error", "Features", "History", "Model", "convert", "devices", "load_image", "pull"]
 
 log = logging.getLogger("vgg16")
-Array = NDArray[Any]
+Array = np.ndarray[Any, Any]
 Path = Union[str, "os.PathLike[str]"]
 Source = Union[Path, Sequence[Path], Array, "Data"]
 
 
-def _places() -> Iterator[str]:
-    """Where the library may be, the likeliest first; one built for another processor may lie beside it."""
-    name = {"darwin": "libvgg16.1.dylib", "win32": "libvgg16.dll"}.get(sys.platform, "libvgg16.so.1")
-    if os.environ.get("VGG16_LIBRARY"):
-        yield os.environ["VGG16_LIBRARY"]
-        return
-    for prefix in pathlib.Path(__file__).resolve().parents:  # PREFIX/share/vgg16/python/vgg16.py
-        if (prefix / "share/vgg16").is_dir():
-            for place in ("lib", "lib64", "lib/*"):  # Debian's is lib/x86_64-linux-gnu
-                yield from map(str, sorted(prefix.glob(f"{place}/{name}")))
-    yield ctypes.util.find_library("vgg16") or name
-
-
 def _open_library() -> Any:
-    failed = ""
-    for place in _places():
+    name = {"darwin": "libvgg16.1.dylib", "win32": "libvgg16.dll"}.get(sys.platform, "libvgg16.so.1")
+    named, failed = os.environ.get("VGG16_LIBRARY"), ""
+    prefixes = [p for p in pathlib.Path(__file__).resolve().parents if (p / "share/vgg16").is_dir()]
+    near = [str(f) for p in prefixes for place in ("lib", "lib64", "lib/*") for f in sorted(p.glob(f"{place}/{name}"))]
+    for path in [named] if named else [*near, ""]:  # beside Debian's lib/x86_64-linux-gnu another processor's may lie
         try:
-            return c.CDLL(place)
+            return c.CDLL(path or ctypes.util.find_library("vgg16") or name)
         except OSError as error:
             failed = str(error)
     raise ImportError(f"libvgg16 cannot be opened ({failed}); install it or name its file in VGG16_LIBRARY")
@@ -76,15 +65,15 @@ _floats, _doubles = c.POINTER(_float), c.POINTER(_double)
 
 def _structure(name: str, fields: str, **types: Any) -> Any:
     """A ctypes structure of "TYPE: NAME NAME...; ...", in the order of vgg16.h; `types`: of the words used there."""
-    known: dict[str, Any] = {"text": _text, "size": _size, "u64": _u64, "double": _double, "float": _float, "int": _int, "bool": _bool,
-                             "floats": _floats, "doubles": _doubles, "ints": c.POINTER(_int), "sizes": c.POINTER(_size),
-                             "u64s": c.POINTER(_u64), "pointer": c.c_void_p, **types}
+    known: dict[str, Any] = {
+        "text": _text, "size": _size, "u64": _u64, "double": _double, "float": _float, "int": _int, "bool": _bool,
+        "floats": _floats, "doubles": _doubles, "ints": c.POINTER(_int), "sizes": c.POINTER(_size),
+        "u64s": c.POINTER(_u64), "pointer": c.c_void_p, **types}
     members = []
     for part in fields.split(";"):
         kind, names = part.split(":")
         kind, _, length = kind.strip().partition("*")
-        for member in names.split():
-            members.append((member, known[kind] * int(length) if length else known[kind]))
+        members += [(member, known[kind] * int(length) if length else known[kind]) for member in names.split()]
     return type(name, (c.Structure,), {"_fields_": members})
 
 
@@ -97,21 +86,17 @@ _DeviceInfo = _structure("vgg_device_info", """
     char*160: limits; int: threads index; bool: chosen; char*128: reason""", char=c.c_char)
 _EngineOptions = _structure("vgg_engine_options", """
     pointer: ranks; text: backend device isa conv; int: threads; u64: memory; text: precision""")
-_ImageOptions = _structure("vgg_image_options", """
-    int: height width preprocess resize crop decode; bool: skip_bad""")
+_ImageOptions = _structure("vgg_image_options", "int: height width preprocess resize crop decode; bool: skip_bad")
 _AugmentOptions = _structure("vgg_augment_options", """
     float: rotate shift_height shift_width shear zoom; bool: flip vflip; float: crop brightness contrast saturation""")
 _ModelOptions = _structure("vgg_model_options", """
     text: arch weights head; int: height width; text: last; int: preprocess; u64: seed""")
-_LayerInfo = _structure("vgg_layer_info", """
-    text: name kind; int: height width channels; u64: parameters flops""")
-_FeaturesOptions = _structure("vgg_features_options", """
-    text: layer; int: pooling batch""")
+_LayerInfo = _structure("vgg_layer_info", "text: name kind; int: height width channels; u64: parameters flops")
+_FeaturesOptions = _structure("vgg_features_options", "text: layer; int: pooling batch")
 _QuantizeOptions = _structure("vgg_quantize_options", """
     images: images; text: layer; int: count; progress: progress; pointer: user""",
                              images=_ImageOptions, progress=_ProgressFn)
-_QuantizedLayer = _structure("vgg_quantized_layer", """
-    char*32: name; float: step; double: error""", char=c.c_char)
+_QuantizedLayer = _structure("vgg_quantized_layer", "char*32: name; float: step; double: error", char=c.c_char)
 _Quantized = _structure("vgg_quantized", """
     size: images tried; layer: layer; size: layers; double: features outputs agree seconds_fp32 seconds_int8; u64:
     activations_fp32 activations_int8""", layer=c.POINTER(_QuantizedLayer))
@@ -227,10 +212,7 @@ def _image_options(size: Any = None, **options: Any) -> Any:
 
 
 def _height_width(size: Any) -> tuple[int, int]:
-    if size is None:
-        return 0, 0
-    height, width = (size, size) if isinstance(size, int) else size
-    return height, width
+    return (0, 0) if size is None else (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 class _Watch:
@@ -300,9 +282,9 @@ class _Object:
 
     _destroy = ""
 
-    def __init__(self, handle: c.c_void_p, *keeps: Any):
+    def __init__(self, handle: c.c_void_p, *keeps: Any, destroy: str = ""):
         self._handle: c.c_void_p | None = handle
-        self._finish = weakref.finalize(self, _destroyed, getattr(_lib, self._destroy), handle, keeps)
+        self._finish = weakref.finalize(self, _destroyed, getattr(_lib, destroy or self._destroy), handle, keeps)
 
     def close(self) -> None:
         """Gives the memory back; the object cannot be used any more."""
@@ -373,7 +355,7 @@ class Data(_Object):
 
     def __init__(self, source: Source, y: Sequence[Any] | Array | None = None):
         handle, names = c.c_void_p(), None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Any = None
         if isinstance(source, np.ndarray):
             if source.ndim < 2 or len(source) == 0 or (y is not None and len(y) != len(source)):
                 raise ValueError(f"x has shape {source.shape}, y {'none' if y is None else len(y)} labels; x is (N, H, "
@@ -645,8 +627,7 @@ class Model(_Object):
 
     def predict(self, data: Source, **options: Any) -> Array:
         """(N, classes) float32: the probability of each class, in the order of `classes`."""
-        probabilities: Array = self.evaluate(data, **options)["probabilities"]
-        return probabilities
+        return np.asarray(self.evaluate(data, **options)["probabilities"])
 
     def explain(self, image: Path | Array, *, layer: str | None = None, label: int | str | None = None,
                 engine: Engine | None = None) -> tuple[Array, Array, int]:
@@ -696,10 +677,6 @@ def _evaluation(e: Any) -> dict[str, Any]:
     told |= {name: array(getattr(e, name), n) for name in ("labels", "predicted", "index")}
     told |= {name: array(getattr(e, name), k) for name in ("precision", "recall", "f1", "support", "auc")}
     return told | {"probabilities": array(e.probabilities, n, k), "confusion": array(e.confusion, k, k)}
-
-
-class _Made(_Object):
-    _destroy = "vgg_features_destroy"
 
 
 class Features:
@@ -754,7 +731,7 @@ class Features:
             options = _fill(_FeaturesOptions(batch=self.batch), {"layer": self.layer, "pooling": self.pooling})
             handle = c.c_void_p()
             _check(_lib.vgg_features_create(c.byref(handle), engine._handle, model._handle, c.byref(options)))
-            self._made = model, engine, _Made(handle, model, engine)
+            self._made = model, engine, _Object(handle, model, engine, destroy="vgg_features_destroy")
         return self._made
 
     @property
@@ -773,8 +750,7 @@ class Features:
         with tempfile.TemporaryDirectory(prefix="vgg16-") as folder:
             path = os.path.join(folder, "features.npy")
             self.extract(x, path, progress=progress)
-            found: Array = np.load(path)
-            return found.reshape(-1, math.prod(self.shape))
+            return np.asarray(np.load(path)).reshape(-1, math.prod(self.shape))
 
     def fit_transform(self, x: Source, y: Any = None, **_params: Any) -> Array:
         return self.fit(x, y).transform(x)
