@@ -3,7 +3,8 @@
 # any Linux with a C library as old as that of Debian's SUITE (default bullseye: glibc 2.31; amd64 unless arm64 is asked
 # for). Built by this machine's compiler against that suite's packages.
 #   - what the program and the library need lies in lib/, with its licences in share/doc/vgg16; libcurl (downloads) and
-#     libvulkan are the system's, opened when they are needed
+#     libvulkan are the system's, opened when they are needed; .h5 is read, not written: bullseye's HDF5 locks the file that
+#     it is given, which is locked already
 #   - the oldest C library that the files ask for is printed, and must not be newer than the suite's
 #   - with mmdebstrap and as root, it is tried in fresh roots of SUITE and of trixie, with none of its libraries installed
 # The file, SHA256SUMS and an SBOM (SPDX) lie in FOLDER (default build/packages/linux-ARCH). Exit code 0: all of it.
@@ -44,7 +45,7 @@ PKG_CONFIG_LIBDIR=$libs/pkgconfig:$root/usr/share/pkgconfig PKG_CONFIG_SYSROOT_D
     cmake -S . -B "$built" -G Ninja "${toolchain[@]}" -DCMAKE_SYSROOT="$root" -DCMAKE_LIBRARY_ARCHITECTURE="$triplet" \
     -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DVGG16_BENCHMARKS=OFF -DVGG16_PROGRAM_SHARED=ON -DVGG16_VULKAN=ON \
     -DVGG16_WITH_JPEG=ON -DVGG16_WITH_WEBP=ON -DVGG16_WITH_TIFF=ON -DVGG16_WITH_ZIP=ON -DVGG16_WITH_CURL=ON \
-    -DVGG16_WITH_HDF5=ON -DVGG16_WITH_OPENMPI=OFF -DVGG16_WITH_MPICH=OFF -DCMAKE_INSTALL_PREFIX=/opt/vgg16 \
+    -DVGG16_WITH_HDF5=OFF -DVGG16_WITH_OPENMPI=OFF -DVGG16_WITH_MPICH=OFF -DCMAKE_INSTALL_PREFIX=/opt/vgg16 \
     -DCMAKE_INSTALL_LIBDIR=lib "-DCMAKE_INSTALL_RPATH=\$ORIGIN/../lib" -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON \
     "-DCMAKE_C_FLAGS=-ffile-prefix-map=$PWD=." -DCMAKE_EXE_LINKER_FLAGS="-L$libs -static-libgcc -Wl,--disable-new-dtags" \
     -DCMAKE_SHARED_LINKER_FLAGS="-L$libs -static-libgcc -Wl,--disable-new-dtags" >/dev/null
@@ -62,7 +63,7 @@ cp README.md SECURITY.md LICENSE "$work/$name"
 
 # What is needed, and what that needs, but for the C library.
 needs() { objdump -p "$1" | awk '$1 == "NEEDED" && $2 !~ /^(ld-linux|lib(c|m|dl|rt|pthread)\.so)/ { print $2 }'; }
-opened() { grep -aoE 'lib(jpeg|webp|tiff|minizip|hdf5_serial|crypto)\.so\.[0-9.]+' "$work/$name/lib/libvgg16.so.$version" | sort -u; }
+opened() { grep -aoE 'lib(jpeg|webp|tiff|minizip|crypto)\.so\.[0-9.]+' "$work/$name/lib/libvgg16.so.$version" | sort -u; }
 wanted=$(needs "$work/$name/bin/vgg16"; needs "$work/$name/lib/libvgg16.so.$version"; opened)
 mkdir -p "$work/$name/share/doc/vgg16"
 while [ -n "$wanted" ]; do
@@ -109,14 +110,16 @@ if [ $arch != $here ]; then
 fi
 vgg16 --version
 mkdir -p /checkout/scripts/packaging && cp /readme.py /checkout/scripts/packaging && cp /opt/anywhere/$name/README.md /checkout
-python3 /checkout/scripts/packaging/readme.py $([ "$arch" = "$here" ] && echo program small || echo small)
+python3 /checkout/scripts/packaging/readme.py \$1
 END
 for tried in "$suite" trixie; do
-    echo "== tried in $tried"
+    parts=small
+    if [ "$tried" = "$suite" ] && [ "$arch" = "$here" ]; then parts="program small"; fi
+    echo "== tried in $tried: $parts"
     if ! mmdebstrap --mode=root --variant=apt --architectures="$here$([ "$arch" = "$here" ] || echo ",$arch")" \
         --include="python3,xz-utils$([ "$arch" = "$here" ] || echo ",qemu-user,libc6:$arch")" \
         --customize-hook="copy-in '$work/try.sh' scripts/packaging/readme.py /" --customize-hook="upload '$output/$name.tar.xz' /in.tar.xz" \
-        --customize-hook="chroot \"\$1\" bash /try.sh" "$tried" /dev/null >"$output/$tried.log" 2>&1 </dev/null; then
+        --customize-hook="chroot \"\$1\" bash /try.sh '$parts'" "$tried" /dev/null >"$output/$tried.log" 2>&1 </dev/null; then
         tail -n 30 "$output/$tried.log" >&2
         echo "tarball.sh: failed in $tried (above: the end of $output/$tried.log)" >&2
         exit 1
