@@ -42,6 +42,7 @@ static struct {
     __typeof__(H5Pcreate) *H5Pcreate;
     __typeof__(H5Pclose) *H5Pclose;
     __typeof__(H5Pset_chunk) *H5Pset_chunk;
+    __typeof__(H5Pset_obj_track_times) *H5Pset_obj_track_times;
     __typeof__(H5Pset_create_intermediate_group) *H5Pset_create_intermediate_group;
     __typeof__(H5Pset_fclose_degree) *H5Pset_fclose_degree;
     herr_t (*H5Pset_file_locking)(hid_t, hbool_t, hbool_t); /* not in every version: may be NULL */
@@ -84,6 +85,7 @@ static void open_library(void)
         { "H5Pcreate", &lib.H5Pcreate },
         { "H5Pclose", &lib.H5Pclose },
         { "H5Pset_chunk", &lib.H5Pset_chunk },
+        { "H5Pset_obj_track_times", &lib.H5Pset_obj_track_times },
         { "H5Pset_create_intermediate_group", &lib.H5Pset_create_intermediate_group },
         { "H5Pset_fclose_degree", &lib.H5Pset_fclose_degree },
         { "H5Fcreate", &lib.H5Fcreate },
@@ -260,15 +262,25 @@ bool vgg_h5_write_strings(vgg_h5 object, const char *name, const char *const *va
     return good;
 }
 
+/* How data sets are made: without the time, so that the same content is the same bytes. Below 0: failed. */
+static hid_t plan_set(void)
+{
+    hid_t plan = lib.H5Pcreate(*lib.dataset_create);
+    if (plan >= 0) lib.H5Pset_obj_track_times(plan, false);
+    return plan;
+}
+
 /* A data set of `values`, which memory holds as `given`. */
 static bool write_set(hid_t object, const char *name, int rank, const hsize_t *extent, hid_t stored, hid_t given,
                       const void *values)
 {
     hid_t space = lib.H5Screate_simple(rank, extent, NULL), links = lib.H5Pcreate(*lib.link_create), set = -1;
-    bool good = space >= 0 && links >= 0 && lib.H5Pset_create_intermediate_group(links, 1) >= 0;
-    if (good) set = lib.H5Dcreate2(object, name, stored, space, links, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t plan = plan_set();
+    bool good = space >= 0 && plan >= 0 && links >= 0 && lib.H5Pset_create_intermediate_group(links, 1) >= 0;
+    if (good) set = lib.H5Dcreate2(object, name, stored, space, links, plan, H5P_DEFAULT);
     good = set >= 0 && lib.H5Dwrite(set, given, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
     if (set >= 0) good = lib.H5Dclose(set) >= 0 && good;
+    if (plan >= 0) lib.H5Pclose(plan);
     if (links >= 0) lib.H5Pclose(links);
     if (space >= 0) lib.H5Sclose(space);
     return good;
@@ -304,7 +316,7 @@ vgg_h5 vgg_h5_create_rows(vgg_h5 file, const char *name, int rank, const uint64_
     for (int i = 0; i < rank; i++)
         extent[i] = piece[i] = shape[i];
     piece[0] = chunk;
-    hid_t space = lib.H5Screate_simple(rank, extent, NULL), plan = lib.H5Pcreate(*lib.dataset_create), set = -1;
+    hid_t space = lib.H5Screate_simple(rank, extent, NULL), plan = plan_set(), set = -1;
     if (lib.H5Pset_chunk(plan, rank, piece) >= 0)
         set = lib.H5Dcreate2(file, name, *lib.f32_file, space, H5P_DEFAULT, plan, H5P_DEFAULT);
     lib.H5Pclose(plan);
