@@ -90,10 +90,11 @@ typedef bool vgg_progress_fn(void *user, const struct vgg_progress *progress);
 /* ---- engine: one opened backend on one device ------------------------------------------------------------------ */
 
 struct vgg_device_info {
-    char backend[16];    /* "cpu" or "vulkan" */
-    char name[128];      /* marketing name of the processor or GPU */
-    char type[16];       /* "cpu", "discrete", "integrated", "virtual", "other" */
-    char driver[128];    /* driver and version; CPU: the ISA levels found, best last */
+    char backend[16]; /* "cpu" or "vulkan" */
+    char name[128];   /* marketing name of the processor or GPU */
+    char type[16];    /* "cpu", "discrete", "integrated", "virtual", "other" */
+    /* Driver and version; CPU: the ISA levels found, best last, of an engine up to the one that it uses. */
+    char driver[128];
     char uuid[40];       /* Vulkan: 32 hex digits, else "" */
     uint64_t memory;     /* bytes usable by this device */
     uint64_t allocation; /* Vulkan: bytes that it gives at once, the most that one arena may take; else 0 */

@@ -30,7 +30,8 @@ static int thread_default(const struct vgg_limits *limits)
     return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
 }
 
-static void device_fill(struct vgg_device_info *device)
+/* With the levels that are found up to `most`. */
+static void device_fill(struct vgg_device_info *device, enum cpu_isa most)
 {
     struct vgg_limits limits;
     vgg_limits_get(&limits);
@@ -39,7 +40,7 @@ static void device_fill(struct vgg_device_info *device)
     if (!device->name[0]) snprintf(device->name, sizeof device->name, "CPU");
     for (int isa = 0; isa < CPU_ISA_COUNT; isa++) {
         size_t used = strlen(device->driver);
-        if (cpu_isa_found((enum cpu_isa)isa))
+        if (isa <= (int)most && cpu_isa_found((enum cpu_isa)isa))
             snprintf(device->driver + used, sizeof device->driver - used, "%s%s", used ? " " : "",
                      cpu_isa_name((enum cpu_isa)isa));
     }
@@ -53,7 +54,7 @@ static enum vgg_status cpu_devices(struct vgg_device_info **out, size_t *count)
     *count = 0;
     *out = malloc(sizeof **out);
     if (!*out) return vgg_fail_memory("the list of processors", sizeof **out);
-    device_fill(*out);
+    device_fill(*out, cpu_isa_best());
     *count = 1;
     return VGG_OK;
 }
@@ -111,7 +112,7 @@ static enum vgg_status cpu_open(struct vgg_backend **out, const struct vgg_backe
     struct cpu *cpu = vgg_mem_calloc(1, sizeof *cpu);
     if (!cpu) return vgg_fail_memory("the CPU backend", sizeof *cpu);
     cpu->base.vtable = &cpu_backend_vtable;
-    device_fill(&cpu->base.device);
+    device_fill(&cpu->base.device, isa);
     cpu->isa = isa;
     cpu->conv = options->conv;
     cpu->l1 = cache_first();

@@ -125,7 +125,9 @@ static void open_fails(struct vgg_engine_options options, enum vgg_status status
 Test(device, names_open_what_they_say)
 {
     static const char *const cpu[] = { "0", "cpu", "cpu:auto", "cpu:scalar" };
-    struct vgg_device_info info;
+    struct vgg_device_info info, *best;
+    size_t count;
+    cr_assert_eq(vgg_device_list(&best, &count), VGG_OK); /* the CPU stands first */
     for (size_t i = 0; i < sizeof cpu / sizeof *cpu; i++) {
         struct vgg_engine *engine;
         cr_assert_eq(vgg_engine_create(&engine, &(struct vgg_engine_options) { .device = cpu[i] }), VGG_OK, "%s",
@@ -133,10 +135,14 @@ Test(device, names_open_what_they_say)
         cr_expect_str_eq(vgg_engine_device(engine)->backend, "cpu", "%s", cpu[i]);
         cr_expect_str_eq(vgg_engine_device(engine)->reason, "asked for");
         cr_expect_not(vgg_engine_device(engine)->chosen);
+        const char *levels = vgg_engine_device(engine)->driver; /* those that are used */
+        cr_expect_eq(strcmp(levels, "scalar") == 0, i == 3 || strcmp(best->driver, "scalar") == 0, "%s: %s", cpu[i],
+                     levels);
         vgg_engine_destroy(engine);
         cr_assert_eq(vgg_device_find(&info, cpu[i], NULL), VGG_OK);
         cr_expect_eq(info.index, 0);
     }
+    free(best);
     cr_assert_eq(vgg_device_find(&info, NULL, NULL), VGG_OK);
     cr_expect(info.chosen, "NULL is what auto takes");
     open_fails((struct vgg_engine_options) { .device = "cpu:mmx" }, VGG_ERR_ARGUMENT, "isa mmx: is not known");

@@ -61,3 +61,10 @@ const struct vgg_device_info *vgg_engine_device(const struct vgg_engine *engine)
 {
     return &engine->backend->device;
 }
+
+void vgg_engine_words(char words[VGG_ENGINE_WORDS], const struct vgg_engine *engine)
+{
+    const struct vgg_device_info *device = &engine->backend->device;
+    bool cpu = strcmp(device->backend, "cpu") == 0;
+    snprintf(words, VGG_ENGINE_WORDS, "%s %s", cpu ? device->backend : device->name, device->driver);
+}

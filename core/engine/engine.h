@@ -15,4 +15,8 @@ struct vgg_engine {
     char device[16];        /* that was chosen for this rank, as vgg_device_find takes it */
 };
 
+enum { VGG_ENGINE_WORDS = 300 };
+/* The device as far as it decides the bits of results: of a CPU its levels, of a GPU its name and driver. */
+void vgg_engine_words(char words[VGG_ENGINE_WORDS], const struct vgg_engine *engine);
+
 #endif

@@ -64,13 +64,9 @@ enum vgg_status vgg_engine_choose(struct vgg_engine_options *options, char name[
 
 enum vgg_status vgg_engine_agree(struct vgg_engine *engine, enum vgg_status status)
 {
-    char device[300] = "";
+    char device[VGG_ENGINE_WORDS] = "";
     struct vgg_ranks *ranks = engine->ranks;
-    if (status == VGG_OK) {
-        const struct vgg_device_info *info = &engine->backend->device;
-        bool cpu = strcmp(info->backend, "cpu") == 0;
-        snprintf(device, sizeof device, "%s %s", cpu ? info->backend : info->name, info->driver);
-    }
+    if (status == VGG_OK) vgg_engine_words(device, engine);
     CHECK(vgg_ranks_same(ranks, status, "version", vgg_version(), "install the same one everywhere"));
     CHECK(vgg_ranks_same(ranks, status, "decoders of images", vgg_image_decoders(),
                          "install the same libraries everywhere"));
