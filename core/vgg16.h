@@ -77,8 +77,9 @@ VGG_API const char *vgg_digest_library(void);
 
 /* What long work reports; `done` of `total` items (0 = unknown) of `phase`, after each batch or step. */
 struct vgg_progress {
-    const char *phase; /* "check", "features", "train", "validate", "evaluate", "explain", "quantize", "download" */
-    const char *unit;  /* "images", "steps", "bytes" */
+    /* "check", "features", "train", "validate", "evaluate", "explain", "quantize", "merge", "download" */
+    const char *phase;
+    const char *unit; /* "images", "steps", "bytes" */
     uint64_t done, total;
     int epoch, epochs;     /* train and validate: 1-based, else 0 */
     double loss, accuracy; /* running means of the epoch in train and validate, else NAN */

@@ -1,4 +1,5 @@
-/* vgg16_ranks.h: the public interface for one computation by the processes of several machines. */
+/* vgg16_ranks.h: the public interface for one computation by several machines: by processes that talk to each other, or
+ * in parts, by such as know nothing of each other. */
 #ifndef VGG16_RANKS_H
 #define VGG16_RANKS_H
 
@@ -27,6 +28,33 @@ VGG_API bool vgg_ranks_broken(const struct vgg_ranks *ranks);
  * logged last): what came of this rank's work, which the others learn if they wait for it. Returns what came of all.
  * Where others cannot be reached any more this ends the processes of all. */
 VGG_API enum vgg_status vgg_ranks_leave(struct vgg_ranks *ranks, enum vgg_status status, const char *why);
+
+/* One part of a data set's features, for jobs that each compute some of them and know nothing of each other. */
+struct vgg_part {
+    int number, count; /* part number 1 .. count: a contiguous range of the data, which is as the ranks' shares are */
+    bool resume;       /* where the file is there and holds that part of the same features, leave it as it is */
+    /* Filled in: what the file holds, perhaps none, where there are more parts than images or all were skipped; and
+     * whether it was there. */
+    uint64_t images;
+    bool found;
+};
+/* vgg_features_extract of one part, into a .safetensors file for vgg_features_merge. It also holds which part it is and
+ * what all must agree in: number and checksum of the data's items, the record, the device. With `resume`, a file that
+ * holds anything else is VGG_ERR_ARGUMENT. */
+VGG_API enum vgg_status vgg_features_extract_part(struct vgg_features *features, const char *output,
+                                                  const struct vgg_data *data, const struct vgg_image_options *images,
+                                                  struct vgg_part *part, vgg_progress_fn *progress, void *user);
+/* What vgg_features_merge has written. */
+struct vgg_merged {
+    uint64_t images;
+    int height, width, channels; /* of the features of one */
+    char layer[32];
+};
+/* Makes of all parts, in any order, the files that vgg_features_extract would have written, byte for byte, in any of
+ * its kinds; the names of the weights are those of part 1. Parts that are missing (VGG_ERR_MISSING), there twice, or of
+ * other data, weights, settings, devices or versions (VGG_ERR_ARGUMENT) are refused. `merged` may be NULL. */
+VGG_API enum vgg_status vgg_features_merge(const char *output, const char *const *parts, size_t count,
+                                           struct vgg_merged *merged, vgg_progress_fn *progress, void *user);
 
 #ifdef __cplusplus
 }

@@ -69,7 +69,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_devices, cli_summary, cli_pull, cli_extract, cli_train, cli_evaluate, cli_predict,
-    cli_explain, cli_quantize, cli_convert, cli_bench, cli_selftest;
+    cli_explain, cli_merge, cli_quantize, cli_convert, cli_bench, cli_selftest;
 
 /* An option as it was typed. */
 struct cli_given {

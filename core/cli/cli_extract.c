@@ -8,13 +8,32 @@
 #include "core/cli/cli_options.h"
 #include "core/cli/cli_output.h"
 #include "core/cli/cli_rules.h"
+#include "core/vgg16_ranks.h"
 
 struct extract {
     struct cli_network network;
     struct vgg_image_options images;
     const char *output, *layer, *picture;
     int pooling, batch, channels, colours;
+    struct vgg_part part; /* count 0: all */
 };
+
+/* "I/N". */
+static const char *read_part(const struct cli_option *option, const char *text, void *target)
+{
+    struct vgg_part *part = target;
+    char *slash, *end;
+    (void)option;
+    static const char rule[] = "I/N, as 3/8: part I, from 1, of N, which is at most 1000000";
+    if (*text < '0' || *text > '9') return rule;
+    long number = strtol(text, &slash, 10);
+    if (*slash != '/' || slash[1] < '0' || slash[1] > '9') return rule;
+    long count = strtol(slash + 1, &end, 10);
+    if (*end || number < 1 || number > count || count > 1000000) return rule;
+    part->number = (int)number;
+    part->count = (int)count;
+    return NULL;
+}
 
 static const struct cli_option extract_options[] = {
     { .name = "output",
@@ -35,6 +54,16 @@ static const struct cli_option extract_options[] = {
       .read = cli_read_choice,
       .names = VGG_NAMES_POOLING,
       .offset = offsetof(struct extract, pooling) },
+    { .name = "part",
+      .value = "I/N",
+      .help = "compute part I, from 1 to N, of the images, a contiguous range of DATA, into X.safetensors for `vgg16 "
+              "merge`, which joins all N (default: all images)",
+      .read = read_part,
+      .offset = offsetof(struct extract, part) },
+    { .name = "resume",
+      .help = "leave a --part that --output holds already as it is; of other data or settings it is refused",
+      .read = cli_read_flag,
+      .offset = offsetof(struct extract, part) + offsetof(struct vgg_part, resume) },
     { 0 },
 };
 
@@ -102,6 +131,7 @@ static enum vgg_status open_model(struct cli *cli, struct vgg_model **out, const
 
 /* What has been made; told at the end. */
 struct made {
+    struct vgg_part part;
     const struct vgg_data *data;
     const struct vgg_features *features; /* of the file; NULL: none */
     uint64_t images;                     /* written; with --skip-bad not all */
@@ -122,7 +152,12 @@ static enum vgg_status print_result(struct cli *cli, const struct extract *o, co
             cJSON_AddNumberToObject(json, "images", (double)made->images);
             cJSON_AddItemToObject(json, "shape", cJSON_CreateIntArray(shape, 3));
         }
+        if (o->part.count) cJSON_AddStringToObject(json, "part", cli_given(cli, "part"));
+        if (o->part.count) cJSON_AddBoolToObject(json, "found", made->part.found);
         if (o->picture) cli_json_text(json, "picture", o->picture);
+    } else if (made->part.count) {
+        printf("%s: part %d/%d%s, %" PRIu64 " x %d x %d x %d, %s\n", o->output, o->part.number, o->part.count,
+               made->part.found ? " was there" : "", made->images, shape[0], shape[1], shape[2], o->layer);
     } else if (made->features) {
         printf("%s: %" PRIu64 " x %d x %d x %d, %s\n", o->output, made->images, shape[0], shape[1], shape[2], o->layer);
     }
@@ -161,6 +196,22 @@ static enum vgg_status check_model(struct cli *cli, const struct extract *o, con
     enum vgg_status status = vgg_model_layer(model, index, &layer);
     if (status != VGG_OK || o->channels <= layer.channels) return status;
     return cli_usage(cli, "--channels %d: %s has %d", o->channels, o->layer, layer.channels);
+}
+
+static enum vgg_status make_features(struct cli *cli, const struct extract *o, struct vgg_features *features,
+                                     const struct vgg_data *data, struct made *made)
+{
+    made->part = o->part;
+    if (!o->part.count) {
+        enum vgg_status status =
+            vgg_features_extract(features, o->output, data, &o->images, cli_progress_report, &cli->progress);
+        made->images = cli->progress.last;
+        return cli_work_status(status);
+    }
+    enum vgg_status status = vgg_features_extract_part(features, o->output, data, &o->images, &made->part,
+                                                       cli_progress_report, &cli->progress);
+    made->images = made->part.images;
+    return cli_work_status(status);
 }
 
 static enum vgg_status make_picture(struct cli *cli, const struct extract *o, struct vgg_engine *engine,
@@ -206,11 +257,7 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
     }
     made.data = data, made.features = features;
     if (status == VGG_OK && o->output && !o->picture) vgg_features_release(features, model);
-    if (status == VGG_OK && o->output) {
-        status = cli_work_status(
-            vgg_features_extract(features, o->output, data, &o->images, cli_progress_report, &cli->progress));
-        made.images = cli->progress.last;
-    }
+    if (status == VGG_OK && o->output) status = make_features(cli, o, features, data, &made);
     if (status == VGG_OK && o->picture && cli_first(cli)) status = make_picture(cli, o, engine, model, &made);
     cli_progress_clear(&cli->progress);
     if (status == VGG_OK && cli_first(cli)) status = print_result(cli, o, &made);
@@ -232,9 +279,10 @@ const struct cli_command cli_extract = {
         "A .safetensors file of features is DATA for `vgg16 train`, which then trains a head on it. How the features "
         "were made is recorded with them: digest and name of the weights, arch, layer, pooling, height, width, "
         "preprocess, resize, crop, decode, decoder, precision, version; as metadata of .safetensors, as attributes of "
-        ".h5, and beside F.npy and F.csv in F.npy.json and F.csv.json. An interrupted run leaves no file. In the "
+        ".h5, and beside F.npy and F.csv in F.npy.json and F.csv.json. An interrupted run leaves no file. Jobs "
+        "that compute a --part each need no MPI, and each the same command but for I and --output. In the "
         "picture each map runs from 0 to its own largest value; its channels are listed in order.\nJSON: output, "
-        "layer, pooling, images, shape [h, w, c]; picture, strongest: a list an image",
+        "layer, pooling, images, shape [h, w, c]; part, found (by --resume); picture, strongest: a list an image",
     .needs = "DATA",
     .groups = groups,
     .min = 1,

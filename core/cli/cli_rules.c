@@ -227,6 +227,17 @@ static bool with_output(const struct cli_facts *facts)
     return given(facts, "output");
 }
 
+static bool with_part(const struct cli_facts *facts)
+{
+    return given(facts, "part");
+}
+
+static bool output_is_tensors(const struct cli_facts *facts)
+{
+    const char *path = given(facts, "output");
+    return path && cli_output_extension(path, ".safetensors");
+}
+
 static bool with_picture(const struct cli_facts *facts)
 {
     return given(facts, "picture");
@@ -314,9 +325,9 @@ static const char one[] = "give one of them";
 
 /* The first row that does not hold is told. Without a condition a row never holds. */
 const struct cli_rule cli_rules[] = {
-    { "devices summary pull convert", "backend device isa conv precision threads memory",
+    { "devices summary pull merge convert", "backend device isa conv precision threads memory",
       .words = "nothing is computed on a device" },
-    { "devices summary pull evaluate predict explain convert", "seed", .words = "nothing is random" },
+    { "devices summary pull merge evaluate predict explain convert", "seed", .words = "nothing is random" },
     { "quantize", "precision conv", .words = "it is int8 that is prepared" },
     { "selftest", "conv memory seed", .words = "every operation is tested by itself, on fixed numbers" },
 
@@ -389,10 +400,17 @@ const struct cli_rule cli_rules[] = {
       .words = "the extension must be .npy, .h5, .safetensors or .csv" },
     { "extract", "picture", .value = "", .suffixes = (const char *const[]) { ".png", NULL },
       .words = "the extension must be .png" },
+    { "extract", "part", .without = "picture", .words = "a part has no picture; give one of them" },
+    { "extract", "part", .holds = output_is_tensors,
+      .words = "only with an --output that ends in .safetensors; `vgg16 merge` makes the other kinds of the parts" },
+    { "extract", "resume", .holds = with_part, .words = "only with --part I/N" },
     { "extract", "pooling batch", .holds = with_output, .words = "only with --output FILE" },
     { "extract", "pooling", .holds = layer_has_maps, .words = "only of a --layer of the base; others are vectors" },
     { "extract", "channels colours", .holds = with_picture, .words = "only with --picture F.png" },
     { "extract", "seed", .holds = weights_are_random, .words = "only with --weights random" },
+
+    { "merge", "output", .value = "", .suffixes = (const char *const[]) { ".npy", ".h5", ".safetensors", ".csv", NULL },
+      .words = "the extension must be .npy, .h5, .safetensors or .csv" },
 
     { "evaluate", "output", .value = "", .suffixes = (const char *const[]) { ".csv", ".txt", NULL }, .or_unknown = true,
       .words = "the table is CSV; name it X.csv" },

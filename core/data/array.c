@@ -56,8 +56,7 @@ static enum vgg_status open_items(struct vgg_data_store *store, const struct vgg
     return store->source >= 0 ? VGG_OK : vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
 }
 
-/* Class names from a JSON array of strings. */
-static enum vgg_status set_classes(struct vgg_data *data, const char *json, const char *path)
+enum vgg_status vgg_data_set_classes(struct vgg_data *data, const char *json, const char *path)
 {
     enum vgg_status status = VGG_OK;
     struct vgg_json *array = vgg_json_parse(json, strlen(json));
@@ -113,6 +112,11 @@ enum vgg_status vgg_data_read_array(struct vgg_data *data, const char *path)
     CHECK(vgg_st_open(&store->file, path));
     const struct vgg_st_tensor *x = vgg_st_find(store->file, "x"), *y = vgg_st_find(store->file, "y");
     const char *classes = vgg_st_meta(store->file, "classes");
+    if (vgg_st_meta(store->file, VGG_ORIGIN_PART)) {
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT,
+                       "%s: is part %.24s of features; join all parts by `vgg16 merge`, and give what it writes", path,
+                       vgg_st_meta(store->file, VGG_ORIGIN_PART)));
+    }
     if (!x) CHECK(vgg_fail(VGG_ERR_MISSING, "%s: has no tensor x, so it is not a data set", path));
     CHECK(set_shape(store, x, path));
     CHECK(open_items(store, x, path));
@@ -121,7 +125,7 @@ enum vgg_status vgg_data_read_array(struct vgg_data *data, const char *path)
     if (store->shape.features) CHECK(vgg_origin_read(&store->origin, &store->recorded, store->file, path));
     data->count = store->count;
     CHECK(vgg_data_name_items(store, path));
-    if (y && classes) CHECK(set_classes(data, classes, path));
+    if (y && classes) CHECK(vgg_data_set_classes(data, classes, path));
     if (y) CHECK(set_labels(data, y, path));
 fail:
     return status;

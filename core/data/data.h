@@ -13,6 +13,8 @@ struct vgg_data_shape {
 void vgg_data_shape(const struct vgg_data *data, struct vgg_data_shape *shape); /* images: h = w = 0, c = 3 */
 /* The array file that the data came from; NULL: none. */
 const char *vgg_data_file(const struct vgg_data *data);
+/* Items from <= i < to of `data`, which stays open and must outlive them; perhaps none. */
+enum vgg_status vgg_data_range(struct vgg_data **out, const struct vgg_data *data, size_t from, size_t to);
 /* What makes pixels of its images: the decoder's name and version, or "array". */
 const char *vgg_data_decoder(const struct vgg_data *data);
 /* One item into x. Images: decoded, resized, augmented by the numbers of (seed, stream = pass, index) when `augment` is

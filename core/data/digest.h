@@ -4,8 +4,9 @@
 
 #include "core/vgg16.h"
 
-/* A checksum of which items there are, in which order, and labels[class] of each (`labels` may be NULL for data without
- * labels). Items of arrays count by their values, image files by their names without folders and their sizes. */
-enum vgg_status vgg_data_digest(uint32_t *out, const struct vgg_data *data, const int *labels);
+/* A checksum of which items there are, in which order, and labels[class] of each (NULL: the class's own number). Items
+ * of arrays count by their values, image files by their names without folders and their sizes; of at most `most` items,
+ * evenly over the data, SIZE_MAX for all, are values or size looked at. */
+enum vgg_status vgg_data_digest(uint32_t *out, const struct vgg_data *data, const int *labels, size_t most);
 
 #endif

@@ -434,7 +434,7 @@ enum vgg_status vgg_loader_next(struct vgg_loader *l, struct vgg_batch *batch)
                                           .number = l->consumed % l->batches };
             return VGG_OK;
         }
-        if (l->failed == VGG_OK && ++l->empty_run >= l->batches)
+        if (l->failed == VGG_OK && ++l->empty_run >= l->batches && !l->options.may_be_none)
             l->failed = vgg_fail(VGG_ERR_FORMAT, "%s and all others: no readable image in the data set",
                                  vgg_data_path(l->data, 0));
     }

@@ -13,6 +13,7 @@ struct vgg_loader_options {
     const int *labels; /* what batches show for each class of the data; NULL: the data's own numbers */
     bool shuffle;      /* a new order each pass, from the seed */
     bool repeat;       /* pass after pass; else the stream ends after one pass */
+    bool may_be_none;  /* a pass in which all items are skipped is no failure */
     uint64_t seed;
     uint64_t pass; /* start here: pass and batch within it, for resuming */
     uint64_t start;

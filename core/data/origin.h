@@ -5,6 +5,7 @@
 #include "core/format/safetensors.h"
 
 enum { VGG_ORIGIN_PAIRS = 16 };
+#define VGG_ORIGIN_PART "part" /* "3/8": the metadata of a file that holds a part of the features of a data set */
 
 /* A record as keys and values: "format", then the members of struct vgg_origin by their names. */
 struct vgg_origin_text {

@@ -163,23 +163,20 @@ static enum vgg_status make_part(struct vgg_data **out, const struct vgg_data *d
     enum vgg_status status = VGG_OK;
     bool *keep = NULL;
     struct vgg_data *part = vgg_mem_calloc(1, sizeof *part);
-    if (!part) CHECK(vgg_fail_memory("a split", sizeof *part));
+    if (!part) CHECK(vgg_fail_memory("a part of a data set", sizeof *part));
     part->store = data->store;
     part->count = data->count;
     keep = vgg_mem_calloc(data->count, sizeof *keep);
     part->pick = vgg_mem_calloc(data->count, sizeof *part->pick);
     if (data->labels) part->labels = vgg_mem_calloc(data->count, sizeof *part->labels);
     if (!keep || !part->pick || (data->labels && !part->labels))
-        CHECK(vgg_fail_memory("a split", data->count * sizeof *part->pick));
+        CHECK(vgg_fail_memory("a part of a data set", data->count * sizeof *part->pick));
     for (size_t i = 0; i < data->count; i++) {
         keep[i] = held[i] == which;
         part->pick[i] = data->pick ? data->pick[i] : i;
         if (data->labels) part->labels[i] = data->labels[i];
     }
     CHECK(compact(part, keep));
-    if (part->count == 0)
-        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "%s: a data set of %zu items is too small to be split", vgg_data_path(data, 0),
-                       data->count));
     if (data->class_count) CHECK(vgg_data_reserve_classes(part, data->class_count, "class names"));
     for (int i = 0; i < data->class_count; i++) {
         part->classes[i] = vgg_mem_strdup(data->classes[i]);
@@ -208,11 +205,27 @@ enum vgg_status vgg_data_split(struct vgg_data **rest, struct vgg_data **held_ou
     CHECK(draw_split(held, data, fraction, seed));
     CHECK(make_part(rest, data, held, false));
     CHECK(make_part(held_out, data, held, true));
+    if ((*rest)->count == 0 || (*held_out)->count == 0)
+        CHECK(vgg_fail(VGG_ERR_ARGUMENT, "%s: a data set of %zu items is too small to be split", vgg_data_path(data, 0),
+                       data->count));
 fail:
     if (status != VGG_OK) {
         vgg_data_destroy(*rest);
-        *rest = NULL;
+        vgg_data_destroy(*held_out);
+        *rest = *held_out = NULL;
     }
     free(held);
+    return status;
+}
+
+enum vgg_status vgg_data_range(struct vgg_data **out, const struct vgg_data *data, size_t from, size_t to)
+{
+    *out = NULL;
+    bool *inside = vgg_mem_calloc(data->count, sizeof *inside);
+    if (!inside) return vgg_fail_memory("a part of a data set", data->count);
+    for (size_t i = from; i < to; i++)
+        inside[i] = true;
+    enum vgg_status status = make_part(out, data, inside, true);
+    free(inside);
     return status;
 }

@@ -5,12 +5,14 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/data/data.h"
 #include "core/engine/engine.h"
 #include "core/image/image.h"
 #include "core/image/sheet.h"
 #include "core/infer/int8.h"
 #include "core/infer/origin_match.h"
+#include "core/infer/part.h"
 #include "core/infer/pass.h"
 #include "core/infer/sink.h"
 
@@ -140,42 +142,144 @@ static enum vgg_status append(void *sink, const struct vgg_batch *batch, const f
     return vgg_sink_append(sink, y, batch->index, (size_t)batch->count);
 }
 
-enum vgg_status vgg_features_extract(struct vgg_features *features, const char *output, const struct vgg_data *data,
-                                     const struct vgg_image_options *images, vgg_progress_fn *progress, void *user)
+/* Into a file, all of `data` or that part of it. */
+struct extraction {
+    struct vgg_features *features;
+    const char *output;
+    const struct vgg_data *data;
+    struct vgg_image_options images;
+    struct vgg_part *part; /* NULL: all */
+    struct vgg_part_about about;
+    struct vgg_data *range; /* the part's items */
+    struct vgg_sink_part places;
+    struct vgg_origin origin;
+    struct vgg_sink *sink;
+    struct vgg_ranks *ranks;
+};
+
+/* The record, and what `about` says. */
+static enum vgg_status describe(struct extraction *e)
 {
     enum vgg_status status = VGG_OK;
-    struct vgg_sink *sink = NULL;
+    struct vgg_features *f = e->features;
+    CHECK(vgg_origin_make(&e->origin, f->digest, f->model, f->layer, f->pooling, &e->images));
+    e->origin.decoder = vgg_data_decoder(e->data);
+    e->origin.precision = vgg_name(VGG_NAMES_PRECISION, (int)f->engine->backend->precision);
+    if (e->part) CHECK(vgg_part_describe(&e->about, e->part->number, e->part->count, e->data, f->engine));
+fail:
+    return status;
+}
+
+static enum vgg_status open_range(struct extraction *e)
+{
+    size_t count = vgg_data_count(e->data);
+    const struct vgg_part *p = e->part;
+    if (p->count < 1 || p->count > VGG_PARTS_MOST || p->number < 1 || p->number > p->count) {
+        return vgg_fail(VGG_ERR_ARGUMENT, "part %d/%d: must be 1 to the number of parts, which is at most %d",
+                        p->number, p->count, VGG_PARTS_MOST);
+    }
+    if (count > UINT32_MAX) return vgg_fail(VGG_ERR_UNSUPPORTED, "too many items for parts");
+    return vgg_data_range(&e->range, e->data, vgg_share_begin(count, p->number - 1, p->count),
+                          vgg_share_begin(count, p->number, p->count));
+}
+
+/* With `resume`: is the part there already? */
+static enum vgg_status find_part(struct extraction *e)
+{
+    struct vgg_os_info info;
+    struct vgg_part_file there;
+    struct vgg_origin_text record;
+    const char *key, *value;
+    if (!e->part->resume || !vgg_os_look(&info, e->output)) return VGG_OK;
+    enum vgg_status status = vgg_part_open(&there, e->output);
+    if (status != VGG_OK) return status;
+    vgg_origin_write(&record, &e->origin);
+    bool same = vgg_part_says(&there, record.pair, VGG_ORIGIN_PAIRS, &key, &value) &&
+                vgg_part_says(&there, e->about.pair, VGG_PART_PAIRS, &key, &value);
+    if (!same) {
+        status = vgg_fail(VGG_ERR_ARGUMENT,
+                          "%s: is there with another %s, %.160s; --resume leaves alone what this "
+                          "command would write, and nothing else: remove it, or name another file",
+                          e->output, key, value ? value : "none");
+    }
+    e->part->found = same;
+    e->part->images = there.rows;
+    vgg_part_close(&there);
+    return status;
+}
+
+static enum vgg_status create_sink(struct extraction *e)
+{
+    const struct vgg_features *f = e->features;
+    if (!vgg_ranks_first(e->ranks)) return VGG_OK;
+    if (!e->part) return vgg_sink_create(&e->sink, e->output, e->data, f->h, f->w, f->c, &e->origin);
+    e->places = (struct vgg_sink_part) { e->about.pair, VGG_PART_PAIRS, 0 };
+    e->places.first = vgg_share_begin(vgg_data_count(e->data), e->part->number - 1, e->part->count);
+    return vgg_sink_create_part(&e->sink, e->output, e->range, f->h, f->w, f->c, &e->origin, &e->places);
+}
+
+static enum vgg_status extract(struct extraction *e, vgg_progress_fn *progress, void *user)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_features *features = e->features;
     struct vgg_data_shape shape;
-    struct vgg_origin origin;
     struct vgg_pass pass = {
         .net = features->net,
-        .data = data,
+        .data = e->data,
         .batch = features->batch,
         .phase = "features",
         .progress = progress,
         .user = user,
-        .ranks = features->engine->ranks,
+        .ranks = e->ranks,
+        .may_be_none = e->part,
     };
-    if (images) pass.images = *images;
-    vgg_model_images(features->model, &pass.images);
-    vgg_data_shape(data, &shape);
+    vgg_model_images(features->model, &e->images);
+    pass.images = e->images;
+    vgg_data_shape(e->data, &shape);
     if (shape.features) {
         CHECK(vgg_fail(VGG_ERR_ARGUMENT, "%s: holds features already; extraction takes images",
-                       vgg_data_count(data) ? vgg_data_path(data, 0) : "data"));
+                       vgg_data_count(e->data) ? vgg_data_path(e->data, 0) : "data"));
     }
-    CHECK(
-        vgg_origin_make(&origin, features->digest, features->model, features->layer, features->pooling, &pass.images));
-    origin.decoder = vgg_data_decoder(data);
-    origin.precision = vgg_name(VGG_NAMES_PRECISION, (int)features->engine->backend->precision);
-    CHECK(prepare(features, data, &pass.images));
-    if (vgg_ranks_first(pass.ranks))
-        CHECK(vgg_sink_create(&sink, output, data, features->h, features->w, features->c, &origin));
-    CHECK(vgg_pass_run(&pass, append, sink));
-    if (sink) status = vgg_sink_commit(sink);
-    sink = NULL;
+    if (e->part) CHECK(open_range(e));
+    CHECK(describe(e));
+    if (e->part) {
+        pass.data = e->range;
+        if (vgg_ranks_first(e->ranks)) status = find_part(e);
+        CHECK(vgg_ranks_agree(e->ranks, status, &e->part->found));
+        if (e->part->found) return VGG_OK;
+    }
+    CHECK(prepare(features, e->data, &pass.images));
+    CHECK(create_sink(e));
+    if (vgg_data_count(pass.data)) CHECK(vgg_pass_run(&pass, append, e->sink));
+    if (e->part && e->sink) e->part->images = vgg_sink_count(e->sink);
+    if (e->sink) status = vgg_sink_commit(e->sink);
+    e->sink = NULL;
 fail:
-    vgg_sink_abort(sink);
-    return vgg_ranks_agree(pass.ranks, status, NULL);
+    vgg_sink_abort(e->sink);
+    return vgg_ranks_agree(e->ranks, status, NULL);
+}
+
+enum vgg_status vgg_features_extract(struct vgg_features *features, const char *output, const struct vgg_data *data,
+                                     const struct vgg_image_options *images, vgg_progress_fn *progress, void *user)
+{
+    struct extraction e = { .features = features, .output = output, .data = data, .ranks = features->engine->ranks };
+    if (images) e.images = *images;
+    return extract(&e, progress, user);
+}
+
+enum vgg_status vgg_features_extract_part(struct vgg_features *features, const char *output,
+                                          const struct vgg_data *data, const struct vgg_image_options *images,
+                                          struct vgg_part *part, vgg_progress_fn *progress, void *user)
+{
+    struct extraction e = {
+        .features = features, .output = output, .data = data, .part = part, .ranks = features->engine->ranks
+    };
+    part->images = 0;
+    part->found = false;
+    if (images) e.images = *images;
+    enum vgg_status status = extract(&e, progress, user);
+    vgg_data_destroy(e.range);
+    return status;
 }
 
 /* ---- pictures ---- */

@@ -37,6 +37,7 @@ static enum vgg_status start(struct run *r)
     struct vgg_loader_options options = { .images = pass->images,
                                           .batch = all < 1 << 30 ? (int)all : 1 << 30,
                                           .labels = pass->labels,
+                                          .may_be_none = pass->may_be_none,
                                           .ranks = pass->ranks,
                                           .shard = r->batch };
     CHECK(vgg_loader_create(&r->loader, pass->data, &options));
@@ -122,7 +123,7 @@ enum vgg_status vgg_pass_run(const struct vgg_pass *pass, vgg_pass_fn *fn, void 
         r.done += (uint64_t)batch.count;
         if (!report(&r, total)) CHECK(VGG_INTERRUPTED);
     }
-    if (r.done == 0) {
+    if (r.done == 0 && !pass->may_be_none) {
         CHECK(vgg_fail(VGG_ERR_MISSING, "no image could be read: all %llu were skipped", (unsigned long long)total));
     }
     if (vgg_loader_skipped(r.loader)) {

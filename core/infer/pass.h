@@ -17,6 +17,7 @@ struct vgg_pass {
     vgg_progress_fn *progress;
     void *user;
     struct vgg_ranks *ranks; /* NULL: alone */
+    bool may_be_none;        /* it is no failure when all images were skipped */
 };
 
 /* Receives each batch, its labels numbered by pass->labels, with its outputs and, with a loss, the losses; x may be

@@ -31,17 +31,26 @@ static void sink_free(struct vgg_sink *sink)
 enum vgg_status vgg_sink_create(struct vgg_sink **out, const char *path, const struct vgg_data *data, int h, int w,
                                 int c, const struct vgg_origin *origin)
 {
+    return vgg_sink_create_part(out, path, data, h, w, c, origin, NULL);
+}
+
+enum vgg_status vgg_sink_create_part(struct vgg_sink **out, const char *path, const struct vgg_data *data, int h, int w,
+                                     int c, const struct vgg_origin *origin, const struct vgg_sink_part *part)
+{
     *out = NULL;
     enum vgg_status status = VGG_OK;
     const struct vgg_sink_format *format = find_format(path);
     if (!format)
         return vgg_fail(VGG_ERR_ARGUMENT, "%s: unknown kind of output; use .npy, .h5, .safetensors or .csv", path);
+    if (part && format != &vgg_sink_safetensors)
+        return vgg_fail(VGG_ERR_ARGUMENT, "%s: a part is a safetensors file; name it X.safetensors", path);
     struct vgg_sink *sink = vgg_mem_calloc(1, sizeof *sink);
     if (!sink) return vgg_fail_memory(path, sizeof *sink);
     size_t bound = vgg_data_count(data);
     sink->format = format;
     sink->data = data;
     sink->origin = origin;
+    sink->part = part;
     sink->rank = h == 1 && w == 1 ? 2 : 4;
     uint64_t maps[4] = { bound, (uint64_t)h, (uint64_t)w, (uint64_t)c }, vectors[4] = { bound, (uint64_t)c, 0, 0 };
     memcpy(sink->shape, sink->rank == 2 ? vectors : maps, sizeof maps);
@@ -71,6 +80,11 @@ enum vgg_status vgg_sink_append(struct vgg_sink *sink, const float *x, const siz
         if (sink->labels) sink->labels[sink->count] = vgg_data_label(sink->data, index[i]);
     }
     return VGG_OK;
+}
+
+size_t vgg_sink_count(const struct vgg_sink *sink)
+{
+    return sink->count;
 }
 
 /* PATH.json, still written aside; *out stays NULL where the file itself has the record. */

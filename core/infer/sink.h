@@ -2,7 +2,7 @@
 #ifndef CORE_INFER_SINK_H
 #define CORE_INFER_SINK_H
 
-#include "core/vgg16.h"
+#include "core/format/safetensors.h"
 
 /* A file of feature maps written aside; exactly one of commit and abort ends it, and both free it. By extension:
  *   F.npy          float32; with F.labels.npy (int64, if there are labels) and F.paths.txt beside it
@@ -20,8 +20,20 @@ struct vgg_sink;
  * live until the sink ends; so must the record, which may be NULL. */
 enum vgg_status vgg_sink_create(struct vgg_sink **out, const char *path, const struct vgg_data *data, int h, int w,
                                 int c, const struct vgg_origin *origin);
+/* As a part of the features of a whole data set: what F.safetensors holds, with `about` among its metadata, and beside
+ * x and y, as rows that were appended, `index` (int64, their positions in the whole, of which `data` begins at item
+ * `first`) and `paths` (uint8, a line each). */
+struct vgg_sink_part {
+    const struct vgg_st_meta *about;
+    size_t pairs;
+    uint64_t first;
+};
+enum vgg_status vgg_sink_create_part(struct vgg_sink **out, const char *path, const struct vgg_data *data, int h, int w,
+                                     int c, const struct vgg_origin *origin, const struct vgg_sink_part *part);
 /* Appends `count` maps; index: their positions in the data set (of vgg_batch). */
 enum vgg_status vgg_sink_append(struct vgg_sink *sink, const float *x, const size_t *index, size_t count);
+/* Appended so far. */
+size_t vgg_sink_count(const struct vgg_sink *sink);
 /* Finishes, syncs and renames. After a failure nothing is left of it, and an old file stands. */
 enum vgg_status vgg_sink_commit(struct vgg_sink *sink);
 void vgg_sink_abort(struct vgg_sink *sink); /* accepts NULL */

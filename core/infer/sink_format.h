@@ -4,8 +4,7 @@
 
 #include "core/base/file.h"
 #include "core/data/origin.h"
-
-struct vgg_sink;
+#include "core/infer/sink.h"
 
 /* One kind of file. `end` writes what stands behind the features and makes headers right; `close` frees `state`. */
 struct vgg_sink_format {
@@ -20,7 +19,8 @@ struct vgg_sink_format {
 struct vgg_sink {
     const struct vgg_sink_format *format;
     const struct vgg_data *data;
-    const struct vgg_origin *origin; /* NULL: none */
+    const struct vgg_origin *origin;  /* NULL: none */
+    const struct vgg_sink_part *part; /* NULL: it is the whole */
     char *path;
     struct vgg_file *file;
     int rank;          /* 2 or 4 */

@@ -1,15 +1,18 @@
 #include "core/ranks/share.h"
 
-#include <stdint.h>
-
 int vgg_share_shards(int items, int shard)
 {
     return items / shard + (items % shard != 0);
 }
 
+uint64_t vgg_share_begin(uint64_t items, int rank, int ranks)
+{
+    return items * (uint64_t)rank / (uint64_t)ranks;
+}
+
 static int begin_of(int shards, int rank, int ranks)
 {
-    return (int)((int64_t)shards * rank / ranks);
+    return (int)vgg_share_begin((uint64_t)shards, rank, ranks);
 }
 
 struct vgg_share vgg_share_of(int shards, int first, int last, int ranks)

@@ -3,12 +3,15 @@
 #define CORE_RANKS_SHARE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* From one shard, or one item, up to another. */
 struct vgg_share {
     int from, to;
 };
 
+/* Where the part of rank `rank` of `ranks` begins, and that of the one before ends, among fewer than 2^32 items. */
+uint64_t vgg_share_begin(uint64_t items, int rank, int ranks);
 /* Shards of `items` items, the last perhaps smaller. */
 int vgg_share_shards(int items, int shard);
 /* The shards of ranks first .. last - 1 of `ranks`: contiguous, in the ranks' order, one apart in number at most. */

@@ -93,11 +93,11 @@ static enum vgg_status add_data(struct vgg_settings *s, const struct vgg_trainer
         vgg_settings_add(s, key, "%s", name ? name : "unnamed");
     }
     vgg_settings_add(s, "training items", "%zu", vgg_data_count(t->data));
-    CHECK(vgg_data_digest(&digest, t->data, t->labels));
+    CHECK(vgg_data_digest(&digest, t->data, t->labels, SIZE_MAX));
     vgg_settings_add(s, "checksum of the training items", "%08" PRIx32, digest);
     if (!t->validation) return VGG_OK;
     vgg_settings_add(s, "validation items", "%zu", vgg_data_count(t->validation));
-    CHECK(vgg_data_digest(&digest, t->validation, t->validation_labels));
+    CHECK(vgg_data_digest(&digest, t->validation, t->validation_labels, SIZE_MAX));
     vgg_settings_add(s, "checksum of the validation items", "%08" PRIx32, digest);
 fail:
     return status;

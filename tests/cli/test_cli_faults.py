@@ -34,6 +34,8 @@ class Faults(Program):
                 shutil.copy(os.path.join(IMAGES, name), self.path("kinds/a"))
         self.train("data", "m.safetensors", "--epochs", "1")
         self.train("data", "whole.safetensors", "--epochs", "1", "--checkpoint", "ck")
+        for i in (1, 2):
+            self.succeed("extract", "data", *TINY, "--pooling", "max", "--part", f"{i}/2", "-o", f"p{i}.safetensors")
         for out in ("w.h5", "w.pth", "w16.safetensors"):
             self.succeed("convert", "m.safetensors", out, *(["--dtype", "f16"] if "16" in out else []))
 
@@ -58,6 +60,10 @@ class Faults(Program):
             Run("extract-picture", ["extract", image, *tiny, "--picture", "o.png"], ["o.png"]),
             Run("extract-kinds", ["extract", "../kinds", *tiny, "-o", "o.safetensors", "--skip-bad"], ["o.safetensors"],
                 ["o.safetensors.skipped.txt"]),
+            Run("extract-part", ["extract", "../data", *tiny, "--part", "2/3", "-o", "o.safetensors"], ["o.safetensors"]),
+            Run("merge-npy", ["merge", "../p2.safetensors", "../p1.safetensors", "-o", "o.npy", "-q"],
+                ["o.npy", "o.labels.npy", "o.paths.txt", "o.npy.json"]),
+            Run("merge-h5", ["merge", "../p2.safetensors", "../p1.safetensors", "-o", "o.h5", "-q"], ["o.h5"]),
             Run("extract-idx", ["extract", "idx:../images-idx3-ubyte.gz,../labels-idx1-ubyte", *tiny, "-o", "o.safetensors"], ["o.safetensors"]),
             Run("train", [*train, "--checkpoint", "ck", "--validation-split", "0.5", "--log", "o.csv", "--tensorboard",
                           "board", "--report", "o.html"],
