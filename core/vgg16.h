@@ -642,12 +642,17 @@ struct vgg_train_options {
     /* Folder for checkpoints after each epoch and on interruption; NULL: none. One training at a time has it. One that
      * holds checkpoints is refused without resume or overwrite. */
     const char *checkpoint;
+    /* Checkpoints within epochs, too: after each so many steps, counted from the first of all, or when the last one, or
+     * the start, is so many seconds ago, on ranks by the clock of rank 0; one of them, and 0 for none. They change no
+     * bit, nor does going on from them. */
+    int checkpoint_steps;
+    double checkpoint_seconds;
     /* Go on with the CPU from the last completed step when a GPU is lost (copies what trains to the host after each
      * step); else the call fails with VGG_ERR_DEVICE_LOST. */
     bool cpu_on_device_lost;
     /* Go on from the newest valid checkpoint in that folder, if there is one. All that changes a step must be as it was
-     * then, data and what is kept included; the engine, early_stop and, without a cosine, epochs (not below what is
-     * done) may change. */
+     * then, data and what is kept included; the engine, early_stop, checkpoint_steps, checkpoint_seconds and,
+     * without a cosine, epochs (not below what is done) may change. */
     bool resume;
     bool overwrite; /* replace the checkpoints in that folder, once the first new one is written */
     /* File that holds the history after each epoch, resumed ones included. X.jsonl: a JSON object a line with the

@@ -75,6 +75,33 @@ Test(option_values, sizes)
            "99999999999999999999");
 }
 
+Test(option_values, checkpoints_by_steps_and_by_time)
+{
+    static const struct {
+        const char *text;
+        struct cli_every every;
+    } good[] = { { "1", { 1, 0 } },          { "1000000000", { 1000000000, 0 } },
+                 { "007", { 7, 0 } },        { "1s", { 0, 1 } },
+                 { "90s", { 0, 90 } },       { "10m", { 0, 600 } },
+                 { "1.5h", { 0, 5400 } },    { "0.5m", { 0, 30 } },
+                 { "1000h", { 0, 3600000 } } };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct cli_run run;
+        cr_expect(parse(&run, "train d --checkpoint c", "checkpoint-every", good[i].text) == VGG_OK, "%s",
+                  good[i].text);
+        const struct cli_every *every = &((const struct cli_train *)run.options)->checkpoint_every;
+        cr_expect(every->steps == good[i].every.steps && every->seconds == good[i].every.seconds, "%s", good[i].text);
+        cli_run_finish(&run);
+    }
+    expect(VGG_ERR_ARGUMENT, "train d --checkpoint c", "checkpoint-every",
+           "0 0s 0.9s 0.01m -1 +1 +1m 1. 1.5 1e3 1000000001 1001h m h 1ms 1mm 1d 1M ~1 1~ 1~m 0x1s "
+           "11111111111111111111111111111111111111 infs x");
+    expect(VGG_OK, "extract d -o f.safetensors", "part", "1/1 3/8 08/0008 1000000/1000000");
+    expect(
+        VGG_ERR_ARGUMENT, "extract d -o f.safetensors", "part",
+        "0/1 2/1 1 1/ /1 1/0 -1/2 +1/2 1/+2 1/-2 1/2/3 1/2x 1x/2 ~1/2 1/~2 1.0/2 1/1000001 1/99999999999999999999 x");
+}
+
 Test(option_values, schedules)
 {
     expect(VGG_OK, "train d --validation v", "schedule", "plateau:0.1,3 plateau:1e-1,29 plateau:.5,1");

@@ -112,9 +112,13 @@ static const struct item summary[] = {
     { 0 },
 };
 
-#define FILES "--output f.npy*|--output f.h5|--output f.safetensors|--output f.CSV"
+#define FILES "--output f.npy*|--output f.h5|--output f.safetensors*|--output f.CSV"
 
 static const struct item extract[] = {
+    { .words = "--output f.safetensors --part 2/3", .flips = "--picture" },
+    { .words = "--output f.safetensors --part 2/3 --resume", .flips = "--picture" },
+    { "--part 2/3", true, "--output f.safetensors" },
+    { "--resume", true, "--output f.safetensors --part 2/3" },
     { .words = "--output f.npy" },
     { .words = "--output f.npy --layer fc1" },
     { .words = "--output f.npy --layer block3_pool" },
@@ -126,10 +130,10 @@ static const struct item extract[] = {
     { .words = "--layer block3_pool" },
     { .words = "--layer fc1" },
     { "--pooling none", true,
-      "--output f.npy|--output f.npy --layer block3_pool|--output f.h5|--output f.safetensors|"
+      "--output f.npy|--output f.npy --layer block3_pool|--output f.h5|--output f.safetensors*|"
       "--output f.CSV" },
     { "--pooling avg", true,
-      "--output f.npy|--output f.npy --layer block3_pool|--output f.h5|--output f.safetensors|"
+      "--output f.npy|--output f.npy --layer block3_pool|--output f.h5|--output f.safetensors*|"
       "--output f.CSV" },
     { "--batch 3", true, FILES },
     { .words = "--picture p.png" },
@@ -138,6 +142,11 @@ static const struct item extract[] = {
     { "--colours viridis", true, "--picture" },
     { "--seed 0", true, "--weights random" },
     { 0 },
+};
+
+static const struct item merge[] = {
+    { .words = "--output f.npy" }, { .words = "--output f.h5" },     { .words = "--output f.safetensors" },
+    { .words = "--output f.CSV" }, { "--output f.txt", true, NULL }, { 0 },
 };
 
 /* No epochs: nothing is trained; with a report the model may still be measured. */
@@ -220,6 +229,8 @@ static const struct item train[] = {
     { .words = "--on-device-lost cpu", .flips = "--epochs 0*|" CPU },
     { "--resume", true, "--checkpoint" },
     { "--overwrite", true, "--checkpoint" },
+    { "--checkpoint-every 5", true, "--checkpoint c" },
+    { "--checkpoint-every 10m", true, "--checkpoint c" },
     { .words = "--log h.csv", .flips = "--epochs 0*" },
     { .words = "--log h.jsonl", .flips = "--epochs 0*" },
     { .words = "--log h", .flips = "--epochs 0*" },
@@ -427,6 +438,7 @@ static const struct {
     { "summary", { summary, no_engine, no_seed, say } },
     { "pull vgg16", { no_engine, no_seed, say } },
     { "extract d", { extract, network, images, engine, int8, say } },
+    { "merge p q", { merge, no_engine, no_seed, say } },
     { "train d", { train, say } },
     { "evaluate d", { evaluate, images, engine, int8, no_seed, say } },
     { "predict d", { predict, images, engine, int8, no_seed, say } },

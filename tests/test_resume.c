@@ -149,6 +149,144 @@ Test(resume, of_a_head_alone)
     after_any_step(o);
 }
 
+/* ---- checkpoints within epochs ---- */
+
+/* What a crash at some moment leaves: the folder is copied then. */
+struct crash {
+    const char *phase;
+    int after; /* so many reports of that phase */
+    char from[128], to[128];
+};
+
+static bool copy_then(void *user, const struct vgg_progress *progress)
+{
+    struct crash *crash = user;
+    char command[512];
+    if (strcmp(progress->phase, crash->phase) != 0 || --crash->after != 0) return true;
+    snprintf(command, sizeof command, "cp -r %s %s", crash->from, crash->to);
+    cr_assert_eq(system(command), 0);
+    return true;
+}
+
+/* Trains to the end and back from what a crash would have left; `newest`: the checkpoint that was the newest then. */
+static void crash_and_go_on(struct vgg_train_options o, const struct vgg_model *straight,
+                            const struct vgg_history *whole, int number, const char *phase, int after,
+                            const char *newest)
+{
+    struct vgg_model *model = tiny_model(head);
+    struct vgg_history history;
+    struct crash crash = { .phase = phase, .after = after };
+    char path[512];
+    folder_of(crash.from, "every", number);
+    folder_of(crash.to, "crashed", number);
+    o.checkpoint = crash.from;
+    o.progress = copy_then, o.user = &crash, o.history = &history;
+    cr_assert_eq(vgg_train(engine, model, items, held, &o), VGG_OK);
+    same_params(model, straight);
+    same_history(&history, whole);
+    vgg_history_finish(&history);
+    vgg_model_destroy(model);
+    snprintf(path, sizeof path, "%s/checkpoint-%s.safetensors", crash.to, newest);
+    cr_assert_eq(access(path, F_OK), 0, "%s is not there", path);
+    snprintf(path, sizeof path,
+             "ls %s | sort | grep checkpoint | tail -n 1 | grep -q %s && test $(ls %s | wc -l) -le 2", crash.to, newest,
+             crash.to);
+    cr_assert_eq(system(path), 0, "%s", path);
+    o.checkpoint = crash.to, o.resume = true;
+    o.checkpoint_steps = 5, o.checkpoint_seconds = 0; /* may be another */
+    cr_assert_eq(train(&model, &history, o, 0), VGG_OK);
+    same_params(model, straight);
+    same_history(&history, whole);
+    vgg_history_finish(&history);
+    vgg_model_destroy(model);
+}
+
+static void within_epochs(struct vgg_train_options o)
+{
+    struct vgg_model *straight;
+    struct vgg_history whole;
+    open_all();
+    capture_log();
+    cr_assert_eq(train(&straight, &whole, o, 0), VGG_OK);
+    static const struct {
+        int steps;
+        double seconds;
+        const char *phase;
+        int after;
+        const char *newest;
+    } cases[] = {
+        { 3, 0, "train", 4, "000000-00000003" },    { 3, 0, "train", 6, "000000-00000003" },
+        { 3, 0, "train", 10, "000001-00000002" },   { 3, 0, "train", 21, "000002-00000004" },
+        { 3, 0, "train", 9, "000001-00000000" },    { 1, 0, "train", 20, "000002-00000005" },
+        { 7, 0, "validate", 1, "000000-00000007" }, /* the steps of an epoch are not lost with its validation */
+        { 0, 1e-9, "train", 6, "000000-00000005" }, { 0, 3600, "train", 15, "000002-00000000" },
+    };
+    for (int i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
+        o.checkpoint_steps = cases[i].steps, o.checkpoint_seconds = cases[i].seconds;
+        crash_and_go_on(o, straight, &whole, i, cases[i].phase, cases[i].after, cases[i].newest);
+    }
+    vgg_history_finish(&whole);
+    vgg_model_destroy(straight);
+    close_all();
+}
+
+Test(resume, from_checkpoints_within_epochs)
+{
+    within_epochs(new_options());
+}
+
+/* The parameters of the best epoch go along; the rate depends on the epochs before. */
+Test(resume, from_checkpoints_within_epochs_keeping_the_best)
+{
+    struct vgg_train_options o = new_options();
+    o.schedule = VGG_SCHEDULE_PLATEAU;
+    o.schedule_every = 1;
+    o.schedule_factor = 0.3f;
+    o.learning_rate = 0.1f;
+    o.keep = VGG_KEEP_BEST;
+    within_epochs(o);
+}
+
+Test(resume, checkpoints_within_epochs_that_cannot_be)
+{
+    static const struct {
+        int steps;
+        double seconds;
+        bool folder;
+        const char *says;
+    } cases[] = {
+        { -1, 0, true, "neither may be negative" }, { 0, -1, true, "neither may be negative" },
+        { 2, 2, true, "nor both given" },           { 2, 0, false, "give --checkpoint DIR" },
+        { 0, 2, false, "give --checkpoint DIR" },
+    };
+    char folder[128];
+    open_all();
+    folder_of(folder, "never", 0);
+    for (int i = 0; i < 5; i++) {
+        struct vgg_train_options o = new_options();
+        struct vgg_model *model = tiny_model(head);
+        o.checkpoint = cases[i].folder ? folder : NULL;
+        o.checkpoint_steps = cases[i].steps, o.checkpoint_seconds = cases[i].seconds;
+        EXPECT_FAILURE(vgg_train(engine, model, items, held, &o), VGG_ERR_ARGUMENT, cases[i].says);
+        vgg_model_destroy(model);
+    }
+    /* One that never comes is told. */
+    struct vgg_train_options o = new_options();
+    struct vgg_history history;
+    o.checkpoint = folder;
+    for (int steps = 20; steps < 22; steps++) {
+        struct vgg_model *model;
+        o.checkpoint_steps = steps, o.overwrite = steps == 21;
+        capture_log();
+        cr_assert_eq(train(&model, &history, o, 0), VGG_OK);
+        cr_assert_eq(logged_lines, steps == 21, "%s", logged);
+        if (steps == 21) cr_assert_not_null(strstr(logged, "checkpoints every 21 steps: never come"), "%s", logged);
+        vgg_history_finish(&history);
+        vgg_model_destroy(model);
+    }
+    close_all();
+}
+
 /* More epochs than at first. */
 Test(resume, another_number_of_epochs)
 {

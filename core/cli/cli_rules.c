@@ -382,7 +382,7 @@ const struct cli_rule cli_rules[] = {
       .words = "nothing is random with --from and --epochs 0, without --validation-split" },
     { "train", "momentum", .holds = by_sgd, .words = "only with --optimizer sgd" },
     { "train", "nesterov", .holds = with_momentum, .words = "only with --momentum above 0" },
-    { "train", "resume overwrite", .holds = with_checkpoint, .words = "only with --checkpoint DIR" },
+    { "train", "resume overwrite checkpoint-every", .holds = with_checkpoint, .words = "only with --checkpoint DIR" },
     { "train", "schedule", .value = "", .holds = plateau_is_seen,
       .words = "only with --validation or --validation-split" },
     { "train", "schedule", .value = "", .holds = schedule_acts,

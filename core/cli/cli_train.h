@@ -16,11 +16,19 @@ cli_part_fn cli_schedule_word;
 bool cli_schedule_parse(struct cli_schedule *schedule, const char *text);
 cli_read_fn cli_schedule_read;
 
+/* So many steps, or so many seconds; 0: not. */
+struct cli_every {
+    int steps;
+    double seconds;
+};
+cli_read_fn cli_every_read;
+
 struct cli_train {
     struct cli_network network;
     struct vgg_image_options images;
     struct vgg_augment_options augment;
     struct cli_schedule schedule;
+    struct cli_every checkpoint_every;
     const char *output, *from, *head, *layer, *trainable;
     const char *validation, *checkpoint, *log, *tensorboard, *report;
     float validation_split, learning_rate, momentum, weight_decay, warmup, lr_decay, clip_norm, label_smoothing;

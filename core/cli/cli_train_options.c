@@ -207,6 +207,13 @@ static const struct cli_option step_options[] = {
               "--weights and --from. One that holds some needs --resume or --overwrite (default: none)",
       .read = cli_read_text,
       .offset = offsetof(struct cli_train, checkpoint) },
+    { .name = "checkpoint-every",
+      .value = "N|TIME",
+      .help =
+          "checkpoints within epochs, too: after every N steps, or when the last one is TIME ago, as 30s, 10m or 1h; "
+          "--resume goes on in the middle of an epoch to the same model (default: after epochs alone)",
+      .read = cli_every_read,
+      .offset = offsetof(struct cli_train, checkpoint_every) },
     { .name = "on-device-lost",
       .value = "HOW",
       .help = "when a GPU is lost: stop, or go on with the CPU from the last completed step (default stop)",
@@ -216,7 +223,8 @@ static const struct cli_option step_options[] = {
     { .name = "resume",
       .help =
           "go on from the newest checkpoint in --checkpoint DIR, if there is one. Whatever changes a step must be the "
-          "same, DATA, --lr and --keep included; --early-stop, the device and, except with --schedule cosine, --epochs "
+          "same, DATA, --lr and --keep included; --early-stop, --checkpoint-every, the device and, except with "
+          "--schedule cosine, --epochs "
           "may "
           "change",
       .read = cli_read_flag,
@@ -286,6 +294,8 @@ struct vgg_train_options cli_train_options(const struct cli *cli, const struct c
         .no_shuffle = o->no_shuffle,
         .seed = cli->common.seed,
         .checkpoint = o->checkpoint,
+        .checkpoint_steps = o->checkpoint_every.steps,
+        .checkpoint_seconds = o->checkpoint_every.seconds,
         .cpu_on_device_lost = o->on_device_lost == 1,
         .resume = o->resume,
         .overwrite = o->overwrite,

@@ -142,6 +142,52 @@ static enum vgg_status run_batch(struct vgg_trainer *t, const struct vgg_batch *
     return vgg_trainer_collect(t, batch->count, status);
 }
 
+/* Makes a checkpoint of the arrays and of what the model's file would say. */
+static enum vgg_status write_checkpoint(struct vgg_trainer *t, const struct vgg_train_arrays *arrays)
+{
+    struct vgg_model_meta meta;
+    enum vgg_status status = vgg_checkpoint_folder_base(&t->folder, t->model, t->trainable);
+    if (status != VGG_OK) return status;
+    t->model->epoch = t->arrays.best ? t->watch.epoch : 0;
+    status = vgg_model_meta(&meta, t->model);
+    t->model->epoch = 0;
+    if (status != VGG_OK) return status;
+    const struct vgg_checkpoint_about about = { meta.pair, t->model->arch.layer[t->trainable].name };
+    status = vgg_checkpoint_write(&t->folder, &t->state, arrays, t->settings.text, &about);
+    vgg_model_meta_finish(&meta);
+    return status;
+}
+
+/* Parameters into the model, into those of the best epoch when `best` says that they are, and into a checkpoint when
+ * one is wanted. */
+static enum vgg_status store(struct vgg_trainer *t, bool best)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_train_arrays arrays = t->arrays;
+    double begin = vgg_clock_seconds();
+    bool fetched = t->o.cpu_on_device_lost && !t->own; /* by the last step, which a device lost by now cannot undo */
+    if (!fetched) CHECK(vgg_trainer_fetch(t));
+    t->kept = true;
+    if (best && arrays.best) memcpy(arrays.best, arrays.params, arrays.param_count * sizeof(float));
+    if (best || !t->watch.epoch) arrays.best = NULL; /* the same, or nothing yet */
+    if (t->o.checkpoint && vgg_ranks_first(t->ranks)) status = write_checkpoint(t, &arrays);
+    status = vgg_ranks_agree(t->ranks, status, NULL);
+fail:
+    t->stored = vgg_clock_seconds();
+    t->seconds_save += t->stored - begin;
+    return status;
+}
+
+/* Is a checkpoint wanted after this step, beside that of the epoch? On ranks the first one decides. */
+static bool is_due(const struct vgg_trainer *t)
+{
+    const struct vgg_train_state *s = &t->state;
+    bool own = s->epoch_step == t->steps && !t->validation; /* the epoch's follows at once */
+    if (!t->o.checkpoint || !vgg_ranks_first(t->ranks) || own) return false;
+    if (t->o.checkpoint_seconds > 0) return vgg_clock_seconds() - t->stored >= t->o.checkpoint_seconds;
+    return t->o.checkpoint_steps > 0 && s->step % (uint64_t)t->o.checkpoint_steps == 0;
+}
+
 static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
 {
     enum vgg_status status = VGG_OK;
@@ -173,7 +219,9 @@ static enum vgg_status train_step(struct vgg_trainer *t, struct vgg_epoch *e)
     if (s->number == vgg_loader_batches(t->loader)) s->pass++, s->number = 0;
     e->seconds_load += loaded - begin;
     e->seconds_train += vgg_clock_seconds() - loaded;
-    status = vgg_ranks_agree(t->ranks, report(t) ? VGG_OK : VGG_INTERRUPTED, NULL);
+    bool due = is_due(t);
+    CHECK(vgg_ranks_agree(t->ranks, report(t) ? VGG_OK : VGG_INTERRUPTED, &due));
+    if (due) status = store(t, false);
 fail:
     return status;
 }
@@ -224,41 +272,6 @@ static enum vgg_status validate(struct vgg_trainer *t, struct vgg_epoch *e)
     e->val_loss = v.loss / v.images;
     e->val_accuracy = v.correct / v.images;
     e->seconds_validate = vgg_clock_seconds() - begin;
-    return status;
-}
-
-/* Makes a checkpoint of the arrays and of what the model's file would say. */
-static enum vgg_status write_checkpoint(struct vgg_trainer *t, const struct vgg_train_arrays *arrays)
-{
-    struct vgg_model_meta meta;
-    enum vgg_status status = vgg_checkpoint_folder_base(&t->folder, t->model, t->trainable);
-    if (status != VGG_OK) return status;
-    t->model->epoch = t->arrays.best ? t->watch.epoch : 0;
-    status = vgg_model_meta(&meta, t->model);
-    t->model->epoch = 0;
-    if (status != VGG_OK) return status;
-    const struct vgg_checkpoint_about about = { meta.pair, t->model->arch.layer[t->trainable].name };
-    status = vgg_checkpoint_write(&t->folder, &t->state, arrays, t->settings.text, &about);
-    vgg_model_meta_finish(&meta);
-    return status;
-}
-
-/* Parameters into the model, into those of the best epoch when `best` says that they are, and into a checkpoint when
- * one is wanted. */
-static enum vgg_status store(struct vgg_trainer *t, bool best)
-{
-    enum vgg_status status = VGG_OK;
-    struct vgg_train_arrays arrays = t->arrays;
-    double begin = vgg_clock_seconds();
-    bool fetched = t->o.cpu_on_device_lost && !t->own; /* by the last step, which a device lost by now cannot undo */
-    if (!fetched) CHECK(vgg_trainer_fetch(t));
-    t->kept = true;
-    if (best && arrays.best) memcpy(arrays.best, arrays.params, arrays.param_count * sizeof(float));
-    if (best || !t->watch.epoch) arrays.best = NULL; /* the same, or nothing yet */
-    if (t->o.checkpoint && vgg_ranks_first(t->ranks)) status = write_checkpoint(t, &arrays);
-    status = vgg_ranks_agree(t->ranks, status, NULL);
-fail:
-    t->seconds_save += vgg_clock_seconds() - begin;
     return status;
 }
 
@@ -331,6 +344,7 @@ enum vgg_status vgg_trainer_run(struct vgg_trainer *t, const struct vgg_data *da
     for (int i = 0; i < 2 && !t->o.images.skip_bad; i++)
         if (i == 0 || validation) CHECK(vgg_data_check(i ? validation : data, t->o.progress, t->o.user));
     CHECK(vgg_ranks_agree(t->ranks, vgg_trainer_init(t, data, validation), NULL));
+    t->stored = vgg_clock_seconds();
     while (t->state.epoch < t->o.epochs && !has_to_stop(t)) {
         status = train_epoch(t);
         if (status == VGG_ERR_DEVICE_LOST) status = device_lost(t);

@@ -70,6 +70,13 @@ static enum vgg_status check_options(const struct vgg_train_options *o, bool val
                                           "DATA or --validation-split");
     if ((o->resume || o->overwrite) && !o->checkpoint)
         return vgg_fail(VGG_ERR_ARGUMENT, "resuming and overwriting need a checkpoint folder; give --checkpoint DIR");
+    if (o->checkpoint_steps < 0 || !(o->checkpoint_seconds >= 0.0) ||
+        (o->checkpoint_steps && o->checkpoint_seconds > 0.0))
+        return vgg_fail(VGG_ERR_ARGUMENT,
+                        "a checkpoint every %d steps and every %g s: neither may be negative, nor both given",
+                        o->checkpoint_steps, o->checkpoint_seconds);
+    if ((o->checkpoint_steps || o->checkpoint_seconds > 0.0) && !o->checkpoint)
+        return vgg_fail(VGG_ERR_ARGUMENT, "checkpoints within epochs need a folder; give --checkpoint DIR");
     if (o->resume && o->overwrite)
         return vgg_fail(VGG_ERR_ARGUMENT, "a training goes on from its checkpoints or overwrites them, not both");
     return VGG_OK;
@@ -329,6 +336,10 @@ enum vgg_status vgg_trainer_init(struct vgg_trainer *t, const struct vgg_data *d
     if (t->o.warmup > 0.0f && (double)t->o.warmup * (double)t->steps <= 1.0)
         vgg_log(VGG_LOG_WARNING, "warm-up of %g epochs: is over before the first step, since an epoch has %llu",
                 (double)t->o.warmup, (unsigned long long)t->steps);
+    if ((uint64_t)t->o.checkpoint_steps >= t->steps * (uint64_t)t->o.epochs)
+        vgg_log(VGG_LOG_WARNING,
+                "checkpoints every %d steps: never come, since all epochs have %llu; those after epochs do",
+                t->o.checkpoint_steps, (unsigned long long)(t->steps * (uint64_t)t->o.epochs));
     CHECK(vgg_trainer_alike(t, open_checkpoints(t)));
     vgg_trainer_warn_idle(t);
     double begin = vgg_clock_seconds();

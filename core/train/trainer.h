@@ -40,6 +40,7 @@ struct vgg_trainer {
     bool unread;                           /* the last batch, or the validation data, could not be read */
     bool kept;                             /* as in struct vgg_history */
     double seconds_features, seconds_save; /* as in struct vgg_history */
+    double stored;                         /* when the last checkpoint was written, or the first step began */
     int stopped;                           /* likewise */
     struct vgg_checkpoint_folder folder;   /* held when checkpoints are wanted */
     struct vgg_checkpoint resumed;         /* what it goes on from, while that is being read */

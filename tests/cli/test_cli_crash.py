@@ -32,7 +32,8 @@ class Crash(Program):
         self.work.mkdir()
 
     def run_in(self, folder, *args, env=None):
-        return subprocess.run([PROGRAM, *args, "-q", "--threads", "1"] if args[0] != "convert" else [PROGRAM, *args],
+        threads = [] if args[0] in ("convert", "merge") else ["-q", "--threads", "1"]
+        return subprocess.run([PROGRAM, *args, *threads],
                               cwd=folder, env=dict(self.env, **(env or {})), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=100)
 
@@ -108,6 +109,14 @@ class Crash(Program):
     def test_extraction(self):
         self.overwrite(["extract", "../other", *TINY, "-o", "o.npy"], "extract", "../data", *TINY, "-o", "o.npy")
 
+    def test_parts(self):
+        for data in ("other", "data"):
+            for i in (1, 2):
+                args = ["extract", data, *TINY, "--pooling", "avg", "--part", f"{i}/2", "-o", f"{data}-{i}.safetensors"]
+                self.succeed(*args)
+        parts = [[f"../{data}-{i}.safetensors" for i in (2, 1)] for data in ("other", "data")]
+        self.overwrite(["merge", *parts[0], "-o", "o.npy"], "merge", *parts[1], "-o", "o.npy")
+
     def test_conversions(self):
         for kind in ("safetensors", "pth", "onnx"):
             shutil.rmtree(self.work)
@@ -143,8 +152,8 @@ class Crash(Program):
         self.assertFalse(wrong, "\n".join(wrong[:20]))
 
     def check_training(self, *more):
-        command = ["train", "../data", *TINY, *more, "--batch", "5", "--seed", "3", "--epochs", "3", "-o",
-                   "o.safetensors", "--checkpoint", "ck"]
+        command = ["train", "../data", *TINY, "--batch", "5", "--seed", "3", "--epochs", "3", "-o",
+                   "o.safetensors", "--checkpoint", "ck", *more]
         found = self.states(*command)
         model = (self.work / "o.safetensors").read_bytes()
         final = {str(p): p.read_bytes() for p in self.work.rglob("*") if p.is_file() and p.name != ".lock"}
@@ -160,6 +169,11 @@ class Crash(Program):
     def test_training_of_a_head(self):
         self.check_training(*GAP)
         self.assertEqual(len(list(self.work.glob("ck/base-*"))), 1)
+
+    def test_checkpoints_within_epochs(self):
+        self.check_training(*GAP, "--checkpoint-every", "1", "--augment", "flip", "--epochs", "1", "--batch", "2")
+        marks = {os.path.basename(p) for p in self.whole if "/checkpoint-" in p}
+        self.assertEqual(marks, {f"checkpoint-000000-0000000{i}.safetensors" for i in (1, 2)} | {"checkpoint-000001-00000000.safetensors"})
 
     def test_training_of_all_layers(self):
         self.check_training(*GAP, "--trainable", "all", "--optimizer", "adam", "--augment", "flip")

@@ -115,8 +115,7 @@ class Ranks(Program):
             self.succeed(*args, "-o", f"one.{name}")
             for launcher in self.launchers:
                 self.ranks(launcher, 3, *args, "-o", f"all.{name}")
-                if name != "h5":  # which holds times
-                    self.same(f"one.{name}", f"all.{name}")
+                self.same(f"one.{name}", f"all.{name}")
         self.succeed("train", self.data, *TRAIN, "-o", "m.safetensors")
         args = ["evaluate", self.data, "--model", "m.safetensors", "--json", "--batch", "4"]
         alone = json.loads(self.succeed(*args, "-o", "one.csv"))
@@ -133,6 +132,32 @@ class Ranks(Program):
         self.succeed(*args, "-o", "c.safetensors", "--epochs", "3", "--checkpoint", "ck", "--resume")
         self.same("one.safetensors", "c.safetensors")
 
+    def test_resume_within_an_epoch(self):
+        """Ranks are killed in the middle of an epoch, and others go on from there."""
+        args = ["train", self.data, *TRAIN, "--optimizer", "adam", "--steps-per-epoch", "300", "--epochs", "1", "--augment", "flip"]
+        self.succeed(*args, "-o", "one.safetensors", "--log", "one.csv")
+        for i, every in enumerate(("7", "1s")):
+            launcher, folder = self.launchers[i % len(self.launchers)], f"ck{i}"
+            with self.start(launcher, 3, *args, "-o", "never.safetensors", "--checkpoint", folder, "--checkpoint-every", every,
+                            "--epochs", "100000") as run:
+                self.kill_when_there(run, f"{folder}/checkpoint-000000-*.safetensors")
+            self.assertEqual(glob.glob(self.path(f"{folder}/checkpoint-000001*")), [], "the machine was too fast")
+            self.ranks(self.launchers[0], 2 + i, *args, "-o", "all.safetensors", "--checkpoint", folder, "--resume",
+                       "--checkpoint-every", "50", "--log", "all.csv")
+            self.same("one.safetensors", "all.safetensors")
+            self.same("one.csv", "all.csv")
+
+    def test_parts(self):
+        """Each of them may be of several ranks."""
+        args = ["extract", self.data, *NETWORK, "--pooling", "avg"]
+        self.succeed(*args, "-o", "one.h5")
+        self.ranks(self.launchers[0], 3, *args, "--part", "1/2", "-o", "p1.safetensors")
+        self.succeed(*args, "--part", "2/2", "-o", "p2.safetensors")
+        out, _ = self.ranks(self.launchers[-1], 2, *args, "--part", "1/2", "--resume", "-o", "p1.safetensors")
+        self.assertIn("p1.safetensors: part 1/2 was there", out)
+        self.succeed("merge", "p2.safetensors", "p1.safetensors", "-o", "all.h5")
+        self.same("one.h5", "all.h5")
+
     def test_idle(self):
         args = ["train", self.data, *TRAIN, "--epochs", "1"]
         _, err = self.ranks(self.launchers[0], 4, *args, "--shard", "4", "-o", "all.safetensors")
@@ -141,18 +166,22 @@ class Ranks(Program):
         self.succeed(*args, "--shard", "4", "-o", "one.safetensors")
         self.same("one.safetensors", "all.safetensors")
 
+    def kill_when_there(self, run, pattern):
+        """Kills a rank once there is such a file: all end."""
+        end = time.monotonic() + 30
+        while time.monotonic() < end and not glob.glob(self.path(pattern)):
+            time.sleep(0.05)
+        found = subprocess.run(["pgrep", "-f", "-x", f"{PROGRAM} train {self.data} .*"], capture_output=True, text=True)
+        os.kill(max(map(int, found.stdout.split())), signal.SIGKILL)
+        run.communicate(timeout=30)
+        self.assertNotEqual(run.returncode, 0)
+
     def test_killed(self):
         """A rank that is killed ends all; the last checkpoint is whole."""
         for launcher in self.launchers:
             args = ["train", self.data, *TRAIN, "--checkpoint", launcher, "--epochs", "100000", "-o", "never.safetensors"]
             with self.start(launcher, 3, *args) as run:
-                end = time.monotonic() + 30
-                while time.monotonic() < end and not glob.glob(self.path(f"{launcher}/checkpoint-*.safetensors")):
-                    time.sleep(0.05)
-                found = subprocess.run(["pgrep", "-f", "-x", f"{PROGRAM} train {self.data} .*"], capture_output=True, text=True)
-                os.kill(max(map(int, found.stdout.split())), signal.SIGKILL)
-                run.communicate(timeout=30)
-                self.assertNotEqual(run.returncode, 0)
+                self.kill_when_there(run, f"{launcher}/checkpoint-*.safetensors")
             self.assertFalse(os.path.exists(self.path("never.safetensors")))
             self.succeed("evaluate", self.data, "--model", launcher)
 

@@ -8,7 +8,7 @@ import unittest
 
 from cli_support import GAP, LAVAPIPE, PROGRAM, TINY, Program, use_lavapipe, write_features, write_folder
 
-COMMANDS = ["devices", "summary", "pull", "extract", "train", "evaluate", "predict", "explain", "quantize", "convert", "bench",
+COMMANDS = ["devices", "summary", "pull", "extract", "merge", "train", "evaluate", "predict", "explain", "quantize", "convert", "bench",
             "selftest"]
 
 # Every option of every command, as scripts may use them.
@@ -19,6 +19,7 @@ COMMON = {
     "summary": ALWAYS,
     "pull": ALWAYS,
     "extract": f"{ENGINE} seed {ALWAYS}",
+    "merge": ALWAYS,
     "train": f"{ENGINE} seed {ALWAYS}",
     "evaluate": f"{ENGINE} {ALWAYS}",
     "predict": f"{ENGINE} {ALWAYS}",
@@ -33,9 +34,10 @@ OPTIONS = {
     "devices": "",
     "summary": "weights size top arch layer trainable",
     "pull": "",
-    "extract": f"output layer pooling batch picture channels colours weights arch size {IMAGES}",
+    "extract": f"output layer pooling part resume batch picture channels colours weights arch size {IMAGES}",
+    "merge": "output",
     "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "
-    "nesterov weight-decay schedule warmup lr-decay clip-norm label-smoothing epochs steps-per-epoch batch shard class-weight early-stop keep monitor no-shuffle checkpoint on-device-lost resume overwrite "
+    "nesterov weight-decay schedule warmup lr-decay clip-norm label-smoothing epochs steps-per-epoch batch shard class-weight early-stop keep monitor no-shuffle checkpoint checkpoint-every on-device-lost resume overwrite "
     f"log tensorboard report augment {IMAGES}",
     "evaluate": f"model output report batch top threshold {IMAGES}",
     "predict": f"model top batch {IMAGES}",
@@ -89,7 +91,7 @@ class Help(Program):
             "--momentum: only with --optimizer sgd",
             "--layer: not with --from",
             "--isa, --threads: only on the CPU",
-            "--resume, --overwrite: only with --checkpoint DIR",
+            "--resume, --overwrite, --checkpoint-every: only with --checkpoint DIR",
         ):
             self.assertRegex(text, rf"(?m)^  {line}$")
         text = self.succeed("selftest", "--help")
@@ -206,6 +208,11 @@ class Usage(Program):
         ):
             for value in wrong.split():
                 self.usage(re.escape(f"--{name} {value}: must be {rule}"), "bench", f"--{name}={value}")
+        for value in ("0", "5x", "0s", "0.5s", "1.5", "m", "10d", "-1m", "1e3", "2000h", "1 m", "nan"):
+            self.usage(f"--checkpoint-every {value}: must be a whole number of steps from 1 to 1000000000, or a time such as", "train",
+                       "d", f"--checkpoint-every={value}")
+        for value in ("0/3", "4/3", "3", "/3", "1/", "1/2/3", "+1/3", "1/1000001", "x/3", "1/3x", "-1/3"):
+            self.usage(f"--part {re.escape(value)}: must be I/N, as 3/8", "extract", "d", f"--part={value}")
         self.usage("--pooling sum: must be one of none, avg, max", "extract", "d", "--pooling", "sum")
         self.usage("--dtype bf16: must be one of f32, f16", "convert", "a", "b", "--dtype", "bf16")
         self.usage("--layout onnx: must be one of auto, keras, torchvision", "convert", "a", "b", "--layout", "onnx")
@@ -234,6 +241,14 @@ class Usage(Program):
         self.usage("extension must be .npy, .h5, .safetensors or .csv", "extract", "d", "-o", "f.txt")
         self.usage("extension must be .safetensors, .h5, .pth, .pt or .onnx", "convert", "a", "b.keras")
         self.usage("--size: only with --head or --classes", "convert", "a", "b.h5", "--size", "32")
+        self.usage("extension must be .npy, .h5, .safetensors or .csv", "merge", "a", "-o", "f.txt")
+        self.usage("--output is missing", "merge", "a")
+        self.usage("PART is missing", "merge", "-o", "f.npy")
+        part = ["extract", "d", "--part", "1/2"]
+        self.usage("--part: only with an --output that ends in .safetensors; `vgg16 merge`", *part, "-o", "f.npy")
+        self.usage("--picture and --part: a part has no picture", *part, "-o", "f.safetensors", "--picture", "p.png")
+        self.usage("--resume: only with --part I/N", "extract", "d", "-o", "f.safetensors", "--resume")
+        self.usage("--checkpoint-every: only with --checkpoint DIR", *train, "--checkpoint-every", "10m")
         self.usage("--layout keras: needs an OUT", "convert", "a", "b.pth", "--layout", "keras")
         self.usage("--layout torchvision: needs an OUT", "convert", "a", "b.h5", "--layout", "torchvision")
         self.usage("--dtype f16: needs an OUT", "convert", "a", "b.h5", "--dtype", "f16")
