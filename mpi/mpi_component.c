@@ -32,13 +32,14 @@ static int failed(int error, const char *what, char why[VGG_RANKS_WHY])
 
 static int join(void **self, struct vgg_ranks_place *place, char why[VGG_RANKS_WHY])
 {
-    int level, error = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level);
+    int level, error = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &level);
     MPI_Comm machine;
     *self = NULL;
     if (error != MPI_SUCCESS) return failed(error, "MPI_Init_thread", why);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_rank(MPI_COMM_WORLD, &place->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &place->size);
+    place->any_thread = level >= MPI_THREAD_SERIALIZED;
     error = MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, place->rank, MPI_INFO_NULL, &machine);
     if (error != MPI_SUCCESS) return failed(error, "MPI_Comm_split_type", why);
     MPI_Comm_rank(machine, &place->local);

@@ -17,6 +17,7 @@ struct box {
 struct world {
     pthread_mutex_t lock;
     int size;
+    bool any_thread;
     struct box box[MOST][MOST]; /* from, to */
     rank_threads_fn *fn;
     void *user;
@@ -73,19 +74,19 @@ static void *run(void *argument)
 {
     struct member *m = argument;
     struct vgg_ranks *ranks;
-    const struct vgg_ranks_place place = { m->rank, m->world->size, m->rank, m->world->size };
+    const struct vgg_ranks_place place = { m->rank, m->world->size, m->rank, m->world->size, m->world->any_thread };
     m->good = vgg_ranks_create(&ranks, &threads, m, &place) == VGG_OK;
     if (m->good) m->good = m->world->fn(ranks, m->world->user);
     if (m->good) vgg_ranks_leave(ranks, VGG_OK, NULL);
     return NULL;
 }
 
-bool rank_threads_run(int size, rank_threads_fn *fn, void *user)
+static bool run_world(int size, bool any_thread, rank_threads_fn *fn, void *user)
 {
     struct world *world = calloc(1, sizeof *world);
     struct member *member = calloc((size_t)size, sizeof *member);
     bool good = true;
-    world->size = size, world->fn = fn, world->user = user;
+    world->size = size, world->any_thread = any_thread, world->fn = fn, world->user = user;
     pthread_mutex_init(&world->lock, NULL);
     for (int i = 0; i < size; i++) {
         member[i] = (struct member) { .world = world, .rank = i };
@@ -99,4 +100,14 @@ bool rank_threads_run(int size, rank_threads_fn *fn, void *user)
     free(world);
     free(member);
     return good;
+}
+
+bool rank_threads_run(int size, rank_threads_fn *fn, void *user)
+{
+    return run_world(size, true, fn, user);
+}
+
+bool rank_threads_run_single(int size, rank_threads_fn *fn, void *user)
+{
+    return run_world(size, false, fn, user);
 }

@@ -9,5 +9,7 @@ typedef bool rank_threads_fn(struct vgg_ranks *ranks, void *user);
 
 /* Runs it on `size` ranks at once of one machine; true where all returned true. */
 bool rank_threads_run(int size, rank_threads_fn *fn, void *user);
+/* The same where other threads than the ranks' own may not speak. */
+bool rank_threads_run_single(int size, rank_threads_fn *fn, void *user);
 
 #endif

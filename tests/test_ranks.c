@@ -166,7 +166,8 @@ static bool same_work(struct vgg_ranks *ranks, void *user)
 
 Test(ranks, training_has_the_bits_of_one_process, .init = tiny_init, .fini = tiny_finish, .timeout = 120)
 {
-    /* 41 items: the last batch of 11 is uneven; shards 1, 2, 3 and more than a batch. */
+    /* 41 items: the last batch of 11 is uneven; shards 1, 2, 3 and more than a batch. The third network is large enough
+     * for pieces that leave before the backward pass is over. */
     struct work works[] = {
         { .options = { .trainable = "all", .batch = 11, .shard = 1, .optimizer = VGG_OPTIMIZER_SGD, .momentum = 0.9f },
           .head = "gap,dropout:0.4,dense:4:softmax" },
@@ -183,7 +184,7 @@ Test(ranks, training_has_the_bits_of_one_process, .init = tiny_init, .fini = tin
                        .optimizer = VGG_OPTIMIZER_RMSPROP,
                        .balanced = true,
                        .keep = VGG_KEEP_BEST },
-          .head = "gap,dense:5:relu,dense:4:softmax" },
+          .head = "gap,dense:600:relu,dense:300:relu,dense:4:softmax" },
         { .options = { .trainable = "head", .batch = 7, .optimizer = VGG_OPTIMIZER_ADAMW, .weight_decay = 0.1f },
           .head = "gap,dense:4:softmax" },
     };
@@ -195,6 +196,8 @@ Test(ranks, training_has_the_bits_of_one_process, .init = tiny_init, .fini = tin
         cr_assert(run_work(NULL, &works[i], true));
         for (int size = 2; size <= MOST; size++)
             cr_expect(rank_threads_run(size, same_work, &works[i]), "work %zu on %d ranks", i, size);
+        for (int size = 2; size <= 3; size++)
+            cr_expect(rank_threads_run_single(size, same_work, &works[i]), "work %zu on %d ranks apart", i, size);
         free(works[i].params);
         vgg_evaluation_destroy(works[i].evaluation);
     }

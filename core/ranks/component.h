@@ -5,12 +5,13 @@
 
 #include <stddef.h>
 
-enum { VGG_RANKS_COMPONENT = 1, VGG_RANKS_WHY = 256 };
+enum { VGG_RANKS_COMPONENT = 2, VGG_RANKS_WHY = 256 };
 
 /* Where a process stands: its number among all, and among those of the same machine. */
 struct vgg_ranks_place {
     int rank, size;
     int local, locals;
+    int any_thread; /* may other threads than the one that joined call, one at a time? */
 };
 
 /* Bytes for one rank and from one; -1: for or from none. */

@@ -214,6 +214,7 @@ enum vgg_status vgg_ranks_create(struct vgg_ranks **out, const struct vgg_ranks_
     if (!ranks || !ranks->hosts || !offset) CHECK(vgg_fail_memory("ranks", size * sizeof *ranks->hosts));
     ranks->rank = place->rank, ranks->size = place->size;
     ranks->local = place->local, ranks->locals = place->locals;
+    ranks->any_thread = place->any_thread;
     ranks->component = component, ranks->self = self;
     ranks->patience = patience_asked();
     vgg_os_host(ranks->hosts[ranks->rank], VGG_RANKS_HOST);

@@ -16,6 +16,7 @@ enum { VGG_RANKS_HOST = 64 };
 
 struct vgg_ranks {
     int rank, size, local, locals;
+    bool any_thread; /* other threads may do what this header has, one at a time */
     const struct vgg_ranks_component *component;
     void *self;
     char (*hosts)[VGG_RANKS_HOST]; /* size: the ranks' machines */
