@@ -33,8 +33,7 @@ struct vgg_net_reduce {
     struct vgg_net_sum sum;
     float *slots, *sent, *received;
     size_t slots_room, sent_room, received_room; /* floats */
-    size_t total, piece;                         /* floats of the gradients, and of a piece, which begins at a
-                                                  * multiple of it */
+    size_t total, piece;                         /* floats; piece number p begins at value p * piece */
     int pieces;                                  /* 0: nothing is prepared */
     /* of the batch */
     struct vgg_net_held held; /* this rank's sums */
