@@ -5,7 +5,7 @@
 #   install  cmake --install into an empty prefix; what the README says of library use works against it
 #   clang    the same as release by clang, but for what runs on Vulkan
 #   asan     every test under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
-#   tsan     the loader, and a training, an evaluation and an extraction, under ThreadSanitizer
+#   tsan     the loader, ranks as threads, and a training, an evaluation and an extraction, under ThreadSanitizer
 #   neon     aarch64: every kernel and operation and the commands, built for it and run under qemu; the tiles' machine code
 #            inspected
 #   avx512   the AVX-512 kernels, their intrinsics emulated by SIMDe on AVX2: every test of kernels and operations
@@ -177,11 +177,11 @@ run_asan() {
 
 # By clang: its OpenMP runtime tells the sanitizer, by way of Archer, which threads wait for which.
 run_tsan() {
-    local targets=(loader_threads soak) archer
+    local targets=(loader_threads rank_steps soak) archer
     archer=$(compgen -G "/usr/lib/llvm-*/lib/libarcher.so" | sort -V | tail -n 1) || true
     build tsan -DVGG16_SANITIZE=thread -DCMAKE_C_COMPILER=clang || return 0
     OMP_TOOL_LIBRARIES=$archer OMP_TOOL_VERBOSE_INIT=stderr \
-        TSAN_OPTIONS=ignore_noninstrumented_modules=1:log_path=$PWD/build/tsan/report run_tests tsan -R '^(loader_threads|soak)$'
+        TSAN_OPTIONS=ignore_noninstrumented_modules=1:log_path=$PWD/build/tsan/report run_tests tsan -R '^(loader_threads|rank_steps|soak)$'
 }
 
 # Kernels, operations and the backend; then the commands, from photos to a classifier and what it sees.
