@@ -154,6 +154,39 @@ VGG_API void vgg_bench_destroy(struct vgg_bench *bench);
 /* "forward", "backward", "step", "update"; NULL for anything else. */
 VGG_API const char *vgg_bench_pass_name(enum vgg_bench_pass pass);
 
+/* ---- scaling over ranks ---------------------------------------------------------------------------------------- */
+
+/* One case on one rank, which is the first with its part of the machine, and on all. */
+struct vgg_bench_scaling_row {
+    enum vgg_bench_pass pass; /* FORWARD or STEP */
+    int batch, height, width; /* images of one run of all ranks together; pixels of each */
+    int shard;                /* STEP: images of a shard; FORWARD: 1 */
+    struct vgg_bench_time one, all;
+    double efficiency;      /* one.median / (ranks * all.median) */
+    double seconds, waited; /* of a run on all: spent on messages, and what of that no backward pass hid */
+    double bytes;           /* sent by the first rank in a run */
+    double model;           /* seconds of a run on all by the model in benchmarks/README.md */
+};
+
+struct vgg_bench_scaling {
+    char version[16], date[24], machine[128]; /* as in struct vgg_bench */
+    char arch[16], head[128], trainable[32];
+    struct vgg_device_info info; /* of the first rank's device */
+    int ranks;
+    double alpha, beta; /* measured between the first rank and the last: seconds a message, bytes a second each way */
+    struct vgg_bench_scaling_row *row; /* by size, then batch, then pass */
+    size_t rows;
+};
+
+/* Measures forward passes and steps, as STEP is above but with the shards that training takes, on all ranks of
+ * options->engine.ranks and on the first alone, in turns. Called by all ranks; what is measured is the first one's.
+ * `on`, `layers`, a precision but fp32, BACKWARD and one rank alone are VGG_ERR_ARGUMENT. An interruption leaves
+ * nothing. */
+VGG_API enum vgg_status vgg_bench_scale(struct vgg_bench_scaling **out, const struct vgg_bench_options *options);
+VGG_API void vgg_bench_scaling_destroy(struct vgg_bench_scaling *scaling);
+/* As vgg_bench_json. */
+VGG_API enum vgg_status vgg_bench_scaling_json(char **out, const struct vgg_bench_scaling *scaling);
+
 /* A case, or a layer of one, in two benchmarks. */
 struct vgg_bench_change {
     size_t old_result, new_result; /* indices in the result arrays */

@@ -11,7 +11,7 @@
 
 /* ---- plan and inputs ---- */
 
-static struct vgg_plan_spec spec_of(const struct vgg_bench_cell *cell, enum vgg_precision precision)
+struct vgg_plan_spec vgg_bench_net_spec(const struct vgg_bench_cell *cell, enum vgg_precision precision)
 {
     const struct vgg_bench_options *o = cell->options;
     bool trains = cell->pass != VGG_BENCH_FORWARD;
@@ -29,7 +29,7 @@ static struct vgg_plan_spec spec_of(const struct vgg_bench_cell *cell, enum vgg_
 
 enum vgg_status vgg_bench_net_plan(struct vgg_plan **out, const struct vgg_bench_cell *cell, bool halves)
 {
-    struct vgg_plan_spec spec = spec_of(cell, VGG_PRECISION_FP32);
+    struct vgg_plan_spec spec = vgg_bench_net_spec(cell, VGG_PRECISION_FP32);
     spec.halves = halves;
     return vgg_plan_build(out, &spec);
 }
@@ -107,7 +107,7 @@ enum vgg_status vgg_bench_net_init(struct vgg_bench_net *net, struct vgg_backend
                                    const struct vgg_bench_cell *cell, const struct vgg_bench_input *input)
 {
     enum vgg_status status;
-    const struct vgg_plan_spec spec = spec_of(cell, backend->precision);
+    const struct vgg_plan_spec spec = vgg_bench_net_spec(cell, backend->precision);
     *net = (struct vgg_bench_net) { .cell = cell };
     net->io = (struct vgg_net_io) { .n = cell->batch, .x = input->x, .y = input->y };
     if (spec.loss) net->io.t = input->t, net->io.w = input->w, net->io.loss = input->loss;

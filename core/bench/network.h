@@ -20,6 +20,8 @@ struct vgg_bench_net {
     double *seconds;             /* one an operation of the plan */
 };
 
+/* A cell's network: for predictions, or for training with a loss. */
+struct vgg_plan_spec vgg_bench_net_spec(const struct vgg_bench_cell *cell, enum vgg_precision precision);
 /* The plan of a cell: for predictions, or for training with a loss; halves: as vgg_plan_spec has it. */
 enum vgg_status vgg_bench_net_plan(struct vgg_plan **out, const struct vgg_bench_cell *cell, bool halves);
 uint64_t vgg_bench_net_size(const struct vgg_plan *plan);    /* bytes of all arenas */

@@ -246,6 +246,12 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         .progress = on_progress,
         .user = &table,
     };
+    if (cli->common.engine.ranks) {
+        if (o->report || o->compare)
+            return cli_usage(cli, "--report and --compare: with one process alone, not with several ranks");
+        cli_signals_catch();
+        return cli_bench_ranks(cli, &wanted);
+    }
     enum vgg_status status = o->report ? cli_output_check(cli, o->report, false) : VGG_OK;
     if (status == VGG_OK) status = cli_rules_check_device(cli);
     if (status == VGG_OK && o->compare) status = vgg_bench_load(&old, o->compare);
@@ -275,11 +281,15 @@ const struct cli_command cli_bench = {
         "upload, pass and download; backward the gradients alone; step a whole training step. Peaks of multiply-adds "
         "and of memory are measured first; shares are of those. A convolution's operations are counted as the formula "
         "has them, so that Winograd's may exceed the peak. Results that the machine disturbed are marked with !. An "
-        "interrupted run shows what it has. --backend, --device and --isa narrow what is measured without --on.\nJSON: "
+        "interrupted run shows what it has. --backend, --device and --isa narrow what is measured without --on. Under "
+        "mpirun "
+        "or srun: forward and step on all ranks together beside the first alone, with the same shards as `vgg16 "
+        "train`.\nJSON: "
         "schema vgg16-bench, version 1, in benchmarks/README.md: schema, schema_version, version, date, machine, "
         "network, interrupted, peak_resident, devices: [{name, ...}], results: [{device, pass, batch, height, width, "
         "seconds: {min, q1, median, q3, max}, ..., layers}], skipped, comparison",
     .groups = groups,
     .size = sizeof(struct bench),
+    .ranks = true,
     .run = run,
 };

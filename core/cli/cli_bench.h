@@ -20,4 +20,7 @@ void cli_bench_foot(const struct cli_bench_table *table, const struct vgg_bench 
 void cli_bench_changes(const struct vgg_bench *bench, const struct vgg_bench *old,
                        const struct vgg_bench_comparison *comparison, const char *path);
 
+/* What several ranks give beside one. */
+enum vgg_status cli_bench_ranks(struct cli *cli, const struct vgg_bench_options *options);
+
 #endif

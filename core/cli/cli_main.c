@@ -23,8 +23,8 @@ static enum vgg_status join(struct cli *cli, bool launched)
     if (!launched) return VGG_OK;
     if (!cli->command->ranks) {
         return cli_usage(cli,
-                         "%s: is for one process; of those that mpirun or srun starts together extract, train and "
-                         "evaluate make use",
+                         "%s: is for one process; of those that mpirun or srun starts together extract, train, "
+                         "evaluate and bench make use",
                          cli->command->name);
     }
     return vgg_ranks_join(&cli->common.engine.ranks);

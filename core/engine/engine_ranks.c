@@ -6,6 +6,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/base/mem.h"
 #include "core/engine/device.h"
 
 /* Is `device` a GPU of the same kind as the first one? */
@@ -62,6 +63,27 @@ enum vgg_status vgg_engine_choose(struct vgg_engine_options *options, char name[
     return status;
 }
 
+/* Rank 0 tells which GPU each rank chose. */
+static enum vgg_status tell_devices(const struct vgg_engine *engine)
+{
+    enum vgg_status status = VGG_OK;
+    struct vgg_ranks *ranks = engine->ranks;
+    size_t size = (size_t)ranks->size;
+    char(*device)[sizeof engine->device] = vgg_mem_calloc(size, sizeof *device);
+    size_t *offset = vgg_mem_calloc(size + 1, sizeof *offset);
+    if (!device || !offset) status = vgg_fail_memory("the ranks' devices", size * sizeof *device);
+    for (size_t i = 0; i <= size && status == VGG_OK; i++)
+        offset[i] = i * sizeof *device;
+    if (status == VGG_OK) memcpy(device[ranks->rank], engine->device, sizeof *device);
+    CHECK(vgg_ranks_collect(ranks, status, device, offset));
+    for (size_t i = 0; i < size && ranks->rank == 0; i++)
+        if (*device[i]) vgg_log(VGG_LOG_INFO, "rank %zu on %s: %s", i, ranks->hosts[i], device[i]);
+fail:
+    free(device);
+    free(offset);
+    return status;
+}
+
 enum vgg_status vgg_engine_agree(struct vgg_engine *engine, enum vgg_status status)
 {
     char device[VGG_ENGINE_WORDS] = "";
@@ -74,6 +96,7 @@ enum vgg_status vgg_engine_agree(struct vgg_engine *engine, enum vgg_status stat
                          "ranks must compute alike: give --backend, --device or --isa that all have"));
     if (ranks->rank == 0)
         vgg_log(VGG_LOG_INFO, "%d ranks, %d of them on %s", ranks->size, ranks->locals, ranks->hosts[0]);
+    status = tell_devices(engine);
 fail:
     return status;
 }

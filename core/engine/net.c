@@ -51,6 +51,11 @@ void vgg_net_set_ranks(struct vgg_net *net, struct vgg_ranks *ranks)
     net->ranks = vgg_ranks_size(ranks) > 1 ? ranks : NULL;
 }
 
+struct vgg_net_traffic vgg_net_traffic(const struct vgg_net *net)
+{
+    return net->reduce.traffic;
+}
+
 int vgg_net_shard(const struct vgg_net *net)
 {
     return net->shard;

@@ -21,6 +21,13 @@ void vgg_net_destroy(struct vgg_net *net);
 /* Trains with all ranks (NULL: alone): each runs its own shards of a batch (vgg_share_items), and the gradients of all
  * are added in the same tree. Before the first batch. */
 void vgg_net_set_ranks(struct vgg_net *net, struct vgg_ranks *ranks);
+/* What the batches so far took to add the gradients of all ranks. */
+struct vgg_net_traffic {
+    double seconds; /* that messages were waited for, */
+    double waited;  /* and those of them that no backward pass hid */
+    uint64_t bytes; /* sent by this rank */
+};
+struct vgg_net_traffic vgg_net_traffic(const struct vgg_net *net);
 /* Images of one shard. */
 int vgg_net_shard(const struct vgg_net *net);
 /* Values of one image's output: pooled or plain features, or probabilities. */

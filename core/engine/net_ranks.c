@@ -265,7 +265,7 @@ static void await(struct vgg_net *net)
         r->status = move(net, r->moved, &r->added);
         r->moved++;
     }
-    r->waited += vgg_clock_seconds() - begin;
+    r->traffic.waited += vgg_clock_seconds() - begin;
 }
 
 static enum vgg_status clear(struct vgg_net *net)

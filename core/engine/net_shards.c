@@ -101,11 +101,24 @@ fail:
     return status;
 }
 
+/* What a batch took of other ranks' time, once: the third batch's, since the first two are timed layer by layer. */
+static void tell(const struct vgg_net *net, const struct vgg_net_traffic *before)
+{
+    const struct vgg_net_traffic *now = &net->reduce.traffic;
+    if (net->batches != 2) return;
+    vgg_log(VGG_LOG_INFO, "gradients of %d ranks: %.1f MB sent in %.2f ms, of which the backward pass left %.2f ms",
+            net->ranks->size, 1e-6 * (double)(now->bytes - before->bytes), 1e3 * (now->seconds - before->seconds),
+            1e3 * (now->waited - before->waited));
+}
+
 enum vgg_status vgg_net_run_ranks(struct vgg_net *net, const struct vgg_net_io *io, const struct vgg_step *step,
                                   int shards)
 {
     struct vgg_net_held held = { .count = 0 };
     struct vgg_share range = vgg_share_items(io->n, net->shard, net->ranks->rank, net->ranks->size);
+    struct vgg_net_traffic before = net->reduce.traffic, *traffic = &net->reduce.traffic;
+    double seconds = net->ranks->seconds;
+    uint64_t bytes = net->ranks->bytes;
     bool any = range.from < range.to;
     int last = any ? (range.to - 1) / net->shard * net->shard : range.to;
     enum vgg_status status = vgg_net_run_shards(net, io, step, &held, shards, range, last);
@@ -116,5 +129,9 @@ enum vgg_status vgg_net_run_ranks(struct vgg_net *net, const struct vgg_net_io *
     }
     status = vgg_net_reduce_begin(net, &held, shards, status);
     if (status == VGG_OK && any) status = run_last(net, io, step, top, range, last);
-    return vgg_net_reduce_end(net, status);
+    status = vgg_net_reduce_end(net, status);
+    traffic->seconds += net->ranks->seconds - seconds;
+    traffic->bytes += net->ranks->bytes - bytes;
+    if (status == VGG_OK) tell(net, &before);
+    return status;
 }

@@ -48,7 +48,7 @@ struct vgg_net_reduce {
     struct vgg_os_cond changed;
     struct vgg_os_thread thread;
     bool threaded, agreed, stop;
-    double waited; /* seconds that the batches so far waited for other ranks at their ends */
+    struct vgg_net_traffic traffic;
 };
 
 /* A plan for n images and its lists: `pass` without the update, one for each place that its gradients may go to;

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -207,6 +208,57 @@ class Ranks(Program):
         args = ["train", self.data, *TRAIN, "--backend", "vulkan", "--epochs", "1"]
         self.succeed(*args, "-o", "one.safetensors")
         self.ranks(self.launchers[0], 3, *args, "-o", "all.safetensors")
+        self.same("one.safetensors", "all.safetensors")
+
+    def test_bench(self):
+        """A row a case, its figures in harmony; both MPIs; nothing that is for one process."""
+        args = ["bench", "--arch", "vgg11", "--size", "32", "--batch", "5,3", "--repeats", "1", "--backend", "cpu"]
+        for launcher in self.launchers:
+            out, _ = self.ranks(launcher, 3, *args, "--json")
+            bench = json.loads(out)
+            self.assertEqual((bench["schema"], bench["ranks"], bench["threads"]), ("vgg16-bench-scaling", 3, 1))
+            self.assertGreater(bench["alpha_seconds"], 0)
+            self.assertGreater(bench["beta_bytes_per_second"], 1e6)
+            rows = bench["results"]
+            self.assertEqual([(row["pass"], row["batch"], row["runs"]) for row in rows],
+                             [("forward", 5, 1), ("step", 5, 1), ("forward", 3, 1), ("step", 3, 1)])
+            for row in rows:
+                one, all_ranks = row["one_seconds"]["median"], row["all_seconds"]["median"]
+                self.assertAlmostEqual(row["efficiency"], one / (3 * all_ranks))
+                self.assertAlmostEqual(row["images_per_second"], row["batch"] / all_ranks)
+                self.assertGreater(row["model_seconds"], one / 3 * 0.99)
+            # All images are one shard, the last rank's. Of 3 ranks the first two act as a pair: the first has no sum
+            # to send, then sends the half that it has, then all.
+            parameters = 9220480 + 512 * 10 + 10
+            self.assertEqual([row["bytes_sent"] for row in rows], [0, rows[1]["bytes_sent"]] * 2)
+            self.assertAlmostEqual(rows[1]["bytes_sent"] / (4 * parameters), 1.5, delta=0.01)
+        out, _ = self.ranks(self.launchers[0], 2, *args, "--pass", "step")
+        self.assertEqual([line.split()[:2] for line in out.splitlines()[-2:]], [["step", "5"], ["step", "3"]])
+        for wrong in (["--on", "cpu"], ["--layers"], ["--pass", "backward"], ["--report", "r.html"]):
+            _, err = self.ranks(self.launchers[0], 2, *args, *wrong, code=1)
+            self.assertEqual(len(self.ours(err)), 1, err)
+
+    @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
+    def test_device_each(self):
+        """Two devices of one kind, lavapipe and a copy of it with a UUID of its own: each rank takes one."""
+        use_lavapipe(self.env, self.folder)
+        with open(LAVAPIPE, encoding="utf-8") as f:
+            icd = json.load(f)
+        with open(icd["ICD"]["library_path"], "rb") as f:
+            driver = f.read()
+        parts = re.split(rb"(?<=\x48\xb8mesa)(?=\d\d\.\d)", driver)  # the one move that makes the UUID
+        if len(parts) != 2:
+            self.skipTest("this lavapipe makes its UUID otherwise")
+        icd["ICD"]["library_path"] = self.path("libvulkan_copy.so")
+        with open(icd["ICD"]["library_path"], "wb") as f:
+            f.write(parts[0][:-4] + b"copy" + parts[1])
+        with open(self.path("copy.json"), "w", encoding="utf-8") as f:
+            json.dump(icd, f)
+        self.env["VK_ICD_FILENAMES"] = f"{LAVAPIPE}:{self.path('copy.json')}"
+        args = ["train", self.data, *TRAIN, "--backend", "vulkan", "--epochs", "1"]
+        self.succeed(*args, "-o", "one.safetensors")
+        _, err = self.ranks(self.launchers[-1], 3, *args, "-v", "-o", "all.safetensors")
+        self.assertEqual(re.findall(r"rank (\d) on \S+: vulkan:(\d)", err), [("0", "0"), ("1", "1"), ("2", "0")])
         self.same("one.safetensors", "all.safetensors")
 
 
