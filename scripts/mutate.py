@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""mutate.py FILE.c... [--count N] [--seed S] [--tests REGEX] [--seconds S] [--least PERCENT]: do the tests bite?
+"""mutate.py FILE... [--count N] [--seed S] [--skip N] [--tests REGEX] [--seconds S] [--least PERCENT]: do tests bite?
 
 Changes one operator, constant, condition or statement of a file at a time, builds, and runs the tests that should
 notice: those named in TESTS below, else those that include the file's header. Prints each mutant that survives, and
@@ -9,9 +9,11 @@ Statements about a lack of memory stay as they are: test_failure sees to them.
 A test that hangs for 60 s has noticed, and so have the AddressSanitizer and the UndefinedBehaviorSanitizer under which
 they run.
 
-Works in a copy of the tree with a build of its own, build/mutate, so that the working tree stays as it is.
---tests: ctest's names instead; --seconds: begins no further mutant after so long; --least: exit code 1 where less is
-killed of all. Example: scripts/mutate.py core/data/select.c core/plan/plan.c --count 50 --seed 7"""
+Works in a copy of the tree with a build of its own, build/mutate, so that the working tree stays as it is. A FILE is a
+.c, or a .h that holds code.
+--tests: ctest's names instead; --seconds: begins no further mutant after so long; --skip: goes on where a run of the
+same seed ended, which it says; --least: exit code 1 where less is killed of all. Example:
+scripts/mutate.py core/data/select.c core/plan/plan.c --count 50 --seed 7"""
 import argparse
 import hashlib
 import os
@@ -34,6 +36,11 @@ TESTS = (
     ("core/data/folder.c", ("test_data", "test_data_left_out")),
     ("core/data/left_out.c", ("test_data_left_out",)),
     ("core/data/csv.c", ("test_data_csv",)),
+    ("core/data/loader.c", ("test_loader",)),
+    ("core/data/check.c", ("test_loader",)),
+    ("core/data/digest.c", ("test_resume",)),
+    ("core/data/escape.c", ("test_data", "test_data_csv")),
+    ("core/data/origin.c", ("test_origin", "test_origin_match")),
     ("core/data/", ("test_data", "test_data_csv", "test_origin")),
     ("core/image/augment.c", ("test_augment",)),
     ("core/image/vary.c", ("test_augment",)),
@@ -41,6 +48,8 @@ TESTS = (
     ("core/image/", ("test_image", "test_picture")),
     ("core/infer/evaluate.c", ("test_evaluate",)),
     ("core/infer/auc.c", ("test_evaluate",)),
+    ("core/op/op.c", ("test_op_check", "test_plan", "test_bench_numbers")),
+    ("core/op/backend.c", ("test_cpu_backend", "test_op_check")),
     ("core/plan/shard.c", ("test_shard",)),
     ("core/plan/arena.c", ("test_arena",)),
     ("core/plan/", ("test_plan", "test_plan_half", "test_plan_update")),
@@ -55,8 +64,14 @@ TESTS = (
     ("core/train/watch.c", ("test_watch",)),
     ("core/train/scale.c", ("test_scale",)),
     ("core/train/settings.c", ("test_checkpoint", "fuzz_texts")),
-    ("core/train/", ("test_train", "test_resume")),
+    ("core/train/trainer_ranks.c", ("test_ranks",)),
+    ("core/train/frozen.c", ("test_checkpoint_model", "test_resume")),
+    ("core/train/", ("test_train", "test_keep", "test_resume")),
+    ("core/ranks/share.c", ("test_share",)),
+    ("core/ranks/", ("test_ranks",)),
     ("cpu/cpu_ref_update.c", ("test_ops", "test_steps")),
+    ("cpu/cpu_update.c", ("test_ops", "test_steps", "test_scale")),
+    ("cpu/cpu_update_vec.h", ("test_cpu_kernels",)),
     ("cpu/", ("test_cpu_kernels", "test_ops")),
     ("core/cli/", ("test_options", "test_option_values")),
 )
@@ -191,8 +206,15 @@ def tests_of(path):
     return tuple(names)
 
 
-def object_of(path):
-    return f"CMakeFiles/vgg16_{'cli' if path.startswith('core/cli/') else 'objects'}.dir/{path}.o"
+def objects_of(path):
+    """What is made of this file: of a header, of all that include it."""
+    sources = [path]
+    if path.endswith(".h"):
+        found = subprocess.run(["grep", "-rlF", f'#include "{path}"', "core", "cpu", "vk", "--include=*.c"], cwd=TREE,
+                               capture_output=True, text=True).stdout.split()
+        sources = sorted(found)
+    made = [f"CMakeFiles/vgg16_{'cli' if s.startswith('core/cli/') else 'objects'}.dir/{s}.o" for s in sources]
+    return [m for m in made if path.endswith(".c") or os.path.exists(os.path.join(BUILD, m))]  # not another processor's
 
 
 class Bench:
@@ -216,9 +238,12 @@ class Bench:
         return run(*self.ctest)
 
 
-def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).digest()
+def digest(objects):
+    found = hashlib.sha256()
+    for name in objects:
+        with open(os.path.join(BUILD, name), "rb") as file:
+            found.update(file.read())
+    return found.digest()
 
 
 def try_file(path, args, end):
@@ -228,20 +253,22 @@ def try_file(path, args, end):
         print(f"{path}: no test includes its header; name some by --tests", flush=True)
         return 0, 0
     print(f"{path}: {', '.join(bench.tests)}", flush=True)
-    source, made = os.path.join(TREE, path), os.path.join(BUILD, object_of(path))
+    source = os.path.join(TREE, path)
     with open(source) as file:
         text = file.read()
     if not bench.build() or not bench.passes():
         sys.exit(f"{path}: the tests fail, or do not build, on the code as it is")
-    plain, every, killed, survived, same = digest(made), mutants(text), 0, 0, 0
+    made = objects_of(path)
+    plain, every, killed, survived, same, seen = digest(made), mutants(text), 0, 0, 0, args.skip
     chosen = random.Random(f"{args.seed} {path}").sample(every, len(every))
     try:
-        for begin, stop, by in chosen:
+        for begin, stop, by in chosen[args.skip:]:
             if killed + survived == args.count or time.monotonic() > end:
                 break
+            seen += 1
             with open(source, "w") as file:
                 file.write(text[:begin] + by + text[stop:])
-            if not bench.build(object_of(path)):
+            if not bench.build(*made):
                 continue
             if digest(made) == plain:
                 same += 1
@@ -258,22 +285,23 @@ def try_file(path, args, end):
     finally:
         with open(source, "w") as file:
             file.write(text)
-    print(f"{path}: {killed} of {killed + survived} mutants killed ({len(every)} possible, {same} the same code)", flush=True)
+    print(f"{path}: {killed} of {killed + survived} mutants killed ({len(every)} possible, {same} the same code; --skip {seen})", flush=True)
     return killed, survived
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", metavar="FILE.c")
+    parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--tests")
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--least", type=float, default=0)
     args = parser.parse_args()
     files = [os.path.relpath(os.path.abspath(f), TOP) for f in args.files]
     for file in files:
-        if not file.endswith(".c") or not os.path.isfile(os.path.join(TOP, file)) or not file.startswith(("core/", "cpu/", "vk/")):
+        if not file.endswith((".c", ".h")) or not os.path.isfile(os.path.join(TOP, file)) or not file.startswith(("core/", "cpu/", "vk/")):
             sys.exit(f"mutate.py: {file}: is no source file of core/, cpu/ or vk/")
     end = time.monotonic() + args.seconds
     copy_tree()
