@@ -408,7 +408,7 @@ Test(op_check, rules_of_bytes)
     op = conv, op.q.n = 0, refuse(&op, "x and y of bytes need q");
     op.x.type = VGG_F32, refuse(&op, "x and y of bytes need q");
     op.y.type = VGG_F32, op.x.type = VGG_U8, refuse(&op, "x and y of bytes need q");
-    op = conv, op.w.type = VGG_U8, refuse(&op, "w must");
+    op = conv, op.w.type = VGG_U8, refuse(&op, "floats belong");
     op = conv, op.flags |= VGG_OP_POOL, op.y = bytes(1, 1, 1, 4), accept(&op, "a pool");
     op.arg = op.y, refuse(&op, "exclude");
 
