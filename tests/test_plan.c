@@ -34,7 +34,7 @@ static struct label label(enum label_kind kind, int layer)
 static int source(const struct simulation *s, int i)
 {
     const struct vgg_arch *arch = s->spec->arch;
-    bool training = s->plan->backward > 0;
+    bool training = s->plan->update > 0;
     for (i--; i >= s->spec->first; i--) {
         const struct vgg_layer *layer = &arch->layer[i];
         bool passes = layer->kind == VGG_LAYER_FLATTEN ||
@@ -101,20 +101,22 @@ static void check_aliases(const struct simulation *s, const struct vgg_op *op)
 }
 
 /* What goes down to a layer with a ReLU (dropout and flatten between them change nothing) must be masked, once: of a
- * max-pool below a convolution by that one, but where its gradient is read. */
+ * max-pool below a convolution by that one, but where its gradient is read. Below the layers that run backward it is
+ * not. */
 static void check_mask(const struct simulation *s, const struct vgg_op *op, int below)
 {
     const struct vgg_layer *layer = s->spec->arch->layer;
-    bool early = !s->spec->keep_all, pool = below >= s->spec->first && layer[below].kind == VGG_LAYER_MAXPOOL;
-    if (early && op->kind == VGG_OP_POOL2_BWD && layer[op->layer + 1].kind == VGG_LAYER_CONV) {
+    int low = s->spec->gradient ? s->spec->gradient : s->spec->first;
+    bool early = !s->spec->keep_all, pool = below >= low && layer[below].kind == VGG_LAYER_MAXPOOL;
+    bool above = op->layer + 1 < s->spec->last && layer[op->layer + 1].kind == VGG_LAYER_CONV;
+    if (early && op->kind == VGG_OP_POOL2_BWD && above) {
         cr_assert_not(op->flags & VGG_OP_RELU, "%s: masked twice", s->where);
         return;
     }
     if (early && op->kind == VGG_OP_CONV_BWD_DATA && pool) below--;
-    while (below >= s->spec->first &&
-           (layer[below].kind == VGG_LAYER_DROPOUT || layer[below].kind == VGG_LAYER_FLATTEN))
+    while (below >= low && (layer[below].kind == VGG_LAYER_DROPOUT || layer[below].kind == VGG_LAYER_FLATTEN))
         below--;
-    bool relu = below >= s->spec->first && layer[below].activation == VGG_RELU;
+    bool relu = below >= low && layer[below].activation == VGG_RELU;
     cr_assert_eq(!!(op->flags & VGG_OP_RELU), relu, "%s: mask of %s", s->where, vgg_op_name(op->kind));
 }
 
@@ -199,22 +201,47 @@ static void simulate(const struct vgg_plan_spec *spec, const struct vgg_plan *pl
     write_label(&s, &plan->input, label(INPUT, 0));
     write_label(&s, &plan->targets, label(TARGETS, 0));
     write_label(&s, &plan->weights, label(WEIGHTS, 0));
+    int last = source(&s, spec->last);
     for (size_t i = 0; i < count; i++) {
         const char *why = "";
+        if (i == plan->forward) write_label(&s, &plan->seed, label(DELTA_OF, last));
         cr_assert(vgg_op_check(&plan->op[i], plan->arena_size, &why), "%s: operation %zu: %s", where, i, why);
         simulate_op(&s, &plan->op[i]);
     }
-    int last = source(&s, spec->last);
+    if (plan->backward == 0) write_label(&s, &plan->seed, label(DELTA_OF, last)); /* through layers that pass it on */
     bool classifies = spec->loss || vgg_arch_classes(spec->arch) > 0;
     bool result = spec->pooling != VGG_POOLING_NONE || (spec->last == spec->arch->count && classifies);
     read_label(&s, &plan->output, result ? label(RESULT, 0) : output_of(&s, last), "the caller (output)");
     if (spec->loss) read_label(&s, &plan->loss, label(LOSS, 0), "the caller (loss)");
+    if (spec->gradient) {
+        int kept = source(&s, spec->gradient);
+        read_label(&s, &plan->kept, output_of(&s, kept), "the caller (layer)");
+        read_label(&s, &plan->slope, label(DELTA_OF, kept), "the caller (its gradient)");
+    }
     for (int i = spec->first; i < spec->last && spec->keep_all; i++) {
         bool logits = i == spec->last - 1 && result && !spec->loss && spec->pooling == VGG_POOLING_NONE;
         if (!logits) read_label(&s, &plan->activation[i], output_of(&s, source(&s, i + 1)), "the caller (activation)");
         if (plan->delta[i].n) read_label(&s, &plan->delta[i], label(DELTA_OF, source(&s, i + 1)), "the caller (delta)");
     }
     free(s.block);
+}
+
+/* How many convolutions the backward stretch makes again. */
+static int made_again(const struct vgg_plan *plan)
+{
+    int count = 0;
+    for (size_t i = 0; i < plan->backward; i++)
+        count += plan->op[plan->forward + i].kind == VGG_OP_CONV;
+    return count;
+}
+
+/* The lowest that trains and the one above it are convolutions side by side. */
+static bool can_be_made_again(const struct vgg_arch *arch, int low)
+{
+    while (low < arch->count && arch->layer[low].kernel.n == 0)
+        low++;
+    return low + 1 < arch->count && arch->layer[low].kind == VGG_LAYER_CONV &&
+           arch->layer[low + 1].kind == VGG_LAYER_CONV;
 }
 
 Test(plan, memory_is_never_shared_too_early)
@@ -252,6 +279,8 @@ Test(plan, memory_is_never_shared_too_early)
                         struct vgg_plan *plan = plans_build(&spec);
                         cr_assert_eq(plan->backward > 0, t > 0, "%s", where);
                         simulate(&spec, plan, where);
+                        cr_assert_eq(made_again(plan), spec.again && !spec.keep_all && can_be_made_again(&arch, low),
+                                     "%s", where);
                         vgg_plan_destroy(plan);
                         plans++;
                     }
@@ -279,6 +308,47 @@ Test(plan, features_of_every_layer)
             simulate(&spec, plan, layer->name);
             vgg_plan_destroy(plan);
         }
+}
+
+/* From the output of any layer down to any below it. Dropout is off, before and after. */
+Test(plan, gradients_between_any_two_layers)
+{
+    static const char *const head[] = { NULL, "flatten,dense:6:relu,dropout:0.5,dense:3:softmax",
+                                        "gmp,dense:1:sigmoid" };
+    for (size_t h = 0; h < 3; h++) {
+        struct vgg_arch arch = plans_arch("vgg13", 33, 47, NULL, head[h]);
+        for (int last = 2; last <= arch.count; last++) {
+            for (int low = 1; low < last; low++) {
+                char where[80];
+                struct vgg_plan_spec spec = { .arch = &arch,
+                                              .batch = 1 + low % 2,
+                                              .first = low > 2 && last % 3 == 0 ? low - 2 : 0,
+                                              .last = last,
+                                              .trainable = arch.count,
+                                              .keep_all = (low + last) % 4 == 0,
+                                              .again = last % 2,
+                                              .halves = (low + last) % 3 == 0,
+                                              .gradient = low };
+                snprintf(where, sizeof where, "head %zu, from layer %d down to %d", h, last - 1, low);
+                struct vgg_plan *plan = plans_build(&spec);
+                const struct vgg_layer *from = &arch.layer[last - 1], *to = &arch.layer[low - 1];
+                simulate(&spec, plan, where);
+                cr_expect_eq(made_again(plan), 0, "%s", where);
+                cr_expect_eq(plan->update, 0u, "%s", where);
+                cr_expect(plan->seed.n == spec.batch && plan->seed.h == from->h && plan->seed.c == from->c, "%s",
+                          where);
+                cr_expect(plan->slope.n == spec.batch && plan->slope.h == to->h && plan->slope.w == to->w &&
+                              plan->slope.c == to->c,
+                          "%s", where);
+                for (size_t i = 0; i < plan->forward + plan->backward; i++) {
+                    enum vgg_op_kind kind = plan->op[i].kind;
+                    cr_expect(kind != VGG_OP_DROPOUT && kind != VGG_OP_DROPOUT_BWD, "%s", where);
+                    cr_expect(kind != VGG_OP_CONV_BWD_WEIGHT && kind != VGG_OP_DENSE_BWD_WEIGHT, "%s", where);
+                }
+                vgg_plan_destroy(plan);
+            }
+        }
+    }
 }
 
 /* ---- sizes ---- */
