@@ -408,7 +408,13 @@ Test(data, safetensors_images)
     cr_assert_eq(vgg_data_class_count(data), 2);
     cr_assert_str_eq(vgg_data_class_name(data, 1), "dog");
     cr_assert_eq(vgg_data_label(data, 0), 1);
-    cr_assert_str_eq(base(vgg_data_path(data, 1)), "d.safetensors#1");
+    for (int i = 0; i < 2; i++) {
+        const char *const wanted[] = { "d.safetensors#0", "d.safetensors#1" };
+        cr_assert_str_eq(base(vgg_data_path(data, (size_t)i)), wanted[i]);
+    }
+    cr_assert_eq(vgg_data_label(data, 2), -1);
+    cr_assert_null(vgg_data_path(data, 2));
+    cr_assert(!vgg_data_class_name(data, 2) && !vgg_data_class_name(data, -1));
     cr_assert_eq(vgg_data_fetch(data, 1, &same, NULL, 0, 0, x), VGG_OK);
     cr_assert_eq(x[5], 120.0f);
     vgg_data_destroy(data);
@@ -455,8 +461,23 @@ Test(data, safetensors_labels_and_refusals)
         write_array(folder, (const struct vgg_st_tensor[]) { x, good[i] }, 2, NULL);
         struct vgg_data *data = open_data("%s/d.safetensors", folder);
         cr_assert(vgg_data_label(data, 0) == 1 && vgg_data_label(data, 1) == 0 && vgg_data_class_count(data) == 2);
+        cr_assert_str_eq(vgg_data_class_name(data, 0), "0"); /* without names, their numbers */
+        cr_assert_str_eq(vgg_data_class_name(data, 1), "1");
         vgg_data_destroy(data);
     }
+    /* Grey images with their one channel written out. */
+    struct vgg_st_tensor grey = x;
+    float rgb[3 * 4 * 3];
+    uint8_t values[24] = { 0 };
+    const struct vgg_image_options same = { .height = 3, .width = 4, .preprocess = VGG_PREPROCESS_NONE };
+    grey.rank = 4, grey.shape[3] = 1, grey.data = values, values[17] = 201;
+    write_array(folder, &grey, 1, NULL);
+    struct vgg_data *one = open_data("%s/d.safetensors", folder);
+    cr_assert_eq(vgg_data_count(one), 2);
+    cr_assert_eq(vgg_data_fetch(one, 1, &same, NULL, 0, 0, rgb), VGG_OK);
+    for (int i = 0; i < 36; i++)
+        cr_assert_eq(rgb[i], i / 3 == 5 ? 201.0f : 0.0f, "%d", i);
+    vgg_data_destroy(one);
     static const struct {
         struct vgg_st_tensor tensor;
         enum vgg_status status;
@@ -506,6 +527,8 @@ Test(data, safetensors_features)
     struct vgg_data_shape shape;
     vgg_data_shape(data, &shape);
     cr_assert(shape.features && shape.h == 1 && shape.w == 1 && shape.c == 4);
+    int h, w, c;
+    cr_assert(vgg_data_features(data, &h, &w, &c) && h == 1 && w == 1 && c == 4);
     cr_assert_eq(vgg_data_class_count(data), 3);
     cr_assert_eq(vgg_data_fetch(data, 2, NULL, NULL, 0, 0, x), VGG_OK);
     cr_assert_eq(x[3], -11.5f);

@@ -208,11 +208,53 @@ Test(evaluate, among_the_most_probable)
         if (top == 1) cr_assert_eq(result->top_accuracy, result->accuracy);
         vgg_evaluation_destroy(result);
     }
-    struct vgg_evaluate_options too_many = { .top = TINY_CLASSES }, threshold = { .threshold = 0.4f };
+    struct vgg_evaluate_options too_many = { .top = TINY_CLASSES }, threshold = { .threshold = 0.4f },
+                                below = { .top = -1 };
+    EXPECT_FAILURE(vgg_evaluate(&result, engine, model, data, &below), VGG_ERR_ARGUMENT, "below the number of classes");
     EXPECT_FAILURE(vgg_evaluate(&result, engine, model, data, &too_many), VGG_ERR_ARGUMENT,
                    "below the number of classes");
     EXPECT_FAILURE(vgg_evaluate(&result, engine, model, data, &threshold), VGG_ERR_ARGUMENT, "one sigmoid unit");
     free(features);
+    vgg_data_destroy(data);
+    vgg_model_destroy(model);
+    vgg_engine_destroy(engine);
+}
+
+/* A unit says yes above the threshold, which lies between 0 and 1; it has no second class. */
+Test(evaluate, thresholds_of_a_unit)
+{
+    static const float bad[] = { -0.5f, 1, 1.5f, NAN };
+    struct vgg_engine *engine = tiny_engine();
+    struct vgg_model *model = tiny_model("gap,dense:1:sigmoid");
+    struct vgg_data *data = tiny_open(&tiny_pair);
+    struct vgg_evaluation *plain, *result;
+    double *features = tiny_features(engine, model, &tiny_pair, NULL, 0, 0);
+    int yes[3] = { 0 };
+    tiny_centre(model, features, tiny_pair.count);
+    cr_assert_eq(vgg_evaluate(&plain, engine, model, data, &(struct vgg_evaluate_options) { 0 }), VGG_OK);
+    for (int k = 0; k < 3; k++) { /* one of them is an output itself, which is not above */
+        struct vgg_evaluate_options options = { .threshold =
+                                                    k == 1 ? plain->probabilities[2 * 3 + 1] : 0.1f + 0.4f * (float)k };
+        size_t right = 0;
+        cr_assert_eq(vgg_evaluate(&result, engine, model, data, &options), VGG_OK);
+        for (size_t i = 0; i < result->count; i++) {
+            int wanted = plain->probabilities[2 * i + 1] > options.threshold;
+            cr_assert_eq(result->predicted[i], wanted, "item %zu at %g", i, (double)options.threshold);
+            yes[k] += wanted, right += wanted == result->labels[i];
+        }
+        cr_assert_float_eq(result->accuracy, (double)right / (double)result->count, 1e-12);
+        cr_assert(isnan(result->top_accuracy));
+        vgg_evaluation_destroy(result);
+    }
+    cr_assert(yes[0] > yes[2], "%d above 0.1, %d above 0.9", yes[0], yes[2]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct vgg_evaluate_options options = { .threshold = bad[i] };
+        EXPECT_FAILURE(vgg_evaluate(&result, engine, model, data, &options), VGG_ERR_ARGUMENT, "between 0 and 1");
+    }
+    struct vgg_evaluate_options top = { .top = 1 };
+    EXPECT_FAILURE(vgg_evaluate(&result, engine, model, data, &top), VGG_ERR_ARGUMENT, "no second class");
+    free(features);
+    vgg_evaluation_destroy(plain);
     vgg_data_destroy(data);
     vgg_model_destroy(model);
     vgg_engine_destroy(engine);
@@ -349,19 +391,22 @@ Test(evaluate, more_classes_than_int_has_pairs)
 Test(evaluate, weights_that_are_no_numbers_are_told_with_the_item)
 {
     struct vgg_engine *engine = tiny_engine();
-    struct vgg_model *model = tiny_model("gap,dense:4:softmax");
-    struct vgg_data *data = tiny_open(&tiny_held);
-    struct vgg_evaluation *result;
-    struct vgg_evaluate_options options = { 0 };
-    float bias[TINY_CLASSES];
-    int last = vgg_model_layer_count(model) - 1;
-    cr_assert_eq(vgg_model_get(model, last, true, bias, TINY_CLASSES), VGG_OK);
-    bias[2] = NAN;
-    cr_assert_eq(vgg_model_set(model, last, true, bias, TINY_CLASSES), VGG_OK);
-    EXPECT_FAILURE(vgg_evaluate(&result, engine, model, data, &options), VGG_ERR_NUMERIC,
-                   "#0: the model's output is not a number");
-    cr_expect_null(result);
+    struct vgg_data *data = tiny_open(&tiny_plain);
+    for (int sigmoid = 0; sigmoid < 2; sigmoid++) {
+        struct vgg_model *model = tiny_model(sigmoid ? "gap,dense:1:sigmoid" : "gap,dense:4:softmax");
+        struct vgg_evaluation *result;
+        struct vgg_evaluate_options options = { 0 };
+        float bias[TINY_CLASSES];
+        int last = vgg_model_layer_count(model) - 1;
+        size_t units = sigmoid ? 1 : TINY_CLASSES;
+        cr_assert_eq(vgg_model_get(model, last, true, bias, units), VGG_OK);
+        bias[units / 2] = NAN;
+        cr_assert_eq(vgg_model_set(model, last, true, bias, units), VGG_OK);
+        EXPECT_FAILURE(vgg_evaluate(&result, engine, model, data, &options), VGG_ERR_NUMERIC,
+                       "#0: the model's output is not a number");
+        cr_expect_null(result);
+        vgg_model_destroy(model);
+    }
     vgg_data_destroy(data);
-    vgg_model_destroy(model);
     vgg_engine_destroy(engine);
 }
