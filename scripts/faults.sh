@@ -28,10 +28,7 @@ try release "$share" test_cli_faults test_cli_crash
 
 cmake -S . -B build/asan -G Ninja -DCMAKE_BUILD_TYPE=Release -DVGG16_WERROR=ON -DVGG16_SANITIZE=address,undefined >/dev/null
 ninja -C build/asan vgg16 faults >/dev/null
-frames=1 # GCC aligns the frames that outlive their functions to less than AVX-512's vectors need (its bug 110027)
-if grep -qs avx512f /proc/cpuinfo; then frames=0; fi
-export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$PWD/scripts/lsan.supp:print_suppressions=0 \
-    ASAN_OPTIONS=detect_stack_use_after_return=$frames:allocator_may_return_null=1
+. scripts/sanitizers.sh
 if ! [[ $share =~ ^[0-9]+$ ]] || [ "$share" -gt 20 ]; then share=20; fi
 try asan "$share" test_cli_faults
 [ $failed = 0 ]

@@ -157,16 +157,10 @@ run_clang() {
 
 run_asan() {
     build asan -DVGG16_SANITIZE=address,undefined || return 0
-    # GCC aligns the frames that outlive their functions to less than AVX-512's vectors need (its bug 110027).
-    local frames=1
-    if grep -qs avx512f /proc/cpuinfo; then frames=0; fi
-    local -x VGG16_FAULTS_SHARE=1
-    # A size that malloc refuses is a failure to be told, as without the sanitizer. GCC 12's sanitizer guesses where the
-    # C library put the thread-local variables of a library that was opened later, now and then wrongly, and then
-    # crashes looking for leaks there: it does not look.
-    local -x UBSAN_OPTIONS=print_stacktrace=1:log_path=$PWD/build/asan/report \
-        LSAN_OPTIONS=suppressions=$PWD/scripts/lsan.supp:print_suppressions=0 \
-        ASAN_OPTIONS=log_path=$PWD/build/asan/report:detect_stack_use_after_return=$frames:allocator_may_return_null=1:intercept_tls_get_addr=0
+    local frames
+    local -x UBSAN_OPTIONS LSAN_OPTIONS ASAN_OPTIONS VGG16_FAULTS_SHARE=1
+    . scripts/sanitizers.sh
+    UBSAN_OPTIONS+=:log_path=$PWD/build/asan/report ASAN_OPTIONS+=:log_path=$PWD/build/asan/report
     # Vulkan's drivers keep memory when they are unloaded, with no name left to suppress it by: leaks are looked for
     # where there is none.
     VK_ICD_FILENAMES=/dev/null run_tests asan -E '^test_((cli_)?vk_|cli_ranks$)'

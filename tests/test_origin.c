@@ -136,6 +136,14 @@ Test(origin, damaged_records)
         EXPECT_FAILURE(vgg_data_open(&data, file), VGG_ERR_FORMAT, wanted);
         cr_expect_null(data);
     }
+    /* What there is, is said. */
+    static const char *const there[][3] = { { "arch", "vgg12", "vgg19" },
+                                            { "pooling", "average", "avg" },
+                                            { "crop", "middle", "center" } };
+    for (size_t i = 0; i < sizeof there / sizeof *there; i++) {
+        write_record(there[i][0], there[i][1]);
+        EXPECT_FAILURE(vgg_data_open(&data, file), VGG_ERR_FORMAT, there[i][2]);
+    }
     struct vgg_origin_text text;
     vgg_origin_write(&text, &sample);
     for (size_t i = 1; i < VGG_ORIGIN_PAIRS; i++) {

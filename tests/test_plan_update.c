@@ -50,7 +50,7 @@ static void expect_update(const struct vgg_plan_spec *spec, const struct vgg_pla
     cr_expect_eq(plan->params.offset + vgg_view_size(&plan->params), arch->param_size, "%s", where);
     cr_expect(plan->grads.arena == VGG_ARENA_GRAD && plan->grads.offset == 0 && plan->grads.c == plan->params.c);
     if (spec->scaled) {
-        cr_assert_eq(plan->op[at].kind, VGG_OP_UNSCALE, "%s", where);
+        cr_assert(plan->op[at].kind == VGG_OP_UNSCALE && plan->op[at].flags == 0, "%s", where);
         cr_expect(plan->op[at].dw.offset == 0 && plan->op[at].dw.c == plan->grads.c);
         cr_expect(plan->found.n == 1 && vgg_view_size(&plan->found) == sizeof(float) && plan->found.type == VGG_F32);
         cr_expect_eq(plan->op[at++].y.offset, plan->found.offset);
@@ -64,6 +64,7 @@ static void expect_update(const struct vgg_plan_spec *spec, const struct vgg_pla
         const struct vgg_op *op = &plan->op[at];
         size_t size = vgg_view_size(&op->w), from = done - plan->params.offset;
         cr_assert(op->kind == VGG_OP_ADAM || op->kind == VGG_OP_SGD || op->kind == VGG_OP_RMSPROP, "%s", where);
+        cr_expect_eq(op->flags, 0u, "%s", where);
         cr_assert_eq(op->w.offset, done, "%s: a gap or an overlap", where);
         expect_part(&op->w, &plan->params, from, from + size, where);
         expect_part(&op->dw, &plan->grads, from, from + size, where);
