@@ -304,14 +304,15 @@ Test(augment, all_in_their_order)
         struct vgg_image_options plain = images;
         plain.preprocess = VGG_PREPROCESS_NONE;
         plain.crop = VGG_CROP_NONE;
-        struct vgg_image_pixels pixels = { w.height, w.width, NULL, part, "part", 0, 0 };
+        struct vgg_image_pixels pixels = { w.height, w.width, NULL, part, "part", 0, 0, false };
         cr_assert_eq(vgg_image_fit(want, &pixels, &plain, NULL, why), VGG_OK);
         vgg_vary_draw(factors, &augment, 9, 2, index);
         vgg_vary_colours(want, OUT * OUT, factors);
         vgg_image_preprocess(want, OUT * OUT, VGG_PREPROCESS_TORCH);
         for (int floats = 0; floats < 2; floats++) {
             pixels =
-                (struct vgg_image_pixels) { H, W, floats ? NULL : bytes, floats ? busy_pixels : NULL, "whole", 0, 0 };
+                (struct vgg_image_pixels) { H, W,    floats ? NULL : bytes, floats ? busy_pixels : NULL, "whole", 0,
+                                            0, false };
             cr_assert_eq(vgg_vary_fit(got, &pixels, &images, &augment, 9, 2, index, why), VGG_OK);
             cr_assert_arr_eq(got, want, sizeof want, "image %d, floats %d", (int)index, floats);
         }

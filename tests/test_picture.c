@@ -13,7 +13,7 @@
 /* Ramps with a bright disc: smooth enough for JPEG. By malloc. */
 static struct vgg_image make_image(int height, int width)
 {
-    struct vgg_image image = { height, width, malloc((size_t)height * (size_t)width * 3), 0, 0 };
+    struct vgg_image image = { height, width, malloc((size_t)height * (size_t)width * 3), 0, 0, false };
     uint8_t *at = image.rgb;
     for (int y = 0; y < height; y++) {
         for (int x = 0; x < width; x++, at += 3) {
@@ -119,7 +119,8 @@ Test(picture, shrinks_in_proportion)
 Test(picture, failures)
 {
     char *folder = make_folder(), path[256];
-    struct vgg_image image = make_image(8, 8), none = { 0, 8, NULL, 0, 0 }, large = { 20000, 20000, NULL, 0, 0 };
+    struct vgg_image image = make_image(8, 8), none = { 0, 8, NULL, 0, 0, false },
+                     large = { 20000, 20000, NULL, 0, 0, false };
     uint8_t *png = (uint8_t *)folder;
     size_t size;
     EXPECT_FAILURE(vgg_picture_png(&png, &size, &none), VGG_ERR_UNSUPPORTED, "8 x 0 pixels");
@@ -189,7 +190,7 @@ Test(colour, bytes_are_rounded_and_clamped)
 Test(heat, lies_where_the_map_says)
 {
     float map[16] = { 0 };
-    struct vgg_image image = { 80, 160, malloc(80 * 160 * 3), 0, 0 };
+    struct vgg_image image = { 80, 160, malloc(80 * 160 * 3), 0, 0, false };
     memset(image.rgb, 100, 80 * 160 * 3);
     struct vgg_heat heat = { .height = 4,
                              .width = 4,
@@ -216,7 +217,7 @@ Test(heat, lies_where_the_map_says)
 /* A black picture with one line of text at (top, left). By malloc. */
 static struct vgg_image write_words(const char *text, int top, int left, int width, int scale)
 {
-    struct vgg_image image = { 40, 160, calloc(40 * 160, 3), 0, 0 };
+    struct vgg_image image = { 40, 160, calloc(40 * 160, 3), 0, 0, false };
     vgg_caption_draw(&image, text, top, left, width, scale);
     return image;
 }

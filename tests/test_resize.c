@@ -2,9 +2,12 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "core/image/exif.h"
 #include "core/image/image.h"
 #include "core/image/resize.h"
+#include "core/image/rows.h"
 
 enum { MAX_BYTES = 64 * 64 * 3 };
 
@@ -154,7 +157,7 @@ Test(resize, defaults)
     float x[15 * 15 * 3];
     char why[VGG_IMAGE_WHY];
     busy(src, 37, 29);
-    struct vgg_image_pixels pixels = { 37, 29, src, NULL, "test", 0, 0 };
+    struct vgg_image_pixels pixels = { 37, 29, src, NULL, "test", 0, 0, false };
     for (int crop = VGG_CROP_DEFAULT; crop <= VGG_CROP_CENTER; crop++) {
         struct vgg_image_options options = {
             15, 15, VGG_PREPROCESS_NONE, VGG_RESIZE_DEFAULT, (enum vgg_crop)crop, VGG_DECODE_DEFAULT, false
@@ -199,5 +202,41 @@ Test(resize, window_is_a_cut)
         cr_assert_eq(vgg_resize_rgb(part, &cut, src, 29, 37, (enum vgg_resize)filter), VGG_OK);
         for (int y = 0; y < 9; y++)
             cr_assert_arr_eq(part + y * 7 * 3, whole + ((y + 13) * 20 + 6) * 3, 7 * 3);
+    }
+}
+
+/* Rows that are fitted as they come give the bytes of the whole image, turned upright and resized: a crop of it, too.
+ */
+Test(resize, rows_as_they_come)
+{
+    enum { H = 29, W = 37 };
+    static const int fulls[][2] = { { 13, 11 }, { H, W }, { W, H }, { 70, 17 }, { 5, 61 } };
+    uint8_t src[H * W * 3], upright[H * W * 3], wanted[70 * 61 * 3], dst[70 * 61 * 3 + 1];
+    busy(src, H, W);
+    for (int orientation = 1; orientation <= 8; orientation++) {
+        int height = orientation >= 5 ? W : H, width = orientation >= 5 ? H : W;
+        vgg_exif_apply(upright, src, H, W, orientation);
+        for (size_t i = 0; i < sizeof fulls / sizeof *fulls * 2; i++) {
+            const int *full = fulls[i / 2];
+            struct vgg_resize_window w = { full[0], full[1], 0, 0, full[0], full[1] };
+            if (i % 2) w.top = 1, w.left = 2, w.height -= 4, w.width -= 5; /* the middle is another pixel */
+            size_t size = (size_t)w.height * (size_t)w.width * 3;
+            for (int filter = VGG_RESIZE_NEAREST; filter <= VGG_RESIZE_LANCZOS; filter++) {
+                struct vgg_rows *rows;
+                cr_assert_eq(vgg_resize_rgb(wanted, &w, upright, height, width, (enum vgg_resize)filter), VGG_OK);
+                cr_assert_eq(vgg_rows_begin(&rows, dst, &w, H, W, orientation, (enum vgg_resize)filter), VGG_OK);
+                dst[size] = 99;
+                for (int y = 0; y < H; y++) {
+                    uint8_t row[W * 3]; /* which is overwritten by the next */
+                    memcpy(row, src + (size_t)y * W * 3, sizeof row);
+                    vgg_rows_push(rows, row);
+                    memset(row, 7, sizeof row);
+                }
+                vgg_rows_end(rows);
+                cr_assert_arr_eq(dst, wanted, size, "orientation %d, %d x %d, filter %d", orientation, w.full_height,
+                                 w.full_width, filter);
+                cr_assert_eq(dst[size], 99);
+            }
+        }
     }
 }

@@ -221,12 +221,14 @@ enum vgg_status vgg_data_fetch_quiet(const struct vgg_data *data, size_t index, 
     if (vgg_data_is_array(data->store)) return fetch_stored(data, index, images, augment, seed, pass, x, why);
     const char *name = vgg_data_path(data, index);
     struct vgg_image image;
-    /* A crop is resized from its own pixels, which a reduced image would lack. */
-    const struct vgg_image_options *fit = augment && augment->crop != 0.0f ? NULL : images;
-    enum vgg_status status = vgg_image_read_for(&image, vgg_data_image(data, index), fit, why);
+    const char *path = vgg_data_image(data, index);
+    /* A crop is resized from its own pixels, which a fitted or reduced image would lack. */
+    bool cropped = augment && augment->crop != 0.0f;
+    enum vgg_status status =
+        cropped ? vgg_image_read(&image, path, why) : vgg_image_read_fitted(&image, path, images, why);
     if (status == VGG_OK) {
         struct vgg_image_pixels pixels = {
-            image.height, image.width, image.rgb, NULL, name, image.full_height, image.full_width,
+            image.height, image.width, image.rgb, NULL, name, image.full_height, image.full_width, image.fitted,
         };
         status = vgg_vary_fit(x, &pixels, images, augment, seed, pass, index, why);
         vgg_image_finish(&image);

@@ -18,6 +18,14 @@ enum vgg_status vgg_image_why(char why[VGG_IMAGE_WHY], enum vgg_status status, c
     return status;
 }
 
+void vgg_image_resolve(struct vgg_image_options *o)
+{
+    if (o->crop == VGG_CROP_DEFAULT) o->crop = VGG_CROP_NONE;
+    if (o->decode == VGG_DECODE_DEFAULT) o->decode = VGG_DECODE_EXACT;
+    if (o->resize == VGG_RESIZE_DEFAULT)
+        o->resize = o->crop == VGG_CROP_CENTER ? VGG_RESIZE_BILINEAR : VGG_RESIZE_NEAREST;
+}
+
 int vgg_image_reduction(const struct vgg_image_file *file, int height, int width)
 {
     const struct vgg_image_options *fit = file->fit;

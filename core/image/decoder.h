@@ -3,6 +3,7 @@
 #define CORE_IMAGE_DECODER_H
 
 #include "core/image/image.h"
+#include "core/image/jpeg_head.h"
 
 /* An image file in memory. */
 struct vgg_image_file {
@@ -10,13 +11,16 @@ struct vgg_image_file {
     const uint8_t *bytes;
     size_t size;
     const struct vgg_image_options *fit; /* what it will be fitted to; NULL: it is wanted whole */
+    bool fitted;                         /* it may be fitted at once, and turned upright */
     int orientation;                     /* 1..8: how the fitted image lies to the stored one */
+    struct vgg_jpeg_head jpeg;           /* of a JPEG: looking for it costs a walk over all bytes */
 };
 
-/* Decoders give the pixels as they are stored, not turned upright: grey is repeated, alpha dropped, of 16-bit samples
- * the high byte kept, CMYK converted. They check extents before they allocate, write nothing to stderr, and on failure
- * leave image->rgb to be freed by the caller. May be called from several threads at once. Those of shared libraries
- * need vgg_*_name to have succeeded: it opens the library and gives name and version ("libwebp 1.2.4"), or NULL. */
+/* Decoders give the pixels as they are stored, not turned upright, unless they fit them (image->fitted): grey is
+ * repeated, alpha dropped, of 16-bit samples the high byte kept, CMYK converted. They check extents before they
+ * allocate, write nothing to stderr, and on failure leave image->rgb to be freed by the caller. May be called from
+ * several threads at once. Those of shared libraries need vgg_*_name to have succeeded: it opens the library and gives
+ * name and version ("libwebp 1.2.4"), or NULL. */
 enum vgg_status vgg_jpeg_decode(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY]);
 enum vgg_status vgg_webp_decode(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY]);
 enum vgg_status vgg_tiff_decode(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY]);

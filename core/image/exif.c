@@ -1,6 +1,5 @@
 #include "core/image/exif.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
@@ -87,19 +86,26 @@ int vgg_exif_orientation(const uint8_t *file, size_t size)
     return tiff_orientation(file, size);
 }
 
+/* Source: CIPA DC-008 (Exif 2.32), tag 0x0112: which edges of the upright image the first row and column are. */
+void vgg_exif_turn(struct vgg_exif_turn *turn, int orientation)
+{
+    static const struct vgg_exif_turn turns[] = {
+        { false, false, false }, { false, true, false }, { true, true, false }, { true, false, false },
+        { false, false, true },  { true, false, true },  { true, true, true },  { false, true, true },
+    };
+    *turn = turns[orientation - 1];
+}
+
 void vgg_exif_apply(uint8_t *dst, const uint8_t *src, int height, int width, int orientation)
 {
-    bool turned = orientation >= 5;
-    bool flip_row = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
-    bool flip_column = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
-    int out_height = turned ? width : height, out_width = turned ? height : width;
+    struct vgg_exif_turn turn;
+    vgg_exif_turn(&turn, orientation);
+    int out_height = turn.axes ? width : height, out_width = turn.axes ? height : width;
     for (int y = 0; y < out_height; y++) {
         for (int x = 0; x < out_width; x++) {
-            /* The flips mirror the row or column of the upright image; 5 to 8 then exchange the axes. */
-            int row = turned ? x : y, column = turned ? y : x;
-            bool mirror_row = turned ? flip_column : flip_row, mirror_column = turned ? flip_row : flip_column;
-            if (mirror_row) row = height - 1 - row;
-            if (mirror_column) column = width - 1 - column;
+            int row = turn.axes ? x : y, column = turn.axes ? y : x;
+            if (turn.mirror_row) row = height - 1 - row;
+            if (turn.mirror_column) column = width - 1 - column;
             memcpy(dst + ((size_t)y * (size_t)out_width + (size_t)x) * 3,
                    src + ((size_t)row * (size_t)width + (size_t)column) * 3, 3);
         }

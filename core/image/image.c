@@ -45,14 +45,6 @@ enum vgg_status vgg_image_check_options(const struct vgg_image_options *o)
     return VGG_OK;
 }
 
-void vgg_image_resolve(struct vgg_image_options *o)
-{
-    if (o->crop == VGG_CROP_DEFAULT) o->crop = VGG_CROP_NONE;
-    if (o->decode == VGG_DECODE_DEFAULT) o->decode = VGG_DECODE_EXACT;
-    if (o->resize == VGG_RESIZE_DEFAULT)
-        o->resize = o->crop == VGG_CROP_CENTER ? VGG_RESIZE_BILINEAR : VGG_RESIZE_NEAREST;
-}
-
 /* Resizing of either kind of pixels to floats 0..255. */
 static enum vgg_status resize(float *x, const struct vgg_image_pixels *p, const struct vgg_image_options *options)
 {
@@ -63,10 +55,13 @@ static enum vgg_status resize(float *x, const struct vgg_image_pixels *p, const 
     vgg_resize_window(&window, reduced ? p->full_height : p->height, reduced ? p->full_width : p->width, o->height,
                       o->width, o->crop);
     enum vgg_resize filter = o->resize;
+    size_t count = (size_t)o->height * (size_t)o->width * CHANNELS;
+    for (size_t i = 0; p->fitted && i < count; i++)
+        x[i] = p->rgb[i];
+    if (p->fitted) return VGG_OK;
     bool same = window.full_height == p->height && window.full_width == p->width;
     if (p->values && (same || filter == VGG_RESIZE_NEAREST))
         return vgg_resize_nearest(x, &window, p->values, p->height, p->width, CHANNELS * sizeof *p->values);
-    size_t count = (size_t)o->height * (size_t)o->width * CHANNELS;
     size_t quantised = p->values ? (size_t)p->height * (size_t)p->width * CHANNELS : 0;
     uint8_t *bytes = malloc(count + quantised);
     if (!bytes) return VGG_ERR_MEMORY;
@@ -102,10 +97,10 @@ enum vgg_status vgg_image_load(float *x, const char *path, const struct vgg_imag
     struct vgg_image image;
     enum vgg_status status = vgg_image_check_options(options);
     if (status != VGG_OK) return status;
-    status = vgg_image_read_for(&image, path, options, why);
+    status = vgg_image_read_fitted(&image, path, options, why);
     if (status == VGG_OK) {
         struct vgg_image_pixels pixels = {
-            image.height, image.width, image.rgb, NULL, path, image.full_height, image.full_width,
+            image.height, image.width, image.rgb, NULL, path, image.full_height, image.full_width, image.fitted,
         };
         status = vgg_image_fit(x, &pixels, options, NULL, why);
         vgg_image_finish(&image);

@@ -13,6 +13,7 @@ struct vgg_image {
     int height, width;
     uint8_t *rgb;                /* height * width * 3, by malloc */
     int full_height, full_width; /* what the file holds, upright, where the pixels are reduced; else 0 */
+    bool fitted;                 /* the pixels are resized and cropped to what was asked for */
 };
 
 /* Decodes an image file, of the format that its first bytes tell, and turns it upright. Nothing is logged: `why` gets
@@ -21,6 +22,10 @@ enum vgg_status vgg_image_read(struct vgg_image *image, const char *path, char w
 /* The same for what `options` fit it to: with VGG_DECODE_FAST perhaps reduced. */
 enum vgg_status vgg_image_read_for(struct vgg_image *image, const char *path, const struct vgg_image_options *options,
                                    char why[VGG_IMAGE_WHY]);
+/* The same, perhaps fitted while it is decoded, which saves the memory of all its pixels: for what has no other use of
+ * the image than vgg_image_fit with these options. */
+enum vgg_status vgg_image_read_fitted(struct vgg_image *image, const char *path,
+                                      const struct vgg_image_options *options, char why[VGG_IMAGE_WHY]);
 void vgg_image_finish(struct vgg_image *image);
 /* A look at the beginning of a file: is it there, of a format that is read here, and of extents that are decoded, as
  * far as that shows? */
@@ -33,6 +38,7 @@ struct vgg_image_pixels {
     const float *values;
     const char *name;
     int full_height, full_width; /* as in struct vgg_image */
+    bool fitted;
 };
 /* x = pixels resized as `options` says, mapped by `map` of augment.h (NULL: not), preprocessed. Floats that need a
  * filter (other than NEAREST) are rounded to bytes first; without resizing they go through exactly. */

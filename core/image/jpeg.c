@@ -7,7 +7,8 @@
 
 #include "core/base/library.h"
 #include "core/base/os_thread.h"
-#include "core/image/jpeg_head.h"
+#include "core/image/decoder.h"
+#include "core/image/rows.h"
 
 #define QUOTE_TOKEN(token) #token
 #define QUOTE(macro) QUOTE_TOKEN(macro)
@@ -56,6 +57,7 @@ struct job {
     jmp_buf jump;
     int scan_limit;
     struct vgg_image *image;
+    struct vgg_rows *rows; /* what rows are fitted by; NULL: all are kept */
     const struct vgg_image_file *file;
     char *why;
     enum vgg_status status;
@@ -126,24 +128,48 @@ static void read_rows(struct job *job)
 {
     struct jpeg_decompress_struct *info = &job->info;
     size_t width = info->output_width, pitch = width * 3;
-    JSAMPROW inks = NULL;
-    if (info->output_components == 4) {
-        inks = info->mem->alloc_large((j_common_ptr)info, JPOOL_IMAGE, width * 4);
-    }
+    JSAMPROW inks = NULL, row = job->image->rgb;
+    if (info->output_components == 4) inks = info->mem->alloc_large((j_common_ptr)info, JPOOL_IMAGE, width * 4);
+    if (job->rows) row = info->mem->alloc_large((j_common_ptr)info, JPOOL_IMAGE, pitch);
     while (info->output_scanline < info->output_height) {
-        JSAMPROW rgb = job->image->rgb + info->output_scanline * pitch;
         /* Grey is read into the last third of its row, and spread from the left. */
-        JSAMPROW row = inks ? inks : info->output_components == 1 ? rgb + width * 2 : rgb;
-        jpeg.read_scanlines(info, &row, 1);
+        JSAMPROW read = inks ? inks : info->output_components == 1 ? row + width * 2 : row;
+        jpeg.read_scanlines(info, &read, 1);
         if (inks) {
             for (size_t i = 0; i < width * 4; i++)
                 inks[i] = (JSAMPLE)(255 - inks[i]); /* as Adobe writes them, marked or not */
-            vgg_image_from_inks(rgb, inks, width);
+            vgg_image_from_inks(row, inks, width);
         } else if (info->output_components == 1) {
             for (size_t i = 0; i < width; i++)
-                memset(rgb + i * 3, row[i], 3);
+                memset(row + i * 3, read[i], 3);
+        }
+        if (job->rows) {
+            vgg_rows_push(job->rows, row);
+        } else {
+            row += pitch;
         }
     }
+}
+
+/* Makes each row part of what the image is fitted to, as it comes. */
+static enum vgg_status begin_rows(struct job *job)
+{
+    const struct jpeg_decompress_struct *info = &job->info;
+    const struct vgg_image_file *file = job->file;
+    int height = (int)info->image_height, width = (int)info->image_width;
+    bool turned = file->orientation >= 5;
+    struct vgg_image_options fit = *file->fit;
+    struct vgg_resize_window window;
+    vgg_image_resolve(&fit);
+    vgg_resize_window(&window, turned ? width : height, turned ? height : width, fit.height, fit.width, fit.crop);
+    enum vgg_status status = vgg_image_check_extents(height, width, file->path, job->why);
+    if (status == VGG_OK) status = vgg_image_allocate(job->image, fit.height, fit.width, file->path, job->why);
+    if (status != VGG_OK) return status;
+    job->image->fitted = true;
+    if (vgg_rows_begin(&job->rows, job->image->rgb, &window, (int)info->output_height, (int)info->output_width,
+                       file->orientation, fit.resize) == VGG_OK)
+        return VGG_OK;
+    return vgg_image_why(job->why, VGG_ERR_MEMORY, "%s: out of memory for resizing", file->path);
 }
 
 /* What may be left by a jump; the caller destroys. */
@@ -163,10 +189,11 @@ static void run(struct job *job)
     info->scale_num = 1, info->scale_denom = (unsigned)by;
     job->scan_limit = vgg_jpeg_scan_limit((int64_t)info->image_width * info->image_height);
     jpeg.start(info);
-    enum vgg_status status =
-        vgg_image_allocate(job->image, info->output_height, info->output_width, job->file->path, job->why);
+    enum vgg_status status = job->file->fitted ? begin_rows(job)
+                                               : vgg_image_allocate(job->image, info->output_height, info->output_width,
+                                                                    job->file->path, job->why);
     if (status != VGG_OK) give_up(job, status);
-    if (by > 1) {
+    if (by > 1 && !job->file->fitted) {
         job->image->full_height = (int)info->image_height;
         job->image->full_width = (int)info->image_width;
     }
@@ -177,9 +204,7 @@ static void run(struct job *job)
 
 enum vgg_status vgg_jpeg_decode(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY])
 {
-    struct vgg_jpeg_head head;
-    vgg_jpeg_head(&head, file->bytes, file->size);
-    enum vgg_status status = vgg_jpeg_check(&head, file->path, why);
+    enum vgg_status status = vgg_jpeg_check(&file->jpeg, file->path, why);
     if (status != VGG_OK) return status;
     struct job job = { .image = image, .file = file, .why = why, .status = VGG_ERR_FORMAT };
     job.source = (struct jpeg_source_mgr) {
@@ -198,6 +223,7 @@ enum vgg_status vgg_jpeg_decode(struct vgg_image *image, const struct vgg_image_
     job.errors.emit_message = on_message;
     job.errors.output_message = on_output;
     run(&job);
+    vgg_rows_end(job.rows);
     jpeg.destroy(&job.info);
     return job.status;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/image/decoder.h"
+
 /* SCAN_PIXELS: what all scans together may walk; 20 scans of the largest image. */
 enum { MAX_SCANS = 500 };
 static const int64_t SCAN_PIXELS = (int64_t)20 * VGG_IMAGE_MAX_PIXELS;

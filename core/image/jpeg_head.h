@@ -2,7 +2,7 @@
 #ifndef CORE_IMAGE_JPEG_HEAD_H
 #define CORE_IMAGE_JPEG_HEAD_H
 
-#include "core/image/decoder.h"
+#include "core/image/image.h"
 
 struct vgg_jpeg_head {
     int height, width, components; /* 0: there is no frame header */

@@ -83,7 +83,7 @@ enum vgg_status vgg_picture_scale(struct vgg_image *out, const struct vgg_image 
 {
     struct vgg_resize_window window;
     size_t size = (size_t)height * (size_t)width * CHANNELS;
-    *out = (struct vgg_image) { height, width, vgg_mem_calloc(size, 1), 0, 0 };
+    *out = (struct vgg_image) { height, width, vgg_mem_calloc(size, 1), 0, 0, false };
     vgg_resize_window(&window, image->height, image->width, height, width, VGG_CROP_NONE);
     if (out->rgb &&
         vgg_resize_rgb(out->rgb, &window, image->rgb, image->height, image->width, VGG_RESIZE_LANCZOS) == VGG_OK) {

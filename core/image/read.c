@@ -13,7 +13,6 @@
 #include "core/image/decoder.h"
 #include "core/image/exif.h"
 #include "core/image/format.h"
-#include "core/image/jpeg_head.h"
 #include "core/image/png_head.h"
 #include "core/image/stb_image.h"
 
@@ -143,16 +142,16 @@ static enum vgg_status find_decoder(decode_fn **decode, enum vgg_format format, 
                          name, absent->library);
 }
 
-/* The extents that the beginning of a file states. False: it does not. */
-static bool find_extents(int64_t *height, int64_t *width, enum vgg_format format, const uint8_t *bytes, size_t size)
+/* The extents that the beginning of a file states. False: it does not. jpeg: of a JPEG, all that its markers say. */
+static bool find_extents(int64_t *height, int64_t *width, struct vgg_jpeg_head *jpeg, enum vgg_format format,
+                         const uint8_t *bytes, size_t size)
 {
-    struct vgg_jpeg_head jpeg;
     struct vgg_png_head png;
     switch (format) {
     case VGG_FORMAT_JPEG:
-        vgg_jpeg_head(&jpeg, bytes, size);
-        *height = jpeg.height, *width = jpeg.width;
-        return jpeg.components > 0;
+        vgg_jpeg_head(jpeg, bytes, size);
+        *height = jpeg->height, *width = jpeg->width;
+        return jpeg->components > 0;
     case VGG_FORMAT_PNG:
         vgg_png_head(&png, bytes, size);
         *height = png.height, *width = png.width;
@@ -178,26 +177,21 @@ static int64_t cost(const struct vgg_image_file *file, enum vgg_format format)
     }
 }
 
-/* vgg_image_check_memory, for what the beginning of the file states; else its decoder asks. */
-static enum vgg_status check_memory(const struct vgg_image_file *file, enum vgg_format format, char *why)
+/* vgg_image_check_memory, for what the beginning of the file states; else its decoder asks. Sets file->jpeg. */
+static enum vgg_status check_memory(struct vgg_image_file *file, enum vgg_format format, char *why)
 {
     int64_t height, width;
-    if (!find_extents(&height, &width, format, file->bytes, file->size)) return VGG_OK;
+    if (!find_extents(&height, &width, &file->jpeg, format, file->bytes, file->size)) return VGG_OK;
     if (vgg_image_check_extents(height, width, file->path, why) != VGG_OK) return VGG_OK; /* its decoder says it */
     return vgg_image_check_memory(height, width, height * width * cost(file, format), file, why);
 }
 
-enum vgg_status vgg_image_read(struct vgg_image *image, const char *path, char why[VGG_IMAGE_WHY])
-{
-    return vgg_image_read_for(image, path, NULL, why);
-}
-
-enum vgg_status vgg_image_read_for(struct vgg_image *image, const char *path, const struct vgg_image_options *options,
-                                   char why[VGG_IMAGE_WHY])
+static enum vgg_status read_image(struct vgg_image *image, const char *path, const struct vgg_image_options *options,
+                                  bool fitted, char *why)
 {
     uint8_t *bytes = NULL;
     decode_fn *decode = NULL;
-    struct vgg_image_file file = { .path = path, .fit = options };
+    struct vgg_image_file file = { .path = path, .fit = options, .fitted = fitted };
     *image = (struct vgg_image) { 0 };
     enum vgg_status status = read_file(&bytes, &file.size, MAX_FILE, NULL, path, why);
     file.bytes = bytes;
@@ -206,11 +200,28 @@ enum vgg_status vgg_image_read_for(struct vgg_image *image, const char *path, co
     if (status == VGG_OK) status = check_memory(&file, format, why);
     if (status == VGG_OK) file.orientation = vgg_exif_orientation(bytes, file.size);
     if (status == VGG_OK) status = decode(image, &file, why);
-    if (status == VGG_OK && turn_upright(image, file.orientation) != VGG_OK)
+    if (status == VGG_OK && !image->fitted && turn_upright(image, file.orientation) != VGG_OK)
         status = vgg_image_why(why, VGG_ERR_MEMORY, "%s: out of memory for its pixels", path);
     free(bytes);
     if (status != VGG_OK) vgg_image_finish(image);
     return status;
+}
+
+enum vgg_status vgg_image_read(struct vgg_image *image, const char *path, char why[VGG_IMAGE_WHY])
+{
+    return read_image(image, path, NULL, false, why);
+}
+
+enum vgg_status vgg_image_read_for(struct vgg_image *image, const char *path, const struct vgg_image_options *options,
+                                   char why[VGG_IMAGE_WHY])
+{
+    return read_image(image, path, options, false, why);
+}
+
+enum vgg_status vgg_image_read_fitted(struct vgg_image *image, const char *path,
+                                      const struct vgg_image_options *options, char why[VGG_IMAGE_WHY])
+{
+    return read_image(image, path, options, true, why);
 }
 
 enum vgg_status vgg_image_probe(const char *path, char why[VGG_IMAGE_WHY])
@@ -222,13 +233,14 @@ enum vgg_status vgg_image_probe(const char *path, char why[VGG_IMAGE_WHY])
         uint8_t *bytes;
         size_t size;
         int64_t height, width;
+        struct vgg_jpeg_head jpeg;
         decode_fn *decode;
         status = read_file(&bytes, &size, most[i], &whole, path, why);
         if (status != VGG_OK) break;
         enum vgg_format format = vgg_format_of(bytes, size);
         status = find_decoder(&decode, format, path, why);
         told = format != VGG_FORMAT_JPEG && format != VGG_FORMAT_PNG && format != VGG_FORMAT_BMP;
-        if (status == VGG_OK && !told && find_extents(&height, &width, format, bytes, size)) {
+        if (status == VGG_OK && !told && find_extents(&height, &width, &jpeg, format, bytes, size)) {
             status = vgg_image_check_extents(height, width, path, why);
             told = true;
         } else if (status == VGG_OK && !told && whole) {

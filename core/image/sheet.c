@@ -98,7 +98,7 @@ static void place(struct vgg_sheet *sheet, const struct vgg_image *image, int to
 static enum vgg_status draw_tile(struct vgg_sheet *sheet, const float *maps, int count, int channel, int top, int left)
 {
     size_t places = (size_t)sheet->height * (size_t)sheet->width;
-    struct vgg_image small = { sheet->height, sheet->width, sheet->tile, 0, 0 }, tile;
+    struct vgg_image small = { sheet->height, sheet->width, sheet->tile, 0, 0, false }, tile;
     float largest = 0;
     for (size_t i = 0; i < places; i++)
         largest = fmaxf(largest, maps[i * (size_t)count + (size_t)channel]);
@@ -109,7 +109,7 @@ static enum vgg_status draw_tile(struct vgg_sheet *sheet, const float *maps, int
     struct vgg_resize_window window;
     vgg_resize_window(&window, small.height, small.width, sheet->tile_height, sheet->tile_width, VGG_CROP_NONE);
     size_t size = (size_t)sheet->tile_height * (size_t)sheet->tile_width * CHANNELS;
-    tile = (struct vgg_image) { sheet->tile_height, sheet->tile_width, vgg_mem_calloc(size, 1), 0, 0 };
+    tile = (struct vgg_image) { sheet->tile_height, sheet->tile_width, vgg_mem_calloc(size, 1), 0, 0, false };
     enum vgg_resize filter = sheet->height < TILE ? VGG_RESIZE_NEAREST : VGG_RESIZE_LANCZOS;
     enum vgg_status status =
         tile.rgb ? vgg_resize_rgb(tile.rgb, &window, small.rgb, small.height, small.width, filter) : VGG_ERR_MEMORY;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/image/bmp.h"
-#include "core/image/jpeg_head.h"
 #include "core/image/png_head.h"
 
 /* The most bytes that stb_image may let a buffer grow to: it would expand a compressed stream to any length. What it
@@ -133,15 +132,14 @@ static enum vgg_status is_damaged(const struct vgg_image_file *file, char *why)
 enum vgg_status vgg_stb_image_jpeg(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY])
 {
     struct source source = { .part = { { file->bytes, file->size } } };
-    struct vgg_jpeg_head head;
-    vgg_jpeg_head(&head, file->bytes, file->size);
-    enum vgg_status status = vgg_jpeg_check(&head, file->path, why);
+    const struct vgg_jpeg_head *head = &file->jpeg;
+    enum vgg_status status = vgg_jpeg_check(head, file->path, why);
     if (status != VGG_OK) return status;
-    if (head.arithmetic || (head.components == 4 && !head.adobe))
+    if (head->arithmetic || (head->components == 4 && !head->adobe))
         return vgg_image_why(why, VGG_ERR_UNSUPPORTED,
                              "%s: is %s, which only libjpeg reads; install it or convert the image", file->path,
-                             head.arithmetic ? "coded arithmetically" : "CMYK without Adobe's mark");
-    return decode(image, &source, file, head.height, head.width, why);
+                             head->arithmetic ? "coded arithmetically" : "CMYK without Adobe's mark");
+    return decode(image, &source, file, head->height, head->width, why);
 }
 
 enum vgg_status vgg_stb_image_png(struct vgg_image *image, const struct vgg_image_file *file, char why[VGG_IMAGE_WHY])

@@ -50,7 +50,7 @@ static enum vgg_status load(struct vgg_image *image, struct vgg_resize_window *w
     vgg_resize_window(window, reduced ? image->full_height : image->height, reduced ? image->full_width : image->width,
                       o->height, o->width, o->crop);
     struct vgg_image_pixels pixels = {
-        image->height, image->width, image->rgb, NULL, path, image->full_height, image->full_width,
+        image->height, image->width, image->rgb, NULL, path, image->full_height, image->full_width, false,
     };
     status = vgg_image_fit(w->x, &pixels, o, NULL, why);
     if (status != VGG_OK) vgg_image_finish(image);

@@ -23,7 +23,7 @@ void vgg_explain_class(char text[TEXT], const struct vgg_model *model, int label
 static enum vgg_status write_legend(struct vgg_html *page, enum vgg_colours colours)
 {
     uint8_t rgb[LEGEND_WIDTH * LEGEND_HEIGHT * CHANNELS], *png;
-    struct vgg_image strip = { LEGEND_HEIGHT, LEGEND_WIDTH, rgb, 0, 0 };
+    struct vgg_image strip = { LEGEND_HEIGHT, LEGEND_WIDTH, rgb, 0, 0, false };
     size_t size;
     for (int i = 0; i < LEGEND_WIDTH * LEGEND_HEIGHT; i++)
         vgg_colour_map(rgb + i * CHANNELS, i % LEGEND_WIDTH / (double)(LEGEND_WIDTH - 1), colours);

@@ -47,7 +47,7 @@ static enum vgg_status write_picture(struct vgg_html *page, const struct vgg_rep
     if (report->images) fit.crop = report->images->crop;
     size_t values = (size_t)fit.height * (size_t)fit.width * 3;
     float *x = vgg_mem_calloc(values, sizeof *x);
-    image = (struct vgg_image) { fit.height, fit.width, vgg_mem_calloc(values, 1), 0, 0 };
+    image = (struct vgg_image) { .height = fit.height, .width = fit.width, .rgb = vgg_mem_calloc(values, 1) };
     if (!x || !image.rgb) CHECK(vgg_fail_memory("a thumbnail", values * sizeof *x));
     if (vgg_data_fetch_quiet(report->evaluated, index, &fit, NULL, 0, 0, x, why) != VGG_OK) goto fail;
     for (size_t i = 0; i < values; i++)
