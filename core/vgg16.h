@@ -299,8 +299,8 @@ struct vgg_data;
 VGG_API enum vgg_status vgg_data_open(struct vgg_data **out, const char *source);
 /* A data set without labels, for what needs none: image files, whatever their suffix, and folders, of which all images
  * are taken that lie in them or below, by folder, then by name; what else they hold is left out with one warning
- * a folder. A single path may also be any other source that vgg_data_open takes, whose labels are passed over. The
- * paths are copied. */
+ * a folder. A single path may also be any other source that vgg_data_open takes, whose labels are passed over; rows
+ * of a .csv may have none, or several. The paths are copied. */
 VGG_API enum vgg_status vgg_data_open_images(struct vgg_data **out, const char *const *paths, size_t count);
 /* Takes a reproducible, class-balanced fraction (0 < fraction < 1) of `data` into *held_out; *rest keeps the others.
  * `data` stays open and must outlive both. */

@@ -174,3 +174,25 @@ Test(data_csv, an_image_again)
     }
     remove_folder(folder);
 }
+
+/* Who asks for images alone needs no labels: neither two, nor none, nor more fields are refused, and none is kept. */
+Test(data_csv, images_alone)
+{
+    static const char table[] = "file,width,label\nz.bmp,1,dog\nz.bmp\nb.bmp,\n\"z.bmp\",2,cat,\"x,y\"\n",
+                      empty[] = "z.bmp,dog\n,cat\n";
+    char *folder = make_folder(), source[256];
+    const char *paths[] = { source };
+    struct vgg_data *data;
+    snprintf(source, sizeof source, "%s/in/list.csv", folder);
+    write_file(folder, "in/list.csv", table, sizeof table - 1);
+    cr_assert_eq(vgg_data_open_images(&data, paths, 1), VGG_OK);
+    cr_assert_eq(vgg_data_count(data), 4);
+    cr_expect_eq(vgg_data_label(data, 3), -1);
+    for (size_t i = 0; i < 4; i++)
+        cr_expect_not_null(strstr(vgg_data_path(data, i), i == 2 ? "/in/b.bmp" : "/in/z.bmp"), "%zu", i);
+    vgg_data_destroy(data);
+    EXPECT_FAILURE(vgg_data_open(&data, source), VGG_ERR_FORMAT, "list.csv:1: ");
+    write_file(folder, "in/list.csv", empty, sizeof empty - 1);
+    EXPECT_FAILURE(vgg_data_open_images(&data, paths, 1), VGG_ERR_FORMAT, "list.csv:2: has no path");
+    remove_folder(folder);
+}

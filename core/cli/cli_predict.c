@@ -126,8 +126,9 @@ const struct cli_command cli_predict = {
     .purpose = "Shows the most probable classes of images",
     .details =
         "IMAGE is a JPEG, PNG, BMP, GIF, WebP or TIFF file, or a folder, of which all images are taken, those in "
-        "folders below it too; a single one may also be a .txt file with a path a line, a .csv table with rows of a "
-        "path and a label, or an array file. Labels play no part. One line an image: the path, then classes with "
+        "folders below it too; a single one may also be a .txt file with a path a line, a .csv table with a path "
+        "in the first field of each row, or an array file. Labels play no part. One line an image: the path, then "
+        "classes with "
         "their probabilities. With ImageNet weights and their top, the classes have their ImageNet names.\nJSON: "
         "images: [{path, classes: [{name, label, probability}]}]",
     .needs = "IMAGE",

@@ -19,7 +19,8 @@ enum { FIELDS = 2 };
 struct table {
     const char *path;
     char *text, *at, *end;
-    size_t line; /* of `at`, from 1 */
+    size_t line;   /* of `at`, from 1 */
+    bool labelled; /* has each row a label that is wanted? */
 };
 
 static enum vgg_status wrong(const struct table *table, size_t line, const char *what)
@@ -87,7 +88,8 @@ static enum vgg_status read_row(struct table *t, char *field[FIELDS], size_t *li
         }
         if (status != VGG_OK) break;
         if (count == 1 && !*field[0]) continue;
-        if (count != FIELDS) {
+        if (!t->labelled && count < FIELDS) field[1] = t->end; /* an empty text */
+        if (t->labelled && count != FIELDS) {
             char what[48];
             snprintf(what, sizeof what, "has %zu field%s, not 2", count, count == 1 ? "" : "s");
             return wrong(t, *line, what);
@@ -150,13 +152,14 @@ static enum vgg_status read_rows(struct rows *rows, struct vgg_data_store *store
         if (!field[0]) break;
         if (first) CHECK(is_header(&header, table, field[0]));
         if (first && header) continue;
-        if (!*field[0] || !*field[1]) CHECK(wrong(table, line, *field[0] ? "has no label" : "has no path"));
+        if (!*field[0]) CHECK(wrong(table, line, "has no path"));
+        if (table->labelled && !*field[1]) CHECK(wrong(table, line, "has no label"));
         CHECK(add_row(rows, table, field));
         CHECK(vgg_data_add_line(store, table->path, line));
     }
     if (rows->count == 0) {
-        CHECK(vgg_fail(VGG_ERR_MISSING, "%s: lists no images; give a row PATH,LABEL for each, named as images are",
-                       table->path));
+        CHECK(vgg_fail(VGG_ERR_MISSING, "%s: lists no images; give a row %s for each, named as images are", table->path,
+                       table->labelled ? "PATH,LABEL" : "PATH"));
     }
 fail:
     return status;
@@ -238,10 +241,10 @@ fail:
     return status;
 }
 
-enum vgg_status vgg_data_read_csv(struct vgg_data *data, const char *path)
+static enum vgg_status read_table(struct vgg_data *data, const char *path, bool labelled)
 {
     enum vgg_status status = VGG_OK;
-    struct table table = { .path = path, .line = 1 };
+    struct table table = { .path = path, .line = 1, .labelled = labelled };
     struct rows rows = { 0 };
     const void *bytes = NULL;
     size_t size = 0;
@@ -252,8 +255,8 @@ enum vgg_status vgg_data_read_csv(struct vgg_data *data, const char *path)
     table.at = table.text, table.end = table.text + size;
     if (size >= 3 && memcmp(table.text, "\xEF\xBB\xBF", 3) == 0) table.at += 3;
     CHECK(read_rows(&rows, data->store, &table));
-    CHECK(check_repeated(&rows, data->store->line, path));
-    CHECK(name_classes(data, &rows, path));
+    if (labelled) CHECK(check_repeated(&rows, data->store->line, path));
+    if (labelled) CHECK(name_classes(data, &rows, path));
     status = vgg_data_take_paths(data, rows.path, rows.count);
     rows.path = NULL, rows.count = 0;
 fail:
@@ -264,4 +267,14 @@ fail:
     free(table.text);
     vgg_file_unmap(bytes, size);
     return status;
+}
+
+enum vgg_status vgg_data_read_csv(struct vgg_data *data, const char *path)
+{
+    return read_table(data, path, true);
+}
+
+enum vgg_status vgg_data_read_csv_images(struct vgg_data *data, const char *path)
+{
+    return read_table(data, path, false);
 }

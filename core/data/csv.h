@@ -8,5 +8,7 @@
  * no name of an image and leads to nothing. Paths are relative to the table's folder; the labels are names, in byte
  * order the classes. Fills an object made by vgg_data_create, and leaves destroying it to the caller. */
 enum vgg_status vgg_data_read_csv(struct vgg_data *data, const char *path);
+/* The images alone, where nobody asks for labels: of each row the first field, however many follow. */
+enum vgg_status vgg_data_read_csv_images(struct vgg_data *data, const char *path);
 
 #endif

@@ -25,11 +25,30 @@ static const char *find_options(const char *source)
     return mark;
 }
 
-/* Does the source name one file with many items? */
-static bool is_collection(const char *path)
+typedef enum vgg_status read_fn(struct vgg_data *data, const char *path);
+
+static enum vgg_status read_idx(struct vgg_data *data, const char *path)
 {
-    return strncmp(path, "idx:", 4) == 0 || vgg_file_has_extension(path, ".txt") ||
-           vgg_file_has_extension(path, ".csv") || vgg_file_has_extension(path, ".safetensors");
+    return vgg_idx_read(data, path + 4);
+}
+
+/* What reads the file of many items that a source names, as its images alone or with their labels. NULL: it names no
+ * such file. */
+static read_fn *collection_reader(const char *path, bool labelled)
+{
+    static const struct {
+        const char *extension;
+        read_fn *labelled, *images;
+    } readers[] = {
+        { ".txt", vgg_data_read_list, vgg_data_read_list },
+        { ".csv", vgg_data_read_csv, vgg_data_read_csv_images },
+        { ".safetensors", vgg_data_read_array, vgg_data_read_array },
+    };
+    if (strncmp(path, "idx:", 4) == 0) return read_idx;
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (vgg_file_has_extension(path, readers[i].extension))
+            return labelled ? readers[i].labelled : readers[i].images;
+    return NULL;
 }
 
 /* Perhaps its options are mistyped. */
@@ -47,15 +66,14 @@ static enum vgg_status refuse_absent(const char *path, int cause)
     return vgg_fail(VGG_ERR_IO, "%s: cannot be opened as a data set: %s", path, strerror(cause));
 }
 
-static enum vgg_status read_source(struct vgg_data *data, const char *path)
+static enum vgg_status read_source(struct vgg_data *data, const char *path, bool labelled)
 {
     struct vgg_os_info info;
-    if (strncmp(path, "idx:", 4) == 0) return vgg_idx_read(data, path + 4);
+    read_fn *read = collection_reader(path, labelled);
+    if (read == read_idx) return read(data, path);
     if (!vgg_os_look(&info, path)) return refuse_absent(path, errno);
     if (info.kind == VGG_OS_FOLDER) return vgg_data_read_folder(data, path);
-    if (vgg_file_has_extension(path, ".txt")) return vgg_data_read_list(data, path);
-    if (vgg_file_has_extension(path, ".csv")) return vgg_data_read_csv(data, path);
-    if (vgg_file_has_extension(path, ".safetensors")) return vgg_data_read_array(data, path);
+    if (read) return read(data, path);
     if (vgg_image_is_name(path)) return vgg_data_read_images(data, &path, 1);
     return vgg_fail(
         VGG_ERR_UNSUPPORTED,
@@ -64,7 +82,8 @@ static enum vgg_status read_source(struct vgg_data *data, const char *path)
         path, vgg_image_suffixes);
 }
 
-enum vgg_status vgg_data_open(struct vgg_data **out, const char *source)
+/* labelled: the labels are wanted; they are read, too, where options select by them. */
+static enum vgg_status open_source(struct vgg_data **out, const char *source, bool labelled)
 {
     *out = NULL;
     enum vgg_status status = VGG_OK;
@@ -74,7 +93,7 @@ enum vgg_status vgg_data_open(struct vgg_data **out, const char *source)
     if (!path) return vgg_fail_memory(source, strlen(source));
     if (options) path[options - source] = '\0';
     CHECK(vgg_data_create(&data, source));
-    CHECK(read_source(data, path));
+    CHECK(read_source(data, path, labelled || options));
     if (options) CHECK(vgg_data_select(data, options + 1, path));
     *out = data;
     free(path);
@@ -85,14 +104,19 @@ fail:
     return status;
 }
 
+enum vgg_status vgg_data_open(struct vgg_data **out, const char *source)
+{
+    return open_source(out, source, true);
+}
+
 enum vgg_status vgg_data_open_images(struct vgg_data **out, const char *const *paths, size_t count)
 {
     *out = NULL;
     struct vgg_data *data;
     enum vgg_status status;
     if (count == 0) return vgg_fail(VGG_ERR_ARGUMENT, "no images given");
-    if (count == 1 && (is_collection(paths[0]) || find_options(paths[0]))) {
-        status = vgg_data_open(&data, paths[0]);
+    if (count == 1 && (collection_reader(paths[0], false) || find_options(paths[0]))) {
+        status = open_source(&data, paths[0], false);
         if (status == VGG_OK) vgg_data_forget_labels(data);
     } else {
         status = vgg_data_create(&data, "image list");
