@@ -10,8 +10,11 @@ static void say(struct cli *cli, enum vgg_log_level level, const char *format, v
 {
     char line[LINE];
     vsnprintf(line, sizeof line, format, args);
-    for (char *at = line; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7F) *at = '?';
+    for (unsigned char *at = (unsigned char *)line; *at; at++) {
+        bool wide = *at == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0; /* U+0080 to U+009F, which terminals obey, too */
+        if (wide) *at++ = '?';
+        if (wide || *at < ' ' || *at == 0x7F) *at = '?';
+    }
     cli_progress_log(&cli->progress, level, line);
 }
 

@@ -117,6 +117,7 @@ class Usage(Program):
         self.usage("a command is missing")
         self.usage("trian: unknown command; did you mean train?", "trian")
         self.usage("swim: unknown command;", "swim")
+        self.usage(r"sw\?\[31m im\?\?: unknown", "sw\x1b[31m im\x9b")  # nothing that terminals obey, in UTF-8 either
         self.usage("evaluate: unexpected argument", "devices", "evaluate")
 
     def test_unknown_options(self):
