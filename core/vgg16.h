@@ -25,7 +25,7 @@
 extern "C" {
 #endif
 
-#if defined(__GNUC__)
+#if defined(__ELF__) || defined(__MACH__) /* a DLL has a list of what it shows */
 #define VGG_API __attribute__((visibility("default")))
 #else
 #define VGG_API
@@ -74,6 +74,8 @@ VGG_API const char *vgg_zip_library(void);
 VGG_API const char *vgg_h5_library(void);
 VGG_API const char *vgg_pull_library(void);
 VGG_API const char *vgg_digest_library(void);
+/* What computes exponentials and logarithms on the CPU: "SLEEF 3.5.1", or "the C library". */
+VGG_API const char *vgg_math_library(void);
 
 /* What long work reports; `done` of `total` items (0 = unknown) of `phase`, after each batch or step. */
 struct vgg_progress {

@@ -31,7 +31,7 @@ static inline __attribute__((always_inline)) vec fused(vec a, vec x, vec y);
 static inline __attribute__((always_inline)) vec relu(vec x);
 /* -|x| */
 static inline __attribute__((always_inline)) vec minus_magnitude(vec x);
-/* exp(x) and log(1 + x), at most 1.0 unit in the last place off (SLEEF). */
+/* exp(x) and log(1 + x), at most 1.0 unit in the last place off: by SLEEF, or cpu_libm.h. */
 static inline __attribute__((always_inline)) vec exponential(vec x);
 static inline __attribute__((always_inline)) vec log_1_plus(vec x);
 

@@ -59,8 +59,8 @@ INTRINSICS_HEADERS = r"\w*intrin\.h|arm_neon\.h|arm_sve\.h|cpuid\.h"
 SEAM = r"core/base/os_\w+\.[ch]|core/cli/cli_os_\w+\.c"
 ISO_HEADERS = r"(assert|ctype|errno|float|inttypes|limits|math|setjmp|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|" \
               r"stdlib|stdnoreturn|string|strings)\.h"  # strings.h is everywhere; time.h, signal.h, threads.h are not
-SYSTEM_CALLS = r"(?<![\w.>])(rename|fileno|fdopen|fseeko|ftello|getline|getdelim|posix_memalign|aligned_alloc|realpath|" \
-               r"strcasestr|strsep|memmem|strchrnul|time|localtime|gmtime|clock_gettime|popen|system|mkstemp)\("
+SYSTEM_CALLS = r"(?<![\w.>])(fopen|rename|fileno|fdopen|fseeko|ftello|getline|getdelim|posix_memalign|aligned_alloc|realpath|" \
+               r"strcasestr|strsep|memmem|memrchr|strchrnul|time|localtime|gmtime|clock_gettime|popen|system|mkstemp)\("
 SYSTEM_NAMES = r"\b(__linux__|__unix__|__APPLE__|_WIN32|__FreeBSD__|MADV_\w+)\b"
 
 

@@ -75,7 +75,7 @@ static void load(const struct vk *vk, const char *what, void **data, size_t *siz
     *data = NULL;
     *size = 0;
     if (!cache_path(path, sizeof path, vk, what)) return;
-    FILE *file = fopen(path, "rb");
+    FILE *file = vgg_os_fopen(path, "rb");
     if (!file) return;
     void *content = NULL;
     bool good = fread(&header, sizeof header, 1, file) == 1 && header.size > 0 && header.size <= CACHE_MAX;

@@ -244,7 +244,7 @@ enum vgg_status vgg_file_mkdirs(const char *path)
 char *vgg_file_beside(const char *path, const char *name)
 {
     const char *slash = strrchr(path, '/');
-    size_t folder = slash && name[0] != '/' ? (size_t)(slash - path) + 1 : 0, size = strlen(name) + 1;
+    size_t folder = slash && !vgg_os_is_absolute(name) ? (size_t)(slash - path) + 1 : 0, size = strlen(name) + 1;
     char *beside = vgg_mem_calloc(folder + size, 1);
     if (!beside) return NULL;
     memcpy(beside, path, folder);

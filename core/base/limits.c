@@ -19,7 +19,7 @@ static FILE *open_file(const char *folder, const char *name)
 {
     char path[PATH_MAX];
     int n = snprintf(path, sizeof path, "%s/%s", folder, name);
-    return n > 0 && (size_t)n < sizeof path ? fopen(path, "r") : NULL;
+    return n > 0 && (size_t)n < sizeof path ? vgg_os_fopen(path, "r") : NULL;
 }
 
 /* A whole file by malloc, or NULL. */

@@ -16,6 +16,11 @@ static enum vgg_log_level highest = VGG_LOG_WARNING;
 static _Thread_local enum vgg_log_level failures = VGG_LOG_ERROR;
 static _Thread_local char last[LINE]; /* failure of this thread */
 
+const char *vgg_math_library(void)
+{
+    return VGG16_MATH;
+}
+
 const char *vgg_version(void)
 {
     return VGG16_VERSION;

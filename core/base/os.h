@@ -1,6 +1,7 @@
-/* os.h: what the library asks of the operating system. os_posix.c and os_linux.c answer; another system is another such
- * file, and nothing else changes. What ISO C has (fopen, getenv, time, errno) is called as it is. Nothing is logged
- * here: functions that fail set errno, and callers say what they wanted. Paths are bytes that end in 0; '/' parts them.
+/* os.h: what the library asks of the operating system. os_posix.c with os_linux.c or os_macos.c answers, and
+ * os_windows.c with the others of its name; another system is another such file, and nothing else changes. What ISO C
+ * has (fread, getenv, errno) is called as it is. Nothing is logged here: functions that fail set errno, and callers say
+ * what they wanted. Paths are bytes that end in 0, of UTF-8 on Windows; '/' parts them.
  */
 #ifndef CORE_BASE_OS_H
 #define CORE_BASE_OS_H
@@ -25,6 +26,8 @@ struct vgg_os_info {
 bool vgg_os_look(struct vgg_os_info *info, const char *path);
 /* Can it be opened for reading? */
 bool vgg_os_readable(const char *path);
+/* Does it name the same file from every folder? */
+bool vgg_os_is_absolute(const char *path);
 /* Where one link leads, cut to size - 1 bytes. False: `path` is no link. */
 bool vgg_os_read_link(char *target, size_t size, const char *path);
 /* Is it a name of one of this process's own descriptors (/dev/stdout, /dev/fd/N, /proc/self/fd/N)? */
@@ -32,6 +35,8 @@ bool vgg_os_is_descriptor(const char *path);
 
 /* ---- reading ---- */
 
+/* fopen. */
+FILE *vgg_os_fopen(const char *path, const char *mode);
 /* A file opened for reading; a pipe is not waited for. -1: failed. */
 int vgg_os_open(const char *path);
 void vgg_os_close(int file);

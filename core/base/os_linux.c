@@ -1,4 +1,5 @@
-/* The machine as Linux tells it, in files below /proc and /sys. */
+/* What Linux has beyond POSIX, and the machine as it tells it, in files below /proc and /sys. */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
@@ -6,11 +7,32 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/os.h"
+
+bool vgg_os_sync(FILE *stream)
+{
+    return fsync(fileno(stream)) == 0;
+}
+
+bool vgg_os_reserve(const char *path, uint64_t size)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    int error = posix_fallocate(fd, 0, (off_t)size);
+    close(fd);
+    errno = error;
+    return error == 0;
+}
+
+bool vgg_os_random(void *bytes, size_t size)
+{
+    return getrandom(bytes, size, 0) == (ssize_t)size;
+}
 
 int vgg_os_processors(void)
 {

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -44,6 +43,11 @@ bool vgg_os_readable(const char *path)
     return access(path, R_OK) == 0;
 }
 
+bool vgg_os_is_absolute(const char *path)
+{
+    return path[0] == '/';
+}
+
 bool vgg_os_read_link(char *target, size_t size, const char *path)
 {
     ssize_t n = readlink(path, target, size - 1);
@@ -72,6 +76,11 @@ bool vgg_os_is_descriptor(const char *path)
 }
 
 /* ---- reading ---- */
+
+FILE *vgg_os_fopen(const char *path, const char *mode)
+{
+    return fopen(path, mode);
+}
 
 int vgg_os_open(const char *path)
 {
@@ -202,27 +211,12 @@ bool vgg_os_empty(FILE *stream)
     return ftruncate(fileno(stream), 0) == 0;
 }
 
-bool vgg_os_sync(FILE *stream)
-{
-    return fsync(fileno(stream)) == 0;
-}
-
 void vgg_os_sync_folder(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY);
     if (fd < 0) return;
     (void)fsync(fd);
     close(fd);
-}
-
-bool vgg_os_reserve(const char *path, uint64_t size)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    int error = posix_fallocate(fd, 0, (off_t)size);
-    close(fd);
-    errno = error;
-    return error == 0;
 }
 
 bool vgg_os_cut(const char *path, uint64_t size)
@@ -245,11 +239,6 @@ bool vgg_os_make_folder(bool *made, const char *path)
     bool new = mkdir(path, 0777) == 0;
     if (made) *made = new;
     return new || errno == EEXIST;
-}
-
-bool vgg_os_random(void *bytes, size_t size)
-{
-    return getrandom(bytes, size, 0) == (ssize_t)size;
 }
 
 /* ---- locks ---- */

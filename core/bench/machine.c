@@ -34,7 +34,7 @@ void vgg_bench_busy(const struct vgg_bench_cpu_time *begin, const struct vgg_ben
 
 static bool read_number(const char *path, uint64_t *value)
 {
-    FILE *file = fopen(path, "r");
+    FILE *file = vgg_os_fopen(path, "r");
     if (!file) return false;
     bool good = fscanf(file, "%" SCNu64, value) == 1;
     fclose(file);

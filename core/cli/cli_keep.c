@@ -1,7 +1,6 @@
 #include "core/cli/cli_keep.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PATH_ROOM = 4096 };
@@ -26,7 +25,7 @@ enum vgg_status cli_keep_model(struct cli *cli, const struct vgg_model *model, c
                                const struct cli_train *options)
 {
     const char *output = options->output, *slash = strrchr(output, '/'), *name = slash ? slash + 1 : output;
-    const char *const folders[] = { options->checkpoint, getenv("TMPDIR"), "/tmp" };
+    const char *const folders[] = { options->checkpoint, cli_os_temporary(0), cli_os_temporary(1) };
     char reason[CLI_REASON], path[PATH_ROOM];
     cli_hold(cli);
     enum vgg_status status = vgg_model_save(model, output);

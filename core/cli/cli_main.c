@@ -45,9 +45,9 @@ static enum vgg_status run(struct cli *cli, void *options, char **args, int coun
     }
     if (cli->common.version) {
         printf("vgg16 %s\nimages: %s\nzip archives (.pth, .keras): %s\nHDF5 files (.h5), written: %s\n"
-               "downloads: %s\nchecksums: %s\n",
+               "downloads: %s\nchecksums: %s\nexponentials and logarithms: %s\n",
                vgg_version(), vgg_image_decoders(), vgg_zip_library(), vgg_h5_library(), vgg_pull_library(),
-               vgg_digest_library());
+               vgg_digest_library(), vgg_math_library());
         return VGG_OK;
     }
     if (!cli_first(cli)) cli->common.quiet = true;

@@ -1,4 +1,5 @@
-/* cli_os.h: what the program itself asks of the operating system; cli_os_posix.c answers. */
+/* cli_os.h: what the program itself asks of the operating system; cli_os_posix.c and
+ * cli_os_windows.c answer. There main() gets its arguments in UTF-8. */
 #ifndef CORE_CLI_CLI_OS_H
 #define CORE_CLI_CLI_OS_H
 
@@ -38,6 +39,8 @@ enum cli_os_kind cli_os_kind(const char *path);
 /* Makes a folder that nobody else can have made, by replacing the XXXXXX at the end of `path`. */
 bool cli_os_new_folder(char *path);
 void cli_os_remove_folder(const char *path); /* an empty one */
+/* The folders for temporary files, 0 and 1; NULL or "": none. */
+const char *cli_os_temporary(int i);
 /* Can names be added to a folder? False: errno says why. */
 bool cli_os_writable(const char *folder);
 

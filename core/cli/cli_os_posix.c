@@ -118,6 +118,11 @@ enum cli_os_kind cli_os_kind(const char *path)
     return S_ISREG(info.st_mode) ? CLI_OS_FILE : S_ISDIR(info.st_mode) ? CLI_OS_FOLDER : CLI_OS_OTHER;
 }
 
+const char *cli_os_temporary(int i)
+{
+    return i == 0 ? getenv("TMPDIR") : "/tmp";
+}
+
 bool cli_os_writable(const char *folder)
 {
     return access(folder, W_OK | X_OK) == 0;

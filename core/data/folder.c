@@ -295,7 +295,7 @@ enum vgg_status vgg_data_read_list(struct vgg_data *data, const char *path)
     struct names names = { 0 };
     char *line = NULL;
     size_t room = 0, n;
-    FILE *stream = fopen(path, "r");
+    FILE *stream = vgg_os_fopen(path, "r");
     if (!stream) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
     for (size_t number = 1; vgg_os_read_until(&line, &room, &n, '\n', stream); number++) {
         if (number == 1 && n >= 3 && memcmp(line, "\xEF\xBB\xBF", 3) == 0) memmove(line, line + 3, (n -= 3) + 1);

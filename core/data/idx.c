@@ -52,7 +52,9 @@ static enum vgg_status read_idx(uint8_t **out, size_t extent[MAX_IDX_RANK], int 
     uint8_t header[4 + 4 * MAX_IDX_RANK];
     size_t size = 1;
     *out = NULL;
-    gzFile file = gzopen(path, "rb");
+    int fd = vgg_os_open(path);
+    gzFile file = fd < 0 ? NULL : gzdopen(fd, "rb");
+    if (!file && fd >= 0) vgg_os_close(fd);
     if (!file) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened", path);
     CHECK(read_exactly(file, header, 4, path));
     if (header[0] || header[1] || header[2] != TYPE_BYTE || header[3] != rank)

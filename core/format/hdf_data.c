@@ -189,8 +189,10 @@ static bool unfilter(const struct reading *reading, int filter, unsigned char *d
                      size_t *size)
 {
     if (filter == DEFLATE) {
-        uLongf made = reading->size + 4;
-        if (uncompress(dst, &made, src, *size) != Z_OK) return false;
+        uLongf made = (uLongf)(reading->size + 4);
+        uLong packed = (uLong)*size; /* of 32 bits on Windows */
+        if (made != reading->size + 4 || packed != *size) return false;
+        if (uncompress(dst, &made, src, packed) != Z_OK) return false;
         *size = made;
         return true;
     }

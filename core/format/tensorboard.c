@@ -146,7 +146,7 @@ static enum vgg_status open_run(struct run *run, const char *folder, const char 
              vgg_os_process());
     run->path = vgg_file_join(path, file);
     if (!run->path) CHECK(vgg_fail_memory("a path", strlen(path)));
-    run->stream = fopen(run->path, "ab");
+    run->stream = vgg_os_fopen(run->path, "ab");
     if (!run->stream) CHECK(vgg_fail(VGG_ERR_IO, "%s: cannot be written: %s", run->path, strerror(errno)));
     put_time(&event);
     put_bytes(&event, 3, version, sizeof version - 1);

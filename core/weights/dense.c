@@ -18,7 +18,9 @@ static const char *layer_of(const char *tensor, int *length)
     } else if (strchr(tensor, '.')) {
         n = (size_t)(strrchr(tensor, '.') - tensor);
     }
-    const char *slash = memrchr(tensor, '/', n), *name = slash ? slash + 1 : tensor;
+    const char *name = tensor + n;
+    while (name > tensor && name[-1] != '/')
+        name--;
     *length = (int)(n - (size_t)(name - tensor));
     return name;
 }

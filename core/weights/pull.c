@@ -206,7 +206,7 @@ static bool is_there(const char *path, const char *md5)
 static enum vgg_status open_part(bool *done, struct transfer *transfer, const char *md5)
 {
     *done = false;
-    transfer->stream = fopen(transfer->part, "ab");
+    transfer->stream = vgg_os_fopen(transfer->part, "ab");
     if (!transfer->stream) return vgg_fail(VGG_ERR_IO, "%s: cannot be written: %s", transfer->part, strerror(errno));
     if (vgg_os_claim(&transfer->lock, transfer->stream, transfer->part)) {
         transfer->offset = vgg_os_seek_end(transfer->stream);

@@ -32,7 +32,7 @@ enum content { SAFETENSORS, HDF5, PICKLE, ZIP, UNKNOWN };
 static enum vgg_status look_inside(enum content *content, const char *path)
 {
     unsigned char head[16] = { 0 };
-    FILE *stream = fopen(path, "rb");
+    FILE *stream = vgg_os_fopen(path, "rb");
     if (!stream) return vgg_fail(VGG_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
     errno = 0;
     size_t n = fread(head, 1, sizeof head, stream);

@@ -3,7 +3,9 @@
 #define CPU_ARM_CPU_VEC_NEON_H
 
 #include <arm_neon.h>
+#ifdef VGG16_SLEEF
 #include <sleef.h>
+#endif
 #include <string.h>
 
 enum { LANES = 4, SUMS = 24 };
@@ -71,6 +73,7 @@ static inline vec minus_magnitude(vec x)
     return vnegq_f32(vabsq_f32(x));
 }
 
+#ifdef VGG16_SLEEF
 static inline vec exponential(vec x)
 {
     return Sleef_expf4_u10advsimd(x);
@@ -80,6 +83,9 @@ static inline vec log_1_plus(vec x)
 {
     return Sleef_log1pf4_u10advsimd(x);
 }
+#else
+#include "cpu/cpu_libm.h"
+#endif
 
 static inline truth larger(vec x, vec y)
 {

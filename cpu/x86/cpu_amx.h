@@ -5,6 +5,19 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+/* The compiler's own take the distance between rows for a long, which is no index where that has 32 bits. */
+#if __SIZEOF_LONG__ == 4
+#undef _tile_loadd
+#undef _tile_stored
+#define _tile_loadd(tile, from, stride)                                  \
+    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile                  \
+                     :                                                   \
+                     : "r"((const void *)(from)), "r"((int64_t)(stride)) \
+                     : "memory")
+#define _tile_stored(tile, to, stride) \
+    __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" : : "r"((void *)(to)), "r"((int64_t)(stride)) : "memory")
+#endif
+
 enum { AMX_ROWS = 16, AMX_ROW = 64 /* bytes */ };
 
 /* Before a thread's first use of the registers. The configuration is a constant: gcc 12 takes the instruction to read

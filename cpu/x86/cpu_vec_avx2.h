@@ -3,7 +3,9 @@
 #define CPU_X86_CPU_VEC_AVX2_H
 
 #include <immintrin.h>
+#ifdef VGG16_SLEEF
 #include <sleef.h>
+#endif
 
 enum { LANES = 8, SUMS = 12 };
 typedef __m256 vec, truth;
@@ -70,6 +72,7 @@ static inline vec minus_magnitude(vec x)
     return _mm256_or_ps(x, splat(-0.0f));
 }
 
+#ifdef VGG16_SLEEF
 static inline vec exponential(vec x)
 {
     return Sleef_expf8_u10avx2(x);
@@ -79,6 +82,9 @@ static inline vec log_1_plus(vec x)
 {
     return Sleef_log1pf8_u10avx2(x);
 }
+#else
+#include "cpu/cpu_libm.h"
+#endif
 
 static inline truth larger(vec x, vec y)
 {

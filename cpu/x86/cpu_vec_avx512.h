@@ -3,7 +3,9 @@
 #define CPU_X86_CPU_VEC_AVX512_H
 
 #include <immintrin.h>
+#ifdef VGG16_SLEEF
 #include <sleef.h>
+#endif
 
 enum { LANES = 16, SUMS = 16 };
 typedef __m512 vec;
@@ -71,6 +73,7 @@ static inline vec minus_magnitude(vec x)
     return _mm512_sub_ps(zero(), _mm512_abs_ps(x));
 }
 
+#ifdef VGG16_SLEEF
 static inline vec exponential(vec x)
 {
     return Sleef_expf16_u10avx512f(x);
@@ -80,6 +83,9 @@ static inline vec log_1_plus(vec x)
 {
     return Sleef_log1pf16_u10avx512f(x);
 }
+#else
+#include "cpu/cpu_libm.h"
+#endif
 
 static inline truth larger(vec x, vec y)
 {

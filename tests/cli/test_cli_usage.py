@@ -101,7 +101,8 @@ class Help(Program):
     def test_version(self):
         self.assertRegex(self.succeed("--version"), r"^vgg16 \d+\.\d+\.\d+\nimages: .*stb_image \d+\.\d+ \(.*PNG, BMP, GIF\).*\n"
                          r"zip archives \(.pth, .keras\): (minizip|none: .*)\nHDF5 files \(.h5\), written: (\S*hdf5\S*|none: .*)\n"
-                         r"downloads: (\S*curl\S*|none: .*)\nchecksums: \S*crypto\S*\n$")
+                         r"downloads: (\S*curl\S*|none: .*)\nchecksums: \S*crypto\S*\n"
+                         r"exponentials and logarithms: (SLEEF \d+\.\d+\S*|the C library)\n$")
         self.assertEqual(self.succeed("train", "--version"), self.succeed("--version"))
 
     @unittest.skipUnless(shutil.which("ldd"), "no ldd here")
