@@ -12,6 +12,7 @@
 #   validation what runs on Vulkan, once more by the release build, with the validation layer and its synchronisation
 #            checks over it: no message
 #   baseline the program under qemu as a processor without AVX: no instruction of a higher level leaks out
+#   wine     Windows: the program built for it, its seam, operations, training and paths under Wine; its machine code
 # Not among them, since they take long or judge the tests instead of the program:
 #   coverage which lines and branches of core/ the tests run, by room (gcov); below the goals is a failure
 #   mutation changes of the sources that the last commits changed (VGG16_MUTATE=RANGE of git, default HEAD~1) are noticed
@@ -22,10 +23,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(format release install clang asan tsan neon avx512 validation baseline)
+[ $# -gt 0 ] || parts=(format release install clang asan tsan neon avx512 validation baseline wine)
 for part in "${parts[@]}"; do
     case $part in
-    format | release | install | clang | asan | tsan | neon | avx512 | validation | baseline | coverage | mutation) ;;
+    format | release | install | clang | asan | tsan | neon | avx512 | validation | baseline | wine | coverage | mutation) ;;
     *)
         echo "test.sh: no part '$part'; see the head of scripts/test.sh" >&2
         exit 2
@@ -274,6 +275,20 @@ for i in range(4):
         --augment rotate=10,flip --optimizer adam --epochs 1 --batch 2 --output "$work/old.safetensors"
     check baseline "it predicts" old predict --model "$work/old.safetensors" "$data/a/0.png"
     count baseline $part_passed $part_failed 0
+}
+
+# What the build for this system, if it is there, gives, the other one must give, too.
+run_wine() {
+    on_x86 wine || return 0
+    local root=$PWD/build/windows_sysroot targets=(vgg16 vgg16_shared vgg16_static seam) other=$PWD/build/release/vgg16
+    if ! scripts/packaging/windows_sysroot.sh "$root"; then
+        echo "[FAIL] wine: without its packages there is nothing to build against"
+        count wine 0 1 0
+        return 0
+    fi
+    build wine --toolchain scripts/packaging/windows.cmake -DCMAKE_FIND_ROOT_PATH="$root" -DVGG16_BENCHMARKS=OFF || return 0
+    [ -x "$other" ] || other=""
+    WINEPREFIX=$work/wine VGG16_OTHER=$other run_tests wine
 }
 
 run_coverage() {
