@@ -179,7 +179,7 @@ Test(data_csv, an_image_again)
 Test(data_csv, images_alone)
 {
     static const char table[] = "file,width,label\nz.bmp,1,dog\nz.bmp\nb.bmp,\n\"z.bmp\",2,cat,\"x,y\"\n",
-                      empty[] = "z.bmp,dog\n,cat\n";
+                      empty[] = "z.bmp,dog\n,cat\n", chosen[] = "z.bmp,dog\nb.bmp,cat\nz.bmp,dog\n";
     char *folder = make_folder(), source[256];
     const char *paths[] = { source };
     struct vgg_data *data;
@@ -194,5 +194,11 @@ Test(data_csv, images_alone)
     EXPECT_FAILURE(vgg_data_open(&data, source), VGG_ERR_FORMAT, "list.csv:1: ");
     write_file(folder, "in/list.csv", empty, sizeof empty - 1);
     EXPECT_FAILURE(vgg_data_open_images(&data, paths, 1), VGG_ERR_FORMAT, "list.csv:2: has no path");
+    write_file(folder, "in/list.csv", chosen, sizeof chosen - 1);
+    snprintf(source, sizeof source, "%s/in/list.csv?per_class=1", folder); /* labels select, and then are passed over */
+    cr_assert_eq(vgg_data_open_images(&data, paths, 1), VGG_OK);
+    cr_expect_eq(vgg_data_count(data), 2);
+    cr_expect_eq(vgg_data_label(data, 1), -1);
+    vgg_data_destroy(data);
     remove_folder(folder);
 }
