@@ -142,6 +142,8 @@ static void simulate_op(struct simulation *s, const struct vgg_op *op)
         read_label(s, &op->x, output_of(s, below), name);
         write_label(s, &op->y, label(OUTPUT_OF, above));
         write_label(s, &op->arg, label(ARG_OF, above));
+        int low = s->spec->gradient ? s->spec->gradient : s->spec->trainable;
+        cr_assert(op->arg.n == 0 || above >= low, "%s: %s keeps places that nobody reads", s->where, name);
         break;
     }
     case VGG_OP_SOFTMAX:
