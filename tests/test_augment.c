@@ -318,3 +318,32 @@ Test(augment, all_in_their_order)
         }
     }
 }
+
+/* Without a crop the whole image is moved; with a crop of all of it, windows of its area are tried. */
+Test(augment, a_crop_only_where_one_is_asked_for)
+{
+    enum { H = 29, W = 31, OUT = 16 };
+    float pixels[H * W * 3], want[OUT * OUT * 3], got[OUT * OUT * 3];
+    char why[VGG_IMAGE_WHY];
+    const struct vgg_image_options images = { .height = OUT,
+                                              .width = OUT,
+                                              .preprocess = VGG_PREPROCESS_NONE,
+                                              .resize = VGG_RESIZE_BILINEAR,
+                                              .crop = VGG_CROP_CENTER };
+    struct vgg_augment_options augment = { .rotate = 20, .vflip = true };
+    busy(pixels, H, W);
+    const struct vgg_image_pixels whole = { H, W, NULL, pixels, "whole", 0, 0 };
+    for (uint64_t index = 0; index < 6; index++) {
+        struct vgg_augment_draw draw;
+        double map[6];
+        vgg_augment_draw(&draw, &augment, 4, 1, index);
+        vgg_augment_map(map, &draw, OUT, OUT);
+        cr_assert_eq(vgg_image_fit(want, &whole, &images, map, why), VGG_OK);
+        cr_assert_eq(vgg_vary_fit(got, &whole, &images, &augment, 4, 1, index, why), VGG_OK);
+        cr_assert_arr_eq(got, want, sizeof want, "image %d", (int)index);
+        augment.crop = 1;
+        cr_assert_eq(vgg_vary_fit(got, &whole, &images, &augment, 4, 1, index, why), VGG_OK);
+        cr_assert_neq(memcmp(got, want, sizeof want), 0, "image %d", (int)index); /* stretched, not its middle */
+        augment.crop = 0;
+    }
+}

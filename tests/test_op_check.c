@@ -490,6 +490,11 @@ Test(op_check, what_an_operation_costs)
     cr_expect_eq(vgg_op_flops(&op), 2 * 11 * 13);
     op = (struct vgg_op) { .kind = VGG_OP_ADAM, .w = flat(9), .dw = flat(9), .m = flat(9), .v = flat(9) };
     cr_expect_eq(vgg_op_bytes(&op), 4 * (9 + 3 * 18));
+    op = (struct vgg_op) { .kind = VGG_OP_SOFTMAX_XENT, .x = shape(3, 1, 1, 4), .y = shape(3, 1, 1, 4) };
+    op.t = op.loss = shape(3, 1, 1, 1);
+    cr_expect_eq(vgg_op_bytes(&op), 4 * (12 + 3 + 12 + 3));
+    op.sw = op.t, op.dx = op.x;
+    cr_expect_eq(vgg_op_bytes(&op), 4 * (12 + 3 + 3 + 12 + 3 + 12));
 }
 
 Test(op_check, a_line_says_what_it_is)
