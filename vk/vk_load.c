@@ -120,7 +120,8 @@ bool vk_lib_device(struct vk_fn *fn, VkDevice device)
 
 static void *open_library(void)
 {
-    static const char *const names[] = { "libvulkan.so.1", "libvulkan.so", "libvulkan.1.dylib", "libMoltenVK.dylib" };
+    static const char *const names[] = { "libvulkan.so.1", "libvulkan.so", "libvulkan.1.dylib", "libMoltenVK.dylib",
+                                         "vulkan-1.dll" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         void *handle = vgg_os_library_open(names[i]);
         if (handle) return handle;

@@ -1,5 +1,4 @@
-/* seam.c: what the seam promises, on Windows itself: seam.exe FOLDER, an empty one, or seam.exe stop COMMAND..., which
- * starts a program, asks it to stop as Ctrl-Break does once it has written a line, and ends with its exit code. */
+/* seam.c: what the seam promises, on Windows itself: seam.exe FOLDER, an empty one. */
 #include <windows.h>
 
 #include <errno.h>
@@ -184,40 +183,10 @@ static void machine(void)
     CHECK_THAT(fmaf(half, less, one) == one && fmaf(half, 1, one) == 1 + 0x1p-22f);
 }
 
-/* Exit code of the program after a Ctrl-Break, 99: something else failed. */
-static int stop(int count, wchar_t **words)
-{
-    wchar_t line[8192] = L"";
-    for (int i = 0; i < count; i++)
-        swprintf(line + wcslen(line), sizeof line / sizeof *line - wcslen(line), L"\"%ls\" ", words[i]);
-    SECURITY_ATTRIBUTES inherit = { .nLength = sizeof inherit, .bInheritHandle = TRUE };
-    HANDLE from, to;
-    if (!CreatePipe(&from, &to, &inherit, 0)) return 99;
-    STARTUPINFOW start = { .cb = sizeof start,
-                           .dwFlags = STARTF_USESTDHANDLES,
-                           .hStdOutput = to,
-                           .hStdError = GetStdHandle(STD_ERROR_HANDLE) };
-    PROCESS_INFORMATION process;
-    if (!CreateProcessW(NULL, line, NULL, NULL, TRUE, CREATE_NEW_PROCESS_GROUP, NULL, NULL, &start, &process))
-        return 99;
-    CloseHandle(to);
-    char byte = 0;
-    DWORD n = 1, code = 99;
-    while (byte != '\n' && ReadFile(from, &byte, 1, &n, NULL) && n == 1) {
-    }
-    if (!GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, process.dwProcessId)) return 99;
-    while (ReadFile(from, &byte, 1, &n, NULL) && n == 1) {
-    }
-    WaitForSingleObject(process.hProcess, INFINITE);
-    GetExitCodeProcess(process.hProcess, &code);
-    return (int)code;
-}
-
 int wmain(int argc, wchar_t **argv)
 {
-    if (argc > 2 && wcscmp(argv[1], L"stop") == 0) return stop(argc - 2, argv + 2);
     if (argc != 2 || !SetCurrentDirectoryW(argv[1])) {
-        fputs("usage: seam FOLDER, or seam stop COMMAND...\n", stderr);
+        fputs("usage: seam FOLDER\n", stderr);
         return 2;
     }
     replaces_open_files();

@@ -18,10 +18,10 @@ OTHER = os.environ.get("VGG16_OTHER")
 SMALL = ("--arch", "vgg11", "--weights", "random", "--size", "32")
 
 
-def run(*words, folder=None, program=None, check=0, seconds=240):
+def run(*words, folder=None, program=None, check=0):
     environment = dict(os.environ, WINEDEBUG="-all", OMP_WAIT_POLICY="passive")
     command = [program] if program == OTHER and OTHER else [WINE, program or PROGRAM]
-    done = subprocess.run([*command, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds,
+    done = subprocess.run([*command, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240,
                           env=environment)
     if check is not None and done.returncode != check:
         raise AssertionError(f"{words}: exit code {done.returncode}\n{done.stdout.decode()}{done.stderr.decode()}")
@@ -64,14 +64,6 @@ class Windows(unittest.TestCase):
         out, _ = run("selftest", "--backend", "cpu", "--quiet")
         self.assertRegex(out, r"\n(\d+) of \1 passed\n$")
 
-    def test_vulkan(self):
-        if not os.environ.get("DISPLAY"):
-            self.skipTest("Wine has no Vulkan without a display (xvfb-run)")
-        if "vulkan" not in run("devices")[0]:
-            self.skipTest("no driver")
-        out, _ = run("selftest", "--backend", "vulkan", "--quiet", seconds=1800)
-        self.assertRegex(out, r"\n(\d+) of \1 passed\n$")
-
     def test_features(self):
         run("extract", "дані", *SMALL, "--output", "ознаки.npy", folder=self.folder)
         there = numpy.load(self.path("ознаки.npy"))
@@ -103,11 +95,6 @@ class Windows(unittest.TestCase):
         _, err = run("predict", "--model", "немає.safetensors", "дані", folder=self.folder, check=1)
         self.assertEqual(err, "vgg16: немає.safetensors: cannot be opened: No such file or directory\n")
         run("predict", "--no-such-option", folder=self.folder, check=2)
-
-    def test_stop(self):
-        run("stop", PROGRAM, "train", "дані", *SMALL, "--trainable", "all", "--lr", "1e-4", "--batch", "2", "--epochs",
-            "500", "--output", "зупинка.safetensors", folder=self.folder, program=SEAM, check=130)
-        self.assertGreater(os.path.getsize(self.path("зупинка.safetensors")), 1 << 20)
 
 
 if __name__ == "__main__":
