@@ -31,5 +31,6 @@ cp "$root"/share/doc/* "$work/$name/licences"
 cp /usr/share/doc/gcc-mingw-w64-base/copyright "$work/$name/licences/gcc"
 cp /usr/share/doc/mingw-w64-x86-64-dev/copyright "$work/$name/licences/mingw-w64"
 x86_64-w64-mingw32-strip "$work/$name"/{vgg16.exe,libvgg16-1.dll}
-(cd "$work" && cmake -E tar cf "$zip" --format=zip --mtime=@"${SOURCE_DATE_EPOCH:-$(git -C "$OLDPWD" log -1 --format=%ct)}" "$name")
+seconds=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+(cd "$work" && cmake -E tar cf "$zip" --format=zip --mtime="$(date -u -d "@$seconds" '+%F %T UTC')" "$name")
 echo "$zip: $(stat -c %s "$zip") bytes"
