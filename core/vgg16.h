@@ -448,6 +448,7 @@ struct vgg_quantize_options {
     struct vgg_image_options images;
     const char *layer; /* the last that will run; NULL: all of the model */
     int count;         /* images taken, evenly over the data; 0: 256 */
+    bool direct; /* closer to fp32 than Winograd's algorithm, with 2.25 times its products; kept with the scales */
     vgg_progress_fn *progress;
     void *user;
 };
@@ -474,11 +475,11 @@ struct vgg_quantized {
 
 /* Finds the scales of int8 for `model`, which then holds them, and saves and loads them with its parameters; those that
  * it had are replaced. The engine must compute in int8. Images go through the network in fp32; the step of each
- * convolution's output and the clips of its input as Winograd's algorithm transforms it are those of least squared
- * error over what was seen; the same data gives the same scales on any number of threads. *out (NULL: not wanted): how
- * far int8 then is from fp32 on up to 32 images. Without scales a pass in int8 finds its own with its first 32
- * images, for itself alone, and warns. Fewer than 8 are warned of. Scales are dropped when convolutions train or are
- * set. */
+ * convolution's output and, unless it is direct, the clips of its input as Winograd's algorithm transforms it are those
+ * of least squared error over what was seen; the same data gives the same scales on any number of threads. *out (NULL:
+ * not wanted): how far int8 then is from fp32 on up to 32 images. Without scales a pass in int8 finds its own with its
+ * first 32 images, for itself alone, and warns. Fewer than 8 are warned of. Scales are dropped when convolutions train
+ * or are set. */
 VGG_API enum vgg_status vgg_quantize(struct vgg_quantized **out, struct vgg_engine *engine, struct vgg_model *model,
                                      const struct vgg_data *data, const struct vgg_quantize_options *options);
 VGG_API void vgg_quantized_destroy(struct vgg_quantized *quantized);

@@ -14,7 +14,7 @@ struct cpu_int8_layout {
 };
 
 struct cpu_int8_weights {
-    int in, out, taps;    /* filled up; taps: 16 of a convolution, 1 of a dense layer */
+    int in, out, taps;    /* filled up; taps: 16 by Winograd, 1 of a dense layer and of nine pixels side by side */
     const int8_t *u;      /* in the layout; Uq or W of op.h */
     const float *step;    /* [out / cols][taps][cols]: m / 127 */
     const int32_t *start; /* the same: where sums begin, - shift times the sum over the input channels of u */
@@ -23,6 +23,12 @@ struct cpu_int8_weights {
 /* The packed weights of a quantised layer, packed now unless they are at hand. Fails for want of memory. */
 enum vgg_status cpu_int8_weights_get(struct cpu *cpu, struct cpu_int8_weights *out, const struct vgg_op *op,
                                      const struct cpu_args *args, const struct cpu_int8_layout *layout);
+
+/* Is a quantised convolution of bytes a direct one? */
+static inline bool cpu_int8_direct(const float *q)
+{
+    return q[VGG_QUANT_CLIP] == 0;
+}
 
 /* Bytes of the scales below for packed weights, a multiple of 64. */
 size_t cpu_int8_scales_size(const struct cpu_int8_weights *weights);
@@ -43,7 +49,8 @@ float cpu_int8_share(const struct vgg_op *op, const float *q);
 
 /* ---- the vector levels: cpu_int8_tiled.c on the kernels of cpu_int8_vec.h ---- */
 
-/* A convolution of bytes. Its tiles of 2x2 outputs are numbered image by image, row by row. */
+/* A convolution of bytes. Its tiles of 2x2 outputs are numbered image by image, row by row; so are the outputs of a
+ * direct one. */
 struct cpu_int8_map {
     int h, w, c;              /* of x */
     int high, wide;           /* tiles of an image: of all outputs, or of the windows of a pool */
@@ -79,6 +86,12 @@ struct cpu_int8_kernels {
     /* y of the tiles and of the output channels k to k + cols; deq, bias: of these. */
     void (*output)(const struct cpu_int8_map *map, const int32_t *m, const float *deq, const float *bias, int k,
                    size_t tile, int count);
+    /* Of a direct convolution, the nine pixels of each of `count` outputs from number `first` on, with a pool of four
+     * each, side by side: [9 in / chunk][rows][chunk] + shift_plus. */
+    void (*gather)(uint8_t *v, const struct cpu_int8_map *map, size_t first, int count);
+    /* Their y, of the output channels k to k + cols; deq, bias: of these. */
+    void (*put)(const struct cpu_int8_map *map, const int32_t *m, const float *deq, const float *bias, int k,
+                size_t first, int count);
     /* values[count][cols] = m d + bias, rounded once, of a dense layer. */
     void (*finish)(float *values, const int32_t *m, const float *deq, const float *bias, int count);
     /* One row of y, of first_cols channels or a multiple. line[i] holds row i of x, of three, with pool of four: zeros

@@ -40,14 +40,20 @@ static void transform(float u[TAPS][MOST_COLS], const float *w, size_t stride, i
     }
 }
 
-/* The values that are quantised: of input channel c and output channels k to k + count. */
-static void values(float u[TAPS][MOST_COLS], const struct vgg_op *op, const float *w, int c, int k, int count)
+/* The values that are quantised: of input channel c, or row c of a matrix, and output channels k to k + count. */
+static void values(float u[TAPS][MOST_COLS], const struct vgg_op *op, const float *w, int taps, int c, int k, int count)
 {
     size_t out = (size_t)op->w.c;
-    if (op->kind == VGG_OP_CONV)
+    if (taps == TAPS)
         transform(u, w + (size_t)c * out + (size_t)k, (size_t)op->w.w * out, count);
     else
         memcpy(u[0], w + (size_t)c * out + (size_t)k, (size_t)count * sizeof(float));
+}
+
+/* What is summed for an output at each tap: input channels, or all of the kernel. */
+static int rows_of(const struct vgg_op *op, int taps)
+{
+    return taps == TAPS ? op->w.w : op->w.n * op->w.h * op->w.w;
 }
 
 /* ---- one block of output channels ---- */
@@ -61,11 +67,11 @@ struct block {
 static void pack_block(const struct block *to, const struct vgg_op *op, const float *w, int k,
                        const struct cpu_int8_weights *weights, const struct cpu_int8_layout *layout)
 {
-    int cols = layout->cols, quad = layout->quad, taps = weights->taps;
+    int cols = layout->cols, quad = layout->quad, taps = weights->taps, in = rows_of(op, taps);
     int count = op->w.c - k < cols ? op->w.c - k : cols;
     float u[TAPS][MOST_COLS], most[TAPS][MOST_COLS] = { { 0 } }, ratio[TAPS][MOST_COLS] = { { 0 } };
-    for (int c = 0; c < op->w.w; c++) {
-        values(u, op, w, c, k, count);
+    for (int c = 0; c < in; c++) {
+        values(u, op, w, taps, c, k, count);
         for (int t = 0; t < taps; t++)
             for (int j = 0; j < count; j++)
                 most[t][j] = fabsf(u[t][j]) > most[t][j] ? fabsf(u[t][j]) : most[t][j];
@@ -79,8 +85,8 @@ static void pack_block(const struct block *to, const struct vgg_op *op, const fl
             to->step[t * cols + j] = most[t][j] / 127.0f, to->start[t * cols + j] = 0;
     }
     memset(to->u, 0, (size_t)taps * (size_t)weights->in * (size_t)cols);
-    for (int c = 0; c < op->w.w; c++) {
-        values(u, op, w, c, k, count);
+    for (int c = 0; c < in; c++) {
+        values(u, op, w, taps, c, k, count);
         for (int t = 0; t < taps; t++) {
             int shift = taps == 1 || t == VGG_QUANT_PLUS ? layout->shift_plus : layout->shift;
             int8_t *line = to->u + ((size_t)t * (size_t)weights->in + (size_t)(c / quad * quad)) * (size_t)cols;
@@ -97,8 +103,8 @@ static void pack_block(const struct block *to, const struct vgg_op *op, const fl
 enum vgg_status cpu_int8_weights_get(struct cpu *cpu, struct cpu_int8_weights *out, const struct vgg_op *op,
                                      const struct cpu_args *args, const struct cpu_int8_layout *layout)
 {
-    int cols = layout->cols, taps = op->kind == VGG_OP_CONV ? TAPS : 1;
-    *out = (struct cpu_int8_weights) { .in = round_up(op->w.w, layout->chunk),
+    int cols = layout->cols, taps = op->kind == VGG_OP_CONV && !cpu_int8_direct(args->q) ? TAPS : 1;
+    *out = (struct cpu_int8_weights) { .in = round_up(rows_of(op, taps), layout->chunk),
                                        .out = round_up(op->w.c, cols),
                                        .taps = taps };
     size_t lanes = (size_t)taps * (size_t)out->out, bytes = vgg_mem_mul(lanes, (size_t)out->in);

@@ -1,6 +1,7 @@
 /* cpu_int8_tiled.c: convolutions of bytes on the kernels of a vector level. A group of tiles is transformed, multiplied
- * tap by tap with a block of output channels and transformed back while its sums lie in the first-level cache. All sums
- * are exact, so results depend on no order and no split. */
+ * tap by tap with a block of output channels and transformed back while its sums lie in the first-level cache; of a
+ * direct convolution a group of outputs has its pixels put side by side and is multiplied at once. All sums are exact,
+ * so results depend on no order and no split. */
 #include <omp.h>
 #include <string.h>
 
@@ -18,9 +19,11 @@ struct job {
     struct cpu_int8_map map;
     struct cpu_int8_weights weights;
     struct cpu_int8_scales scales;
-    size_t tiles, groups;
-    size_t group_size; /* bytes of a transformed one */
-    int blocks;        /* of output channels */
+    bool direct;
+    int parts;                 /* rows of a group that a tile or an output takes */
+    size_t tiles, groups, per; /* per: tiles of a group */
+    size_t group_size;         /* bytes of a transformed one */
+    int blocks;                /* of output channels */
 };
 
 static size_t divide_up(size_t a, size_t b)
@@ -35,13 +38,15 @@ static size_t smaller(size_t a, size_t b)
 
 static int tiles_of(const struct job *job, size_t group)
 {
-    size_t rows = (size_t)job->kernels->rows;
-    return (int)smaller(job->tiles - group * rows, rows);
+    return (int)smaller(job->tiles - group * job->per, job->per);
 }
 
 static void group_input(const struct job *job, uint8_t *v, size_t group)
 {
-    job->kernels->input(v, &job->map, job->scales.mul, group * (size_t)job->kernels->rows, tiles_of(job, group));
+    if (job->direct)
+        job->kernels->gather(v, &job->map, group * job->per, tiles_of(job, group));
+    else
+        job->kernels->input(v, &job->map, job->scales.mul, group * job->per, tiles_of(job, group));
 }
 
 /* Groups [begin, end), transformed at v, for one block of output channels. */
@@ -50,16 +55,16 @@ static void block_run(const struct job *job, int32_t *m, const uint8_t *v, size_
     const struct cpu_int8_kernels *kernels = job->kernels;
     const struct cpu_int8_weights *w = &job->weights;
     int cols = kernels->layout.cols, k = block * cols;
-    size_t lane = (size_t)block * (size_t)(TAPS * cols);
+    size_t lane = (size_t)block * (size_t)(w->taps * cols), tap = job->group_size / (size_t)w->taps;
     for (size_t g = begin; g < end; g++, v += job->group_size) {
         int count = tiles_of(job, g);
-        for (int t = 0; t < TAPS; t++) {
+        for (int t = 0; t < w->taps; t++) {
             size_t at = lane + (size_t)(t * cols);
-            kernels->multiply(m + t * kernels->rows * cols, v + (size_t)t * (job->group_size / TAPS),
-                              w->u + at * (size_t)w->in, w->start + at, w->in, count);
+            kernels->multiply(m + t * kernels->rows * cols, v + (size_t)t * tap, w->u + at * (size_t)w->in,
+                              w->start + at, w->in, count * job->parts);
         }
-        kernels->output(&job->map, m, job->scales.deq + lane, job->scales.bias + k, k, g * (size_t)kernels->rows,
-                        count);
+        (job->direct ? kernels->put : kernels->output)(&job->map, m, job->scales.deq + lane, job->scales.bias + k, k,
+                                                       g * job->per, count);
     }
 }
 
@@ -125,20 +130,23 @@ static void map_fill(struct job *job, const struct vgg_op *op, const struct cpu_
         .x = cpu_int8_bytes(args->x),
         .y = args->y,
     };
-    job->tiles = (size_t)op->x.n * (size_t)job->map.high * (size_t)job->map.wide;
-    job->groups = divide_up(job->tiles, (size_t)job->kernels->rows);
-    job->group_size = TAPS * (size_t)op->x.c * (size_t)job->kernels->rows;
+    int high = job->direct ? op->y.h : job->map.high, wide = job->direct ? op->y.w : job->map.wide;
+    job->parts = job->direct && pool ? 4 : 1;
+    job->per = (size_t)(job->kernels->rows / job->parts);
+    job->tiles = (size_t)op->x.n * (size_t)high * (size_t)wide;
+    job->groups = divide_up(job->tiles, job->per);
+    job->group_size = (size_t)job->weights.taps * (size_t)job->weights.in * (size_t)job->kernels->rows;
     job->blocks = op->y.c / job->kernels->layout.cols;
 }
 
 static enum vgg_status bytes_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
 {
-    struct job job = { .kernels = cpu->kernels.int8 };
+    struct job job = { .kernels = cpu->kernels.int8, .direct = cpu_int8_direct(args->q) };
     int cols = job.kernels->layout.cols;
     size_t threads = (size_t)cpu->threads;
-    map_fill(&job, op, args);
     enum vgg_status status = cpu_int8_weights_get(cpu, &job.weights, op, args, &job.kernels->layout);
     if (status != VGG_OK) return status;
+    map_fill(&job, op, args);
     size_t own = smaller(OWN_BYTES / job.group_size, OWN_MOST), shared = SHARED_BYTES / job.group_size;
     if (own < 1) own = 1;
     own = divide_up(job.groups, threads * divide_up(job.groups, threads * own)); /* all threads the same */

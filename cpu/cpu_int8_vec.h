@@ -9,6 +9,7 @@
  *   fused_minus         y - a x, rounded once
  *   numbers             LANES integers of 32 bits as floats
  *   larger_of           the larger of two
+ *   SHIFT_PLUS          the layout's shift_plus
  *   put_bytes           LANES bytes: the nearest integers within 0 and 255 */
 #ifndef CPU_CPU_INT8_VEC_H
 #define CPU_CPU_INT8_VEC_H
@@ -152,6 +153,63 @@ static void output(const struct cpu_int8_map *map, const int32_t *m, const float
         output_group(map, m, deq, bias, k, tile, count, false, true);
     else
         output_group(map, m, deq, bias, k, tile, count, false, false);
+}
+
+/* ---- a direct convolution ---- */
+
+static void gather(uint8_t *v, const struct cpu_int8_map *map, size_t first, int count)
+{
+    int parts = map->pool ? 4 : 1, side = map->pool ? 2 : 1;
+    size_t row = first / (size_t)map->out_w, c = (size_t)map->c;
+    int x = (int)(first % (size_t)map->out_w), y = (int)(row % (size_t)map->out_h);
+    const uint8_t *image = map->x + row / (size_t)map->out_h * (size_t)map->h * (size_t)map->w * c;
+    for (int r = 0; r < count * parts; r++, v += CHUNK) {
+        int part = r % parts;
+        for (int tap = 0; tap < 9; tap++) {
+            int iy = side * y + part / 2 + tap / 3 - 1, ix = side * x + part % 2 + tap % 3 - 1;
+            bool inside = iy >= 0 && iy < map->h && ix >= 0 && ix < map->w;
+            const uint8_t *from = inside ? image + ((size_t)iy * (size_t)map->w + (size_t)ix) * c : map->zeros;
+            uint8_t *restrict to = v + (size_t)tap * c * ROWS;
+            for (size_t k = 0; k < c; k += CHUNK, from += CHUNK, to += ROWS * CHUNK)
+                for (int j = 0; j < CHUNK; j++)
+                    to[j] = (uint8_t)(from[j] + SHIFT_PLUS);
+        }
+        if (part + 1 < parts || ++x < map->out_w) continue;
+        x = 0;
+        if (++y < map->out_h) continue;
+        y = 0, image += (size_t)map->h * (size_t)map->w * c;
+    }
+}
+
+static inline __attribute__((always_inline)) void put_group(const struct cpu_int8_map *map, const int32_t *m,
+                                                            const float *deq, const float *bias, size_t at, int count,
+                                                            const bool bytes, const bool pool)
+{
+    for (int part = 0; part < COLS; part += LANES) {
+        const int32_t *from = m + part;
+        vec d = load(deq + part), b = load(bias + part);
+        size_t to = at + (size_t)part;
+        for (int i = 0; i < count; i++, to += (size_t)map->out_c, from += COLS) {
+            vec value = fused(numbers(from), d, b);
+            for (int p = 1; pool && p < 4; p++)
+                from += COLS, value = larger_of(value, fused(numbers(from), d, b));
+            put(map, to, value, bytes);
+        }
+    }
+}
+
+static void put_pixels(const struct cpu_int8_map *map, const int32_t *m, const float *deq, const float *bias, int k,
+                       size_t first, int count)
+{
+    size_t at = first * (size_t)map->out_c + (size_t)k;
+    if (map->pool && map->bytes)
+        put_group(map, m, deq, bias, at, count, true, true);
+    else if (map->bytes)
+        put_group(map, m, deq, bias, at, count, true, false);
+    else if (map->pool)
+        put_group(map, m, deq, bias, at, count, false, true);
+    else
+        put_group(map, m, deq, bias, at, count, false, false);
 }
 
 static void finish(float *values, const int32_t *m, const float *deq, const float *bias, int count)

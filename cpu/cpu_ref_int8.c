@@ -57,7 +57,7 @@ static void first_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu
     }
 }
 
-/* ---- bytes, by Winograd's algorithm ---- */
+/* ---- bytes, by Winograd's algorithm or by the formula itself ---- */
 
 /* v[tap][c] = Vq of the tile whose outputs begin at pixel (y, x) of image i. */
 static void tile_input(int16_t *v, const struct vgg_op *op, const uint8_t *from, const int16_t *mul, int i, int y,
@@ -131,6 +131,51 @@ static void tile_store(const struct vgg_op *op, const struct cpu_args *a, const 
     }
 }
 
+/* The sums of the nine pixels around (y, x) of image i for a block of output channels. */
+static void pixel_multiply(int32_t m[COLS], const struct vgg_op *op, const uint8_t *from, const int8_t *u, int i, int y,
+                           int x)
+{
+    int in = op->x.c;
+    memset(m, 0, COLS * sizeof *m);
+    for (int tap = 0; tap < 9; tap++) {
+        int iy = y + tap / 3 - 1, ix = x + tap % 3 - 1;
+        size_t at = (((size_t)i * (size_t)op->x.h + (size_t)iy) * (size_t)op->x.w + (size_t)ix) * (size_t)in;
+        if (iy < 0 || iy >= op->x.h || ix < 0 || ix >= op->x.w) {
+            u += in * COLS;
+            continue;
+        }
+        for (int c = 0; c < in; c++, u += COLS)
+            for (int j = 0; j < COLS; j++)
+                m[j] += from[at + (size_t)c] * u[j];
+    }
+}
+
+static void direct_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a,
+                       const struct cpu_int8_weights *weights, const struct cpu_int8_scales *scales)
+{
+    int side = op->flags & VGG_OP_POOL ? 2 : 1;
+    size_t outputs = (size_t)op->y.n * (size_t)op->y.h * (size_t)op->y.w;
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (size_t o = 0; o < outputs; o++) {
+        int x = (int)(o % (size_t)op->y.w), row = (int)(o / (size_t)op->y.w), y = row % op->y.h, i = row / op->y.h;
+        for (int k = 0; k < op->w.c; k += COLS) {
+            int32_t m[4][COLS];
+            int count = op->w.c - k < COLS ? op->w.c - k : COLS;
+            for (int p = 0; p < side * side; p++)
+                pixel_multiply(m[p], op, cpu_int8_bytes(a->x), weights->u + (size_t)k * (size_t)weights->in, i,
+                               side * y + p / 2, side * x + p % 2);
+            for (int j = k; j < k + count; j++) {
+                float most = fmaf((float)m[0][j - k], scales->deq[j], scales->bias[j]);
+                for (int p = 1; p < side * side; p++) {
+                    float value = fmaf((float)m[p][j - k], scales->deq[j], scales->bias[j]);
+                    most = value > most ? value : most;
+                }
+                put(op, a, o * (size_t)op->w.c + (size_t)j, most);
+            }
+        }
+    }
+}
+
 static enum vgg_status bytes_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *a)
 {
     bool pool = op->flags & VGG_OP_POOL;
@@ -144,6 +189,10 @@ static enum vgg_status bytes_run(struct cpu *cpu, const struct vgg_op *op, const
     status = cpu_scratch(cpu, &scratch, size + one * (size_t)cpu->threads * sizeof(int16_t));
     if (status != VGG_OK) return status;
     cpu_int8_scales_make(&scales, scratch, op, a, &weights, COLS);
+    if (cpu_int8_direct(a->q)) {
+        direct_run(cpu, op, a, &weights, &scales);
+        return VGG_OK;
+    }
     int16_t *inputs = (int16_t *)(void *)((char *)scratch + size);
     size_t tiles = (size_t)op->x.n * (size_t)high * (size_t)wide;
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)

@@ -125,6 +125,13 @@ static void fill_exact(struct layer *layer, float step_y)
     q[VGG_QUANT_X] = 1, q[VGG_QUANT_Y] = step_y;
 }
 
+/* Without clips a convolution is direct. */
+static void clips_clear(struct layer *layer)
+{
+    float *q = at(layer, &layer->test.op.q);
+    memset(q + VGG_QUANT_CLIP, 0, VGG_QUANT_TAPS * sizeof *q);
+}
+
 /* The layer before ReLU and pooling at one output, in integers. */
 static int64_t exact_value(const struct layer *layer, int i, int y, int x, int k)
 {
@@ -183,15 +190,16 @@ Test(cpu_int8, where_nothing_is_lost_the_result_is_exact)
         struct vgg_backend *backend = open_set(set);
         if (!backend) continue;
         for (size_t i = 0; i < sizeof exact_shapes / sizeof *exact_shapes; i++) {
-            for (unsigned how = 0; how < 12; how++) {
+            for (unsigned how = 0; how < 20; how++) {
                 struct layer layer;
-                bool bytes = how & 1, dense = how >= 8;
+                bool bytes = how & 1, dense = how >= 8 && how < 12, direct = how >= 12;
                 unsigned flags = bytes || how & 2 ? VGG_OP_RELU : 0;
                 if (!dense && how & 4) flags |= VGG_OP_POOL;
                 if (flags & VGG_OP_POOL && (exact_shapes[i][1] < 2 || exact_shapes[i][2] < 2)) continue;
                 layer_init(&layer, dense ? VGG_OP_DENSE : VGG_OP_CONV, exact_shapes[i], flags, VGG_U8,
                            bytes ? VGG_U8 : VGG_F32);
                 fill_exact(&layer, 64);
+                if (direct) clips_clear(&layer);
                 layer_run(backend, &layer);
                 expect_exact(&layer, 64);
                 vgg_op_case_memory_finish(&layer.memory);
@@ -287,6 +295,39 @@ Test(cpu_int8, the_largest_sums_fit)
         layer_run(backend, &layer);
         for (int k = 0; k < 32; k++)
             cr_expect_eq(y[k], (k % 2 ? -255.0f : 255.0f) * 127 * VGG_QUANT_TERMS, "set %d: %g", set, (double)y[k]);
+        vgg_op_case_memory_finish(&layer.memory);
+        vgg_backend_close(backend);
+    }
+}
+
+/* The most channels of 255, in 64s, in a direct convolution whose weights are 127 or -127; one 64 more is refused. */
+Test(cpu_int8, the_largest_direct_sums_fit)
+{
+    enum { MOST = VGG_QUANT_TERMS / 9 / 64 * 64 };
+    const int shape[5] = { 1, 3, 3, MOST, 32 }, deep[5] = { 1, 1, 1, MOST + 64, 32 };
+    struct layer more;
+    const char *why;
+    layer_init(&more, VGG_OP_CONV, deep, 0, VGG_U8, VGG_F32);
+    cr_expect_not(vgg_op_check(&more.test.op, more.test.arena_size, &why), "a sum too long");
+    vgg_op_case_memory_finish(&more.memory);
+    for (int set = 0; set < SETS; set++) {
+        struct vgg_backend *backend = open_set(set);
+        if (!backend) continue;
+        struct layer layer;
+        layer_init(&layer, VGG_OP_CONV, shape, 0, VGG_U8, VGG_F32);
+        struct vgg_op *op = &layer.test.op;
+        float *w = at(&layer, &op->w), *b = at(&layer, &op->b), *q = at(&layer, &op->q), *y = at(&layer, &op->y);
+        memset(at(&layer, &op->x), 255, vgg_view_count(&op->x));
+        for (size_t i = 0; i < vgg_view_count(&op->w); i++)
+            w[i] = i % 2 ? -127.0f : 127.0f;
+        memset(b, 0, 32 * sizeof *b);
+        q[VGG_QUANT_X] = 1;
+        clips_clear(&layer);
+        layer_run(backend, &layer);
+        for (int k = 0; k < 9 * 32; k++) {
+            float pixels = (float)((k / 32 / 3 == 1 ? 3 : 2) * (k / 32 % 3 == 1 ? 3 : 2));
+            cr_expect_eq(y[k], (k % 2 ? -255.0f : 255.0f) * 127 * MOST * pixels, "set %d: %g", set, (double)y[k]);
+        }
         vgg_op_case_memory_finish(&layer.memory);
         vgg_backend_close(backend);
     }

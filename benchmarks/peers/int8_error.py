@@ -81,13 +81,13 @@ def ranges(network, x):
     return high
 
 
-def ours(options, folder, layer, precision, calibrate, images):
+def ours(options, folder, layer, precision, conv, calibrate, images):
     program, weights = os.path.join(options.build, "vgg16"), options.weights
     common = ["--size", str(options.size), "--preprocess", "caffe", "--backend", "cpu", "-q"]
     if precision == "int8":
         weights = f"{folder}/scales.safetensors"
         subprocess.run([program, "quantize", calibrate, "--weights", options.weights, "--layer", layer, "--images",
-                        str(options.calibration), *common, "-o", weights], check=True)
+                        str(options.calibration), "--conv", conv, *common, "-o", weights], check=True)
     path = f"{folder}/{precision}.npy"
     subprocess.run([program, "extract", images, "--weights", weights, "--layer", layer, "--precision", precision, *common, "-o", path],
                    check=True)
@@ -129,9 +129,10 @@ def main():
         quantised = onnx_model.int8(network, float(shown[0].min()), ranges(network, shown[0]))
         maps = {"fp32": theirs(options, folder, onnx_model.fp32(network), shown[1]),
                 "ONNX Runtime int8": theirs(options, folder, quantised, shown[1])}
-        for precision in ("fp32", "bf16", "int8"):
-            maps["vgg16 " + precision] = ours(options, folder, layer, precision, f"{folder}/calibrate.safetensors",
-                                              f"{folder}/images.safetensors")
+        for precision, conv in (("fp32", "auto"), ("bf16", "auto"), ("int8", "auto"), ("int8", "direct")):
+            name = f"vgg16 {precision}" + " direct" * (conv == "direct")
+            maps[name] = ours(options, folder, layer, precision, conv, f"{folder}/calibrate.safetensors",
+                              f"{folder}/images.safetensors")
     even = numpy.arange(len(classes)) % 2 == 0
     means = {name: y.mean((1, 2), dtype=numpy.float64) for name, y in maps.items()}
     exact = means["fp32"]

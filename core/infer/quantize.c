@@ -251,10 +251,15 @@ enum vgg_status vgg_quantize(struct vgg_quantized **out, struct vgg_engine *engi
     CHECK(vgg_int8_items_init(&items, data, &images, (size_t)(options->count ? options->count : DEFAULT_COUNT), true));
     CHECK(vgg_int8_items_init(&few, data, &images, items.count < TRIED ? items.count : TRIED, true));
     items.progress = few.progress = options->progress, items.user = few.user = options->user;
-    items.steps = few.steps = 2 * items.count + (out ? few.count : 0);
+    items.steps = few.steps = (options->direct ? 1 : 2) * items.count + (out ? few.count : 0);
     const struct vgg_quant_source source = vgg_int8_source(&items);
     const struct vgg_quant_target target = {
-        .backend = engine->backend, .arch = arch, .last = trial.last, .params = model->params, .memory = engine->memory
+        .backend = engine->backend,
+        .arch = arch,
+        .last = trial.last,
+        .params = model->params,
+        .memory = engine->memory,
+        .direct = options->direct,
     };
     CHECK(vgg_quant_calibrate(scales, &target, &source));
     q->images = items.taken;

@@ -93,7 +93,7 @@ static const char *check_quantised(const struct vgg_op *op, size_t terms)
     if (!is(&op->q, 1, 1, 1, VGG_QUANT_COUNT)) return "q must have VGG_QUANT_COUNT values";
     if (op->x.type == VGG_F32 && op->y.type == VGG_F32) return "q needs x or y of bytes";
     if (op->y.type == VGG_U8 && !(op->flags & VGG_OP_RELU)) return "y of bytes needs VGG_OP_RELU";
-    if (op->x.type == VGG_U8 && terms > VGG_QUANT_TERMS) return "x of bytes has more than 65536 values in a sum";
+    if (op->x.type == VGG_U8 && terms > VGG_QUANT_TERMS) return "x of bytes has more than 65536 products in a sum";
     return present(&op->arg) ? "arg and q exclude each other" : NULL;
 }
 
@@ -111,7 +111,7 @@ static const char *check_conv(const struct vgg_op *op)
 {
     if (op->w.n != 3 || op->w.h != 3 || op->w.w != op->x.c) return "w must be 3 x 3 x channels of x x channels of y";
     if (!is(&op->b, 1, 1, 1, op->w.c)) return "b must have one value an output channel";
-    const char *why = check_quantised(op, (size_t)op->x.c);
+    const char *why = check_quantised(op, 9 * (size_t)op->x.c);
     if (why) return why;
     if (op->flags & VGG_OP_POOL) {
         struct vgg_view full = op->x;

@@ -93,7 +93,10 @@ enum vgg_op_flag { VGG_OP_RELU = 1, VGG_OP_POOL = 2, VGG_OP_NESTEROV = 4 };
  * x of bytes, dense: W = round(w (127 / m)), m = max |w| of the column; M = sum of x W, an integer;
  * y = fma(M, step x (m / 127) share, b share).
  *
- * x of bytes, convolution: Winograd's F(2x2, 3x3) (Lavin and Gray, CVPR 2016), whose B^T, G and A^T are
+ * x of bytes, convolution with q[VGG_QUANT_CLIP] = 0 (then all clips are 0), direct: as dense, the nine pixels side by
+ * side being x in the order of the kernel's rows, 0 outside of the map.
+ *
+ * x of bytes, convolution with clips: Winograd's F(2x2, 3x3) (Lavin and Gray, CVPR 2016), whose B^T, G and A^T are
  *   1  0 -1  0       1    0    0      1  1  1  0
  *   0  1  1  0      1/2  1/2  1/2     0  1 -1 -1
  *   0 -1  1  0      1/2 -1/2  1/2
@@ -111,7 +114,7 @@ enum vgg_op_flag { VGG_OP_RELU = 1, VGG_OP_POOL = 2, VGG_OP_NESTEROV = 4 };
  *   Z  = A^T of the columns of M: fma(M0, d0, fma(M2, d2, M1 d1)), fma(-M3, d3, fma(-M2, d2, M1 d1))
  *   y  = A^T of the rows of Z: (z0 + z2) + (z1 + b share), (z1 - z3) + (b share - z2)
  * Nothing overflows: V fits 16 bits, and so does V mul / 2^15; c products of bytes, with V taken 128 too large or not,
- * sum to at most 255 127 c in size, which is below 2^31 for c up to VGG_QUANT_TERMS. */
+ * sum to at most 255 127 c in size, which is below 2^31 for c up to VGG_QUANT_TERMS, 9 c where c are channels. */
 enum {
     VGG_QUANT_X,
     VGG_QUANT_Y,
@@ -119,7 +122,7 @@ enum {
     VGG_QUANT_TAPS = 16,
     VGG_QUANT_COUNT = VGG_QUANT_CLIP + VGG_QUANT_TAPS,
     VGG_QUANT_PLUS = 5,     /* the tap whose V is a sum of sums */
-    VGG_QUANT_TERMS = 65536 /* input channels, of a dense layer inputs, at most */
+    VGG_QUANT_TERMS = 65536 /* weights of an output at most */
 };
 
 /* Activations in fp16: VGG_F16 may be, each by itself, x and y of VGG_OP_CONV (without q), dx and dy of

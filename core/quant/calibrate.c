@@ -233,11 +233,11 @@ enum vgg_status vgg_quant_calibrate(float (*scales)[VGG_QUANT_COUNT], const stru
         row[VGG_QUANT_X] = i ? scales[c.layer[i - 1].conv][VGG_QUANT_Y] : 0.0f;
         row[VGG_QUANT_Y] = vgg_spread_step(c.layer[i].spread);
     }
-    CHECK(pass(&c, source, look_at_taps, scales));
+    if (!target->direct) CHECK(pass(&c, source, look_at_taps, scales));
     for (int i = 0; i < c.layers; i++) {
         for (int tap = 0; tap < VGG_QUANT_TAPS; tap++)
             scales[c.layer[i].conv][VGG_QUANT_CLIP + tap] =
-                c.layer[i].taps ? vgg_taps_clip(c.layer[i].taps, tap) : 0.0f;
+                c.layer[i].taps && !target->direct ? vgg_taps_clip(c.layer[i].taps, tap) : 0.0f;
     }
 fail:
     for (int i = 0; i < VGG_MAX_LAYERS; i++) {
@@ -257,8 +257,8 @@ bool vgg_quant_complete(const float (*scales)[VGG_QUANT_COUNT], const struct vgg
         if (arch->layer[i].kind != VGG_LAYER_CONV) continue;
         bool there = below < 0 ||
                      (scales && scales[i][VGG_QUANT_X] > 0.0f && scales[below][VGG_QUANT_Y] == scales[i][VGG_QUANT_X]);
-        for (int tap = 0; tap < VGG_QUANT_TAPS && there && below >= 0; tap++)
-            there = scales[i][VGG_QUANT_CLIP + tap] > 0.0f;
+        for (int tap = 1; tap < VGG_QUANT_TAPS && there && below >= 0; tap++)
+            there = (scales[i][VGG_QUANT_CLIP + tap] > 0.0f) == (scales[i][VGG_QUANT_CLIP] > 0.0f);
         if (!there) return false;
         below = i;
     }

@@ -29,15 +29,16 @@ struct vgg_quant_target {
     const float *params;        /* arch->param_size bytes; NULL: */
     const struct vgg_net *from; /* a network of `arch` that has them and has not run yet */
     uint64_t memory;
+    bool direct; /* convolutions of bytes will not run by Winograd's algorithm: no clips */
 };
 
-/* Runs the source twice, one input at a time, and of the network a few blocks at a time, so that their filters alone
- * are in memory: for each convolution the spread of its output (after the pool above it) gives the step of least
- * squared error (vgg_spread_step), then the magnitudes of the transformed bytes with that step give the 16 clips
- * (vgg_taps_clip); of maps with more than 14 tiles a side every second, third ... tile, from a place that goes on with
- * each input. The result depends on the inputs alone, not on threads or batches. scales: a row for each layer, of which
- * those of convolutions from `first` to `last` are written; that of a convolution whose input is no other's output has
- * no clips. VGG_ERR_NUMERIC: an output is not finite. */
+/* Runs the source twice, for direct convolutions once, one input at a time, and of the network a few blocks at a time,
+ * so that their filters alone are in memory: for each convolution the spread of its output (after the pool above it)
+ * gives the step of least squared error (vgg_spread_step), then the magnitudes of the transformed bytes with that step
+ * give the 16 clips (vgg_taps_clip); of maps with more than 14 tiles a side every second, third ... tile, from a place
+ * that goes on with each input. The result depends on the inputs alone, not on threads or batches. scales: a row for
+ * each layer, of which those of convolutions from `first` to `last` are written; that of a convolution whose input is
+ * no other's output has no clips. VGG_ERR_NUMERIC: an output is not finite. */
 enum vgg_status vgg_quant_calibrate(float (*scales)[VGG_QUANT_COUNT], const struct vgg_quant_target *target,
                                     const struct vgg_quant_source *source);
 

@@ -122,9 +122,11 @@ static const struct conv_shape quantised_dense[] = {
     { 20, 4, 4, 512, 256, true }, { 1, 1, 1, 4096, 1000, true },
 };
 
+/* A convolution of bytes is there twice, the second time direct. */
 static enum vgg_status add_quantised(struct vgg_op_case_list *list, enum vgg_op_kind kind, const struct conv_shape *s,
                                      unsigned flags, enum vgg_type x, enum vgg_type y)
 {
+    enum vgg_status status;
     bool conv = kind == VGG_OP_CONV, pool = flags & VGG_OP_POOL;
     int h = !conv ? 1 : pool ? s->h / 2 : s->h, w = !conv ? 1 : pool ? s->w / 2 : s->w;
     if (!h || !w) return VGG_OK;
@@ -135,7 +137,12 @@ static enum vgg_status add_quantised(struct vgg_op_case_list *list, enum vgg_op_
     test.op.b = flat(&test, VGG_ARENA_PARAM, s->out);
     test.op.q = flat(&test, VGG_ARENA_PARAM, VGG_QUANT_COUNT);
     test.op.y = vgg_op_case_place(&test, VGG_ARENA_ACT, y, s->n, h, w, s->out);
-    return vgg_op_case_list_add(list, &test, "");
+    CHECK(vgg_op_case_list_add(list, &test, ""));
+    if (!conv || x != VGG_U8) return VGG_OK;
+    test.direct = true;
+    CHECK(vgg_op_case_list_add(list, &test, "direct"));
+fail:
+    return status;
 }
 
 static enum vgg_status add_all_quantised(struct vgg_op_case_list *list)

@@ -13,6 +13,7 @@ struct vgg_op_case {
     size_t arena_size[VGG_ARENA_COUNT]; /* bytes; 0: not used */
     bool large;                         /* a layer of VGG16 rather than a small or odd shape */
     size_t infinite;                    /* the number, from 1, of the value of dw that is; 0: none */
+    bool direct;                        /* a quantised convolution without clips */
     bool wild;                          /* NaN, infinities and denormals are among the inputs */
     char text[256];                     /* vgg_op_print and what it leaves out */
 };

@@ -223,6 +223,10 @@ enum vgg_status vgg_op_case_memory_init(struct vgg_op_case_memory *memory, const
         size_t at = test->op.dw.offset + (test->infinite - 1) * sizeof value;
         memcpy(memory->arena[test->op.dw.arena] + at, &value, sizeof value);
     }
+    if (test->direct) {
+        float *q = (float *)(void *)(memory->arena[test->op.q.arena] + test->op.q.offset);
+        memset(q + VGG_QUANT_CLIP, 0, VGG_QUANT_TAPS * sizeof *q);
+    }
     return VGG_OK;
 }
 

@@ -325,12 +325,14 @@ static int file_shape(const struct vgg_weights *weights, const struct vgg_weight
     return rank;
 }
 
-/* The first that cannot be; VGG_QUANT_COUNT: all are possible. Without a step of the input there are no clips. */
+/* The first that cannot be; VGG_QUANT_COUNT: all are possible. Clips are all there or all 0, as where there is no step
+ * of the input. */
 static int wrong_scale(const float scales[VGG_QUANT_COUNT])
 {
+    bool first = scales[VGG_QUANT_X] == 0.0f, none = first || scales[VGG_QUANT_CLIP] == 0.0f;
     for (int i = 0; i < VGG_QUANT_COUNT; i++) {
-        bool none = i != VGG_QUANT_Y && scales[VGG_QUANT_X] == 0.0f;
-        if (!isfinite(scales[i]) || (none ? scales[i] != 0.0f : !(scales[i] > 0.0f))) return i;
+        bool zero = i == VGG_QUANT_X ? first : none && i >= VGG_QUANT_CLIP;
+        if (!isfinite(scales[i]) || (zero ? scales[i] != 0.0f : !(scales[i] > 0.0f))) return i;
     }
     return VGG_QUANT_COUNT;
 }

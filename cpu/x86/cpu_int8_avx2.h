@@ -11,7 +11,7 @@
 #include "cpu/cpu_conv.h"
 #include "cpu/cpu_int8.h"
 
-enum { COLS = 16, CHUNK = 32, STEP = 32 };
+enum { COLS = 16, CHUNK = 32, STEP = 32, SHIFT_PLUS = 0 };
 
 /* ---- transforms ---- */
 
@@ -147,6 +147,8 @@ static const struct cpu_int8_kernels int8 = {
     .input = input,
     .multiply = multiply_tap,
     .output = output,
+    .gather = gather,
+    .put = put_pixels,
     .finish = finish,
     .first = first,
     .first_cols = FIRST_COLS,

@@ -5,7 +5,7 @@
 
 #include "cpu/x86/cpu_vec_avx512.h"
 
-enum { STEP = 64 };
+enum { STEP = 64, SHIFT_PLUS = 0 };
 
 /* 64 integers of 16 bits: those of each quarter's lower and upper 8 bytes. */
 typedef struct {

@@ -97,6 +97,15 @@ def conv_int8(q, w, b, scales):
     return numpy.maximum(y.reshape(n, 2 * h, 2 * width, -1) + b, 0)
 
 
+def direct_int8(q, w, b, step):
+    """Likewise of a direct convolution: integers, summed exactly."""
+    top = numpy.abs(w).max((0, 1, 2))
+    uq, padded = numpy.rint(w * (127 / top)), numpy.pad(q.astype("f8"), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    h, width = q.shape[1:3]
+    m = sum(padded[:, i:i + h, j:j + width] @ uq[i, j] for i in range(3) for j in range(3))
+    return numpy.maximum(m * (float(step) * top / 127) + b, 0)
+
+
 def forward(x, tensors, layers):
     """What each convolution hands on, after its pool, in fp32; the first of a block has its pool where the next begins."""
     maps = []
@@ -186,6 +195,29 @@ class Scales(Program):
         self.assertAlmostEqual(told["outputs"], apart(got, fp32), 5)
         with open(self.path("f.npy.json")) as f:
             self.assertEqual(json.load(f)["precision"], "int8")
+
+    def test_direct(self):
+        """The nine pixels themselves: about half the error; kept with the scales, where clips are 0."""
+        error = {}
+        for how in ("auto", "direct"):
+            told = self.json(*self.quantize, "-o", f"{how}.safetensors", "--conv", how)
+            error[how] = told["outputs"]
+        tensors, _ = read_tensors(self.path("direct.safetensors"))
+        self.succeed("extract", "d.safetensors", "--weights", "direct.safetensors", "--layer", "block3_pool", "-q", *INT8, "-o", "f.npy")
+        x = self.x
+        for i, (name, pooled) in enumerate(LAYERS):
+            w, b, scales = (tensors[name + part] for part in ("/kernel", "/bias", "/int8"))
+            self.assertEqual(list(scales[2:]), [0] * 16)
+            if i:
+                x = direct_int8(x, w, b, scales[0])
+            else:
+                x = conv(x, w, b)
+            x = pool(x) if pooled else x
+            if i + 1 < len(LAYERS):
+                x = numpy.minimum(numpy.rint(x / float(scales[1])), 255).astype("u1")
+        got = numpy.load(self.path("f.npy"))
+        self.assertLess(numpy.linalg.norm(got - x) / numpy.linalg.norm(x), 3e-3)
+        self.assertLess(error["direct"], 0.8 * error["auto"])
 
     def same(self, a, b):
         with open(self.path(a), "rb") as one, open(self.path(b), "rb") as other:

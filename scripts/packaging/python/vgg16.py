@@ -94,7 +94,7 @@ _ModelOptions = _structure("vgg_model_options", """
 _LayerInfo = _structure("vgg_layer_info", "text: name kind; int: height width channels; u64: parameters flops")
 _FeaturesOptions = _structure("vgg_features_options", "text: layer; int: pooling batch")
 _QuantizeOptions = _structure("vgg_quantize_options", """
-    images: images; text: layer; int: count; progress: progress; pointer: user""",
+    images: images; text: layer; int: count; bool: direct; progress: progress; pointer: user""",
                              images=_ImageOptions, progress=_ProgressFn)
 _QuantizedLayer = _structure("vgg_quantized_layer", "char*32: name; float: step; double: error", char=c.c_char)
 _Quantized = _structure("vgg_quantized", """
@@ -652,11 +652,12 @@ class Model(_Object):
         return heat, probabilities, which.value
 
     def quantize(self, data: Source, *, images: Mapping[str, Any] | None = None, layer: str | None = None,
-                 count: int = 0, progress: Any = None) -> dict[str, Any]:
-        """Finds the scales of int8, which the model then holds; tells how far int8 is from fp32."""
+                 count: int = 0, direct: bool = False, progress: Any = None) -> dict[str, Any]:
+        """Finds the scales of int8, which the model then holds; tells how far int8 is from fp32. direct: closer to
+        fp32, without Winograd's algorithm."""
         watch, found = _Watch(progress), c.POINTER(_Quantized)()
         options = _QuantizeOptions(images=_image_options(**(images or {})), layer=_encode(layer), count=count,
-                                   progress=watch.progress)
+                                   direct=direct, progress=watch.progress)
         with _open(data) as source, Engine(backend="cpu", precision="int8") as engine:
             try:
                 watch.call(_lib.vgg_quantize, c.byref(found), engine._handle, self._handle, source._handle,
