@@ -332,7 +332,7 @@ Test(augment, a_crop_only_where_one_is_asked_for)
                                               .crop = VGG_CROP_CENTER };
     struct vgg_augment_options augment = { .rotate = 20, .vflip = true };
     busy(pixels, H, W);
-    const struct vgg_image_pixels whole = { H, W, NULL, pixels, "whole", 0, 0 };
+    const struct vgg_image_pixels whole = { H, W, NULL, pixels, "whole", 0, 0, false };
     for (uint64_t index = 0; index < 6; index++) {
         struct vgg_augment_draw draw;
         double map[6];

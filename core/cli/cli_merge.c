@@ -6,22 +6,7 @@
 #include "core/cli/cli_output.h"
 #include "core/vgg16_ranks.h"
 
-struct merge {
-    const char *output;
-};
-
-static const struct cli_option merge_options[] = {
-    { .name = "output",
-      .letter = 'o',
-      .value = "FILE",
-      .help = "file to write, by its extension, as `vgg16 extract` does: .npy (F.npy has F.labels.npy and F.paths.txt "
-              "beside it), .h5, .safetensors or .csv (required)",
-      .read = cli_read_text,
-      .offset = offsetof(struct merge, output) },
-    { 0 },
-};
-
-static const struct cli_group groups[] = { { "Options:", merge_options, 0 }, { 0 } };
+static const struct cli_group groups[] = { { 0 } };
 
 static enum vgg_status print_result(struct cli *cli, const char *output, const struct vgg_merged *merged)
 {
@@ -41,31 +26,38 @@ static enum vgg_status print_result(struct cli *cli, const char *output, const s
 
 static enum vgg_status run(struct cli *cli, const void *options, char **args, int count)
 {
-    const struct merge *o = options;
+    (void)options;
+    static const char *const kinds[] = { ".npy", ".h5", ".safetensors", ".csv", NULL };
+    const char *out = args[0];
     struct vgg_merged merged;
-    if (!o->output) return cli_usage(cli, "--output is missing");
-    enum vgg_status status = cli_output_check(cli, o->output, false);
+    if (!cli_output_ends(out, kinds)) {
+        struct vgg_nearest nearest;
+        cli_output_near(&nearest, out, kinds);
+        return cli_usage(cli, "%s: the extension must be .npy, .h5, .safetensors or .csv%s", out,
+                         vgg_nearest_hint(&nearest, ""));
+    }
+    enum vgg_status status = cli_output_check(cli, out, false);
     if (status != VGG_OK) return status;
     cli_signals_catch();
-    status = cli_work_status(vgg_features_merge(o->output, (const char *const *)args, (size_t)count, &merged,
+    status = cli_work_status(vgg_features_merge(out, (const char *const *)args + 1, (size_t)count - 1, &merged,
                                                 cli_progress_report, &cli->progress));
     cli_progress_clear(&cli->progress);
-    return status == VGG_OK ? print_result(cli, o->output, &merged) : status;
+    return status == VGG_OK ? print_result(cli, out, &merged) : status;
 }
 
 const struct cli_command cli_merge = {
     .name = "merge",
-    .arguments = "PART... --output FILE",
+    .arguments = "OUT PART...",
     .purpose = "Joins the parts that `vgg16 extract --part` wrote into one file of features",
     .details =
-        "All parts of one extraction, in any order: FILE is then, byte for byte, what `vgg16 extract` would have "
-        "written at once, with the files beside it. Parts that are missing, there twice, or of other data, "
+        "All parts of one extraction, in any order: OUT is then, byte for byte, what `vgg16 extract` would have "
+        "written at once, with the files beside it: by its extension .npy (F.npy has F.labels.npy and F.paths.txt), "
+        ".h5, .safetensors or .csv. Parts that are missing, there twice, or of other data, "
         "weights, settings, devices or versions are refused. Of each PART little is held in memory. An "
         "interrupted run leaves no file.\nJSON: output, layer, images, shape [h, w, c]",
-    .needs = "PART",
+    .needs = "OUT or PART",
     .groups = groups,
-    .min = 1,
+    .min = 2,
     .max = -1,
-    .size = sizeof(struct merge),
     .run = run,
 };

@@ -410,9 +410,6 @@ const struct cli_rule cli_rules[] = {
     { "extract", "channels colours", .holds = with_picture, .words = "only with --picture F.png" },
     { "extract", "seed", .holds = weights_are_random, .words = "only with --weights random" },
 
-    { "merge", "output", .value = "", .suffixes = (const char *const[]) { ".npy", ".h5", ".safetensors", ".csv", NULL },
-      .words = "the extension must be .npy, .h5, .safetensors or .csv" },
-
     { "evaluate", "output", .value = "", .suffixes = (const char *const[]) { ".csv", ".txt", NULL }, .or_unknown = true,
       .words = "the table is CSV; name it X.csv" },
 

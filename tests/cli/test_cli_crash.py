@@ -115,7 +115,7 @@ class Crash(Program):
                 args = ["extract", data, *TINY, "--pooling", "avg", "--part", f"{i}/2", "-o", f"{data}-{i}.safetensors"]
                 self.succeed(*args)
         parts = [[f"../{data}-{i}.safetensors" for i in (2, 1)] for data in ("other", "data")]
-        self.overwrite(["merge", *parts[0], "-o", "o.npy"], "merge", *parts[1], "-o", "o.npy")
+        self.overwrite(["merge", "o.npy", *parts[0]], "merge", "o.npy", *parts[1])
 
     def test_conversions(self):
         for kind in ("safetensors", "pth", "onnx"):

@@ -54,7 +54,7 @@ class Parts(Program):
                 wanted = {n: Path(self.path(n)).read_bytes() for n in FILES[kind] if os.path.exists(self.path(n))}
                 for name in wanted:
                     os.remove(self.path(name))
-                self.succeed("merge", *parts, "-o", f"one.{kind}")
+                self.succeed("merge", f"one.{kind}", *parts)
                 left = {n: Path(self.path(n)).read_bytes() for n in FILES[kind] if os.path.exists(self.path(n))}
                 self.assertEqual(left.keys(), wanted.keys())
                 for name in wanted:
@@ -84,7 +84,7 @@ class Parts(Program):
         changed[-len(labels) - 7 * 40] ^= 1  # a pixel
         Path(self.path("a.safetensors")).write_bytes(changed)
         self.extract_parts("a.safetensors", 2, numbers=[2])
-        self.fail_with(1, "checksum of the data .*, but ", "merge", *parts, "-o", "x.npy")
+        self.fail_with(1, "checksum of the data .*, but ", "merge", "x.npy", *parts)
 
     def test_bad_images(self):
         """In a part that has others, and all of one part."""
@@ -98,7 +98,7 @@ class Parts(Program):
         for name in Path(self.data).rglob("*.png"):
             os.truncate(name, 90)
         parts = self.extract_parts(self.data, 2, "--skip-bad")
-        self.fail_with(1, "no image could be read: all 15 were skipped", "merge", *parts, "-o", "x.npy")
+        self.fail_with(1, "no image could be read: all 15 were skipped", "merge", "x.npy", *parts)
 
     def test_int8_finds_its_scales_in_all_of_the_data(self):
         self.check(self.data, 3, "--precision", "int8", "--backend", "cpu", "--layer", "block2_pool", kinds=["safetensors"])
@@ -108,10 +108,10 @@ class Parts(Program):
             self.succeed("extract", *args, "--part", "2/3", "-o", name, env=env)
 
         names = self.extract_parts(self.data, 3)
-        merge = ["merge", "p1.safetensors", "p3.safetensors", "q.safetensors", "-o", "x.npy"]
+        merge = ["merge", "x.npy", "p1.safetensors", "p3.safetensors", "q.safetensors"]
         base = [self.data, *EXTRACT, "--backend", "cpu"]
-        self.fail_with(1, "part 2/3: not among the files; all parts are needed", *merge[:3], "-o", "x.npy")
-        self.fail_with(1, "part 1/3 and 1 other: not among", "merge", "p3.safetensors", "-o", "x.npy")
+        self.fail_with(1, "part 2/3: not among the files; all parts are needed", *merge[:4])
+        self.fail_with(1, "part 1/3 and 1 other: not among", "merge", "x.npy", "p3.safetensors")
         shutil.copy(self.path("p1.safetensors"), self.path("q.safetensors"))
         self.fail_with(1, "q.safetensors: is part 1/3, and so is p1.safetensors; give each part once", *merge)
         self.succeed("extract", *base, "--part", "2/4", "-o", "q.safetensors")
@@ -154,12 +154,12 @@ class Parts(Program):
         self.fail_with(2, "p2.safetensors: is part 2/3 of features; join all parts", "train", "p2.safetensors", "-o", "m.safetensors")
         os.symlink("p2.safetensors", self.path("link.safetensors"))
         for output in ("p2.safetensors", "link.safetensors"):
-            self.fail_with(1, f"{output}: is one of the parts", "merge", *names, "-o", output)
+            self.fail_with(1, f"{output}: is one of the parts", "merge", output, *names)
 
     def test_damaged(self):
         """What a part says must be so."""
         self.extract_parts(self.data, 3)
-        merge = ["merge", "p1.safetensors", "q.safetensors", "p3.safetensors", "-o", "x.npy"]
+        merge = ["merge", "x.npy", "p1.safetensors", "q.safetensors", "p3.safetensors"]
         header, data = read_part(self.path("p2.safetensors"))
         places = {k: v["data_offsets"] for k, v in header.items() if k != "__metadata__"}
         self.assertEqual([i for i in struct.unpack("<5q", data[slice(*places["index"])])], [5, 6, 7, 8, 9])

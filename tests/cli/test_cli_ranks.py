@@ -156,7 +156,7 @@ class Ranks(Program):
         self.succeed(*args, "--part", "2/2", "-o", "p2.safetensors")
         out, _ = self.ranks(self.launchers[-1], 2, *args, "--part", "1/2", "--resume", "-o", "p1.safetensors")
         self.assertIn("p1.safetensors: part 1/2 was there", out)
-        self.succeed("merge", "p2.safetensors", "p1.safetensors", "-o", "all.h5")
+        self.succeed("merge", "all.h5", "p2.safetensors", "p1.safetensors")
         self.same("one.h5", "all.h5")
 
     def test_idle(self):

@@ -35,7 +35,7 @@ OPTIONS = {
     "summary": "weights size top arch layer trainable",
     "pull": "",
     "extract": f"output layer pooling part resume batch picture channels colours weights arch size {IMAGES}",
-    "merge": "output",
+    "merge": "",
     "train": "output from head layer trainable validation validation-split weights arch size optimizer lr momentum "
     "nesterov weight-decay schedule warmup lr-decay clip-norm label-smoothing epochs steps-per-epoch batch shard class-weight early-stop keep monitor no-shuffle checkpoint checkpoint-every on-device-lost resume overwrite "
     f"log tensorboard report augment {IMAGES}",
@@ -243,9 +243,8 @@ class Usage(Program):
         self.usage("extension must be .npy, .h5, .safetensors or .csv", "extract", "d", "-o", "f.txt")
         self.usage("extension must be .safetensors, .h5, .pth, .pt or .onnx", "convert", "a", "b.keras")
         self.usage("--size: only with --head or --classes", "convert", "a", "b.h5", "--size", "32")
-        self.usage("extension must be .npy, .h5, .safetensors or .csv", "merge", "a", "-o", "f.txt")
-        self.usage("--output is missing", "merge", "a")
-        self.usage("PART is missing", "merge", "-o", "f.npy")
+        self.usage("extension must be .npy, .h5, .safetensors or .csv", "merge", "f.txt", "a")
+        self.usage("OUT or PART is missing", "merge", "f.npy")
         part = ["extract", "d", "--part", "1/2"]
         self.usage("--part: only with an --output that ends in .safetensors; `vgg16 merge`", *part, "-o", "f.npy")
         self.usage("--picture and --part: a part has no picture", *part, "-o", "f.safetensors", "--picture", "p.png")

@@ -82,8 +82,8 @@ _Progress = _structure("vgg_progress", """
 _ProgressFn = c.CFUNCTYPE(_bool, c.c_void_p, c.POINTER(_Progress))
 _LogFn = c.CFUNCTYPE(None, c.c_void_p, _int, _text)
 _DeviceInfo = _structure("vgg_device_info", """
-    char*16: backend; char*128: name; char*16: type; char*128: driver; char*40: uuid; u64: memory allocation;
-    char*160: limits; int: threads index; bool: chosen; char*128: reason""", char=c.c_char)
+    char*16: backend; char*128: name; char*16: type; char*128: driver; char*40: uuid; u64: memory allocation; char*160:
+    limits; int: threads index; bool: chosen; char*128: reason""", char=c.c_char)
 _EngineOptions = _structure("vgg_engine_options", """
     pointer: ranks; text: backend device isa conv; int: threads; u64: memory; text: precision""")
 _ImageOptions = _structure("vgg_image_options", "int: height width preprocess resize crop decode; bool: skip_bad")
@@ -108,24 +108,23 @@ _History = _structure("vgg_history", """
     epochs: epochs; size: count; u64: steps; int: shard best monitor stopped; double: seconds_features seconds_save;
     bool: kept; double: scale; u64: skipped""", epochs=c.POINTER(_Epoch))
 _TrainOptions = _structure("vgg_train_options", """
-    text: trainable; images: images; augment: augment; int: optimizer; float: learning_rate momentum; bool:
-    nesterov; float: rho beta1 beta2 epsilon weight_decay; int: schedule schedule_every; float: schedule_factor
-    warmup lr_decay clip_norm label_smoothing; int: epochs steps_per_epoch batch shard; bool: balanced; int: monitor
-    early_stop keep; bool: no_shuffle; u64: seed; text: checkpoint; bool: cpu_on_device_lost resume overwrite; text:
-    log tensorboard; history: history; progress: progress; on_epoch: on_epoch; pointer: user""",
-                           images=_ImageOptions, augment=_AugmentOptions, history=c.POINTER(_History),
-                           progress=_ProgressFn, on_epoch=_EpochFn)
+    text: trainable; images: images; augment: augment; int: optimizer; float: learning_rate momentum; bool: nesterov;
+    float: rho beta1 beta2 epsilon weight_decay; int: schedule schedule_every; float: schedule_factor warmup lr_decay
+    clip_norm label_smoothing; int: epochs steps_per_epoch batch shard; bool: balanced; int: monitor early_stop keep;
+    bool: no_shuffle; u64: seed; text: checkpoint; int: checkpoint_steps; double: checkpoint_seconds; bool:
+    cpu_on_device_lost resume overwrite; text: log tensorboard; history: history; progress: progress; on_epoch:
+    on_epoch; pointer: user""",
+    images=_ImageOptions, augment=_AugmentOptions, history=c.POINTER(_History), progress=_ProgressFn, on_epoch=_EpochFn)
 _EvaluateOptions = _structure("vgg_evaluate_options", """
     images: images; int: batch top; float: threshold; progress: progress; pointer: user""",
                              images=_ImageOptions, progress=_ProgressFn)
 _Evaluation = _structure("vgg_evaluation", """
-    size: count; int: classes; double: loss accuracy top_accuracy; floats: probabilities; ints: labels predicted;
-    sizes: index; u64s: confusion; doubles: precision recall f1; u64s: support; doubles: auc; double: mean_auc""")
+    size: count; int: classes; double: loss accuracy top_accuracy; floats: probabilities; ints: labels predicted; sizes:
+    index; u64s: confusion; doubles: precision recall f1; u64s: support; doubles: auc; double: mean_auc""")
 _Report = _structure("vgg_report", """
-    text: command data validation; pointer: engine model; training: training; history: history; evaluation:
-    evaluation; pointer: evaluated; images: images; bool: interrupted""",
-                     training=c.POINTER(_TrainOptions), history=c.POINTER(_History), evaluation=c.POINTER(_Evaluation),
-                     images=c.POINTER(_ImageOptions))
+    text: command data validation; pointer: engine model; training: training; history: history; evaluation: evaluation;
+    pointer: evaluated; images: images; bool: interrupted""", images=c.POINTER(_ImageOptions),
+                     training=c.POINTER(_TrainOptions), history=c.POINTER(_History), evaluation=c.POINTER(_Evaluation))
 STRUCTURES = [_Progress, _DeviceInfo, _EngineOptions, _ImageOptions, _AugmentOptions, _ModelOptions, _LayerInfo,
               _FeaturesOptions, _QuantizeOptions, _QuantizedLayer, _Quantized, _Epoch, _History, _TrainOptions,
               _EvaluateOptions, _Evaluation, _Report]  # as vgg16.h has them
