@@ -24,7 +24,7 @@ COMMON = {
     "evaluate": f"{ENGINE} {ALWAYS}",
     "predict": f"{ENGINE} {ALWAYS}",
     "explain": f"{ENGINE} {ALWAYS}",
-    "quantize": f"backend device isa threads memory seed {ALWAYS}",
+    "quantize": f"backend conv device isa threads memory seed {ALWAYS}",
     "convert": ALWAYS,
     "bench": f"{ENGINE} seed {ALWAYS}",
     "selftest": f"backend device isa precision threads {ALWAYS}",
