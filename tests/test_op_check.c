@@ -421,7 +421,7 @@ Test(op_check, rules_of_bytes)
     accept(&dense, "as many inputs as may be");
     op = dense, op.x.type = VGG_F32, refuse(&op, "needs x of bytes");
     op = dense, op.x = bytes(2, 1, 1, VGG_QUANT_TERMS + 1), op.w.w++, refuse(&op, "65536");
-    op = conv, op.x = bytes(1, 1, 1, VGG_QUANT_TERMS), op.w.w = op.x.c, op.w.c = op.y.c = op.b.c = 3;
+    op = conv, op.x = bytes(1, 1, 1, VGG_QUANT_TERMS / 9), op.w.w = op.x.c, op.w.c = op.y.c = op.b.c = 3;
     op.y.h = op.y.w = 1, accept(&op, "as many channels as may be");
     op.w.w = ++op.x.c, refuse(&op, "65536");
 }

@@ -144,11 +144,6 @@ static const struct item extract[] = {
     { 0 },
 };
 
-static const struct item merge[] = {
-    { .words = "--output f.npy" }, { .words = "--output f.h5" },     { .words = "--output f.safetensors" },
-    { .words = "--output f.CSV" }, { "--output f.txt", true, NULL }, { 0 },
-};
-
 /* No epochs: nothing is trained; with a report the model may still be measured. */
 #define IDLE "--epochs 0|--epochs 0 --report r.html|--epochs 0 --from m"
 
@@ -440,7 +435,7 @@ static const struct {
     { "summary", { summary, no_engine, no_seed, say } },
     { "pull vgg16", { no_engine, no_seed, say } },
     { "extract d", { extract, network, images, engine, int8, say } },
-    { "merge p q", { merge, no_engine, no_seed, say } },
+    { "merge f.npy p", { no_engine, no_seed, say } },
     { "train d", { train, say } },
     { "evaluate d", { evaluate, images, engine, int8, no_seed, say } },
     { "predict d", { predict, images, engine, int8, no_seed, say } },

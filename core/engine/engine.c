@@ -30,10 +30,12 @@ enum vgg_status vgg_engine_create(struct vgg_engine **out, const struct vgg_engi
     if (!options) options = &defaults;
     if (vgg_ranks_size(options->ranks) > 1) {
         struct vgg_engine_options own = *options;
+        char words[VGG_ENGINE_WORDS] = "";
         engine->ranks = options->ranks;
         status = vgg_engine_choose(&own, engine->device);
         if (status == VGG_OK) status = vgg_backend_open(&engine->backend, &own);
-        CHECK(vgg_engine_agree(engine, status));
+        if (status == VGG_OK) vgg_engine_words(words, engine);
+        CHECK(vgg_engine_agree(engine, status, words));
     } else {
         CHECK(vgg_backend_open(&engine->backend, options));
     }

@@ -84,15 +84,13 @@ fail:
     return status;
 }
 
-enum vgg_status vgg_engine_agree(struct vgg_engine *engine, enum vgg_status status)
+enum vgg_status vgg_engine_agree(struct vgg_engine *engine, enum vgg_status status, const char *words)
 {
-    char device[VGG_ENGINE_WORDS] = "";
     struct vgg_ranks *ranks = engine->ranks;
-    if (status == VGG_OK) vgg_engine_words(device, engine);
     CHECK(vgg_ranks_same(ranks, status, "version", vgg_version(), "install the same one everywhere"));
     CHECK(vgg_ranks_same(ranks, status, "decoders of images", vgg_image_decoders(),
                          "install the same libraries everywhere"));
-    CHECK(vgg_ranks_same(ranks, status, "devices", device,
+    CHECK(vgg_ranks_same(ranks, status, "devices", words,
                          "ranks must compute alike: give --backend, --device or --isa that all have"));
     if (ranks->rank == 0)
         vgg_log(VGG_LOG_INFO, "%d ranks, %d of them on %s", ranks->size, ranks->locals, ranks->hosts[0]);

@@ -8,7 +8,7 @@
  * rank's number on its machine (name: room for what options->device then is), and its part of the processors. */
 enum vgg_status vgg_engine_choose(struct vgg_engine_options *options, char name[16]);
 /* After each has been opened, or not: refuses ranks whose results could differ, by version, decoders of images or
- * device. */
-enum vgg_status vgg_engine_agree(struct vgg_engine *engine, enum vgg_status status);
+ * `words`, the device's. */
+enum vgg_status vgg_engine_agree(struct vgg_engine *engine, enum vgg_status status, const char *words);
 
 #endif
