@@ -41,6 +41,7 @@ class Windows(unittest.TestCase):
     def setUpClass(cls):
         cls.room = tempfile.TemporaryDirectory(prefix="vgg16-")
         cls.folder = cls.room.name
+        run("--version")  # the first program of a user has Wine make its folder, and tell so
         random = numpy.random.default_rng(5)
         for i in range(12):
             name = os.path.join(cls.folder, "дані", ("кіт", "собака")[i % 2], f"фото {i}.png")
