@@ -137,7 +137,7 @@ class Ranks(Program):
         """Ranks are killed in the middle of an epoch, and others go on from there."""
         args = ["train", self.data, *TRAIN, "--optimizer", "adam", "--steps-per-epoch", "300", "--epochs", "1", "--augment", "flip"]
         self.succeed(*args, "-o", "one.safetensors", "--log", "one.csv")
-        for i, every in enumerate(("7", "1s")):
+        for i, every in enumerate(("7", "5")):
             launcher, folder = self.launchers[i % len(self.launchers)], f"ck{i}"
             with self.start(launcher, 3, *args, "-o", "never.safetensors", "--checkpoint", folder, "--checkpoint-every", every,
                             "--epochs", "100000") as run:
