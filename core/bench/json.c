@@ -3,16 +3,20 @@
 
 #include "core/base/log.h"
 #include "core/bench/json.h"
-#include "core/format/json.h"
 
-static void add_time(struct vgg_json *object, const struct vgg_bench_time *time)
+void vgg_bench_json_time(struct vgg_json *object, const char *name, const struct vgg_bench_time *time)
 {
-    struct vgg_json *seconds = vgg_json_add_object(object, "seconds");
+    struct vgg_json *seconds = vgg_json_add_object(object, name);
     vgg_json_add_number(seconds, "min", time->min);
     vgg_json_add_number(seconds, "q1", time->q1);
     vgg_json_add_number(seconds, "median", time->median);
     vgg_json_add_number(seconds, "q3", time->q3);
     vgg_json_add_number(seconds, "max", time->max);
+}
+
+static void add_time(struct vgg_json *object, const struct vgg_bench_time *time)
+{
+    vgg_bench_json_time(object, "seconds", time);
     vgg_json_add_number(object, "runs", time->runs);
 }
 

@@ -1,17 +1,6 @@
 /* What ranks gave as JSON; benchmarks/README.md documents the schema. */
 #include "core/base/log.h"
-#include "core/format/json.h"
-#include "core/vgg16_bench.h"
-
-static void add_time(struct vgg_json *object, const char *name, const struct vgg_bench_time *time)
-{
-    struct vgg_json *seconds = vgg_json_add_object(object, name);
-    vgg_json_add_number(seconds, "min", time->min);
-    vgg_json_add_number(seconds, "q1", time->q1);
-    vgg_json_add_number(seconds, "median", time->median);
-    vgg_json_add_number(seconds, "q3", time->q3);
-    vgg_json_add_number(seconds, "max", time->max);
-}
+#include "core/bench/json.h"
 
 static void add_row(struct vgg_json *array, const struct vgg_bench_scaling_row *row)
 {
@@ -22,8 +11,8 @@ static void add_row(struct vgg_json *array, const struct vgg_bench_scaling_row *
     vgg_json_add_number(object, "width", row->width);
     vgg_json_add_number(object, "shard", row->shard);
     vgg_json_add_number(object, "runs", row->all.runs);
-    add_time(object, "one_seconds", &row->one);
-    add_time(object, "all_seconds", &row->all);
+    vgg_bench_json_time(object, "one_seconds", &row->one);
+    vgg_bench_json_time(object, "all_seconds", &row->all);
     vgg_json_add_number(object, "images_per_second", row->batch / row->all.median);
     vgg_json_add_number(object, "efficiency", row->efficiency);
     vgg_json_add_number(object, "message_seconds", row->seconds);
