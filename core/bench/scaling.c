@@ -123,13 +123,13 @@ fail:
 /* As benchmarks/README.md has it; bytes: of all gradients. */
 static double model_of(const struct scaled *s, const struct vgg_bench_scaling *scaling, double one, double bytes)
 {
-    enum { PIECES = 16, LARGEST = 16 << 20 };
     int shards = vgg_share_shards(s->cell.batch, s->shard), most = 0, powers = 1, stages = 0;
     for (int r = 0; r < scaling->ranks; r++) {
         struct vgg_share own = vgg_share_of(shards, r, r + 1, scaling->ranks);
         if (own.to - own.from > most) most = own.to - own.from;
     }
-    double seconds = one * most / shards, pieces = fmax(PIECES, ceil(bytes / LARGEST));
+    double seconds = one * most / shards,
+           pieces = fmax(VGG_NET_PIECES, ceil(bytes / sizeof(float) / VGG_NET_PIECE_MOST));
     if (s->cell.pass == VGG_BENCH_FORWARD) return seconds;
     for (; 2 * powers <= scaling->ranks; powers *= 2)
         stages++;
