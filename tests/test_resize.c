@@ -8,6 +8,7 @@
 #include "core/image/image.h"
 #include "core/image/resize.h"
 #include "core/image/rows.h"
+#include "core/image/taps.h"
 
 enum { MAX_BYTES = 64 * 64 * 3 };
 
@@ -238,5 +239,52 @@ Test(resize, rows_as_they_come)
                 cr_assert_eq(dst[size], 99);
             }
         }
+    }
+}
+
+static int64_t sum_of(const struct vgg_taps *taps, int column, const uint8_t *row, int channel)
+{
+    int64_t sum = 1 << (VGG_TAPS_FRACTION_BITS - 1);
+    for (int k = 0; k < taps->count[column]; k++)
+        sum += (int64_t)taps->weight[column * taps->size + k] * row[(taps->first[column] + k) * 3 + channel];
+    return sum;
+}
+
+/* One sum of each row is led to within 32 units of where the next byte begins, nearer than float tells apart; the
+ * others are of greys, or of black and white, whose Lanczos sums go below 0 and above 255. */
+Test(resize, sums_are_exact)
+{
+    enum { H = 126, W = 101, OUT = 7, ONE = 1 << VGG_TAPS_FRACTION_BITS, NEAR = 32 };
+    const struct vgg_resize_window w = { H, OUT, 0, 0, H, OUT };
+    uint8_t src[H * W * 3], dst[H * OUT * 3];
+    uint32_t seed = 5;
+    for (int filter = VGG_RESIZE_BILINEAR; filter <= VGG_RESIZE_LANCZOS; filter++) {
+        struct vgg_taps taps;
+        cr_assert_eq(vgg_taps_init(&taps, W, OUT, 0, OUT, (enum vgg_resize)filter), VGG_OK);
+        for (int i = 0; i < H * W * 3; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            src[i] = i % 3 ? (uint8_t)(seed >> 24) : seed >> 31 ? 255 : 0;
+        }
+        int led = 0;
+        for (int y = 0; y < H; y++) {
+            int column = y % OUT, channel = 1 + y / OUT % 2;
+            uint8_t *row = src + y * W * 3;
+            int64_t sum = sum_of(&taps, column, row, channel);
+            for (int step = 0; step < 200000 && (sum + NEAR) % ONE >= 2 * NEAR; step++) {
+                seed = seed * 1664525u + 1013904223u;
+                int k = (int)(seed >> 8) % taps.count[column], byte = (int)(seed >> 24);
+                uint8_t *at = row + (taps.first[column] + k) * 3 + channel;
+                sum += (int64_t)taps.weight[column * taps.size + k] * (byte - *at);
+                *at = (uint8_t)byte;
+            }
+            led += (sum + NEAR) % ONE < 2 * NEAR;
+        }
+        cr_assert_gt(led, H / 2, "filter %d: %d rows", filter, led);
+        cr_assert_eq(vgg_resize_rgb(dst, &w, src, H, W, (enum vgg_resize)filter), VGG_OK);
+        for (int i = 0; i < H * OUT * 3; i++) {
+            int64_t sum = sum_of(&taps, i / 3 % OUT, src + i / 3 / OUT * W * 3, i % 3), byte = sum < 0 ? 0 : sum / ONE;
+            cr_assert_eq(dst[i], byte > 255 ? 255 : byte, "filter %d, number %d", filter, i);
+        }
+        vgg_taps_finish(&taps);
     }
 }

@@ -3,6 +3,8 @@
  * are upright columns, the ring holds whole rows, and each sum of them is filtered along its length. */
 #include "core/image/rows.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +13,11 @@
 #include "core/image/exif.h"
 #include "core/image/taps.h"
 
-enum { CHANNELS = 3, SUMS = 2048 /* numbers that stay in the nearest cache */ };
+enum {
+    CHANNELS = 3,
+    GROUP = 4 * CHANNELS, /* numbers summed side by side: whole vectors and whole pixels */
+    SUMS = 2048           /* numbers that stay in the nearest cache */
+};
 
 struct vgg_rows {
     uint8_t *dst;
@@ -20,9 +26,14 @@ struct vgg_rows {
     struct vgg_taps along, over; /* along a stored row; over several of them. Both in stored order */
     int y, done;                 /* rows that came, outputs of `over` that are complete */
     size_t length;               /* bytes of a row in the ring */
-    int from;                    /* the first stored column that it holds, where it is not yet filtered */
+    int from;                    /* the first stored column that is filtered: where a ring of whole rows begins */
+    size_t span;                 /* numbers of a row that are filtered */
     uint8_t *ring;               /* over.size rows; row y is the one y % over.size */
     uint8_t *line;               /* a sum of rows, and what is filtered of it */
+    float *value;                /* what is filtered; zeros after it */
+    float *weight;               /* of `along`, for each channel, zeros up to `step` numbers an output */
+    size_t step;
+    float error; /* of a sum of values times weights */
 };
 
 static uint8_t to_byte(int32_t sum)
@@ -31,26 +42,44 @@ static uint8_t to_byte(int32_t sum)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/* dst[outputs][3] from src, whose first pixel is number `from`. Two channels are summed in the halves of one number:
- * the lower sum's sign is what the upper one lacks. */
-static void filter_along(uint8_t *dst, const uint8_t *src, const struct vgg_taps *taps, int from)
+/* The sum for one channel of a pixel. */
+static uint8_t sum_exactly(const uint8_t *src, const int32_t *weight, int count)
 {
-    const int64_t half = 1 << (VGG_TAPS_FRACTION_BITS - 1);
-    for (int i = 0; i < taps->outputs; i++, dst += CHANNELS) {
-        const int32_t *weight = taps->weight + (size_t)i * (size_t)taps->size;
-        const uint8_t *at = src + (size_t)(taps->first[i] - from) * CHANNELS;
-        if (taps->size == 1) {
-            memcpy(dst, at, CHANNELS);
+    int32_t sum = 1 << (VGG_TAPS_FRACTION_BITS - 1);
+    for (int k = 0; k < count; k++)
+        sum += weight[k] * src[(size_t)k * CHANNELS];
+    return to_byte(sum);
+}
+
+/* dst[outputs][3] from src, whose first pixel is number rows->from. Sums in float, which compilers vectorise on every
+ * processor, give the byte wherever the exact sum, less than rows->error away, rounds down to the same one. */
+static void filter_along(uint8_t *dst, const uint8_t *src, const struct vgg_rows *rows)
+{
+    const struct vgg_taps *along = &rows->along;
+    const float error = rows->error;
+    float *value = rows->value;
+    for (size_t j = 0; along->size > 1 && j < rows->span; j++)
+        value[j] = src[j];
+    for (int i = 0; i < along->outputs; i++, dst += CHANNELS) {
+        const size_t at = (size_t)(along->first[i] - rows->from) * CHANNELS;
+        if (along->size == 1) {
+            memcpy(dst, src + at, CHANNELS);
             continue;
         }
-        int32_t r = (int32_t)half;
-        int64_t pair = half * (((int64_t)1 << 32) + 1);
-        for (int k = 0; k < taps->count[i]; k++, at += CHANNELS) {
-            r += weight[k] * at[0];
-            pair += weight[k] * ((int64_t)at[1] << 32 | at[2]);
+        const float *weight = rows->weight + (size_t)i * rows->step;
+        float sum[GROUP] = { 0.5f, 0.5f, 0.5f };
+        for (size_t k = 0; k < rows->step; k += GROUP) {
+            for (size_t j = 0; j < GROUP; j++)
+                sum[j] += weight[k + j] * value[at + k + j];
         }
-        int32_t b = (int32_t)(uint32_t)pair, g = (int32_t)((pair - b) >> 32);
-        dst[0] = to_byte(r), dst[1] = to_byte(g), dst[2] = to_byte(b);
+        for (size_t c = 0; c < CHANNELS; c++) {
+            float all = sum[c] + sum[c + CHANNELS] + sum[c + 2 * CHANNELS] + sum[c + 3 * CHANNELS];
+            int whole = (int)all;
+            float rest = all - (float)whole;
+            dst[c] = (uint8_t)(whole > UINT8_MAX ? UINT8_MAX : whole);
+            if (rest <= error || rest >= 1.0f - error)
+                dst[c] = sum_exactly(src + at + c, along->weight + (size_t)i * (size_t)along->size, along->count[i]);
+        }
     }
 }
 
@@ -86,7 +115,7 @@ static void put(struct vgg_rows *rows, int i)
     sum_rows(rows->line, rows, i);
     if (rows->turn.axes) {
         line = rows->line + rows->length;
-        filter_along(rows->line + rows->length, rows->line, &rows->along, rows->from);
+        filter_along(rows->line + rows->length, rows->line, rows);
     }
     for (int k = 0; k < outputs; k++, line += CHANNELS) {
         int other = rows->turn.mirror_column ? outputs - 1 - k : k;
@@ -104,10 +133,36 @@ void vgg_rows_push(struct vgg_rows *rows, const uint8_t *row)
     if (rows->turn.axes) {
         memcpy(to, row + (size_t)rows->from * CHANNELS, rows->length);
     } else {
-        filter_along(to, row, &rows->along, 0);
+        filter_along(to, row + (size_t)rows->from * CHANNELS, rows);
     }
     while (rows->done < over->outputs && over->first[rows->done] + over->count[rows->done] == y + 1)
         put(rows, rows->done++);
+}
+
+/* The weights in float. A product and the sums that it goes through are each rounded to 24 bits: together size + 4
+ * times FLT_EPSILON of the magnitudes' sum at most, twice the first-order bound (Higham, Accuracy and Stability of
+ * Numerical Algorithms, 2002, section 3.1). */
+static enum vgg_status begin_floats(struct vgg_rows *rows)
+{
+    const struct vgg_taps *along = &rows->along;
+    double largest = 0.0;
+    if (along->size == 1) return VGG_OK;
+    rows->step = ((size_t)along->size * CHANNELS + GROUP - 1) / GROUP * GROUP;
+    rows->value = vgg_mem_calloc(rows->span + rows->step, sizeof *rows->value);
+    rows->weight = vgg_mem_calloc((size_t)along->outputs * rows->step, sizeof *rows->weight);
+    if (!rows->value || !rows->weight) return VGG_ERR_MEMORY;
+    for (int i = 0; i < along->outputs; i++) {
+        double sum = 0.5;
+        for (int k = 0; k < along->count[i]; k++) {
+            double weight = ldexp(along->weight[(size_t)i * (size_t)along->size + (size_t)k], -VGG_TAPS_FRACTION_BITS);
+            sum += UINT8_MAX * fabs(weight);
+            for (int c = 0; c < CHANNELS; c++)
+                rows->weight[(size_t)i * rows->step + (size_t)(k * CHANNELS + c)] = (float)weight;
+        }
+        largest = fmax(largest, sum);
+    }
+    rows->error = (float)(largest * (along->size + 4) * (double)FLT_EPSILON);
+    return VGG_OK;
 }
 
 enum vgg_status vgg_rows_begin(struct vgg_rows **out, uint8_t *dst, const struct vgg_resize_window *w, int src_height,
@@ -126,16 +181,15 @@ enum vgg_status vgg_rows_begin(struct vgg_rows **out, uint8_t *dst, const struct
     if (rows->turn.mirror_row) vgg_taps_mirror(&rows->over, src_height);
     if (rows->turn.mirror_column) vgg_taps_mirror(&rows->along, src_width);
     const struct vgg_taps *along = &rows->along;
+    int last = along->outputs - 1;
     size_t made = (size_t)along->outputs * CHANNELS;
-    rows->from = axes ? along->first[0] : 0;
-    rows->length = made;
-    if (axes) {
-        int last = along->outputs - 1;
-        rows->length = (size_t)(along->first[last] + along->count[last] - rows->from) * CHANNELS;
-    }
+    rows->from = along->first[0];
+    rows->span = (size_t)(along->first[last] + along->count[last] - rows->from) * CHANNELS;
+    rows->length = axes ? rows->span : made;
     rows->ring = vgg_mem_calloc((size_t)rows->over.size, rows->length);
     rows->line = vgg_mem_calloc(1, rows->length + made);
     if (!rows->ring || !rows->line) CHECK(VGG_ERR_MEMORY);
+    CHECK(begin_floats(rows));
     *out = rows;
     rows = NULL;
 fail:
@@ -150,5 +204,7 @@ void vgg_rows_end(struct vgg_rows *rows)
     vgg_taps_finish(&rows->over);
     free(rows->ring);
     free(rows->line);
+    free(rows->value);
+    free(rows->weight);
     free(rows);
 }
