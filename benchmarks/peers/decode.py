@@ -6,8 +6,8 @@ usage: decode.py [--program build/vgg16] [--count N] [--rounds N] [--photo WxH] 
 Makes N JPEGs (4:2:0, quality 90) of the photo's size and the same photos reduced to about twice the network's size, then lets
 take turns: `vgg16 extract` of VGG16's base on the small ones, on the large ones with --decode fast and with exact; the same
 for the first block of VGG11 alone, which is little more than loading; and Pillow decoding the large ones to RGB in as many
-processes. Rates are images a second without the start of the program, which a folder of one image tells; each is the median
-of the rounds."""
+processes, whole and at the reduced size that libjpeg gives it. Rates are images a second without the start of the program,
+which a folder of one image tells; each is the median of the rounds."""
 import argparse
 import json
 import multiprocessing
@@ -38,17 +38,20 @@ def make_photos(folder, count, width, height, side):
     os.link(os.path.join(folder, "small", "000.jpg"), os.path.join(folder, "one", "000.jpg"))
 
 
-def decode(path):
+def decode(task):
+    path, side = task
     with Image.open(path) as image:
-        return image.convert("RGB").size
+        if side:
+            image.draft("RGB", (side, side))  # the smallest scale of libjpeg's that is not below
+        image.convert("RGB")
 
 
-def pillow(folder, processes):
-    paths = [os.path.join(folder, "large", name) for name in sorted(os.listdir(os.path.join(folder, "large")))]
+def pillow(folder, processes, side):
+    tasks = [(os.path.join(folder, "large", name), side) for name in sorted(os.listdir(os.path.join(folder, "large")))]
     with multiprocessing.Pool(processes) as pool:
-        pool.map(decode, paths[:processes])  # what starts once has started
+        pool.map(decode, tasks[:processes])  # what starts once has started
         began = time.monotonic()
-        pool.map(decode, paths, chunksize=1)
+        pool.map(decode, tasks, chunksize=1)
         return time.monotonic() - began
 
 
@@ -81,7 +84,8 @@ def main():
             for network in networks:
                 for photos, mode in (("one", "exact"), ("small", "exact"), ("large", "fast"), ("large", "exact")):
                     seconds.setdefault((network, photos, mode), []).append(extract(network, photos, mode))
-            seconds.setdefault(("pillow", "large", "exact"), []).append(pillow(folder, options.threads))
+            for mode, side in (("exact", 0), ("fast", options.size)):
+                seconds.setdefault(("pillow", "large", mode), []).append(pillow(folder, options.threads, side))
 
     def rate(network, photos, mode):
         taken = statistics.median(seconds[network, photos, mode])
@@ -93,9 +97,12 @@ def main():
     for network in networks:
         small, fast, exact = (rate(network, *row) for row in (("small", "exact"), ("large", "fast"), ("large", "exact")))
         print(f"{network:8} small {small:7.1f}   fast {fast:7.1f} ({fast / small:.2f} of small)   exact {exact:7.1f}")
-    alone = rate("pillow", "large", "exact")
-    print(f"Pillow's decoding alone, {options.threads} processes: {alone:.1f}; exact loading is "
-          f"{rate('loading', 'large', 'exact') / alone:.2f} of it")
+    for mode in ("exact", "fast"):
+        alone = rate("pillow", "large", mode)
+        print(f"Pillow's decoding alone, {mode}, {options.threads} processes: {alone:.1f}; loading is "
+              f"{rate('loading', 'large', mode) / alone:.2f} of it")
+    small, alone = rate("vgg16", "small", "exact"), rate("pillow", "large", "fast")
+    print(f"vgg16 fast can be {alone / (alone + small):.2f} of small, if nothing but that decoding is added to it")
     if options.json:
         with open(options.json, "w") as f:
             json.dump({" ".join(key): times for key, times in seconds.items()}, f, indent=1)
