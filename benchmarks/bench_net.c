@@ -1,6 +1,6 @@
-/* bench_net [-b BACKEND] [-i ISA] [-p PRECISION] [-x] [-t THREADS] [-s SECONDS] [-S SHARD] [CASE...]: times the network
- * as a whole, features and training steps, on random weights and images; without a CASE, all. -x: without AMX. One JSON
- * object a line and case on stdout. */
+/* bench_net [-b BACKEND] [-i ISA] [-c CONV] [-p PRECISION] [-x] [-t THREADS] [-s SECONDS] [-S SHARD] [CASE...]: times
+ * the network as a whole, features and training steps, on random weights and images; without a CASE, all. -x: without
+ * AMX. One JSON object a line and case on stdout. */
 #include <getopt.h>
 #include <math.h>
 #include <signal.h>
@@ -151,9 +151,11 @@ int main(int argc, char **argv)
     struct vgg_backend *backend;
     double seconds = 2;
     int shard = 0;
-    for (int o; (o = getopt(argc, argv, "b:i:p:xt:s:S:")) != -1;) {
+    for (int o; (o = getopt(argc, argv, "b:i:c:p:xt:s:S:")) != -1;) {
         if (o == 'i')
             options.isa = optarg;
+        else if (o == 'c')
+            options.conv = optarg;
         else if (o == 'p')
             options.precision = optarg;
         else if (o == 'x')

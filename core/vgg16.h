@@ -162,8 +162,9 @@ struct vgg_engine_options {
      * arithmetic on the same rounded operands, which is slower than fp32.
      *
      * int8, forward alone: what convolutions hand to each other is bytes, and their products are of bytes, by the
-     * scales of vgg_quantize; the first convolution, dense layers and poolings stay fp32. Features change by about 1 %
-     * (measured: README). CPU only, every level; VGG_ERR_UNSUPPORTED elsewhere, by vgg_train and vgg_explain_create. */
+     * scales of vgg_quantize, by Winograd's algorithm unless these or `conv` say direct; the first convolution, dense
+     * layers and poolings stay fp32. Features change by about 1 % (measured: README). CPU only, every level;
+     * VGG_ERR_UNSUPPORTED elsewhere, by vgg_train and vgg_explain_create. */
     const char *precision;
 };
 

@@ -25,9 +25,9 @@ enum vgg_status cpu_int8_weights_get(struct cpu *cpu, struct cpu_int8_weights *o
                                      const struct cpu_args *args, const struct cpu_int8_layout *layout);
 
 /* Is a quantised convolution of bytes a direct one? */
-static inline bool cpu_int8_direct(const float *q)
+static inline bool cpu_int8_direct(const struct cpu *cpu, const float *q)
 {
-    return q[VGG_QUANT_CLIP] == 0;
+    return cpu->conv == VGG_CONV_DIRECT || q[VGG_QUANT_CLIP] == 0;
 }
 
 /* Bytes of the scales below for packed weights, a multiple of 64. */
@@ -60,6 +60,15 @@ struct cpu_int8_map {
     void *y;
 };
 
+/* A direct convolution's input in strips, each for `pairs` pairs of rows of one image's outputs, fewer at its end: of a
+ * strip's 2 pairs + 2 rows of x, a row is `pitch` bytes, 1 + tiles * rows + 1 pixels, zeros where x has none. */
+struct cpu_int8_strips {
+    int rows;        /* outputs side by side that are multiplied at once, even under a pool */
+    int tiles;       /* of a row: w or more outputs */
+    int pairs, high; /* high: pairs of an image */
+    size_t pitch;
+};
+
 /* A convolution of floats to bytes. */
 struct cpu_int8_first {
     int c, out_w, out_c; /* channels of x; pixels of a row of y */
@@ -86,6 +95,11 @@ struct cpu_int8_kernels {
     /* y of the tiles and of the output channels k to k + cols; deq, bias: of these. */
     void (*output)(const struct cpu_int8_map *map, const int32_t *m, const float *deq, const float *bias, int k,
                    size_t tile, int count);
+    /* y of strip `number` of a direct convolution, which is v, and of the output channels k to k + cols; u, start, deq,
+     * bias: of these. NULL: by gather, multiply and put. */
+    void (*strip)(const struct cpu_int8_map *map, const struct cpu_int8_strips *strips, const uint8_t *v,
+                  const int8_t *u, const int32_t *start, const float *deq, const float *bias, int k, size_t number);
+    int strip_rows; /* the most `rows` */
     /* Of a direct convolution, the nine pixels of each of `count` outputs from number `first` on, with a pool of four
      * each, side by side: [9 in / chunk][rows][chunk] + shift_plus. */
     void (*gather)(uint8_t *v, const struct cpu_int8_map *map, size_t first, int count);

@@ -103,7 +103,7 @@ static void pack_block(const struct block *to, const struct vgg_op *op, const fl
 enum vgg_status cpu_int8_weights_get(struct cpu *cpu, struct cpu_int8_weights *out, const struct vgg_op *op,
                                      const struct cpu_args *args, const struct cpu_int8_layout *layout)
 {
-    int cols = layout->cols, taps = op->kind == VGG_OP_CONV && !cpu_int8_direct(args->q) ? TAPS : 1;
+    int cols = layout->cols, taps = op->kind == VGG_OP_CONV && !cpu_int8_direct(cpu, args->q) ? TAPS : 1;
     *out = (struct cpu_int8_weights) { .in = round_up(rows_of(op, taps), layout->chunk),
                                        .out = round_up(op->w.c, cols),
                                        .taps = taps };

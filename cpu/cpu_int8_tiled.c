@@ -1,7 +1,8 @@
 /* cpu_int8_tiled.c: convolutions of bytes on the kernels of a vector level. A group of tiles is transformed, multiplied
  * tap by tap with a block of output channels and transformed back while its sums lie in the first-level cache; of a
- * direct convolution a group of outputs has its pixels put side by side and is multiplied at once. All sums are exact,
- * so results depend on no order and no split. */
+ * direct convolution a group of outputs has its pixels put side by side and is multiplied at once, or the group is a
+ * strip of rows with a border, whose pixels the kernel reads where they lie. All sums are exact, so results depend on
+ * no order and no split. */
 #include <omp.h>
 #include <string.h>
 
@@ -11,7 +12,9 @@
 
 /* A thread works on transformed groups of its own, of OWN_BYTES, which leave room for the weights of a block of output
  * channels in the second-level cache, and of OWN_MOST at most. Where fewer than OWN_LEAST would be its share, all
- * threads work on the same groups, of SHARED_BYTES, at different output channels, and the weights are read once. */
+ * threads work on the same groups, of SHARED_BYTES, at different output channels, and the weights are read once. A
+ * strip has STRIP_BYTES; OWN_PIXELS take longer to multiply than their weights to come from the third-level cache. */
+enum { STRIP_BYTES = 192 << 10, OWN_PIXELS = 512 };
 enum { TAPS = VGG_QUANT_TAPS, OWN_BYTES = 1 << 20, OWN_MOST = 12, OWN_LEAST = 4, SHARED_BYTES = 4 << 20 };
 
 struct job {
@@ -19,7 +22,8 @@ struct job {
     struct cpu_int8_map map;
     struct cpu_int8_weights weights;
     struct cpu_int8_scales scales;
-    bool direct;
+    struct cpu_int8_strips strips;
+    bool direct, in_strips;
     int parts;                 /* rows of a group that a tile or an output takes */
     size_t tiles, groups, per; /* per: tiles of a group */
     size_t group_size;         /* bytes of a transformed one */
@@ -41,9 +45,27 @@ static int tiles_of(const struct job *job, size_t group)
     return (int)smaller(job->tiles - group * job->per, job->per);
 }
 
+/* v: strip `number` of x. */
+static void strip_input(const struct job *job, uint8_t *v, size_t number)
+{
+    const struct cpu_int8_map *map = &job->map;
+    const struct cpu_int8_strips *s = &job->strips;
+    size_t c = (size_t)map->c, line = (size_t)map->w * c;
+    size_t per_image = divide_up((size_t)s->high, (size_t)s->pairs);
+    const uint8_t *image = map->x + number / per_image * (size_t)map->h * line;
+    int first = 2 * (int)(number % per_image) * s->pairs - 1;
+    for (int y = first; y < first + 2 * s->pairs + 2; y++, v += s->pitch) {
+        memset(v, 0, c);
+        memcpy(v + c, y >= 0 && y < map->h ? image + (size_t)y * line : map->zeros, line);
+        memset(v + c + line, 0, s->pitch - c - line);
+    }
+}
+
 static void group_input(const struct job *job, uint8_t *v, size_t group)
 {
-    if (job->direct)
+    if (job->in_strips)
+        strip_input(job, v, group);
+    else if (job->direct)
         job->kernels->gather(v, &job->map, group * job->per, tiles_of(job, group));
     else
         job->kernels->input(v, &job->map, job->scales.mul, group * job->per, tiles_of(job, group));
@@ -57,6 +79,11 @@ static void block_run(const struct job *job, int32_t *m, const uint8_t *v, size_
     int cols = kernels->layout.cols, k = block * cols;
     size_t lane = (size_t)block * (size_t)(w->taps * cols), tap = job->group_size / (size_t)w->taps;
     for (size_t g = begin; g < end; g++, v += job->group_size) {
+        if (job->in_strips) {
+            kernels->strip(&job->map, &job->strips, v, w->u + lane * (size_t)w->in, w->start + lane,
+                           job->scales.deq + lane, job->scales.bias + k, k, g);
+            continue;
+        }
         int count = tiles_of(job, g);
         for (int t = 0; t < w->taps; t++) {
             size_t at = lane + (size_t)(t * cols);
@@ -112,6 +139,28 @@ static void shared_run(struct cpu *cpu, const struct job *job, uint8_t *v, int32
     }
 }
 
+/* Outputs side by side are split evenly, so that few are computed in vain. */
+static void strips_fill(struct job *job, const struct vgg_op *op)
+{
+    struct cpu_int8_strips *s = &job->strips;
+    bool pool = op->flags & VGG_OP_POOL;
+    s->tiles = (op->x.w + job->kernels->strip_rows - 1) / job->kernels->strip_rows;
+    s->rows = (op->x.w + s->tiles - 1) / s->tiles;
+    if (pool) s->rows += s->rows % 2;
+    s->high = pool ? op->y.h : (op->y.h + 1) / 2;
+    s->pitch = (size_t)(s->tiles * s->rows + 2) * (size_t)op->x.c;
+    int most = (int)(STRIP_BYTES / s->pitch / 2) - 1;
+    if (most > s->high) most = s->high;
+    if (most < 1) most = 1;
+    s->pairs = most;
+    while (s->pairs > (most + 1) / 2 && s->high % s->pairs)
+        s->pairs--;
+    if (s->high % s->pairs) s->pairs = most;
+    job->groups = (size_t)op->x.n * divide_up((size_t)s->high, (size_t)s->pairs);
+    job->group_size = vgg_mem_round_up((size_t)(2 * s->pairs + 2) * s->pitch, 64);
+    job->blocks = op->y.c / job->kernels->layout.cols;
+}
+
 static void map_fill(struct job *job, const struct vgg_op *op, const struct cpu_args *args)
 {
     bool pool = op->flags & VGG_OP_POOL;
@@ -130,6 +179,10 @@ static void map_fill(struct job *job, const struct vgg_op *op, const struct cpu_
         .x = cpu_int8_bytes(args->x),
         .y = args->y,
     };
+    if (job->in_strips) {
+        strips_fill(job, op);
+        return;
+    }
     int high = job->direct ? op->y.h : job->map.high, wide = job->direct ? op->y.w : job->map.wide;
     job->parts = job->direct && pool ? 4 : 1;
     job->per = (size_t)(job->kernels->rows / job->parts);
@@ -141,16 +194,19 @@ static void map_fill(struct job *job, const struct vgg_op *op, const struct cpu_
 
 static enum vgg_status bytes_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)
 {
-    struct job job = { .kernels = cpu->kernels.int8, .direct = cpu_int8_direct(args->q) };
+    struct job job = { .kernels = cpu->kernels.int8, .direct = cpu_int8_direct(cpu, args->q) };
+    job.in_strips = job.direct && job.kernels->strip;
     int cols = job.kernels->layout.cols;
     size_t threads = (size_t)cpu->threads;
     enum vgg_status status = cpu_int8_weights_get(cpu, &job.weights, op, args, &job.kernels->layout);
     if (status != VGG_OK) return status;
     map_fill(&job, op, args);
-    size_t own = smaller(OWN_BYTES / job.group_size, OWN_MOST), shared = SHARED_BYTES / job.group_size;
+    size_t own = smaller(OWN_BYTES / job.group_size, job.in_strips ? SIZE_MAX : OWN_MOST),
+           shared = SHARED_BYTES / job.group_size;
     if (own < 1) own = 1;
     own = divide_up(job.groups, threads * divide_up(job.groups, threads * own)); /* all threads the same */
-    bool alone = own >= OWN_LEAST;
+    size_t pixels = own * 2 * (size_t)job.strips.pairs * (size_t)op->x.w;
+    bool alone = job.in_strips ? pixels >= OWN_PIXELS : own >= OWN_LEAST;
     shared = smaller(shared < 1 ? 1 : shared, job.groups);
     size_t scales = cpu_int8_scales_size(&job.weights);
     size_t zeros = vgg_mem_round_up((size_t)op->x.w * (size_t)op->x.c, 64);

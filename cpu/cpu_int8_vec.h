@@ -10,7 +10,8 @@
  *   numbers             LANES integers of 32 bits as floats
  *   larger_of           the larger of two
  *   SHIFT_PLUS          the layout's shift_plus
- *   put_bytes           LANES bytes: the nearest integers within 0 and 255 */
+ *   put_bytes           LANES bytes: the nearest integers within 0 and 255
+ *   STRIPS              defined where direct convolutions are made from strips, neither gathered nor put as below */
 #ifndef CPU_CPU_INT8_VEC_H
 #define CPU_CPU_INT8_VEC_H
 
@@ -157,6 +158,25 @@ static void output(const struct cpu_int8_map *map, const int32_t *m, const float
 
 /* ---- a direct convolution ---- */
 
+static inline __attribute__((always_inline)) void put_group(const struct cpu_int8_map *map, const int32_t *m,
+                                                            const float *deq, const float *bias, size_t at, int count,
+                                                            const bool bytes, const bool pool)
+{
+    for (int part = 0; part < COLS; part += LANES) {
+        const int32_t *from = m + part;
+        vec d = load(deq + part), b = load(bias + part);
+        size_t to = at + (size_t)part;
+        for (int i = 0; i < count; i++, to += (size_t)map->out_c, from += COLS) {
+            vec value = fused(numbers(from), d, b);
+            for (int p = 1; pool && p < 4; p++)
+                from += COLS, value = larger_of(value, fused(numbers(from), d, b));
+            put(map, to, value, bytes);
+        }
+    }
+}
+
+#ifndef STRIPS
+
 static void gather(uint8_t *v, const struct cpu_int8_map *map, size_t first, int count)
 {
     int parts = map->pool ? 4 : 1, side = map->pool ? 2 : 1;
@@ -181,23 +201,6 @@ static void gather(uint8_t *v, const struct cpu_int8_map *map, size_t first, int
     }
 }
 
-static inline __attribute__((always_inline)) void put_group(const struct cpu_int8_map *map, const int32_t *m,
-                                                            const float *deq, const float *bias, size_t at, int count,
-                                                            const bool bytes, const bool pool)
-{
-    for (int part = 0; part < COLS; part += LANES) {
-        const int32_t *from = m + part;
-        vec d = load(deq + part), b = load(bias + part);
-        size_t to = at + (size_t)part;
-        for (int i = 0; i < count; i++, to += (size_t)map->out_c, from += COLS) {
-            vec value = fused(numbers(from), d, b);
-            for (int p = 1; pool && p < 4; p++)
-                from += COLS, value = larger_of(value, fused(numbers(from), d, b));
-            put(map, to, value, bytes);
-        }
-    }
-}
-
 static void put_pixels(const struct cpu_int8_map *map, const int32_t *m, const float *deq, const float *bias, int k,
                        size_t first, int count)
 {
@@ -211,6 +214,8 @@ static void put_pixels(const struct cpu_int8_map *map, const int32_t *m, const f
     else
         put_group(map, m, deq, bias, at, count, false, false);
 }
+
+#endif
 
 static void finish(float *values, const int32_t *m, const float *deq, const float *bias, int count)
 {

@@ -189,7 +189,7 @@ static enum vgg_status bytes_run(struct cpu *cpu, const struct vgg_op *op, const
     status = cpu_scratch(cpu, &scratch, size + one * (size_t)cpu->threads * sizeof(int16_t));
     if (status != VGG_OK) return status;
     cpu_int8_scales_make(&scales, scratch, op, a, &weights, COLS);
-    if (cpu_int8_direct(a->q)) {
+    if (cpu_int8_direct(cpu, a->q)) {
         direct_run(cpu, op, a, &weights, &scales);
         return VGG_OK;
     }

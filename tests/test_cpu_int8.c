@@ -211,6 +211,38 @@ Test(cpu_int8, where_nothing_is_lost_the_result_is_exact)
     cr_expect_gt(tried, 60);
 }
 
+/* conv "direct" leaves Winograd's algorithm out, whatever the scales would serve. */
+Test(cpu_int8, direct_where_it_is_asked_for)
+{
+    const int shape[5] = { 2, 7, 9, 64, 64 };
+    const char *const isa[] = { "scalar", "auto" };
+    for (int i = 0; i < 2; i++) {
+        uint8_t *y[2] = { 0 };
+        for (int without = 0; without < 2; without++) {
+            const struct vgg_engine_options options = {
+                .backend = "cpu", .isa = isa[i], .conv = without ? "auto" : "direct", .precision = "int8"
+            };
+            struct vgg_backend *backend;
+            struct layer layer;
+            cr_assert_eq(vgg_backend_open(&backend, &options), VGG_OK);
+            layer_init(&layer, VGG_OP_CONV, shape, VGG_OP_RELU, VGG_U8, VGG_U8);
+            fill_exact(&layer, 64);
+            float *w = at(&layer, &layer.test.op.w); /* which bytes do not hold exactly */
+            for (size_t k = 0; k < vgg_view_count(&layer.test.op.w); k++)
+                w[k] += (float)(k * 7919 % 1000) * 1e-3f;
+            if (without) clips_clear(&layer);
+            layer_run(backend, &layer);
+            size_t count = vgg_view_count(&layer.test.op.y);
+            y[without] = malloc(count);
+            memcpy(y[without], at(&layer, &layer.test.op.y), count);
+            if (without) cr_expect_arr_eq(y[0], y[1], count, "isa %s", isa[i]);
+            vgg_op_case_memory_finish(&layer.memory);
+            vgg_backend_close(backend);
+        }
+        free(y[0]), free(y[1]);
+    }
+}
+
 /* Multipliers of taps: the limit over the clip, within 1 and 2^15 - 1. */
 Test(cpu_int8, multipliers)
 {

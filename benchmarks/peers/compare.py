@@ -37,6 +37,7 @@ def precision_commands(case, precision, options):
         runs += [("vgg16, no AMX", [*net, "-x", "-p", precision, plain]),
                  ("oneDNN, no AMX", ["env", *(f"{k}={v}" for k, v in WITHOUT_AMX.items()), *bare, case])]
     if precision == "int8":
+        runs.append(("vgg16, direct", [*net, "-c", "direct", "-p", precision, plain]))
         runs.append(("oneDNN, Winograd", [*bare, case + "-winograd"]))
         runs.append(("ONNX Runtime", ["node", f"{HERE}/onnxruntime.mjs", f"{options.build}/vgg16-int8.onnx", str(options.threads),
                                       str(options.seconds), plain]))

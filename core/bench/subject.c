@@ -110,7 +110,9 @@ static enum vgg_status add(struct opening *o, const struct vgg_variant *variant,
     bool beside = vgg_bench_beside_fp32(precision);
     size_t count = o->subjects->count;
     enum vgg_status status = add_in(o, variant, conv, beside ? NULL : precision);
-    if (status == VGG_OK && beside) status = add_in(o, variant, NULL, precision);
+    /* bf16 is direct in any case; int8 leaves Winograd's algorithm out where that is asked for. */
+    bool direct = conv && strcmp(conv, "direct") == 0 && !is_bf16(precision);
+    if (status == VGG_OK && beside) status = add_in(o, variant, direct ? conv : NULL, precision);
     while (status != VGG_OK && o->subjects->count > count)
         vgg_backend_close(o->subjects->item[--o->subjects->count].backend);
     return status;

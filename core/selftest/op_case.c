@@ -108,7 +108,7 @@ static const struct conv_shape quantised_shapes[] = {
     { 1, 1, 1, 64, 32, false },   { 1, 2, 3, 3, 5, false },      { 2, 5, 7, 64, 96, false },
     { 1, 13, 11, 70, 7, false },  { 3, 6, 10, 128, 64, false },  { 1, 9, 17, 64, 64, false },
     { 1, 57, 31, 64, 64, false }, { 1, 3, 3, 320, 160, false },  { 1, 28, 28, 64, 128, true },
-    { 2, 14, 14, 256, 64, true }, { 1, 14, 14, 512, 512, true },
+    { 2, 14, 14, 256, 64, true }, { 1, 14, 14, 512, 512, true }, { 2, 39, 33, 256, 32, true },
 };
 
 static const struct conv_shape quantised_first[] = {

@@ -1,4 +1,4 @@
-/* cpu_amx.h: AMX's eight registers as all kernels use them: 16 rows of 64 bytes. */
+/* cpu_amx.h: AMX's eight registers as all kernels use them: rows of 64 bytes, 16 unless fewer are asked for. */
 #ifndef CPU_X86_CPU_AMX_H
 #define CPU_X86_CPU_AMX_H
 
@@ -20,18 +20,24 @@
 
 enum { AMX_ROWS = 16, AMX_ROW = 64 /* bytes */ };
 
-/* Before a thread's first use of the registers. The configuration is a constant: gcc 12 takes the instruction to read
- * no more than its first bytes. */
-static void amx_begin(void)
+/* Before a thread's first use of the registers, of which 0 to 5 get `rows` rows. gcc 12 takes the instruction to read
+ * no more than the configuration's first bytes. */
+static inline void amx_begin_rows(int rows)
 {
-    static const struct {
+    struct {
         uint8_t palette, start, reserved[14];
         uint16_t size[16]; /* bytes of a row */
         uint8_t rows[16];
-    } config = { .palette = 1,
-                 .size = { AMX_ROW, AMX_ROW, AMX_ROW, AMX_ROW, AMX_ROW, AMX_ROW, AMX_ROW, AMX_ROW },
-                 .rows = { AMX_ROWS, AMX_ROWS, AMX_ROWS, AMX_ROWS, AMX_ROWS, AMX_ROWS, AMX_ROWS, AMX_ROWS } };
+    } config = { .palette = 1 };
+    for (int i = 0; i < 8; i++)
+        config.size[i] = AMX_ROW, config.rows[i] = (uint8_t)(i < 6 ? rows : AMX_ROWS);
+    __asm__ volatile("" : : "m"(config));
     _tile_loadconfig(&config);
+}
+
+static void amx_begin(void)
+{
+    amx_begin_rows(AMX_ROWS);
 }
 
 /* After its last. */

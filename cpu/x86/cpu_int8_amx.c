@@ -3,6 +3,7 @@
 #include "cpu/cpu_int8.h"
 
 enum { ROWS = 32, COLS = 32, CHUNK = 64 };
+#define STRIPS
 
 #include "cpu/x86/cpu_amx.h"
 #include "cpu/x86/cpu_int8_avx512.h"
@@ -45,6 +46,90 @@ static void multiply_tap(int32_t *m, const uint8_t *v, const int8_t *u, const in
         multiply_rows(m, v, u, start, in, true);
 }
 
+/* ---- a direct convolution: a register's rows are pixels side by side, read where they lie in the strip ---- */
+
+/* Outputs of two rows of the image: m[2][AMX_ROWS][COLS]. v: what lies above and before the first. */
+static inline void multiply_pixels(int32_t *m, const uint8_t *v, size_t pitch, int in, const int8_t *u,
+                                   const int32_t *start)
+{
+    size_t pixel = (size_t)in;
+    _tile_loadd(0, start, 0);
+    _tile_loadd(1, start + 16, 0);
+    _tile_loadd(2, start, 0);
+    _tile_loadd(3, start + 16, 0);
+    for (int tap = 0; tap < 9; tap++) {
+        const uint8_t *at = v + (size_t)(tap / 3) * pitch + (size_t)(tap % 3) * pixel;
+        for (int c = 0; c < in; c += CHUNK, at += CHUNK, u += CHUNK * COLS) {
+            _tile_loadd(4, at, pixel);
+            _tile_loadd(5, at + pitch, pixel);
+            _tile_loadd(6, u, U_ROW);
+            _tile_loadd(7, u + AMX_ROW, U_ROW);
+            _tile_dpbusd(0, 4, 6);
+            _tile_dpbusd(1, 4, 7);
+            _tile_dpbusd(2, 5, 6);
+            _tile_dpbusd(3, 5, 7);
+        }
+    }
+    _tile_stored(0, m, M_ROW);
+    _tile_stored(1, m + 16, M_ROW);
+    _tile_stored(2, m + AMX_ROWS * COLS, M_ROW);
+    _tile_stored(3, m + AMX_ROWS * COLS + 16, M_ROW);
+}
+
+/* y of `count` windows from element `at` on: the largest of the two pixels in each of m's two rows. */
+static inline __attribute__((always_inline)) void put_windows(const struct cpu_int8_map *map, const int32_t *m,
+                                                              const float *deq, const float *bias, size_t at, int count,
+                                                              const bool bytes)
+{
+    for (int part = 0; part < COLS; part += LANES) {
+        const int32_t *from = m + part;
+        vec d = load(deq + part), b = load(bias + part);
+        for (int i = 0; i < count; i++, from += 2 * COLS) {
+            vec value = larger_of(fused(numbers(from), d, b), fused(numbers(from + COLS), d, b));
+            const int32_t *below = from + AMX_ROWS * COLS;
+            value = larger_of(value, fused(numbers(below), d, b));
+            value = larger_of(value, fused(numbers(below + COLS), d, b));
+            put(map, at + (size_t)i * (size_t)map->out_c + (size_t)part, value, bytes);
+        }
+    }
+}
+
+/* Outputs of rows y and y + 1 from x on. */
+static inline __attribute__((always_inline)) void put_rows(const struct cpu_int8_map *map, const int32_t *m,
+                                                           const float *deq, const float *bias, int k, size_t image,
+                                                           int y, int x, int rows, const bool bytes)
+{
+    int scale = map->pool ? 2 : 1, left = map->out_w - x / scale, count = rows / scale < left ? rows / scale : left;
+    for (int r = 0; r < 2 && y / scale + r < map->out_h; r++, m += AMX_ROWS * COLS) {
+        size_t line = image * (size_t)map->out_h + (size_t)(y / scale + r);
+        size_t at = (line * (size_t)map->out_w + (size_t)(x / scale)) * (size_t)map->out_c + (size_t)k;
+        if (map->pool) {
+            put_windows(map, m, deq, bias, at, count, bytes);
+            return;
+        }
+        put_group(map, m, deq, bias, at, count, bytes, false);
+    }
+}
+
+static void strip(const struct cpu_int8_map *map, const struct cpu_int8_strips *strips, const uint8_t *v,
+                  const int8_t *u, const int32_t *start, const float *deq, const float *bias, int k, size_t number)
+{
+    _Alignas(64) int32_t m[2 * AMX_ROWS * COLS];
+    size_t per_image = (size_t)((strips->high + strips->pairs - 1) / strips->pairs);
+    int first = (int)(number % per_image) * strips->pairs, end = first + strips->pairs;
+    if (end > strips->high) end = strips->high;
+    amx_begin_rows(strips->rows);
+    for (int y = 2 * first; y < 2 * end; y += 2, v += 2 * strips->pitch) {
+        for (int x = 0; x < map->w; x += strips->rows) {
+            multiply_pixels(m, v + (size_t)x * (size_t)map->c, strips->pitch, map->c, u, start);
+            if (map->bytes)
+                put_rows(map, m, deq, bias, k, number / per_image, y, x, strips->rows, true);
+            else
+                put_rows(map, m, deq, bias, k, number / per_image, y, x, strips->rows, false);
+        }
+    }
+}
+
 static const struct cpu_int8_kernels int8 = {
     .layout = { .form = CPU_PACK_INT8, .cols = COLS, .quad = 4, .chunk = CHUNK, .shift = 128 },
     .rows = ROWS,
@@ -54,8 +139,8 @@ static const struct cpu_int8_kernels int8 = {
     .input = input,
     .multiply = multiply_tap,
     .output = output,
-    .gather = gather,
-    .put = put_pixels,
+    .strip = strip,
+    .strip_rows = AMX_ROWS,
     .finish = finish,
     .first = first,
     .first_cols = FIRST_COLS,
