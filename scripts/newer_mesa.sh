@@ -17,39 +17,26 @@ if [ "$(uname -m)" != x86_64 ] || ! command -v apt-get >/dev/null || ! command -
     exit 1
 fi
 
-# The mirror that this machine uses, else Debian's own; Debian's keys.
-keys=/usr/share/keyrings/debian-archive-keyring.gpg
-mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null |
-    awk '/^URIs:/ && $2 ~ /\/debian\/?$/ { print $2; exit } /^deb / { for (i = 2; i < NF; i++) if ($i ~ /\/debian\/?$/) { print $i; exit } }' || true)
-mirror=${mirror:-http://deb.debian.org/debian}
-if [ ! -e "$keys" ]; then
-    echo "newer_mesa.sh: no $keys (Debian and Ubuntu: debian-archive-keyring)" >&2
-    exit 1
-fi
-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/{etc/apt.conf.d,etc/preferences.d,etc/trusted.gpg.d,state/lists/partial,cache/archives/partial}
-touch "$work/state/status"
-for name in "${suite%-backports}" "$suite"; do
-    echo "deb [signed-by=$keys] $mirror $name main"
-done | sort -u >"$work/etc/sources.list"
-apt=(apt-get -q -o "Dir::Etc=$work/etc" -o "Dir::Etc::SourceList=$work/etc/sources.list" -o Dir::Etc::SourceParts=/dev/null
-    -o "Dir::State=$work/state" -o "Dir::State::status=$work/state/status" -o "Dir::Cache=$work/cache"
-    -o APT::Architectures::=amd64 -o Acquire::Retries=3 -o APT::Install-Recommends=0 -o APT::Sandbox::User=root)
+suites=("$suite")
+[ "${suite%-backports}" = "$suite" ] || suites+=("${suite%-backports}")
+# shellcheck source=scripts/own_apt.sh
+. "$(dirname "$0")/own_apt.sh"
+own_apt "$work" amd64 "${suites[@]}"
 # Beside the drivers what this program is linked to, for that C library.
 packages=(mesa-vulkan-drivers libvulkan1 libc6 libstdc++6 libgomp1 libcjson1 libsleef3 zlib1g spirv-tools glslang-tools)
 case $suite in
 bookworm*) packages+=(libhdf5-103-1 libcurl4 libssl3) ;;
 *) packages+=(libhdf5-310 libcurl4t64 libssl3t64) ;;
 esac
-if ! { "${apt[@]}" update && "${apt[@]}" -t "$suite" install -y --download-only "${packages[@]}"; } >"$work/log" 2>&1; then
-    tail -n 20 "$work/log" >&2
-    echo "newer_mesa.sh: $mirror gives no $suite (its words are above)" >&2
+if ! { own_apt_try "$work" apt-get -q update &&
+    own_apt_try "$work" apt-get -q -t "$suite" install -y --download-only "${packages[@]}"; }; then
+    echo "newer_mesa.sh: there is no $suite to be had (apt-get's words are above)" >&2
     exit 1
 fi
 mkdir -p "$folder"
-for package in "$work"/cache/archives/*.deb; do
+for package in "$work"/archives/*.deb; do
     dpkg-deb -x "$package" "$folder"
 done
 

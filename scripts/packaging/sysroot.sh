@@ -42,35 +42,11 @@ root=$(realpath "$root")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# An apt of its own, to which nothing is installed yet; Ubuntu keeps arm64 on another host.
-mkdir -p "$work"/{lists/partial,archives/partial,sources.d}
-: >"$work/status"
-if [ -n "$suite" ]; then
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $suite main" >"$work/sources.list"
-else
-    cp /etc/apt/sources.list "$work/sources.list" 2>/dev/null || : >"$work/sources.list"
-    cp /etc/apt/sources.list.d/*.{list,sources} "$work/sources.d" 2>/dev/null || true
-fi
-[ "$arch" != arm64 ] || sed -i -E 's#https?://([a-z.]*archive|security)\.ubuntu\.com/ubuntu/?#http://ports.ubuntu.com/ubuntu-ports/#' \
-    "$work/sources.list" "$work"/sources.d/* 2>/dev/null || true
-cat >"$work/apt.conf" <<END
-APT::Architecture "$arch";
-APT::Architectures { "$arch"; };
-APT::Sandbox::User "";
-Acquire::Retries "3";
-Debug::NoLocking "true";
-Dir::Etc::sourcelist "$work/sources.list";
-Dir::Etc::sourceparts "$work/sources.d";
-Dir::State "$work";
-Dir::State::lists "$work/lists";
-Dir::State::status "$work/status";
-Dir::Cache "$work";
-Dir::Cache::archives "$work/archives";
-END
-export APT_CONFIG=$work/apt.conf
-if ! { apt-get -q update && apt-get -q install --no-install-recommends --download-only -y "${wanted[@]}"; } \
-    >"$work/log" 2>&1 </dev/null; then
-    tail -n 30 "$work/log" >&2
+# shellcheck source=scripts/own_apt.sh
+. "$(dirname "$0")/../own_apt.sh"
+own_apt "$work" "$arch" ${suite:+"$suite"}
+if ! { own_apt_try "$work" apt-get -q update &&
+    own_apt_try "$work" apt-get -q install --download-only -y "${wanted[@]}"; }; then
     echo "sysroot.sh: the packages for $arch could not be downloaded (apt-get's words are above)" >&2
     exit 1
 fi
