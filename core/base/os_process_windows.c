@@ -134,16 +134,30 @@ void vgg_os_prefer_huge(void *memory, size_t size)
 
 /* ---- libraries and programs ---- */
 
-/* A bare name: beside the program and in the system's folder, never in the present one. */
-void *vgg_os_library_open(const char *name)
+static void *load(const char *name, DWORD how)
 {
     wchar_t *wide = vgg_os_wide_path(name);
     for (wchar_t *at = wide; at && (at = wcschr(at, L'/'));)
         *at = L'\\';
-    DWORD how = wide && wcschr(wide, L'\\') ? LOAD_WITH_ALTERED_SEARCH_PATH : LOAD_LIBRARY_SEARCH_DEFAULT_DIRS;
     HMODULE library = wide ? LoadLibraryExW(wide, NULL, how) : NULL;
     free(wide);
     return library;
+}
+
+/* A bare name: beside this library, which a program may have opened from anywhere, beside the program and in the
+ * system's folder, never in the present one. */
+void *vgg_os_library_open(const char *name)
+{
+    static const char here;
+    if (strpbrk(name, "/\\")) return load(name, LOAD_WITH_ALTERED_SEARCH_PATH);
+    char *own = vgg_os_module(&here), *folder = own ? strrchr(own, '/') : NULL;
+    size_t room = folder ? (size_t)(folder + 1 - own) + strlen(name) + 1 : 0;
+    char *beside = folder ? malloc(room) : NULL;
+    if (beside) snprintf(beside, room, "%.*s%s", (int)(folder + 1 - own), own, name);
+    void *library = beside ? load(beside, LOAD_WITH_ALTERED_SEARCH_PATH) : NULL;
+    free(beside);
+    free(own);
+    return library ? library : load(name, LOAD_LIBRARY_SEARCH_DEFAULT_DIRS);
 }
 
 void vgg_os_library_close(void *library)
