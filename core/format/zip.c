@@ -9,6 +9,7 @@
 #include "core/base/library.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/os.h"
 #include "core/base/os_thread.h"
 #include "core/base/text.h"
 
@@ -39,7 +40,8 @@ enum { ENCRYPTED = 1 }; /* of an entry's flags */
 
 /* The functions of minizip that are used, under its names. */
 static struct {
-    __typeof__(unzOpen64) *unzOpen64;
+    __typeof__(fill_fopen64_filefunc) *fill_fopen64_filefunc;
+    __typeof__(unzOpen2_64) *unzOpen2_64;
     __typeof__(unzClose) *unzClose;
     __typeof__(unzGoToFirstFile) *unzGoToFirstFile;
     __typeof__(unzGoToNextFile) *unzGoToNextFile;
@@ -50,7 +52,7 @@ static struct {
     __typeof__(unzGetCurrentFileZStreamPos64) *unzGetCurrentFileZStreamPos64;
     __typeof__(unzGetFilePos64) *unzGetFilePos64;
     __typeof__(unzGoToFilePos64) *unzGoToFilePos64;
-    __typeof__(zipOpen64) *zipOpen64;
+    __typeof__(zipOpen2_64) *zipOpen2_64;
     __typeof__(zipOpenNewFileInZip64) *zipOpenNewFileInZip64;
     __typeof__(zipWriteInFileInZip) *zipWriteInFileInZip;
     __typeof__(zipCloseFileInZip) *zipCloseFileInZip;
@@ -61,7 +63,8 @@ static struct {
 static void open_library(void)
 {
     const struct vgg_library_entry entries[] = {
-        { "unzOpen64", &lib.unzOpen64 },
+        { "fill_fopen64_filefunc", &lib.fill_fopen64_filefunc },
+        { "unzOpen2_64", &lib.unzOpen2_64 },
         { "unzClose", &lib.unzClose },
         { "unzGoToFirstFile", &lib.unzGoToFirstFile },
         { "unzGoToNextFile", &lib.unzGoToNextFile },
@@ -72,7 +75,7 @@ static void open_library(void)
         { "unzGetCurrentFileZStreamPos64", &lib.unzGetCurrentFileZStreamPos64 },
         { "unzGetFilePos64", &lib.unzGetFilePos64 },
         { "unzGoToFilePos64", &lib.unzGoToFilePos64 },
-        { "zipOpen64", &lib.zipOpen64 },
+        { "zipOpen2_64", &lib.zipOpen2_64 },
         { "zipOpenNewFileInZip64", &lib.zipOpenNewFileInZip64 },
         { "zipWriteInFileInZip", &lib.zipWriteInFileInZip },
         { "zipCloseFileInZip", &lib.zipCloseFileInZip },
@@ -98,6 +101,21 @@ static enum vgg_status need_library(const char *path)
     if (has_library()) return VGG_OK;
     return vgg_fail(VGG_ERR_UNSUPPORTED,
                     "%s: is a zip archive, which needs the library minizip; install it (Debian: libminizip1)", path);
+}
+
+static voidpf open_file(voidpf opaque, const void *path, int mode)
+{
+    (void)opaque;
+    return vgg_os_fopen(path, mode & ZLIB_FILEFUNC_MODE_WRITE ? "wb" : "rb");
+}
+
+/* How minizip gets at files: by paths of UTF-8 everywhere, for the rest as it would by itself. */
+static zlib_filefunc64_def file_functions(void)
+{
+    zlib_filefunc64_def functions;
+    lib.fill_fopen64_filefunc(&functions);
+    functions.zopen64_file = open_file;
+    return functions;
 }
 
 /* ---- reading ---- */
@@ -165,7 +183,8 @@ enum vgg_status vgg_zip_open(struct vgg_zip **out, const char *path)
         goto fail;
     }
     CHECK(vgg_file_map(&zip->map, &zip->map_size, path));
-    zip->handle = lib.unzOpen64(path);
+    zlib_filefunc64_def functions = file_functions();
+    zip->handle = lib.unzOpen2_64(path, &functions);
     if (!zip->handle) {
         status = vgg_fail(VGG_ERR_FORMAT,
                           "%s: begins as a zip archive but has no directory at its end: is it truncated?", path);
@@ -247,7 +266,8 @@ enum vgg_status vgg_zip_write(const char *path, const struct vgg_zip_part *parts
     enum vgg_status status = need_library(path);
     if (status == VGG_OK) status = vgg_file_create(&file, path);
     if (status != VGG_OK) return status;
-    void *zip = lib.zipOpen64(vgg_file_temporary(file), APPEND_STATUS_CREATE);
+    zlib_filefunc64_def functions = file_functions();
+    void *zip = lib.zipOpen2_64(vgg_file_temporary(file), APPEND_STATUS_CREATE, NULL, &functions);
     bool good = zip != NULL;
     for (size_t i = 0; good && i < count; i++)
         good = write_part(zip, &parts[i]);

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # windows_sysroot.sh FOLDER: makes FOLDER what a build for Windows compiles and links against beside mingw-w64's own: zlib,
-# stb's and Vulkan's headers from the packages of this machine's Debian or Ubuntu, and cJSON, built here from its source
-# package with Debian's patches. Nothing is installed and no root is needed; the compiler must be there (scripts/setup.sh
+# stb's and Vulkan's headers from the packages of this machine's Debian or Ubuntu, and cJSON and minizip (a DLL, in bin/),
+# built here from their source packages with Debian's patches. Nothing is installed and no root is needed; the compiler must be there (scripts/setup.sh
 # test). Licences lie in share/doc. Does nothing when FOLDER is complete already.
 set -euo pipefail
 
 wanted=(libz-mingw-w64-dev libstb-dev libvulkan-dev)
-sources=(cjson)
+sources=(cjson minizip)
 compiler=x86_64-w64-mingw32-gcc-posix
 archiver=x86_64-w64-mingw32-ar
 
@@ -23,31 +23,19 @@ if ! command -v $compiler >/dev/null; then
     exit 1
 fi
 rm -rf "$root"
-mkdir -p "$root"/{include/cjson,lib/pkgconfig,share/doc}
+mkdir -p "$root"/{bin,include/cjson,include/minizip,lib/pkgconfig,share/doc}
 root=$(realpath "$root")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# An apt of its own, that knows source packages too.
-mkdir -p "$work"/{lists/partial,archives/partial,sources.d,source,unpacked}
-cp /etc/apt/sources.list "$work/sources.list" 2>/dev/null || : >"$work/sources.list"
-cp /etc/apt/sources.list.d/*.{list,sources} "$work/sources.d" 2>/dev/null || true
-sed -i -E 's/^Types: deb$/Types: deb deb-src/' "$work"/sources.d/*.sources 2>/dev/null || true
-sed -i -E 's/^deb( .*)$/deb\1\ndeb-src\1/' "$work/sources.list" "$work"/sources.d/*.list 2>/dev/null || true
-cat >"$work/apt.conf" <<END
-APT::Sandbox::User "";
-Acquire::Retries "3";
-Debug::NoLocking "true";
-Dir::Etc::sourcelist "$work/sources.list";
-Dir::Etc::sourceparts "$work/sources.d";
-Dir::State::lists "$work/lists";
-Dir::Cache "$work";
-Dir::Cache::archives "$work/archives";
-END
-export APT_CONFIG=$work/apt.conf
-if ! { apt-get -q update && (cd "$work/archives" && apt-get -q download "${wanted[@]}") &&
-    (cd "$work/source" && apt-get -q source --download-only "${sources[@]}"); } >"$work/log" 2>&1 </dev/null; then
-    tail -n 30 "$work/log" >&2
+# shellcheck source=scripts/own_apt.sh
+. "$(dirname "$0")/../own_apt.sh"
+own_apt "$work" amd64
+own_apt_sources "$work"
+mkdir "$work"/{source,unpacked}
+if ! { own_apt_try "$work" apt-get -q update &&
+    (cd "$work/archives" && own_apt_try "$work" apt-get -q download "${wanted[@]}") &&
+    (cd "$work/source" && own_apt_try "$work" apt-get -q source --download-only "${sources[@]}"); }; then
     echo "windows_sysroot.sh: the packages could not be downloaded (apt-get's words are above)" >&2
     exit 1
 fi
@@ -90,4 +78,11 @@ $archiver rcs "$root/lib/libcjson.a" "$work/cJSON.o"
 cp "$cjson/cJSON.h" "$root/include/cjson"
 cp "$cjson/LICENSE" "$root/share/doc/cjson"
 package_config libcjson cjson -DCJSON_HIDE_SYMBOLS "$(sed -n 's/^#define CJSON_VERSION_[A-Z]* *\([0-9]*\).*/\1/p' "$cjson/cJSON.h" | paste -sd .)"
+# Newer releases make it from zlib's source.
+minizip=$(unpack "$(compgen -G "$work/source/minizip_*.orig.tar.*" >/dev/null && echo minizip || echo zlib)")
+[ ! -d "$minizip/contrib/minizip" ] || minizip=$minizip/contrib/minizip
+$compiler -O2 -Wno-incompatible-pointer-types -shared -static -s -I"$root/include" "$minizip"/{ioapi,unzip,zip}.c -L"$root/lib" -lz \
+    -Wl,--exclude-libs,ALL -Wl,--no-insert-timestamp -Wl,--out-implib,"$root/lib/libminizip.dll.a" -o "$root/bin/libminizip.dll"
+cp "$minizip"/{ioapi,unzip,zip}.h "$root/include/minizip"
+cp "${minizip%/contrib/minizip}/debian/copyright" "$root/share/doc/minizip"
 echo "$stamp" >"$root/.complete"

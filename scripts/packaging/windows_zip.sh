@@ -22,6 +22,7 @@ version=$(sed -n 's/^CMAKE_PROJECT_VERSION:STATIC=//p' "$build/CMakeCache.txt")
 name=vgg16-$version-windows-x86_64
 mkdir -p "$work/$name"/{include,share/vgg16,licences}
 cp "$build"/{vgg16.exe,libvgg16-1.dll,libvgg16.dll.a} "$work/$name"
+cp "$root"/bin/*.dll "$work/$name"
 cp core/vgg16.h core/vgg16_bench.h core/vgg16_ranks.h "$work/$name/include"
 cp models/vgg16-cifar10.safetensors "$work/$name/share/vgg16"
 cp LICENSE "$work/$name"
