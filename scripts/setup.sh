@@ -10,7 +10,7 @@ build=(gcc libc6-dev cmake ninja-build pkg-config libsleef-dev libstb-dev libcjs
 test=(git g++ libcriterion-dev clang libomp-dev libclang-rt-dev clang-format shellcheck
     mypy python3-torch python3-h5py python3-numpy python3-sklearn python3-pil python3-onnx python3-protobuf libonnx-testdata
     dataset-fashion-mnist gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libsimde-dev mesa-vulkan-drivers
-    chromium spirv-cross groff-base zsh libopenmpi-dev openmpi-bin libmpich-dev mpich gcc-mingw-w64-x86-64-posix wine64)
+    chromium spirv-cross groff-base zsh libopenmpi-dev openmpi-bin libmpich-dev mpich gcc-mingw-w64-x86-64-posix wine64 xvfb)
 # Fresh roots for packages, and cross builds.
 packages=(mmdebstrap dpkg-dev git python3 xz-utils gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 demo=(dataset-fashion-mnist ca-certificates)

@@ -12,7 +12,8 @@
 #   validation what runs on Vulkan, once more by the release build, with the validation layer and its synchronisation
 #            checks over it: no message
 #   baseline the program under qemu as a processor without AVX: no instruction of a higher level leaks out
-#   wine     Windows: the program built for it, its seam, operations, training and paths under Wine; its machine code
+#   wine     Windows: the program built for it, its seam, operations on CPU and lavapipe, training, Ctrl-C, archives and
+#            paths under Wine; its machine code
 # Not among them, since they take long or judge the tests instead of the program:
 #   coverage which lines and branches of core/ the tests run, by room (gcov); below the goals is a failure
 #   mutation changes of the sources that the last commits changed (VGG16_MUTATE=RANGE of git, default HEAD~1) are noticed
@@ -280,7 +281,7 @@ for i in range(4):
 # What the build for this system, if it is there, gives, the other one must give, too.
 run_wine() {
     on_x86 wine || return 0
-    local root=$PWD/build/windows_sysroot targets=(vgg16 vgg16_shared vgg16_static seam) other=$PWD/build/release/vgg16
+    local root=$PWD/build/windows_sysroot targets=(vgg16 vgg16_shared vgg16_static seam interrupt vec_error) other=$PWD/build/release/vgg16
     if ! scripts/packaging/windows_sysroot.sh "$root"; then
         echo "[FAIL] wine: without its packages there is nothing to build against"
         count wine 0 1 0

@@ -159,7 +159,7 @@ static BOOL WINAPI on_event(DWORD event)
     if (InterlockedCompareExchange(&stop, 1, 0) == 0) {
         stop_time = cli_os_seconds();
     } else if (cli_os_seconds() - stop_time > repeat_interval) {
-        return FALSE;
+        TerminateProcess(GetCurrentProcess(), (UINT)STATUS_CONTROL_C_EXIT); /* what the system does, but for Wine */
     }
     if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT) Sleep(INFINITE);
     return TRUE;

@@ -1,4 +1,5 @@
-/* seam.c: what the seam promises, on Windows itself: seam.exe FOLDER, an empty one. */
+/* seam.c: what the seam promises, on Windows itself: seam.exe FOLDER DLL, an empty one, and the library's, beside which
+ * are those that it opens. */
 #include <windows.h>
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include "core/base/digest.h"
 #include "core/base/file.h"
 #include "core/base/os.h"
+#include "core/base/os_windows.h"
 
 static int failures;
 
@@ -183,12 +185,31 @@ static void machine(void)
     CHECK_THAT(fmaf(half, less, one) == one && fmaf(half, 1, one) == 1 + 0x1p-22f);
 }
 
+/* As another program does it, which lies elsewhere. */
+static void opens_beside(const wchar_t *path)
+{
+    char name[1000];
+#ifdef VGG16_ZIP
+    CHECK_THAT(strncmp(vgg_zip_library(), "none", 4) == 0); /* beside this program there is none */
+#endif
+    void *library = vgg_os_narrow(name, sizeof name, path) ? vgg_os_library_open(name) : NULL, *symbol;
+    CHECK_THAT(library);
+    symbol = library ? vgg_os_library_symbol(library, "vgg_zip_library") : NULL;
+    const char *(*zip_library)(void);
+    memcpy(&zip_library, &symbol, sizeof symbol);
+    CHECK_THAT(symbol);
+#ifdef VGG16_ZIP
+    CHECK_THAT(symbol && strcmp(zip_library(), "minizip") == 0);
+#endif
+}
+
 int wmain(int argc, wchar_t **argv)
 {
-    if (argc != 2 || !SetCurrentDirectoryW(argv[1])) {
-        fputs("usage: seam FOLDER\n", stderr);
+    if (argc != 3 || !SetCurrentDirectoryW(argv[1])) {
+        fputs("usage: seam FOLDER DLL\n", stderr);
         return 2;
     }
+    opens_beside(argv[2]);
     replaces_open_files();
     claims_and_locks();
     long_paths();
