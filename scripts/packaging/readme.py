@@ -168,6 +168,7 @@ def main():
     wanted = sys.argv[1:]
     if not wanted or set(wanted) - set(parts):
         sys.exit(f"usage: readme.py PART...; there are {', '.join(parts)}")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin wait long for those that have no processor
     for part in wanted:
         with tempfile.TemporaryDirectory(prefix="vgg16-readme-") as folder:
             os.chdir(folder)
