@@ -81,6 +81,13 @@ def theirs():
     subprocess.run(["vgg16", "--quiet", "convert", "three.safetensors", "theirs.pth"], check=True)
 
 
+def jobs(line):
+    """A line with --part I/N as each of the N jobs has it; others as they are."""
+    part = re.search(r"--part (\d+)/(\d+)", line)
+    numbers = range(1, int(part[2]) + 1) if part else ()
+    return [re.sub(rf"\b{part[1]}(?=/{part[2]}|\.safetensors)", str(i), line) for i in numbers] or [line]
+
+
 def program():
     theirs()
     ran = 0
@@ -94,7 +101,8 @@ def program():
             if words[1] in PASSED_OVER and (words[1] != "convert" or words[-1].endswith(".h5")):
                 print(f"# {PASSED_OVER[words[1]]}: {line}")
                 continue
-            run(line)
+            for job in jobs(line):
+                run(job)
             ran += 1
     if ran < 15:
         sys.exit(f"readme.py: only {ran} lines were found in README.md")
