@@ -36,6 +36,7 @@ TESTS = (
     ("core/data/folder.c", ("test_data", "test_data_left_out")),
     ("core/data/left_out.c", ("test_data_left_out",)),
     ("core/data/csv.c", ("test_data_csv",)),
+    ("core/data/idx.c", ("test_data", "test_data_idx")),
     ("core/data/loader.c", ("test_loader", "test_ranks")),
     ("core/data/check.c", ("test_loader",)),
     ("core/data/digest.c", ("test_resume",)),

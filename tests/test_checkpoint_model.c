@@ -248,3 +248,121 @@ Test(checkpoint_model, as_weights)
     vgg_model_destroy(model);
     close_all();
 }
+
+/* What a copy of a checkpoint is changed by: metadata that is another or, NULL, not there; values that are left out. */
+struct change {
+    const char *key, *value;
+    size_t fewer;
+    enum vgg_status status;
+    const char *said;
+};
+
+/* Opens a copy of the checkpoint with a change, beside the file of its frozen layers. */
+static enum vgg_status open_changed(const struct change *change)
+{
+    char path[192];
+    struct vgg_st *st;
+    struct vgg_st_meta meta[32];
+    struct vgg_st_tensor tensors[2];
+    struct vgg_weights *weights;
+    size_t pairs = 0, count;
+    snprintf(path, sizeof path, "%s/checkpoint-000001-00000000.safetensors", folder);
+    cr_assert_eq(vgg_st_open(&st, path), VGG_OK);
+    for (size_t i = 0; vgg_st_meta_at(st, i, &meta[pairs]); i++) {
+        bool here = change->key && strcmp(meta[pairs].key, change->key) == 0;
+        if (here) meta[pairs].value = change->value;
+        pairs += !here || change->value;
+        cr_assert_lt(pairs, 32u);
+    }
+    count = vgg_st_count(st);
+    cr_assert_eq(count, 2u);
+    for (size_t i = 0; i < count; i++) {
+        tensors[i] = *vgg_st_at(st, i);
+        tensors[i].shape[0] -= change->fewer;
+        tensors[i].size -= change->fewer * sizeof(float);
+    }
+    snprintf(path, sizeof path, "%s/changed.safetensors", folder);
+    cr_assert_eq(vgg_st_write(path, tensors, count, meta, pairs), VGG_OK);
+    vgg_st_close(st);
+    capture_log();
+    enum vgg_status status = vgg_weights_open(&weights, path);
+    cr_assert_eq(!weights, status != VGG_OK);
+    vgg_weights_close(weights);
+    return status;
+}
+
+/* Writes the first tensor of the frozen layers as `as`, all others as they are, under the same name. */
+static void write_base(const char *name, const struct vgg_st_tensor *as)
+{
+    char path[224], command[600];
+    struct vgg_st *st;
+    struct vgg_st_tensor tensors[8];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    cr_assert_eq(vgg_st_open(&st, path), VGG_OK);
+    size_t count = vgg_st_count(st), changed = 0;
+    cr_assert(count == 4);
+    for (size_t i = 0; i < count; i++) {
+        tensors[i] = *vgg_st_at(st, i);
+        if (strcmp(tensors[i].name, "block2_conv1/bias") == 0) tensors[i] = *as, changed++;
+    }
+    cr_assert_eq(changed, 1u);
+    snprintf(command, sizeof command, "cp %s %s.whole", path, path);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(vgg_st_write(path, tensors, count, NULL, 0), VGG_OK);
+    vgg_st_close(st);
+}
+
+Test(checkpoint_model, damaged_ones)
+{
+    static const struct change changes[] = {
+        { "arch", NULL, 0, VGG_ERR_UNSUPPORTED, "is a checkpoint of an older version" },
+        { "head", NULL, 0, VGG_ERR_UNSUPPORTED, "is a checkpoint of an older version" },
+        { "last", NULL, 0, VGG_ERR_UNSUPPORTED, "is a checkpoint of an older version" },
+        { "height", NULL, 0, VGG_ERR_UNSUPPORTED, "is a checkpoint of an older version" },
+        { "width", NULL, 0, VGG_ERR_UNSUPPORTED, "is a checkpoint of an older version" },
+        { "first", NULL, 0, VGG_ERR_UNSUPPORTED, "is a checkpoint of an older version" },
+        { "arch", "resnet", 0, VGG_ERR_ARGUMENT, "resnet" },
+        { "head", "gap,dens:4", 0, VGG_ERR_ARGUMENT, "dens:4" },
+        { "first", "block9_conv1", 0, VGG_ERR_FORMAT, "\"block9_conv1\" names no layer of its network" },
+        { "first", "block2_pool", 0, VGG_ERR_FORMAT, "\"block2_pool\" names no layer of its network" },
+        { "first", "block2_conv1", 0, VGG_ERR_FORMAT, "values of block2_conv1 and above that its network has" },
+        { "head", "gap,dense:6:relu,dense:4:softmax", 0, VGG_ERR_FORMAT, "values of block3_conv1 and above" },
+        { NULL, NULL, 1, VGG_ERR_FORMAT, "does not hold the 886720 values of block3_conv1 and above" },
+        { "base", NULL, 0, VGG_ERR_FORMAT, "names no file of its frozen layers" },
+        { "base", "../kept/base.safetensors", 0, VGG_ERR_FORMAT, "names no file of its frozen layers" },
+        { "base", "base-0123456789abcdef.safetensors", 0, VGG_ERR_MISSING, "which cannot be read in its folder" },
+    };
+    char base[VGG_CHECKPOINT_NAME] = "", command[600];
+    struct vgg_train_options o = new_options("block3");
+    open_all();
+    struct vgg_model *model = new_model();
+    o.checkpoint = folder, o.epochs = 1;
+    cr_assert_eq(vgg_train(engine, model, items, NULL, &o), VGG_OK);
+    cr_assert_eq(open_changed(&(struct change) { 0 }), VGG_OK);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+        EXPECT_FAILURE(open_changed(&changes[i]), changes[i].status, changes[i].said);
+    cr_assert_eq(bases(base), 1);
+    static float bias[128];
+    static uint16_t half[128];
+    const struct vgg_st_tensor bad[] = {
+        { "block2_conv1/bias", VGG_DTYPE_F32, 1, { 127 }, bias, 127 * sizeof *bias },
+        { "block2_conv1/bias", VGG_DTYPE_F16, 1, { 128 }, half, sizeof half },
+        { "block2_conv2/bias", VGG_DTYPE_F32, 1, { 128 }, bias, sizeof bias },
+        { "block2_conv1/bias", VGG_DTYPE_F32, 1, { 128 }, bias, sizeof bias }, /* of the right kind */
+    };
+    bias[127] = 0.5f;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_base(base, &bad[i]);
+        bool right = i == 3;
+        EXPECT_FAILURE(open_changed(&(struct change) { 0 }), right ? VGG_ERR_MISSING : VGG_ERR_FORMAT,
+                       right ? "whose values are others than when it was written" : "block2_conv1/bias in base-");
+        snprintf(command, sizeof command, "cd %s && mv %s.whole %s", folder, base, base);
+        cr_assert_eq(system(command), 0);
+    }
+    cr_assert_eq(open_changed(&(struct change) { 0 }), VGG_OK);
+    snprintf(command, sizeof command, "%s/%s", folder, base);
+    cr_assert_eq(truncate(command, 999), 0);
+    EXPECT_FAILURE(open_changed(&(struct change) { 0 }), VGG_ERR_MISSING, "which is not whole");
+    vgg_model_destroy(model);
+    close_all();
+}

@@ -493,6 +493,7 @@ Test(data, safetensors_labels_and_refusals)
           VGG_ERR_UNSUPPORTED,
           "1 x 32769 are too large" },
         { { "x", VGG_DTYPE_U8, 3, { 1, 1, 32769 }, zeros, 32769 }, VGG_ERR_UNSUPPORTED, "32769 x 1 are too large" },
+        { { "x", VGG_DTYPE_F32, 0, { 0 }, zeros, 4 }, VGG_ERR_FORMAT, "must be images" },
         { { "x", VGG_DTYPE_F32, 1, { 4 }, zeros, 16 }, VGG_ERR_FORMAT, "must be images" },
         { { "x", VGG_DTYPE_F32, 5, { 1, 1, 1, 1, 3 }, zeros, 12 }, VGG_ERR_FORMAT, "must be images" },
         { { "x", VGG_DTYPE_U8, 2, { 2, 3 }, zeros, 6 }, VGG_ERR_FORMAT, "must be images" },
@@ -512,6 +513,32 @@ Test(data, safetensors_labels_and_refusals)
     }
     write_array(folder, (const struct vgg_st_tensor[]) { x, good[0] }, 2, "[\"a\"]");
     expect_open_failure("%s/d.safetensors", folder, VGG_ERR_FORMAT, "d.safetensors");
+    remove_folder(folder);
+}
+
+/* Arrays too large to be written here: files with a hole. */
+Test(data, safetensors_extents)
+{
+    static const struct {
+        const char *shape;
+        long long size;
+        enum vgg_status status;
+        const char *words;
+    } bad[] = {
+        { "1,10001,10000", 100010000, VGG_ERR_UNSUPPORTED, "images of 10000 x 10001 are too large" },
+        { "1,2147483648", 2147483648, VGG_ERR_FORMAT, "impossible extent" },
+    };
+    char *folder = make_folder(), path[256], text[128] = "";
+    snprintf(path, sizeof path, "%s/d.safetensors", folder);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        int n =
+            snprintf(text + 8, sizeof text - 8, "{\"x\":{\"dtype\":\"U8\",\"shape\":[%s],\"data_offsets\":[0,%lld]}}",
+                     bad[i].shape, bad[i].size);
+        text[0] = (char)n;
+        write_file(folder, "d.safetensors", text, 8 + (size_t)n);
+        cr_assert_eq(truncate(path, 8 + n + bad[i].size), 0);
+        expect_open_failure("%s/d.safetensors", folder, bad[i].status, bad[i].words);
+    }
     remove_folder(folder);
 }
 

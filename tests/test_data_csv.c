@@ -202,3 +202,60 @@ Test(data_csv, images_alone)
     vgg_data_destroy(data);
     remove_folder(folder);
 }
+
+/* A field ends where the file does, too; a carriage return counts as a line's end only before one. */
+Test(data_csv, ends_of_fields)
+{
+    static const struct {
+        const char *text, *path, *label;
+    } tables[] = {
+        { "a.bmp,\"x\"", "a.bmp", "x" },
+        { "a.bmp,\"\"\"\"", "a.bmp", "\"" },
+        { "a.bmp,x\r", "a.bmp", "x" },
+        { "a.bmp,\"x\"\r\n\r\n", "a.bmp", "x" },
+        { "a\rb.bmp,x\ry\n", "a\\rb.bmp", "x\\ry" },
+        { "\"a\r\nb.bmp\",x", "a\\r\\nb.bmp", "x" },
+        { "\xEF\xBB.bmp,\t x\t \n", "\\xEF\\xBB.bmp", "x" },
+        { "\xEF\xBB\xBF\"a,b.bmp\" , x", NULL, "a quoted field goes on behind its quote" },
+        { "a.bmp,\"x", NULL, "a quote is not closed" },
+        { "a.bmp,\"", NULL, "a quote is not closed" },
+        { "a.bmp,\"x\"\"", NULL, "a quote is not closed" },
+    };
+    static const char zero[] = "a.bmp,x\nb\0.bmp,y\n";
+    char *folder = make_folder(), source[256];
+    struct vgg_data *data;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        if (!tables[i].path) {
+            refuse_table(folder, tables[i].text, VGG_ERR_FORMAT, tables[i].label);
+            continue;
+        }
+        data = open_table(folder, tables[i].text, strlen(tables[i].text));
+        cr_assert_eq(vgg_data_count(data), 1);
+        expect_item(data, 0, folder, tables[i].path, 0);
+        cr_expect_str_eq(vgg_data_class_name(data, 0), tables[i].label);
+        vgg_data_destroy(data);
+    }
+    write_file(folder, "in/list.csv", zero, sizeof zero - 1);
+    snprintf(source, sizeof source, "%s/in/list.csv", folder);
+    EXPECT_FAILURE(vgg_data_open(&data, source), VGG_ERR_FORMAT, "list.csv:2: holds a byte of 0");
+    remove_folder(folder);
+}
+
+/* As many classes as there may be, and one more. */
+Test(data_csv, most_classes)
+{
+    enum { MOST = 65536, ROW = 16 };
+    char *folder = make_folder(), *text = malloc((MOST + 1) * ROW);
+    size_t used = 0, fits = 0;
+    for (int i = 0; i <= MOST; i++) {
+        fits = used;
+        used += (size_t)snprintf(text + used, ROW, "%x.bmp,%x\n", i, MOST - i);
+    }
+    struct vgg_data *data = open_table(folder, text, fits);
+    cr_expect_eq(vgg_data_class_count(data), MOST);
+    cr_expect_str_eq(vgg_data_class_name(data, vgg_data_label(data, 5)), "fffb");
+    vgg_data_destroy(data);
+    refuse_table(folder, text, VGG_ERR_UNSUPPORTED, "has 65537 labels; at most 65536 classes are possible");
+    free(text);
+    remove_folder(folder);
+}
