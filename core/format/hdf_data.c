@@ -284,12 +284,12 @@ static bool read_tree(struct reading *reading, uint64_t address, int level, int 
     return at;
 }
 
-bool vgg_hdf_read(float *dst, const struct vgg_hdf *hdf, const struct vgg_hdf_data *data)
+enum vgg_status vgg_hdf_read(float *dst, const struct vgg_hdf *hdf, const struct vgg_hdf_data *data)
 {
-    if (data->count == 0) return true;
+    if (data->count == 0) return VGG_OK;
     if (data->values) {
         convert(dst, data->values, data, data->count);
-        return true;
+        return VGG_OK;
     }
     struct reading reading = { .hdf = hdf, .data = data, .dst = dst, .chunks = 1 };
     reading.size = data->chunk_count * vgg_dtype_size(data->dtype);
@@ -298,9 +298,9 @@ bool vgg_hdf_read(float *dst, const struct vgg_hdf *hdf, const struct vgg_hdf_da
     int nodes = reading.chunks < 1 << 20 ? (int)reading.chunks + DEEPEST_TREE : 1 << 20;
     reading.buffer[0] = vgg_mem_calloc(reading.size + 4, 1);
     reading.buffer[1] = vgg_mem_calloc(reading.size + 4, 1);
-    bool good = reading.buffer[0] && reading.buffer[1] && read_tree(&reading, data->tree, -1, &nodes) &&
-                reading.next == reading.chunks;
+    bool memory = reading.buffer[0] && reading.buffer[1],
+         good = memory && read_tree(&reading, data->tree, -1, &nodes) && reading.next == reading.chunks;
     free(reading.buffer[0]);
     free(reading.buffer[1]);
-    return good;
+    return good ? VGG_OK : memory ? VGG_ERR_FORMAT : VGG_ERR_MEMORY;
 }

@@ -21,7 +21,7 @@ struct vgg_hdf_data {
 /* Describes the data set `object`. False: *why is a static string that follows "data set NAME". All values that the
  * shape needs are in the file then, or chunks that can hold them. */
 bool vgg_hdf_describe(struct vgg_hdf_data *data, const struct vgg_hdf *hdf, uint64_t object, const char **why);
-/* All values as fp32 into dst (count elements). False: chunks are missing or damaged, or no memory. */
-bool vgg_hdf_read(float *dst, const struct vgg_hdf *hdf, const struct vgg_hdf_data *data);
+/* All values as fp32 into dst (count elements). VGG_ERR_FORMAT: chunks are missing or damaged. Nothing is logged. */
+enum vgg_status vgg_hdf_read(float *dst, const struct vgg_hdf *hdf, const struct vgg_hdf_data *data);
 
 #endif

@@ -292,9 +292,11 @@ enum vgg_status vgg_weights_h5_read(const struct vgg_weights *weights, const str
 {
     struct vgg_hdf_data data;
     const char *why;
-    if (vgg_hdf_describe(&data, &weights->hdf, tensor->object, &why) && vgg_hdf_read(dst, &weights->hdf, &data)) {
-        return VGG_OK;
-    }
+    enum vgg_status status = VGG_ERR_FORMAT;
+    if (vgg_hdf_describe(&data, &weights->hdf, tensor->object, &why)) status = vgg_hdf_read(dst, &weights->hdf, &data);
+    if (status == VGG_OK) return VGG_OK;
+    if (status == VGG_ERR_MEMORY)
+        return vgg_fail_memory(weights->path, 2 * data.chunk_count * vgg_dtype_size(data.dtype));
     return vgg_fail(VGG_ERR_FORMAT, "%s: data set %s cannot be read; the file is damaged or truncated", weights->path,
                     tensor->name);
 }

@@ -95,7 +95,7 @@ static void visit(struct place *place, uint64_t object)
     }
     if (data.count > MOST_VALUES) return;
     float *values = calloc(data.count + 1, sizeof *values);
-    if (values && vgg_hdf_read(values, place->hdf, &data)) {
+    if (values && vgg_hdf_read(values, place->hdf, &data) == VGG_OK) {
         put_data(place->path, data.rank, data.shape, values, data.count);
     } else {
         put_name("bad", place->path);
