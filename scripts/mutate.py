@@ -55,6 +55,7 @@ TESTS = (
     ("core/plan/arena.c", ("test_arena",)),
     ("core/plan/", ("test_plan", "test_plan_half", "test_plan_update")),
     ("core/weights/names.c", ("test_weights_names",)),
+    ("core/weights/keras.c", ("test_keras",)),
     ("core/weights/", ("test_weights", "test_weights_broken", "test_pickle")),
     ("core/format/hdf", ("test_weights", "test_weights_broken", "fuzz_hdf")),
     ("core/format/safetensors.c", ("test_safetensors", "fuzz_safetensors", "fuzz_written")),
