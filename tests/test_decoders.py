@@ -257,6 +257,17 @@ class Webp(Case):
         data = out.getvalue()
         for n in range(13, len(data) - 1, 131):
             self.refused(self.write("cut.webp", data[:n]), "cannot be decoded")
+        out = io.BytesIO()
+        frames = [Image.fromarray(picture(3)), Image.fromarray(picture(3, seed=2))]
+        frames[0].save(out, "WEBP", save_all=True, append_images=frames[1:], duration=80, lossless=True)
+        moving = out.getvalue()
+        at = moving.index(b"ANMF")
+        self.same(self.write("moving.webp", moving), wanted=np.asarray(frames[0]))
+        corner = [bytes((0, 4, 0)), bytes((0, 0, 0, 0, 4, 0)), bytes((1, 0, 0)), bytes((0, 0, 0, 1, 0, 0))]
+        for i, place in enumerate(corner):  # a frame that begins outside of the canvas, or reaches beyond it
+            self.refused(self.write(f"{i}.webp", moving[:at + 8] + place + moving[at + 8 + len(place):]), "cannot be decoded")
+        self.refused(self.write("none.webp", moving.replace(b"ANMF", b"JUNK")), "cannot be decoded")
+        self.refused(self.write("long.webp", moving[:at + 4] + b"\xff" * 4 + moving[at + 8:]), "cannot be decoded")
         large = b"RIFF" + struct.pack("<I", 30) + b"WEBPVP8L" + struct.pack("<I", 14)
         large += b"\x2f" + struct.pack("<I", 16382 | 16382 << 14) + b"\0" * 9
         self.refused(self.write("large.webp", large), "too large (16383 x 16383")
@@ -346,6 +357,19 @@ class Tiff(Case):
         white = {**base, 258: [8], 262: [0], 277: [1], 278: [HEIGHT]}
         path = self.write("white.tif", self.tiff(white, [rgb[:, :, 1].tobytes()]))
         self.check(path, wanted=np.repeat(255 - rgb[:, :, 1:2], 3, 2))
+        for bits in (1, 2, 4):  # samples of less than a byte, and as a palette's numbers
+            few = (rgb[:, :, 0] >> (8 - bits)).astype(np.uint8)
+            packed = np.packbits(np.unpackbits(few[:, :, None], axis=2)[:, :, 8 - bits:].reshape(HEIGHT, -1), axis=1).tobytes()
+            tags = {**base, 258: [bits], 262: [1], 277: [1], 278: [HEIGHT]}
+            self.check(self.write(f"bits{bits}.tif", self.tiff(tags, [packed])),
+                       wanted=np.repeat((few.astype(int) * 255 // ((1 << bits) - 1))[:, :, None], 3, 2).astype(np.uint8))
+            table = [((i * 37 + c * 91) % 256) * 257 for c in range(3) for i in range(1 << bits)]
+            colours = np.array(table).reshape(3, -1).T // 257
+            self.check(self.write(f"palette{bits}.tif", self.tiff({**tags, 262: [3], 320: table}, [packed])),
+                       wanted=colours[few].astype(np.uint8))
+        four = np.dstack([rgb, rgb[:, :, 0]])
+        tags = {**base, 258: [8] * 4, 277: [4], 284: [2], 338: [0], 278: [HEIGHT]}  # planes, of which the fourth says nothing
+        self.check(self.write("fourth.tif", self.tiff(tags, [np.ascontiguousarray(four[:, :, c]).tobytes() for c in range(4)])), wanted=rgb)
         multiplied = np.dstack([rgb // 2, np.full((HEIGHT, WIDTH), 130, np.uint8)])
         tags = {**base, 258: [8] * 4, 277: [4], 338: [1], 278: [HEIGHT]}
         self.check(self.write("associated.tif", self.tiff(tags, [multiplied.tobytes()])))
@@ -406,7 +430,19 @@ class Others(Case):
         index[3, :5], index[1, 3:7] = 3, 7
         colours = np.array([(i * 11 % 256, i * 5 % 256, 255 - i * 3) for i in range(16)])
         self.same(self.write("delta.bmp", self.rle(8, early)), wanted=colours[index])  # Pillow misreads jumps
-        self.refused(self.write("cut.bmp", self.rle(8, full[:12])), "is damaged")
+        for i, stream in enumerate((full[:12], full[:-3], b"\5\3\0\2", b"\5\3\0\2\1", b"\5\3\0\x09abcd", b"\0\0" * 3 + b"\x0c\1")):
+            self.refused(self.write(f"cut{i}.bmp", self.rle(8, stream)), "is damaged")
+        rows = b"\0\0" * 3 + b"\x0d\1"  # the last pixel may be the end; what is beyond a row or the last one is left out
+        index[:], index[0] = 0, 1
+        for i, stream in enumerate((rows, rows + b"\0", b"\0\0" * 3 + b"\x20\1\0\0", b"\0\0" * 3 + b"\x0d\1\0\0\5\3", rows + b"\0\2\0\1")):
+            self.same(self.write(f"end{i}.bmp", self.rle(8, stream)), wanted=colours[index])
+        odd = bytearray(self.rle(8, full))
+        for i, (place, value) in enumerate(((14, 12), (14, 4000), (46, 999), (10, 5000))):  # header, colours, data's place
+            changed = bytes(odd[:place]) + struct.pack("<I", value) + bytes(odd[place + 4:])
+            found = load(self.write(f"odd{i}.bmp", changed), 8, 8)
+            self.assertIsInstance(found, str, place)
+        half16 = self.rle(4, half)
+        self.same(self.write("unsaid.bmp", half16[:46] + bytes(4) + half16[50:]), wanted=pillow(self.path("rle4.bmp")))
 
     def png(self, data, header=None, before=b"", end=True):
         def chunk(kind, body):
