@@ -273,6 +273,8 @@ Test(checkpoint, age_is_progress_and_not_the_order_of_names)
              checkpoints);
     cr_expect_eq(system(command), 0);
     vgg_checkpoint_folder_release(&held);
+    cr_expect(!held.path && !*held.base);
+    vgg_checkpoint_folder_release(&held); /* holds nothing any more */
 }
 
 /* Checkpoints that a killed training left half-written have names that no later one need come to. */
