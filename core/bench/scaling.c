@@ -120,16 +120,16 @@ fail:
     return status;
 }
 
-/* As benchmarks/README.md has it; bytes: of all gradients. */
-static double model_of(const struct scaled *s, const struct vgg_bench_scaling *scaling, double one, double bytes)
+/* As benchmarks/README.md has it; bytes: of all gradients, which travel in so many pieces. */
+static double model_of(const struct scaled *s, const struct vgg_bench_scaling *scaling, double one, double bytes,
+                       int pieces)
 {
     int shards = vgg_share_shards(s->cell.batch, s->shard), most = 0, powers = 1, stages = 0;
     for (int r = 0; r < scaling->ranks; r++) {
         struct vgg_share own = vgg_share_of(shards, r, r + 1, scaling->ranks);
         if (own.to - own.from > most) most = own.to - own.from;
     }
-    double seconds = one * most / shards,
-           pieces = fmax(VGG_NET_PIECES, ceil(bytes / sizeof(float) / VGG_NET_PIECE_MOST));
+    double seconds = one * most / shards;
     if (s->cell.pass == VGG_BENCH_FORWARD) return seconds;
     for (; 2 * powers <= scaling->ranks; powers *= 2)
         stages++;
@@ -165,7 +165,7 @@ static enum vgg_status fill(struct scaled *s, struct vgg_bench_scaling *scaling,
     while (trainable < arch->count && arch->layer[trainable].kernel.n == 0)
         trainable++;
     if (trainable < arch->count) bytes -= (double)arch->layer[trainable].kernel.offset;
-    row->model = model_of(s, scaling, row->one.median, bytes);
+    row->model = model_of(s, scaling, row->one.median, bytes, now.pieces);
 fail:
     free(seconds);
     return status;

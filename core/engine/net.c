@@ -53,7 +53,9 @@ void vgg_net_set_ranks(struct vgg_net *net, struct vgg_ranks *ranks)
 
 struct vgg_net_traffic vgg_net_traffic(const struct vgg_net *net)
 {
-    return net->reduce.traffic;
+    struct vgg_net_traffic traffic = net->reduce.traffic;
+    traffic.pieces = net->reduce.pieces;
+    return traffic;
 }
 
 int vgg_net_shard(const struct vgg_net *net)

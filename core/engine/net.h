@@ -21,13 +21,12 @@ void vgg_net_destroy(struct vgg_net *net);
 /* Trains with all ranks (NULL: alone): each runs its own shards of a batch (vgg_share_items), and the gradients of all
  * are added in the same tree. Before the first batch. */
 void vgg_net_set_ranks(struct vgg_net *net, struct vgg_ranks *ranks);
-/* Gradients leave for other ranks in so many pieces, unless they would be of more floats. */
-enum { VGG_NET_PIECES = 16, VGG_NET_PIECE_MOST = 1 << 22 };
 /* What the batches so far took to add the gradients of all ranks. */
 struct vgg_net_traffic {
     double seconds; /* that messages were waited for, */
     double waited;  /* and those of them that no backward pass hid */
     uint64_t bytes; /* sent by this rank */
+    int pieces;     /* in which the gradients of a batch travel; 0 before the first */
 };
 struct vgg_net_traffic vgg_net_traffic(const struct vgg_net *net);
 /* Images of one shard. */

@@ -8,8 +8,9 @@
 #include "core/base/mem.h"
 #include "core/engine/net_store.h"
 
-/* Of pieces: floats at least, and how many are on the host at once. */
-enum { SMALLEST = 1 << 14, SLOTS = 4 };
+/* Gradients travel in so many pieces, unless these would be of fewer or of more floats; how many are on the host at
+ * once. */
+enum { PIECES = 16, SMALLEST = 1 << 14, LARGEST = 1 << 22, SLOTS = 4 };
 
 static float *slot_of(struct vgg_net_reduce *r, int number)
 {
@@ -114,9 +115,9 @@ static enum vgg_status prepare(struct vgg_net *net)
     enum { STEP = VGG_VIEW_ALIGN / sizeof(float) };
     if (r->pieces) return VGG_OK;
     r->total = net->sum[0]->size / sizeof(float);
-    r->piece = (r->total / VGG_NET_PIECES / STEP + 1) * STEP;
+    r->piece = (r->total / PIECES / STEP + 1) * STEP;
     if (r->piece < SMALLEST) r->piece = SMALLEST;
-    if (r->piece > VGG_NET_PIECE_MOST) r->piece = VGG_NET_PIECE_MOST;
+    if (r->piece > LARGEST) r->piece = LARGEST;
     CHECK(vgg_net_sum_init(&r->sum, net->backend, r->piece));
     r->pieces = (int)((r->total + r->piece - 1) / r->piece);
     if (!net->ranks->any_thread || r->sum.way == VGG_NET_SUM_DEVICE) {

@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
+import signal
 import struct
+import subprocess
+import time
 import unittest
 from pathlib import Path
 
-from cli_support import TINY, Program, write_folder, write_safetensors
+from cli_support import PROGRAM, TINY, Program, write_folder, write_safetensors
 
 FILES = {  # what an extraction to one.EXTENSION leaves
     "npy": ["one.npy", "one.npy.json", "one.paths.txt", "one.labels.npy"],
@@ -195,6 +198,22 @@ class Parts(Program):
         struct.pack_into("<q", labels, places["y"][0], 3)
         write_part(self.path("q.safetensors"), header, bytes(labels))
         self.fail_with(1, "label 3 of item 5 is out of range", *merge)
+
+    def test_interrupted(self):
+        """The file that was there stays, and nothing is beside it."""
+        parts = self.extract_parts(self.data, 2, "--size", "224")
+        Path(self.path("x.csv")).write_text("good")
+        before = self.files()
+        with subprocess.Popen([PROGRAM, "merge", "x.csv", *parts], cwd=self.folder, env=self.env, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as run:
+            while run.poll() is None and self.files() == before:
+                time.sleep(0.01)  # until the output is begun: 12 million numbers are still to be written
+            run.send_signal(signal.SIGINT)
+            out, err = run.communicate(timeout=60)
+        self.assertEqual([run.returncode, out], [130, ""], err)
+        self.assertEqual(err.splitlines()[1:], ["vgg16: interrupted"], err)  # after the line that it stops
+        self.assertEqual(self.files(), before)
+        self.assertEqual(Path(self.path("x.csv")).read_text(), "good")
 
     def test_resume(self):
         args = ["extract", self.data, *EXTRACT, "--part", "2/3", "--resume", "-o", "p.safetensors"]

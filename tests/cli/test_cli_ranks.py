@@ -234,6 +234,15 @@ class Ranks(Program):
             self.assertAlmostEqual(rows[1]["bytes_sent"] / (4 * parameters), 1.5, delta=0.01)
         out, _ = self.ranks(self.launchers[0], 2, *args, "--pass", "step")
         self.assertEqual([line.split()[:2] for line in out.splitlines()[-2:]], [["step", "5"], ["step", "3"]])
+        # The model as benchmarks/README.md has it: of three ranks one has the only shard. A small head travels in one piece.
+        for trainable, pieces, bytes_ in (("all", 16, 4 * parameters), ("head", 1, 4 * 5130)):
+            out, _ = self.ranks(self.launchers[0], 3, *args, "--pass", "step", "--trainable", trainable, "--json")
+            bench = json.loads(out)
+            added = pieces * 4 * bench["alpha_seconds"] + 3 * bytes_ / bench["beta_bytes_per_second"]
+            for row in bench["results"]:
+                one = row["one_seconds"]["median"]
+                wanted = one + max(added / pieces, added - 0.55 * one)
+                self.assertAlmostEqual(row["model_seconds"] / wanted, 1, places=4)  # its processor may round otherwise
         for wrong in (["--on", "cpu"], ["--layers"], ["--pass", "backward"], ["--report", "r.html"]):
             _, err = self.ranks(self.launchers[0], 2, *args, *wrong, code=1)
             self.assertEqual(len(self.ours(err)), 1, err)
