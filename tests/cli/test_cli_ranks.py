@@ -202,13 +202,51 @@ class Ranks(Program):
         self.succeed(*train, env={"PMI_RANK": "0", "PMI_SIZE": "1", "VGG16_MPI": "none"})
         self.succeed(*train, env={"SLURM_PROCID": "0", "SLURM_NTASKS": "8"})
 
+    def changed_program(self, old, new):
+        """A copy of the program with other words in it."""
+        with open(PROGRAM, "rb") as f:
+            program = f.read()
+        self.assertIn(old, program)
+        path = self.path("changed")
+        with open(path, "wb") as f:
+            f.write(program.replace(old, new))
+        os.chmod(path, 0o755)
+        for component in glob.glob(os.path.join(os.path.dirname(PROGRAM), "libvgg16-mpi-*.so")):
+            if not os.path.exists(self.path(os.path.basename(component))):
+                os.symlink(component, self.path(os.path.basename(component)))
+        return path
+
+    def test_other_programs(self):
+        """Another version, other decoders, other levels of the processor: one line says what differs, and nothing is written."""
+        version = self.succeed("--version").split()[1]
+        changed = version[:-1] + str((int(version[-1]) + 1) % 10)
+        train = ["train", self.data, *TRAIN, "-o", "never.safetensors", "--backend", "cpu"]
+        cases = [
+            (lambda: self.changed_program(f"{version}\0".encode(), f"{changed}\0".encode()), [], f"version: {changed}, but {version} on"),
+            (lambda: self.changed_program(b"libwebp %d", b"libwebq %d"), [], "decoders of images: .*libwebq .*, but .*libwebp .* on"),
+            (lambda: PROGRAM, ["--isa", "scalar"], "devices: cpu scalar, but cpu scalar "),
+        ]
+        for i, (program, more, wanted) in enumerate(cases):
+            launcher = self.launchers[i % len(self.launchers)]
+            with self.subTest(wanted=wanted, launcher=launcher):
+                _, err = self.ranks(launcher, 1, *train, ":", "-n", "1", program(), *train, *more, code=1)
+                lines = self.ours(err)
+                self.assertEqual(len(lines), 1, err)
+                self.assertRegex(lines[0], wanted)
+        self.assertFalse(os.path.exists(self.path("never.safetensors")))
+
     @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
     def test_vulkan(self):
+        """Also where pieces of the gradients leave while the backward pass goes on."""
         use_lavapipe(self.env, self.folder)
-        args = ["train", self.data, *TRAIN, "--backend", "vulkan", "--epochs", "1"]
+        args = ["train", self.data, *TRAIN, "--backend", "vulkan", "--epochs", "1", "--layer", "block2_pool", "--head",
+                "flatten,dropout:0.3,dense:3:softmax"]
         self.succeed(*args, "-o", "one.safetensors")
-        self.ranks(self.launchers[0], 3, *args, "-o", "all.safetensors")
-        self.same("one.safetensors", "all.safetensors")
+        for launcher in self.launchers:
+            _, err = self.ranks(launcher, 3, *args, "-v", "-o", "all.safetensors")
+            self.same("one.safetensors", "all.safetensors")
+            self.assertRegex(err, r"gradients of 3 ranks: [\d.]+ MB sent")
+            self.assertNotIn("are added after the backward pass", err)
 
     def test_bench(self):
         """A row a case, its figures in harmony; both MPIs; nothing that is for one process."""
