@@ -63,7 +63,7 @@ class Ranks(Program):
         return [line for line in err.splitlines() if line.startswith("vgg16: ")]
 
     def test_training(self):
-        """Every optimiser, uneven batches, validation data, with 2, 3, 4 ranks; one line an epoch and a whole log."""
+        """Every optimiser, uneven batches, validation data, with 2, 3, 4, 8 ranks; one line an epoch and a whole log."""
         cases = [
             ("sgd", ["--momentum", "0.9", "--augment", "rotate=20,flip"]),
             ("adam", ["--clip-norm", "0.5", "--validation-split", "0.2", "--keep", "best"]),
@@ -74,7 +74,7 @@ class Ranks(Program):
             args = ["train", self.data, *TRAIN, "--optimizer", optimizer, *more]
             alone = self.succeed(*args, "-o", "one.safetensors", "--log", "one.csv")
             for launcher in self.launchers:
-                for ranks in (2, 3, 4) if i == 0 else (2 + i % 3,):
+                for ranks in (2, 3, 4, 8) if i == 0 else (2 + i % 3,):
                     with self.subTest(optimizer=optimizer, launcher=launcher, ranks=ranks):
                         out, _ = self.ranks(launcher, ranks, *args, "-o", "all.safetensors", "--log", "all.csv")
                         self.same("one.safetensors", "all.safetensors")
@@ -167,15 +167,16 @@ class Ranks(Program):
         self.succeed(*args, "--shard", "4", "-o", "one.safetensors")
         self.same("one.safetensors", "all.safetensors")
 
-    def kill_when_there(self, run, pattern):
-        """Kills a rank once there is such a file: all end."""
+    def kill_when_there(self, run, pattern, number=signal.SIGKILL):
+        """Sends a rank the signal once there is such a file: all end; what they said."""
         end = time.monotonic() + 30
         while time.monotonic() < end and not glob.glob(self.path(pattern)):
             time.sleep(0.05)
         found = subprocess.run(["pgrep", "-f", "-x", f"{PROGRAM} train {self.data} .*"], capture_output=True, text=True)
-        os.kill(max(map(int, found.stdout.split())), signal.SIGKILL)
-        run.communicate(timeout=30)
+        os.kill(max(map(int, found.stdout.split())), number)
+        _, err = run.communicate(timeout=30)
         self.assertNotEqual(run.returncode, 0)
+        return err
 
     def test_killed(self):
         """A rank that is killed ends all; the last checkpoint is whole."""
@@ -185,6 +186,30 @@ class Ranks(Program):
                 self.kill_when_there(run, f"{launcher}/checkpoint-*.safetensors")
             self.assertFalse(os.path.exists(self.path("never.safetensors")))
             self.succeed("evaluate", self.data, "--model", launcher)
+
+    def test_interrupted(self):
+        """One rank that is told to stop stops all after the step, whose checkpoint is written; others go on from there."""
+        args = ["train", self.data, *TRAIN, "--optimizer", "adam", "--steps-per-epoch", "200", "--epochs", "1"]
+        self.succeed(*args, "-o", "one.safetensors")
+        for i, launcher in enumerate(self.launchers):
+            with self.start(launcher, 3, *args, "-o", "stopped.safetensors", "--checkpoint", launcher, "--checkpoint-every", "1000",
+                            "--log", f"{launcher}.csv", "--tensorboard", f"{launcher}.board", "--epochs", "100000") as run:
+                err = self.kill_when_there(run, f"{launcher}.board/train/events*", signal.SIGTERM)
+            self.assertEqual(err.count("vgg16: interrupted"), 1, err)
+            self.assertEqual(len(glob.glob(self.path(f"{launcher}/checkpoint-000000-*.safetensors"))), 1, err)
+            self.ranks(launcher, 2 + 2 * i, *args, "-o", "all.safetensors", "--checkpoint", launcher, "--resume")
+            self.same("one.safetensors", "all.safetensors")
+
+    def test_diverged(self):
+        """A loss that is no number ends all ranks with the line of one process."""
+        args = ["train", self.data, *TRAIN, "--lr", "1e20", "-o", "never.safetensors"]
+        alone = self.run_program(*args)
+        self.assertEqual(alone.returncode, 1, alone.stderr)
+        self.assertRegex(alone.stderr, "no longer a number")
+        for launcher in self.launchers:
+            _, err = self.ranks(launcher, 3, *args, code=1)
+            self.assertEqual(self.ours(err), self.ours(alone.stderr))
+        self.assertFalse(os.path.exists(self.path("never.safetensors")))
 
     def test_refused(self):
         train = ["train", self.data, *TRAIN, "-o", "never.safetensors"]
