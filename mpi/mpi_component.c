@@ -1,6 +1,7 @@
 /* The component between core/ranks and an MPI: built once for each, as a library of its own. */
 #include <mpi.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/ranks/component.h"
 
@@ -30,8 +31,11 @@ static int failed(int error, const char *what, char why[VGG_RANKS_WHY])
     return 1;
 }
 
+/* How long a host that cannot be reached is waited for is said in core/ranks; the UCX under MPICH would end a process
+ * after some seconds. */
 static int join(void **self, struct vgg_ranks_place *place, char why[VGG_RANKS_WHY])
 {
+    setenv("UCX_TCP_KEEPIDLE", "inf", 0);
     int level, error = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &level);
     MPI_Comm machine;
     *self = NULL;

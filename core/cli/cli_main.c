@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/cli/cli_options.h"
+#include "core/cli/cli_os.h"
 #include "core/cli/cli_output.h"
 #include "core/cli/cli_report.h"
 #include "core/vgg16_ranks.h"
@@ -62,6 +63,7 @@ static enum vgg_status run(struct cli *cli, void *options, char **args, int coun
         cli_fail(cli, status, "%s", cli->progress.reason);
         cli->progress.silent = true;
     }
+    if (vgg_ranks_broken(cli->common.engine.ranks)) cli_os_end_within(5); /* MPICH's end waits for its launcher */
     const char *why = cli_first(cli) || !cli->progress.reason[0] ? NULL : cli->progress.reason;
     status = vgg_ranks_leave(cli->common.engine.ranks, status, why);
     cli->common.engine.ranks = NULL;

@@ -28,6 +28,8 @@ void cli_signals_explain(void);
  * later than half a second after it kills. */
 void cli_signals_catch(void);
 bool cli_signals_stop(void);
+/* Ends the program so many seconds from now, whatever it waits for. */
+void cli_os_end_within(int seconds);
 
 /* ---- files ---- */
 

@@ -109,6 +109,11 @@ bool cli_signals_stop(void)
     return stop;
 }
 
+void cli_os_end_within(int seconds)
+{
+    alarm((unsigned)seconds);
+}
+
 /* ---- files ---- */
 
 enum cli_os_kind cli_os_kind(const char *path)

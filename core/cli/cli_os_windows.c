@@ -175,6 +175,18 @@ bool cli_signals_stop(void)
     return stop;
 }
 
+static void CALLBACK end_now(void *unused, BOOLEAN fired)
+{
+    (void)unused, (void)fired;
+    ExitProcess(1);
+}
+
+void cli_os_end_within(int seconds)
+{
+    HANDLE timer;
+    CreateTimerQueueTimer(&timer, NULL, end_now, NULL, 1000 * (DWORD)seconds, 0, WT_EXECUTEDEFAULT);
+}
+
 /* ---- files ---- */
 
 /* A path for Windows, by malloc; NULL with errno. */

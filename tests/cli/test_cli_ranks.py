@@ -260,11 +260,9 @@ class Ranks(Program):
                 self.assertRegex(lines[0], wanted)
         self.assertFalse(os.path.exists(self.path("never.safetensors")))
 
-    @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
-    def test_vulkan(self):
-        """Also where pieces of the gradients leave while the backward pass goes on."""
-        use_lavapipe(self.env, self.folder)
-        args = ["train", self.data, *TRAIN, "--backend", "vulkan", "--epochs", "1", "--layer", "block2_pool", "--head",
+    def check_overlap(self, backend):
+        """Pieces of the gradients leave while the backward pass goes on."""
+        args = ["train", self.data, *TRAIN, "--backend", backend, "--epochs", "1", "--layer", "block2_pool", "--head",
                 "flatten,dropout:0.3,dense:3:softmax"]
         self.succeed(*args, "-o", "one.safetensors")
         for launcher in self.launchers:
@@ -272,6 +270,14 @@ class Ranks(Program):
             self.same("one.safetensors", "all.safetensors")
             self.assertRegex(err, r"gradients of 3 ranks: [\d.]+ MB sent")
             self.assertNotIn("are added after the backward pass", err)
+
+    def test_overlap(self):
+        self.check_overlap("cpu")
+
+    @unittest.skipUnless(LAVAPIPE, "lavapipe is not installed (Debian: mesa-vulkan-drivers)")
+    def test_vulkan(self):
+        use_lavapipe(self.env, self.folder)
+        self.check_overlap("vulkan")
 
     def test_bench(self):
         """A row a case, its figures in harmony; both MPIs; nothing that is for one process."""
