@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "vk/vk_device.h"
+#include "vk/vk_kept.h"
 #include "vk/vk_lower.h"
 #include "vk/vk_matrix_check.h"
 #include "vk/vk_rec.h"
@@ -68,6 +69,19 @@ static void backend_close(struct vgg_backend *backend)
     vk_device_close(as_vk(backend));
 }
 
+/* What is kept of kernels gives way. */
+static enum vgg_status create(struct vk *vk, struct vk_buf **out, size_t size)
+{
+    if (vk->kept) {
+        enum vgg_log_level level = vgg_log_failures(VGG_LOG_DEBUG);
+        enum vgg_status status = vk_mem_create(vk, out, size, VK_MEM_DEVICE);
+        vgg_log_failures(level);
+        if (status != VGG_ERR_MEMORY) return status;
+        vk_kept_yield(vk);
+    }
+    return vk_mem_create(vk, out, size, VK_MEM_DEVICE);
+}
+
 static enum vgg_status buf_create(struct vgg_backend *backend, struct vgg_buf **out, size_t size)
 {
     struct vk *vk = as_vk(backend);
@@ -75,7 +89,7 @@ static enum vgg_status buf_create(struct vgg_backend *backend, struct vgg_buf **
     enum vgg_status status = VGG_ERR_DEVICE_LOST;
     *out = NULL;
     if (vk->lost) return status;
-    CHECK(vk_mem_create(vk, &buf, size, VK_MEM_DEVICE));
+    CHECK(create(vk, &buf, size));
     CHECK(vk_mem_zero(vk, buf));
     *out = &buf->base;
     return VGG_OK;
@@ -88,12 +102,15 @@ static void buf_destroy(struct vgg_buf *buf)
 {
     struct vk *vk = as_vk(buf->backend);
     vk_rec_drop(vk, (struct vk_buf *)buf);
+    vk_kept_drop(vk, (struct vk_buf *)buf);
     vk_mem_destroy(vk, (struct vk_buf *)buf);
 }
 
 static enum vgg_status buf_upload(struct vgg_buf *buf, size_t offset, const void *data, size_t size)
 {
-    return vk_mem_upload(as_vk(buf->backend), (struct vk_buf *)buf, offset, data, size);
+    struct vk *vk = as_vk(buf->backend);
+    vk_kept_touch(vk, (struct vk_buf *)buf, offset, size);
+    return vk_mem_upload(vk, (struct vk_buf *)buf, offset, data, size);
 }
 
 static enum vgg_status buf_download(struct vgg_buf *buf, size_t offset, void *data, size_t size)
@@ -137,7 +154,10 @@ static enum vgg_status backend_submit(struct vgg_backend *backend, const struct 
         drop_oldest(vk);
         CHECK(vk_rec_create(vk, &rec, list, seconds != NULL));
     }
-    CHECK(vk_rec_submit(vk, rec, step, ticket));
+    CHECK(vk_kept_prepare(vk, rec));
+    status = vk_rec_submit(vk, rec, step, ticket);
+    vk_kept_ran(vk, rec);
+    CHECK(status);
     if (seconds) {
         CHECK(vk_device_wait(vk, *ticket));
         CHECK(vk_rec_times(vk, rec, seconds));

@@ -7,6 +7,7 @@
 
 struct vk_block;
 struct vk_buf;
+struct vk_kept;
 struct vk_pipe;
 struct vk_rec;
 
@@ -66,7 +67,8 @@ struct vk {
     VkCommandBuffer transfer[2]; /* of copies and fills, in turn */
     uint64_t transfer_ticket[2];
 
-    struct vk_rec *recs; /* recorded lists, newest first */
+    struct vk_rec *recs;  /* recorded lists, newest first */
+    struct vk_kept *kept; /* of kernels, from run to run */
 };
 
 /* Turns a VkResult into a status and logs what it means; a lost device is remembered. `what` names the call. */

@@ -115,9 +115,9 @@ static enum vgg_status lower_input(struct vk *vk, struct vk_rec *rec, const stru
     return add_flat(vk, rec, &call, pipes->input, &push, sizeof push, tiles * (size_t)conv->x->c / 4, 800);
 }
 
-/* The kernels of `now` channels made, from n0 on. */
+/* The kernels of `now` channels made, from n0 on, to *out. */
 static enum vgg_status lower_weight(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
-                                    const struct pipes *pipes, size_t n0, size_t now)
+                                    const struct pipes *pipes, size_t n0, size_t now, struct vk_bind *out)
 {
     size_t ci = (size_t)conv->x->c, co = (size_t)conv->co, at = conv->transposed ? n0 * ci : n0;
     struct vk_push_kernels push = {
@@ -125,19 +125,19 @@ static enum vgg_status lower_weight(struct vk *vk, struct vk_rec *rec, const str
     };
     struct vk_call call = { .bind = { vk_ops_bind(rec, &conv->op->w, 4 * at, 4 * (9 * ci * co - at), false),
                                       vk_wino_scratch(vk, 0, 4 * VK_WINO_POINTS * VK_WINO_PLANE(ci * now), true) } };
-    return add_flat(vk, rec, &call, pipes->weight, &push, sizeof push, ci * now / 4, 800);
+    call.texels = true;
+    return vk_wino_kernels(vk, rec, &call, pipes->weight, &push, sizeof push, ci * now / 4, 800, out);
 }
 
 static enum vgg_status lower_product(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
-                                     const struct pipes *pipes, const struct vk_wino_layout *layout, size_t tiles,
-                                     size_t n0, size_t now)
+                                     const struct pipes *pipes, const struct vk_wino_layout *layout,
+                                     struct vk_bind kernels, size_t tiles, size_t n0, size_t now)
 {
     size_t ci = (size_t)conv->x->c, co = (size_t)conv->co;
     struct vk_push_gemm push = {
         .m = (int)tiles, .n = (int)now, .k = (int)ci, .lda = (int)ci, .ldb = (int)now, .ldc = (int)co
     };
-    struct vk_call call = { .bind = { vk_wino_scratch(vk, layout->u, layout->v, false),
-                                      vk_wino_scratch(vk, 0, 4 * VK_WINO_POINTS * VK_WINO_PLANE(ci * now), false),
+    struct vk_call call = { .bind = { vk_wino_scratch(vk, layout->u, layout->v, false), kernels,
                                       vk_wino_scratch(vk, layout->u + layout->v + 4 * n0, layout->m - 4 * n0, true) } };
     return add_product(vk, rec, &call, pipes, &push);
 }
@@ -167,6 +167,7 @@ enum vgg_status vk_cpu_wino_lower(struct vk *vk, struct vk_rec *rec, const struc
     CHECK(vk_ops_scratch(vk));
     struct vk_cut cut = vk_wino_cut(vk, conv, tile_rows(vk, conv));
     size_t ci = (size_t)conv->x->c, co = (size_t)conv->co;
+    struct vk_bind kernels = { 0 };
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
         bool whole = part.images == cut.n && part.rows == cut.h, first = part.n0 == 0 && part.y0 == 0;
         size_t tiles = vk_wino_tiles(part.images, part.rows, conv->x->w), step = whole ? lines_cached(co, ci) : co;
@@ -174,8 +175,8 @@ enum vgg_status vk_cpu_wino_lower(struct vk *vk, struct vk_rec *rec, const struc
         CHECK(lower_input(vk, rec, conv, &pipes, &part, &layout));
         for (size_t n0 = 0; n0 < co; n0 += step) {
             size_t now = co - n0 < step ? co - n0 : step;
-            if (first) CHECK(lower_weight(vk, rec, conv, &pipes, n0, now));
-            CHECK(lower_product(vk, rec, conv, &pipes, &layout, tiles, n0, now));
+            if (first) CHECK(lower_weight(vk, rec, conv, &pipes, n0, now, &kernels));
+            CHECK(lower_product(vk, rec, conv, &pipes, &layout, kernels, tiles, n0, now));
         }
         CHECK(lower_output(vk, rec, conv, &pipes, &part, &layout));
     }

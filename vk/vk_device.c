@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "vk/vk_kept.h"
 #include "vk/vk_matrix.h"
 #include "vk/vk_mem.h"
 #include "vk/vk_pipe.h"
@@ -149,6 +150,7 @@ void vk_device_close(struct vk *vk)
         if (vk->ticket) fn->DeviceWaitIdle(vk->device);
         while (vk->recs)
             vk_rec_destroy(vk, vk->recs);
+        vk_kept_drop(vk, NULL);
         vk_mem_finish(vk);
         vk_pipe_finish(vk);
         if (vk->pool) fn->DestroyCommandPool(vk->device, vk->pool, NULL);

@@ -71,12 +71,31 @@ bool vk_ops_supports(const struct vk *vk, const struct vgg_op *op)
     }
 }
 
+/* Notes what the list writes in buffers of which something may be kept. */
+static enum vgg_status note_writes(struct vk_rec *rec, const struct vgg_list *list)
+{
+    for (size_t i = 0; i < list->count * VGG_OP_VIEW_COUNT; i++) {
+        const struct vgg_op *op = &list->op[i / VGG_OP_VIEW_COUNT];
+        enum vgg_op_view which = (enum vgg_op_view)(i % VGG_OP_VIEW_COUNT);
+        const struct vgg_view *view = vgg_op_view(op, which);
+        struct vk_buf *buf = vgg_op_changes(op, which) ? rec->arena[view->arena] : NULL;
+        if (!buf || !buf->base.spare) continue;
+        size_t size = (rec->write_count + 1) * sizeof *rec->writes;
+        struct vk_bind *writes = realloc(rec->writes, size);
+        if (!writes) return vgg_fail_memory("a recording", size);
+        rec->writes = writes;
+        rec->writes[rec->write_count++] = (struct vk_bind) { buf, view->offset, vgg_view_size(view), true };
+    }
+    return VGG_OK;
+}
+
 static enum vgg_status lower_all(struct vk *vk, struct vk_rec *rec, const struct vgg_list *list)
 {
     enum vgg_status status = VGG_OK;
     rec->call_count = 0;
     rec->slots = 0;
     rec->flops = 0;
+    rec->kept_count = 0;
     for (rec->op = 0; rec->op < list->count && status == VGG_OK; rec->op++)
         status = vk_ops_lower(vk, rec, &list->op[rec->op]);
     return status;
@@ -111,6 +130,8 @@ enum vgg_status vk_rec_create(struct vk *vk, struct vk_rec **out, const struct v
     rec->ops = list->count;
     for (int i = 0; i < VGG_ARENA_COUNT; i++)
         rec->arena[i] = (struct vk_buf *)list->arena[i];
+    rec->repeated = list->key != 0;
+    CHECK(note_writes(rec, list));
     CHECK(lower(vk, rec, list));
     CHECK(vk_emit(vk, rec));
     if (!vk->recorded) vk_pipe_save(vk); /* a network's first list needs most of what it ever will */

@@ -73,12 +73,8 @@ struct vk_rec *vk_rec_find(struct vk *vk, uint64_t key)
     return rec;
 }
 
-void vk_rec_destroy(struct vk *vk, struct vk_rec *rec)
+void vk_rec_free(struct vk *vk, struct vk_rec *rec)
 {
-    struct vk_rec **link = &vk->recs;
-    while (*link != rec)
-        link = &(*link)->next;
-    *link = rec->next;
     vk_device_settle(vk, rec->ticket);
     if (rec->cmd_count && rec->cmds[0]) vk->lib.fn.FreeCommandBuffers(vk->device, vk->pool, rec->cmd_count, rec->cmds);
     if (rec->sets) vk->lib.fn.DestroyDescriptorPool(vk->device, rec->sets, NULL);
@@ -87,9 +83,20 @@ void vk_rec_destroy(struct vk *vk, struct vk_rec *rec)
     free(rec->views);
     if (rec->queries) vk->lib.fn.DestroyQueryPool(vk->device, rec->queries, NULL);
     vk_mem_destroy(vk, rec->params);
+    free(rec->writes);
+    free(rec->kept);
     free(rec->cmds);
     free(rec->calls);
     free(rec);
+}
+
+void vk_rec_destroy(struct vk *vk, struct vk_rec *rec)
+{
+    struct vk_rec **link = &vk->recs;
+    while (*link != rec)
+        link = &(*link)->next;
+    *link = rec->next;
+    vk_rec_free(vk, rec);
 }
 
 static bool uses(const struct vk_rec *rec, const struct vk_buf *buf)

@@ -29,6 +29,8 @@ struct vk_call {
 
 enum { VK_ARENA_SCRATCH = VGG_ARENA_COUNT };
 
+struct vk_kept;
+
 /* Lists that become command buffers. */
 struct vk_rec {
     struct vk_rec *next;
@@ -49,11 +51,18 @@ struct vk_rec {
     struct vk_buf *params; /* struct vk_step */
     float beta[VK_ADAM_SLOTS][2];
     uint32_t slots;
+    bool repeated;          /* the list has a key: it is run again and again */
+    struct vk_bind *writes; /* in buffers with bytes to spare */
+    size_t write_count;
+    struct vk_kept **kept; /* that it reads, once each */
+    size_t kept_count;
     uint64_t ticket; /* last submission */
 };
 
 struct vk_rec *vk_rec_find(struct vk *vk, uint64_t key);
 void vk_rec_destroy(struct vk *vk, struct vk_rec *rec);
+/* The same for one that is not in vk->recs. */
+void vk_rec_free(struct vk *vk, struct vk_rec *rec);
 /* Destroys recordings that use `buf`; and, buf == NULL, unkeyed ones that are done. */
 void vk_rec_drop(struct vk *vk, const struct vk_buf *buf);
 

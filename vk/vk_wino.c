@@ -187,15 +187,17 @@ static enum vgg_status get_product(struct vk *vk, const struct vk_conv *conv, st
                          plan_of(vk, conv, &pipes->group, first_tiles(vk, conv, &pipes->group)).tile, &pipes->product);
 }
 
-/* The 36 products of a group, in scratch, their sums in `parts`; as many in one dispatch as its time allows. */
+/* The 36 products of a group with the matrices at b, in scratch, their sums in `parts`; as many in one dispatch as its
+ * time allows. */
 static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
-                                   const struct pipes *pipes, size_t tiles, size_t parts, size_t per_part)
+                                   const struct pipes *pipes, struct vk_bind b, size_t tiles, size_t parts,
+                                   size_t per_part)
 {
     enum vgg_status status = VGG_OK;
     bool wgrad = is_wgrad(conv);
     struct vk_wino_layout layout = layout_of(conv, tiles, parts);
     struct vk_product p = product_of(vk, conv, tiles, pipes->group.cached);
-    size_t v = layout.u, m = layout.u + layout.v, b = wgrad ? m : 0, c = wgrad ? 0 : m;
+    size_t v = layout.u, c = wgrad ? 0 : layout.u + layout.v;
     double flops = 2.0 * (double)p.m * (double)p.n * (double)p.k;
     const struct vk_block *product = &pipes->product;
     size_t across = (p.n + product->bn - 1) / product->bn, down = (p.m + product->bm - 1) / product->bm;
@@ -214,7 +216,7 @@ static enum vgg_status add_product(struct vk *vk, struct vk_rec *rec, const stru
         size_t now = VK_WINO_POINTS - z < step ? VK_WINO_POINTS - z : step, size = 4 * now, made = p.m * p.n * parts;
         struct vk_call call = { .pipeline = product->pipeline,
                                 .bind = { vk_wino_scratch(vk, v + 4 * z * p.m * p.k, size * p.m * p.k, false),
-                                          vk_wino_scratch(vk, b + 4 * z * p.k * p.n, size * p.k * p.n, false),
+                                          { b.buf, b.offset + 4 * z * p.k * p.n, size * p.k * p.n, false },
                                           vk_wino_scratch(vk, c + 4 * z * made, size * made, true) },
                                 .groups = { (uint32_t)across, (uint32_t)down, (uint32_t)(now * parts) },
                                 .flops = flops * (double)now };
@@ -245,7 +247,7 @@ fail:
 }
 
 static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struct vk_conv *conv,
-                                  const struct pipes *pipes, const struct vk_part *part)
+                                  const struct pipes *pipes, struct vk_bind kernels, const struct vk_part *part)
 {
     enum vgg_status status;
     const struct vgg_op *op = conv->op;
@@ -258,7 +260,7 @@ static enum vgg_status lower_part(struct vk *vk, struct vk_rec *rec, const struc
                                        vk_wino_scratch(vk, layout.u, layout.v, true) } };
     CHECK(vk_wino_flat(vk, rec, &input, pipes->input, &push, sizeof push, tiles * ci / 2, 400));
 
-    CHECK(add_product(vk, rec, conv, pipes, tiles, 1, (size_t)conv->x->c));
+    CHECK(add_product(vk, rec, conv, pipes, kernels, tiles, 1, (size_t)conv->x->c));
 
     struct vk_call output = { .bind = { vk_wino_scratch(vk, layout.u + layout.v, layout.m, false) } };
     if (!conv->transposed) output.bind[1] = vk_ops_bind(rec, &op->b, 0, 4 * co, false);
@@ -285,9 +287,10 @@ enum vgg_status vk_wino_lower(struct vk *vk, struct vk_rec *rec, const struct vk
     struct vk_push_conv push = { .ci = (int)ci, .co = (int)co };
     struct vk_call weight = { .bind = { vk_ops_bind(rec, &conv->op->w, 0, 4 * 9 * ci * co, false),
                                         vk_wino_scratch(vk, 0, layout_of(conv, 0, 1).u, true) } };
-    CHECK(vk_wino_flat(vk, rec, &weight, pipes.weight, &push, sizeof push, ci * co / 2, 400));
+    struct vk_bind kernels;
+    CHECK(vk_wino_kernels(vk, rec, &weight, pipes.weight, &push, sizeof push, ci * co / 2, 400, &kernels));
     for (struct vk_part part = { 0 }; vk_chunk_next(vk, &cut, &part);) {
-        CHECK(lower_part(vk, rec, conv, &pipes, &part));
+        CHECK(lower_part(vk, rec, conv, &pipes, kernels, &part));
     }
 fail:
     return status;
@@ -313,7 +316,8 @@ static enum vgg_status lower_wgrad_part(struct vk *vk, struct vk_rec *rec, const
                                     vk_wino_scratch(vk, layout.u + layout.v, layout.m, true) } };
     CHECK(vk_wino_flat(vk, rec, &dy, pipes->output, &push, sizeof push, tiles * co / 2, 400));
 
-    CHECK(add_product(vk, rec, conv, pipes, tiles, parts, per_part));
+    dy.bind[1].write = false;
+    CHECK(add_product(vk, rec, conv, pipes, dy.bind[1], tiles, parts, per_part));
 
     struct vk_call dw = { .bind = { vk_wino_scratch(vk, 0, layout.u, false),
                                     vk_ops_bind(rec, &conv->op->dw, 0, 4 * 9 * ci * co, true) } };

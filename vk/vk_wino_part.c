@@ -1,6 +1,7 @@
 #include "vk/vk_wino_part.h"
 
 #include "core/base/mem.h"
+#include "vk/vk_kept.h"
 
 size_t vk_wino_tiles(int images, int rows, int w)
 {
@@ -32,13 +33,25 @@ enum vgg_status vk_wino_pipe(struct vk *vk, enum vk_task task, struct vk_variant
     return vk_pipe_get(vk, &variant, out);
 }
 
-enum vgg_status vk_wino_flat(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
-                             const void *push, size_t push_size, size_t count, double work)
+static void fill(const struct vk *vk, struct vk_call *call, VkPipeline pipeline, size_t count, double work)
 {
     call->pipeline = pipeline;
     vk_ops_groups(vk, call, count);
     call->flops = work * (double)count;
+}
+
+enum vgg_status vk_wino_flat(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
+                             const void *push, size_t push_size, size_t count, double work)
+{
+    fill(vk, call, pipeline, count, work);
     return vk_rec_add(vk, rec, call, push, push_size);
+}
+
+enum vgg_status vk_wino_kernels(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
+                                const void *push, size_t push_size, size_t count, double work, struct vk_bind *out)
+{
+    fill(vk, call, pipeline, count, work);
+    return vk_kept_add(vk, rec, call, push, push_size, out);
 }
 
 struct vk_cut vk_wino_cut(const struct vk *vk, const struct vk_conv *conv, size_t fit)

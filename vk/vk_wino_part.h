@@ -24,5 +24,9 @@ enum vgg_status vk_wino_pipe(struct vk *vk, enum vk_task task, struct vk_variant
 /* A transform over `count` items of `work` operations each. */
 enum vgg_status vk_wino_flat(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
                              const void *push, size_t push_size, size_t count, double work);
+/* The same for kernels, call->bind[0], to call->bind[1] or where they are kept from run to run; *out: where they are.
+ */
+enum vgg_status vk_wino_kernels(struct vk *vk, struct vk_rec *rec, struct vk_call *call, VkPipeline pipeline,
+                                const void *push, size_t push_size, size_t count, double work, struct vk_bind *out);
 
 #endif

@@ -156,13 +156,16 @@ void vgg_net_arenas_destroy(struct vgg_net *net)
     }
 }
 
-static enum vgg_status allocate(struct vgg_net *net, const struct need *need)
+/* What the limit leaves is the kernels' to spare. */
+static enum vgg_status allocate(struct vgg_net *net, const struct need *need, uint64_t memory)
 {
     enum vgg_status status = VGG_OK;
     for (int i = 0; i < VGG_ARENA_COUNT; i++)
         if (need->arena[i]) CHECK(vgg_buf_create(net->backend, &net->arena[i], need->arena[i]));
     struct vgg_buf *params = net->arena[VGG_ARENA_PARAM];
     if (params && !vgg_net_trains(net) && !net->spec.gradient) vgg_buf_settle(params);
+    uint64_t left = memory ? memory - size_of(need) : SIZE_MAX;
+    if (params) vgg_buf_spare(params, left < SIZE_MAX ? (size_t)left : SIZE_MAX);
     net->sum[0] = net->arena[VGG_ARENA_GRAD];
     for (int i = 1; i < need->sums; i++)
         CHECK(vgg_buf_create(net->backend, &net->sum[i], need->arena[VGG_ARENA_GRAD]));
@@ -192,7 +195,7 @@ enum vgg_status vgg_net_arenas_create(struct vgg_net *net, uint64_t memory)
         if (fits(net, &need, memory)) {
             bool again = !least && net->backend->device.allocation;
             vgg_log_failures(again ? VGG_LOG_DEBUG : VGG_LOG_ERROR);
-            status = allocate(net, &need);
+            status = allocate(net, &need, memory);
             vgg_log_failures(VGG_LOG_ERROR);
             if (status == VGG_OK) break;
             if (status != VGG_ERR_MEMORY || !again) goto fail;

@@ -32,6 +32,11 @@ void vgg_buf_settle(struct vgg_buf *buf)
     if (buf->backend->vtable->settle) buf->backend->vtable->settle(buf);
 }
 
+void vgg_buf_spare(struct vgg_buf *buf, size_t size)
+{
+    buf->spare = size;
+}
+
 static enum vgg_status check_range(const struct vgg_buf *buf, size_t offset, size_t size)
 {
     if (size <= buf->size && offset <= buf->size - size) return VGG_OK;

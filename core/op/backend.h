@@ -32,7 +32,8 @@ struct vgg_backend {
 /* First member of every backend's own buffer. */
 struct vgg_buf {
     struct vgg_backend *backend;
-    size_t size; /* bytes */
+    size_t size;        /* bytes */
+    size_t spare, kept; /* bytes that copies of its kernels may take (vgg_buf_spare), and that they take */
 };
 
 /* A list ready to run on buffers of one backend. A backend may record it once under `key` and replay it: the same key
@@ -89,6 +90,10 @@ void vgg_buf_destroy(struct vgg_buf *buf);
  * back: what was uploaded cannot be downloaded any more (VGG_ERR_ARGUMENT), and an upload must meet a kernel as a
  * whole. */
 void vgg_buf_settle(struct vgg_buf *buf);
+/* Lets a backend that would compute the same from kernels again and again keep it, in at most `size` bytes: no result
+ * depends on it. It gives them up where a buffer is wanted that memory does not suffice for. A buffer has none to spare
+ * at first. The CPU backend packs kernels with or without. */
+void vgg_buf_spare(struct vgg_buf *buf, size_t size);
 enum vgg_status vgg_buf_upload(struct vgg_buf *buf, size_t offset, const void *data, size_t size);
 enum vgg_status vgg_buf_download(struct vgg_buf *buf, size_t offset, void *data, size_t size);
 enum vgg_status vgg_backend_submit(struct vgg_backend *backend, const struct vgg_list *list,
