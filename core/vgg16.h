@@ -143,7 +143,8 @@ struct vgg_engine_options {
      * quota (cgroup v1 and v2), rounded up. */
     int threads;
     /* Bytes that arenas may take together; 0: what the device has, within the container's limit. Forward passes are
-     * split to stay below, which changes no bit; a training step that cannot be is VGG_ERR_MEMORY. */
+     * split to stay below, which changes no bit; a training step that cannot be is VGG_ERR_MEMORY. On Vulkan what is
+     * left of it may hold kernels in the form that convolutions compute with. */
     uint64_t memory;
     /* Of the operands of convolutions and dense layers: "fp32", "bf16", "fp16", "int8"; NULL: fp32. bf16, forward
      * alone: inputs and weights are rounded to 8 significant bits (to the nearest, ties to even), sums stay fp32,
