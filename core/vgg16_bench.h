@@ -77,7 +77,7 @@ struct vgg_bench_result {
     struct vgg_bench_time time;                           /* of one run, that is of all `batch` images */
     double first;                                         /* seconds of the first run: packing, shaders, memory */
     double flops, bytes;                                  /* of one run, as of the layers */
-    uint64_t parameters, gradients, moments, activations; /* bytes of memory on the device */
+    uint64_t parameters, gradients, moments, activations; /* bytes on the device; parameters: with copies of kernels */
     double error, bound;  /* distance from the first device's outputs (FORWARD) or gradients, and what is allowed */
     double others, steal; /* shares of the processors, see enum vgg_bench_noise; NAN: unknown or too short to tell */
     unsigned noise;       /* enum vgg_bench_noise */

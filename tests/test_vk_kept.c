@@ -6,8 +6,10 @@
 
 #include "core/arch/arch.h"
 #include "core/base/rng.h"
+#include "core/bench/cell.h"
 #include "core/engine/device.h"
 #include "core/engine/net_store.h"
+#include "core/model/model.h"
 #include "vk/vk_rec.h"
 #include "vk_driver.h"
 
@@ -434,8 +436,9 @@ static void networks(int shard)
     net[1] = new_net(backend, &arch, shard, arenas(net[0]) + 1000);
     cr_expect_eq(arenas(net[1]), arenas(net[0]));
     train_both(net, values, arch.param_size);
-    cr_expect_geq(net[0]->arena[VGG_ARENA_PARAM]->kept, (size_t)36 * 4 * 128 * 128);
-    cr_expect_eq(net[1]->arena[VGG_ARENA_PARAM]->kept, 0, "more than the limit");
+    cr_expect_geq(vgg_net_kept(net[0]), (size_t)36 * 4 * 128 * 128);
+    cr_expect_eq(vgg_net_kept(net[0]), net[0]->arena[VGG_ARENA_PARAM]->kept);
+    cr_expect_eq(vgg_net_kept(net[1]), 0, "more than the limit");
     vgg_net_destroy(net[0]);
     vgg_net_destroy(net[1]);
     free(values[0]);
@@ -453,4 +456,80 @@ Test(vk_kept, networks_in_shards_discrete)
 {
     as("discrete");
     networks(1);
+}
+
+/* ---- benchmarks ---- */
+
+/* Of VGG11 at 32x32, where one kernel goes by Winograd's algorithm, by `count` devices. */
+struct measuring {
+    struct vgg_bench bench;
+    struct vgg_bench_subjects subjects;
+    struct vgg_bench_options options;
+    struct vgg_model *model;
+};
+
+static void open_measuring(struct measuring *m, const char *on)
+{
+    *m = (struct measuring) { .options = { .on = on, .passes = 1 << VGG_BENCH_FORWARD, .repeats = 1 } };
+    const struct vgg_model_options network = { .arch = "vgg11", .weights = "random", .height = 32, .width = 32 };
+    cr_assert_eq(vgg_bench_subjects_open(&m->subjects, &m->bench, &m->options), VGG_OK);
+    cr_assert_eq(vgg_model_create(&m->model, &network), VGG_OK);
+}
+
+static void close_measuring(struct measuring *m)
+{
+    vgg_bench_subjects_close(&m->subjects);
+    vgg_model_destroy(m->model);
+    free(m->bench.result);
+}
+
+/* What the first device's result is with so much memory for each network. */
+static struct vgg_bench_result measure(struct measuring *m, uint64_t memory)
+{
+    struct vgg_progress progress = { 0 };
+    const struct vgg_bench_cell cell = {
+        .options = &m->options, .batch = 1, .arch = &m->model->arch, .params = m->model->params, .progress = &progress
+    };
+    m->bench.results = 0;
+    for (size_t i = 0; i < m->subjects.count; i++)
+        m->subjects.item[i].memory = memory;
+    cr_assert_eq(vgg_bench_cell_measure(&m->bench, &m->subjects, &cell), VGG_OK);
+    cr_assert_eq(m->bench.results, m->subjects.count);
+    return m->bench.result[0];
+}
+
+/* Copies count as parameters, and the limit holds for all that a benchmark has in one memory at a time. */
+Test(vk_kept, benchmark)
+{
+    const uint64_t copy = (uint64_t)36 * 4 * VK_WINO_PLANE(64 * 128);
+    struct measuring alone, both;
+    as(NULL);
+    open_measuring(&alone, "vulkan:0");
+    struct vgg_bench_result all = measure(&alone, 0);
+    uint64_t weights = all.parameters - copy, arenas = weights + all.activations;
+    cr_expect_eq(weights, alone.model->arch.param_size);
+    cr_expect_eq(measure(&alone, arenas).parameters, weights);
+    cr_expect_eq(measure(&alone, arenas + copy - 1).parameters, weights);
+    cr_expect_eq(measure(&alone, arenas + copy).parameters, weights + copy);
+    close_measuring(&alone);
+    open_measuring(&both, "vulkan:0,cpu:auto");
+    cr_expect_eq(measure(&both, 2 * (arenas + copy) - 1).parameters, weights);
+    cr_expect_eq(measure(&both, 2 * (arenas + copy)).parameters, weights + copy);
+    cr_expect_eq(measure(&both, arenas + copy).parameters, weights + copy, "one after the other");
+    close_measuring(&both);
+}
+
+/* What has memory of its own shares with nobody. */
+Test(vk_kept, benchmark_discrete)
+{
+    const uint64_t copy = (uint64_t)36 * 4 * 64 * 128;
+    struct measuring both;
+    as("discrete");
+    open_measuring(&both, "vulkan:0,cpu:auto");
+    struct vgg_bench_result all = measure(&both, 0);
+    uint64_t weights = both.model->arch.param_size, arenas = weights + all.activations;
+    cr_expect_eq(all.parameters, weights + copy);
+    cr_expect_eq(measure(&both, arenas + copy - 1).parameters, weights);
+    cr_expect_eq(measure(&both, arenas + copy).parameters, weights + copy);
+    close_measuring(&both);
 }

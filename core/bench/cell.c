@@ -35,7 +35,8 @@ struct gang {
     struct vgg_bench *bench;
     const struct vgg_bench_cell *cell;
     struct player *player;
-    size_t count;
+    size_t count, hosts; /* hosts: of them in the machine's own memory */
+    uint64_t size, held; /* bytes of one's arenas; of the hosts' together */
     struct vgg_bench_input input;
     float *values;
 };
@@ -87,6 +88,22 @@ static enum vgg_status check_agreement(const struct gang *gang, struct player *p
 }
 
 /* Puts the network on the device, compares what it gives, and runs the pass once untimed. */
+/* Does the device compute in the machine's own memory? */
+static bool on_host(const struct vgg_bench_subject *subject)
+{
+    const struct vgg_device_info *info = &subject->backend->device;
+    return strcmp(info->type, "cpu") == 0 || strcmp(info->type, "integrated") == 0;
+}
+
+/* What the limit leaves beside arenas, of the machine's own memory an equal share. */
+static size_t spare_of(const struct gang *gang, const struct vgg_bench_subject *subject)
+{
+    bool host = on_host(subject);
+    uint64_t used = host ? gang->held : gang->size, left = subject->memory > used ? subject->memory - used : 0;
+    if (!subject->memory) return SIZE_MAX;
+    return (size_t)(host ? left / gang->hosts : left);
+}
+
 static enum vgg_status player_start(struct gang *gang, struct player *player, struct expected *expected)
 {
     enum vgg_status status;
@@ -95,7 +112,8 @@ static enum vgg_status player_start(struct gang *gang, struct player *player, st
     double seconds;
     if (player->subject->backend->precision == VGG_PRECISION_INT8)
         CHECK(vgg_bench_input_scales(&gang->input, player->subject->backend, cell));
-    CHECK(vgg_bench_net_init(&player->net, player->subject->backend, cell, &gang->input));
+    CHECK(vgg_bench_net_init(&player->net, player->subject->backend, cell, &gang->input,
+                             spare_of(gang, player->subject)));
     size_t count = vgg_bench_net_values(&player->net), timed = vgg_bench_net_count(&player->net);
     if (!gang->values) gang->values = vgg_mem_calloc(count, sizeof *gang->values);
     player->seconds = vgg_mem_calloc(repeats, sizeof *player->seconds);
@@ -192,7 +210,7 @@ static void result_fill(const struct gang *gang, struct player *player, double o
     result->others = others;
     result->steal = steal;
     result->noise = vgg_bench_noise_of(&result->time, others, steal);
-    result->parameters = plan->arena_size[VGG_ARENA_PARAM];
+    result->parameters = plan->arena_size[VGG_ARENA_PARAM] + vgg_net_kept(player->net.net);
     result->gradients = plan->arena_size[VGG_ARENA_GRAD];
     result->moments = plan->arena_size[VGG_ARENA_MOMENT];
     result->activations = plan->arena_size[VGG_ARENA_ACT];
@@ -261,13 +279,6 @@ static void gang_finish(struct gang *gang)
     gang->count = 0;
 }
 
-/* Does the device compute in the machine's own memory? */
-static bool on_host(const struct vgg_bench_subject *subject)
-{
-    const struct vgg_device_info *info = &subject->backend->device;
-    return strcmp(info->type, "cpu") == 0 || strcmp(info->type, "integrated") == 0;
-}
-
 /* Does the device give at once what the largest arena of the plan takes? */
 static bool gives(const struct vgg_bench_subject *subject, const struct vgg_plan *plan)
 {
@@ -302,15 +313,15 @@ enum vgg_status vgg_bench_cell_measure(struct vgg_bench *bench, const struct vgg
     bool halves = subjects->count && subjects->item[0].backend->halves; /* one precision for all */
     CHECK(vgg_bench_net_plan(&plan, cell, halves));
     CHECK(vgg_bench_input_init(&gang.input, cell, plan));
-    uint64_t size = vgg_bench_net_size(plan), held = 0;
+    gang.size = vgg_bench_net_size(plan);
     for (size_t i = 0; i <= subjects->count; i++) {
         const struct vgg_bench_subject *subject = i < subjects->count ? &subjects->item[i] : NULL;
-        bool fits = subject && (!subject->memory || size <= subject->memory) && gives(subject, plan);
-        bool joins = fits && (!on_host(subject) || !subject->memory || held + size <= subject->memory);
+        bool fits = subject && (!subject->memory || gang.size <= subject->memory) && gives(subject, plan);
+        bool joins = fits && (!on_host(subject) || !subject->memory || gang.held + gang.size <= subject->memory);
         if (gang.count && (!subject || (fits && !joins))) {
             CHECK(gang_measure(&gang, &expected));
             gang_finish(&gang);
-            held = 0;
+            gang.hosts = 0, gang.held = 0;
         }
         if (!subject) break;
         if (!fits) {
@@ -318,7 +329,7 @@ enum vgg_status vgg_bench_cell_measure(struct vgg_bench *bench, const struct vgg
             continue;
         }
         gang.player[gang.count++] = (struct player) { .subject = subject, .device = (int)i };
-        if (on_host(subject)) held += size;
+        if (on_host(subject)) gang.hosts++, gang.held += gang.size;
     }
 fail:
     gang_finish(&gang);

@@ -104,7 +104,7 @@ void vgg_bench_input_finish(struct vgg_bench_input *input)
 
 /* The whole batch is one shard, without a limit of memory: who measures has looked whether it fits. */
 enum vgg_status vgg_bench_net_init(struct vgg_bench_net *net, struct vgg_backend *backend,
-                                   const struct vgg_bench_cell *cell, const struct vgg_bench_input *input)
+                                   const struct vgg_bench_cell *cell, const struct vgg_bench_input *input, size_t spare)
 {
     enum vgg_status status;
     const struct vgg_plan_spec spec = vgg_bench_net_spec(cell, backend->precision);
@@ -112,6 +112,7 @@ enum vgg_status vgg_bench_net_init(struct vgg_bench_net *net, struct vgg_backend
     net->io = (struct vgg_net_io) { .n = cell->batch, .x = input->x, .y = input->y };
     if (spec.loss) net->io.t = input->t, net->io.w = input->w, net->io.loss = input->loss;
     CHECK(vgg_net_create(&net->net, backend, &spec, 0, 0, 0));
+    vgg_net_spare(net->net, spare);
     CHECK(vgg_net_plan(&net->plan, net->net));
     size_t count = net->plan->forward + net->plan->backward + net->plan->update;
     net->seconds = vgg_mem_calloc(count, sizeof *net->seconds);

@@ -36,9 +36,11 @@ enum vgg_status vgg_bench_input_scales(struct vgg_bench_input *input, struct vgg
 void vgg_bench_input_finish(struct vgg_bench_input *input);
 
 /* Takes the cell's network to the device, with its parameters; `input`, which must stay, has its inputs and the room
- * for what it gives. On failure vgg_bench_net_finish still has to be called. */
+ * for what it gives; spare: bytes that copies of kernels may take. On failure vgg_bench_net_finish still has to be
+ * called. */
 enum vgg_status vgg_bench_net_init(struct vgg_bench_net *net, struct vgg_backend *backend,
-                                   const struct vgg_bench_cell *cell, const struct vgg_bench_input *input);
+                                   const struct vgg_bench_cell *cell, const struct vgg_bench_input *input,
+                                   size_t spare);
 void vgg_bench_net_finish(struct vgg_bench_net *net);
 
 /* One run as enum vgg_bench_pass says; *seconds is what it took. */

@@ -31,6 +31,10 @@ struct vgg_net_traffic {
 struct vgg_net_traffic vgg_net_traffic(const struct vgg_net *net);
 /* Images of one shard. */
 int vgg_net_shard(const struct vgg_net *net);
+/* Before the first run: what copies of kernels may take (vgg_buf_spare), instead of what the limit leaves; and what
+ * they take now. */
+void vgg_net_spare(struct vgg_net *net, size_t size);
+size_t vgg_net_kept(const struct vgg_net *net);
 /* Values of one image's output: pooled or plain features, or probabilities. */
 size_t vgg_net_output(const struct vgg_net *net);
 /* The moments' arena in bytes (0: the optimiser has none). */

@@ -156,6 +156,17 @@ void vgg_net_arenas_destroy(struct vgg_net *net)
     }
 }
 
+void vgg_net_spare(struct vgg_net *net, size_t size)
+{
+    if (net->arena[VGG_ARENA_PARAM]) vgg_buf_spare(net->arena[VGG_ARENA_PARAM], size);
+}
+
+size_t vgg_net_kept(const struct vgg_net *net)
+{
+    const struct vgg_buf *params = net->arena[VGG_ARENA_PARAM];
+    return params ? params->kept : 0;
+}
+
 /* What the limit leaves is the kernels' to spare. */
 static enum vgg_status allocate(struct vgg_net *net, const struct need *need, uint64_t memory)
 {
@@ -165,7 +176,7 @@ static enum vgg_status allocate(struct vgg_net *net, const struct need *need, ui
     struct vgg_buf *params = net->arena[VGG_ARENA_PARAM];
     if (params && !vgg_net_trains(net) && !net->spec.gradient) vgg_buf_settle(params);
     uint64_t left = memory ? memory - size_of(need) : SIZE_MAX;
-    if (params) vgg_buf_spare(params, left < SIZE_MAX ? (size_t)left : SIZE_MAX);
+    vgg_net_spare(net, left < SIZE_MAX ? (size_t)left : SIZE_MAX);
     net->sum[0] = net->arena[VGG_ARENA_GRAD];
     for (int i = 1; i < need->sums; i++)
         CHECK(vgg_buf_create(net->backend, &net->sum[i], need->arena[VGG_ARENA_GRAD]));
