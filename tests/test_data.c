@@ -305,7 +305,8 @@ Test(data, split)
         vgg_data_destroy(all[i]);
     vgg_data_destroy(data);
     data = open_data("%s/a/00.bmp", folder);
-    EXPECT_FAILURE(vgg_data_split(&part, &part2, data, 0.5, 5), VGG_ERR_ARGUMENT, "too small");
+    EXPECT_FAILURE(vgg_data_split(&part, &part2, data, 0.5, 5), VGG_ERR_ARGUMENT,
+                   "/a/00.bmp: a data set of 1 items is too small to be split");
     vgg_data_destroy(data);
     remove_folder(folder);
 }
