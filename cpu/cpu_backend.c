@@ -135,7 +135,7 @@ static enum vgg_status cpu_buf_create(struct vgg_backend *backend, struct vgg_bu
     struct cpu *cpu = (struct cpu *)backend;
     struct cpu_buf *buf = vgg_mem_calloc(1, sizeof *buf);
     if (!buf) return vgg_fail_memory("a buffer", sizeof *buf);
-    *buf = (struct cpu_buf) { .base = { backend, size }, .data = cpu_mem_aligned(cpu, size) };
+    *buf = (struct cpu_buf) { .base = { .backend = backend, .size = size }, .data = cpu_mem_aligned(cpu, size) };
     if (!buf->data) {
         free(buf);
         return vgg_fail_memory("a buffer", size);
