@@ -238,7 +238,7 @@ for i in range(8):
     local -x VK_ICD_FILENAMES=$icd VK_LAYER_PATH=$layer VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation \
         VK_LAYER_SETTINGS_PATH=$layer/synchronisation.txt VK_LAYER_LOG_FILENAME=$log.pipe \
         VGG16_TEST_BACKEND=vulkan VGG16_BACKEND=vulkan OMP_WAIT_POLICY=passive XDG_RUNTIME_DIR=$work
-    folder=build/release run_tests validation -R '^test_(gradients(_discrete|_integrated)?|network|trajectory|onnx|onnx_training|explain|vk_class|vk_train|vk_memory)$'
+    folder=build/release run_tests validation -R '^test_(gradients(_discrete|_integrated)?|network|trajectory|onnx|onnx_training|explain|vk_class|vk_train|vk_memory|vk_kept)$'
     started=$SECONDS
     local small=(--weights random --size 64 --batch 3) model=$data.safetensors program=build/release/vgg16
     VK_LAYER_REPORT_FLAGS=info VK_LAYER_LOG_FILENAME=$work/there "$program" devices >/dev/null

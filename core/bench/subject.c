@@ -48,6 +48,12 @@ static void name_of(char *name, size_t size, const struct vgg_variant *variant)
         snprintf(name, size, "%s:%d", variant->device->backend, variant->own);
 }
 
+static void append(char *name, size_t size, const char *word)
+{
+    size_t used = strlen(name);
+    if (word) snprintf(name + used, size - used, ":%s", word);
+}
+
 static enum vgg_status leave_out(struct opening *o, const struct vgg_variant *variant, const char *why)
 {
     char name[64];
@@ -81,11 +87,8 @@ static enum vgg_status add_in(struct opening *o, const struct vgg_variant *varia
         how.conv = conv;
         snprintf(subject.device.isa, sizeof subject.device.isa, "%s", variant->isa);
         snprintf(subject.device.conv, sizeof subject.device.conv, "%s", conv);
-        size_t used = strlen(subject.device.name);
-        if (strcmp(conv, "auto") != 0)
-            snprintf(subject.device.name + used, sizeof subject.device.name - used, ":%s", conv);
-        if (vgg_bench_beside_fp32(precision))
-            snprintf(subject.device.name + used, sizeof subject.device.name - used, ":%s", precision);
+        append(subject.device.name, sizeof subject.device.name, strcmp(conv, "auto") != 0 ? conv : NULL);
+        append(subject.device.name, sizeof subject.device.name, vgg_bench_beside_fp32(precision) ? precision : NULL);
     }
     for (size_t i = 0; i < o->subjects->count; i++)
         if (strcmp(o->subjects->item[i].device.name, subject.device.name) == 0) return VGG_OK;

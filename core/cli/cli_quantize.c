@@ -156,7 +156,8 @@ static enum vgg_status run(struct cli *cli, const void *options, char **args, in
         print_text(o, q);
     }
     if (status == VGG_OK && q->seconds_int8 > q->seconds_fp32)
-        cli_note(cli, "int8 is slower than fp32 on this machine: its processor has no fast products of bytes");
+        cli_note(cli,
+                 "int8 took longer than fp32; if it does so again on an idle machine, fp32 is the better choice here");
     vgg_quantized_destroy(q);
     vgg_model_destroy(model);
     vgg_engine_destroy(engine);

@@ -329,7 +329,8 @@ const struct cli_rule cli_rules[] = {
       .words = "nothing is computed on a device" },
     { "devices summary pull merge evaluate predict explain convert", "seed", .words = "nothing is random" },
     { "quantize", "precision", .words = "it is int8 that is prepared" },
-    { "quantize", "conv", .value = "winograd*", .words = "int8 takes winograd2 where it is not direct" },
+    { "quantize", "conv", .value = "winograd*",
+      .words = "int8 has a form of its own; leave --conv out for it, or give direct" },
     { "selftest", "conv memory seed", .words = "every operation is tested by itself, on fixed numbers" },
 
     { "*", "verbose", .without = "quiet", .words = one },

@@ -70,6 +70,11 @@ class Bench(Program):
             exact, other = told["results"]
             self.assertEqual((exact["error"], exact["error_bound"], other["error_bound"]), (0, 1e-3, bound))
             self.assertGreater(other["error"], 1e-4)
+        told = self.json(*SMALL, "--on", "cpu:scalar:direct,cpu:scalar", "--precision", "int8", timeout=300)
+        names = ["cpu:scalar:direct", "cpu:scalar:direct:int8", "cpu:scalar", "cpu:scalar:int8"]
+        self.assertEqual([d["name"] for d in told["devices"]], names)
+        direct, other = (r["error"] for r in told["results"] if r["device"].endswith("int8"))
+        self.assertNotEqual(direct, other)
         shown = self.succeed(*SMALL, "--isa", "scalar", "--precision", "bf16", timeout=300)
         rows = [line for line in shown.splitlines() if line.startswith("forward")]
         self.assertEqual([bool(re.search(r" \d+\.\d\d% off fp32$", row)) for row in rows], [False, True])
