@@ -60,14 +60,23 @@ struct cpu_int8_map {
     void *y;
 };
 
-/* A direct convolution's input in strips, each for `pairs` pairs of rows of one image's outputs, fewer at its end: of a
- * strip's 2 pairs + 2 rows of x, a row is `pitch` bytes, 1 + tiles * rows + 1 pixels, zeros where x has none. */
+/* A direct convolution's input in strips, each for `pairs` pairs of rows of one image's outputs, fewer at its end; an
+ * image has map.high of them. Of a strip's 2 pairs + 2 rows of x, a row is `pitch` bytes: a pixel before the first, all
+ * of x that products of `rows` outputs read, and zeros where x has none. */
 struct cpu_int8_strips {
-    int rows;        /* outputs side by side that are multiplied at once, even under a pool */
-    int tiles;       /* of a row: w or more outputs */
-    int pairs, high; /* high: pairs of an image */
+    int rows; /* outputs side by side that are multiplied at once, even under a pool */
+    int pairs;
     size_t pitch;
 };
+
+/* The image of strip `number`; *first: its first pair of rows. */
+static inline size_t cpu_int8_strip_image(int *first, const struct cpu_int8_map *map,
+                                          const struct cpu_int8_strips *strips, size_t number)
+{
+    size_t per_image = (size_t)((map->high + strips->pairs - 1) / strips->pairs);
+    *first = (int)(number % per_image) * strips->pairs;
+    return number / per_image;
+}
 
 /* A convolution of floats to bytes. */
 struct cpu_int8_first {

@@ -51,10 +51,9 @@ static void strip_input(const struct job *job, uint8_t *v, size_t number)
     const struct cpu_int8_map *map = &job->map;
     const struct cpu_int8_strips *s = &job->strips;
     size_t c = (size_t)map->c, line = (size_t)map->w * c;
-    size_t per_image = divide_up((size_t)s->high, (size_t)s->pairs);
-    const uint8_t *image = map->x + number / per_image * (size_t)map->h * line;
-    int first = 2 * (int)(number % per_image) * s->pairs - 1;
-    for (int y = first; y < first + 2 * s->pairs + 2; y++, v += s->pitch) {
+    int first;
+    const uint8_t *image = map->x + cpu_int8_strip_image(&first, map, s, number) * (size_t)map->h * line;
+    for (int y = 2 * first - 1; y < 2 * (first + s->pairs) + 1; y++, v += s->pitch) {
         memset(v, 0, c);
         memcpy(v + c, y >= 0 && y < map->h ? image + (size_t)y * line : map->zeros, line);
         memset(v + c + line, 0, s->pitch - c - line);
@@ -140,25 +139,21 @@ static void shared_run(struct cpu *cpu, const struct job *job, uint8_t *v, int32
 }
 
 /* Outputs side by side are split evenly, so that few are computed in vain. */
-static void strips_fill(struct job *job, const struct vgg_op *op)
+static void strips_fill(struct job *job)
 {
+    const struct cpu_int8_map *map = &job->map;
     struct cpu_int8_strips *s = &job->strips;
-    bool pool = op->flags & VGG_OP_POOL;
-    s->tiles = (op->x.w + job->kernels->strip_rows - 1) / job->kernels->strip_rows;
-    s->rows = (op->x.w + s->tiles - 1) / s->tiles;
-    if (pool) s->rows += s->rows % 2;
-    s->high = pool ? op->y.h : (op->y.h + 1) / 2;
-    s->pitch = (size_t)(s->tiles * s->rows + 2) * (size_t)op->x.c;
+    int tiles = (map->w + job->kernels->strip_rows - 1) / job->kernels->strip_rows;
+    s->rows = (map->w + tiles - 1) / tiles;
+    if (map->pool) s->rows += s->rows % 2;
+    s->pitch = (size_t)(tiles * s->rows + 2) * (size_t)map->c;
     int most = (int)(STRIP_BYTES / s->pitch / 2) - 1;
-    if (most > s->high) most = s->high;
+    if (most > map->high) most = map->high;
     if (most < 1) most = 1;
     s->pairs = most;
-    while (s->pairs > (most + 1) / 2 && s->high % s->pairs)
+    while (s->pairs > (most + 1) / 2 && map->high % s->pairs)
         s->pairs--;
-    if (s->high % s->pairs) s->pairs = most;
-    job->groups = (size_t)op->x.n * divide_up((size_t)s->high, (size_t)s->pairs);
-    job->group_size = vgg_mem_round_up((size_t)(2 * s->pairs + 2) * s->pitch, 64);
-    job->blocks = op->y.c / job->kernels->layout.cols;
+    if (map->high % s->pairs) s->pairs = most;
 }
 
 static void map_fill(struct job *job, const struct vgg_op *op, const struct cpu_args *args)
@@ -179,8 +174,12 @@ static void map_fill(struct job *job, const struct vgg_op *op, const struct cpu_
         .x = cpu_int8_bytes(args->x),
         .y = args->y,
     };
+    job->blocks = op->y.c / job->kernels->layout.cols;
     if (job->in_strips) {
-        strips_fill(job, op);
+        strips_fill(job);
+        size_t strips = divide_up((size_t)job->map.high, (size_t)job->strips.pairs);
+        job->groups = (size_t)op->x.n * strips;
+        job->group_size = vgg_mem_round_up((size_t)(2 * job->strips.pairs + 2) * job->strips.pitch, 64);
         return;
     }
     int high = job->direct ? op->y.h : job->map.high, wide = job->direct ? op->y.w : job->map.wide;
@@ -189,7 +188,6 @@ static void map_fill(struct job *job, const struct vgg_op *op, const struct cpu_
     job->tiles = (size_t)op->x.n * (size_t)high * (size_t)wide;
     job->groups = divide_up(job->tiles, job->per);
     job->group_size = (size_t)job->weights.taps * (size_t)job->weights.in * (size_t)job->kernels->rows;
-    job->blocks = op->y.c / job->kernels->layout.cols;
 }
 
 static enum vgg_status bytes_run(struct cpu *cpu, const struct vgg_op *op, const struct cpu_args *args)

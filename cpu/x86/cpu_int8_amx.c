@@ -115,17 +115,17 @@ static void strip(const struct cpu_int8_map *map, const struct cpu_int8_strips *
                   const int8_t *u, const int32_t *start, const float *deq, const float *bias, int k, size_t number)
 {
     _Alignas(64) int32_t m[2 * AMX_ROWS * COLS];
-    size_t per_image = (size_t)((strips->high + strips->pairs - 1) / strips->pairs);
-    int first = (int)(number % per_image) * strips->pairs, end = first + strips->pairs;
-    if (end > strips->high) end = strips->high;
+    int first;
+    size_t image = cpu_int8_strip_image(&first, map, strips, number);
+    int end = first + strips->pairs < map->high ? first + strips->pairs : map->high;
     amx_begin_rows(strips->rows);
     for (int y = 2 * first; y < 2 * end; y += 2, v += 2 * strips->pitch) {
         for (int x = 0; x < map->w; x += strips->rows) {
             multiply_pixels(m, v + (size_t)x * (size_t)map->c, strips->pitch, map->c, u, start);
             if (map->bytes)
-                put_rows(map, m, deq, bias, k, number / per_image, y, x, strips->rows, true);
+                put_rows(map, m, deq, bias, k, image, y, x, strips->rows, true);
             else
-                put_rows(map, m, deq, bias, k, number / per_image, y, x, strips->rows, false);
+                put_rows(map, m, deq, bias, k, image, y, x, strips->rows, false);
         }
     }
 }
