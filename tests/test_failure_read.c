@@ -24,9 +24,7 @@ static enum vgg_status read_weights(const char *path)
         int rank, shape[4];
         const char *layer = vgg_weights_layer(weights, i);
         if (!vgg_weights_shape(weights, layer, &rank, shape)) continue;
-        size_t count = 1, out = (size_t)shape[rank - 1];
-        for (int k = 0; k < rank; k++)
-            count *= (size_t)shape[k];
+        size_t count = weight_files_count(rank, shape), out = (size_t)shape[rank - 1];
         if (count + out <= sizeof values / sizeof *values)
             status = vgg_weights_read(weights, layer, values, rank, shape, values + count, 2, 2);
     }

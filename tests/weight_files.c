@@ -125,6 +125,14 @@ int weight_files_layer(const char *arch, const char *name)
     return -1;
 }
 
+size_t weight_files_count(int rank, const int shape[4])
+{
+    size_t count = 1;
+    for (int k = 0; k < rank; k++)
+        count *= (size_t)shape[k];
+    return count;
+}
+
 void weight_files_compare(const struct vgg_weights *weights, const char *arch, const char *what)
 {
     for (size_t i = 0; i < vgg_weights_count(weights); i++) {
@@ -132,9 +140,7 @@ void weight_files_compare(const struct vgg_weights *weights, const char *arch, c
         int rank, shape[4], layer = weight_files_layer(arch, name);
         cr_assert(layer >= 0, "%s: unexpected layer %s", what, name);
         cr_assert(vgg_weights_shape(weights, name, &rank, shape), "%s: %s has no shape", what, name);
-        size_t out = (size_t)shape[rank - 1], count = 1;
-        for (int k = 0; k < rank; k++)
-            count *= (size_t)shape[k];
+        size_t out = (size_t)shape[rank - 1], count = weight_files_count(rank, shape);
         float *kernel = malloc((count + out) * sizeof *kernel), *bias = kernel + count;
         cr_assert(kernel != NULL);
         int side = strcmp(name, "fc1") == 0 ? 7 : strcmp(name, "dense_1") == 0 ? 4 : 1;

@@ -20,6 +20,8 @@ char *weight_files_scratch(const char *name);
 float weight_files_value(int layer, bool bias, size_t index);
 /* Position of a layer of an architecture as `weight_files_value` takes it, or -1. */
 int weight_files_layer(const char *arch, const char *name);
+/* Elements of a kernel. */
+size_t weight_files_count(int rank, const int shape[4]);
 /* Reads every layer of an open file and compares each value. Fails the running test at the first that differs. */
 void weight_files_compare(const struct vgg_weights *weights, const char *arch, const char *what);
 
