@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """coverage.py BUILD [--all]: which lines and branches of core/ the tests ran in a folder built by gcc with
 -DVGG16_COVERAGE=ON. Prints a row for each room and for the parsers of files that others made, then the lines of the
-parsers (--all: of all of core/) that never ran, and those that ran but not in every way. Exit code 1: parsers below 95 % of lines or 90 % of branches, or all of
-core/ below 90 % of lines."""
+parsers (--all: of all of core/) that never ran, and those that ran but not in every way. Exit code 1: parsers below 95 % of
+lines or 90 % of branches, or all of core/ below 90 % of lines."""
 import collections
 import json
 import os

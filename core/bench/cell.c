@@ -87,7 +87,6 @@ static enum vgg_status check_agreement(const struct gang *gang, struct player *p
                     cell->arch->h, cell->arch->w, where, result->error, result->bound);
 }
 
-/* Puts the network on the device, compares what it gives, and runs the pass once untimed. */
 /* Does the device compute in the machine's own memory? */
 static bool on_host(const struct vgg_bench_subject *subject)
 {
@@ -104,6 +103,7 @@ static size_t spare_of(const struct gang *gang, const struct vgg_bench_subject *
     return (size_t)(host ? left / gang->hosts : left);
 }
 
+/* Puts the network on the device, compares what it gives, and runs the pass once untimed. */
 static enum vgg_status player_start(struct gang *gang, struct player *player, struct expected *expected)
 {
     enum vgg_status status;
